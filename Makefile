@@ -1,0 +1,70 @@
+# The two commands:  make export   sets up and runs the main job      make test   sets up and runs the tests
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+# cpu: torch without CUDA from PyTorch's own index, about 5 GB less; that install is not hash-checked.
+TORCH_BACKEND ?= lock
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.installed
+COMPILE := $(UV) pip compile -q pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
+.PHONY: help setup export test check lock lock-check bench-export train clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP) ## Install everything into .venv, once
+
+$(UV): requirements/uv.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+		"needs Python 3.11, 3.12 or 3.13, got %d.%d: make PYTHON=python3.12 ..." % v)'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "this Python has no ensurepip; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $(UV)
+
+$(STAMP): requirements/lock.txt pyproject.toml $(UV)
+ifeq ($(TORCH_BACKEND),lock)
+	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/lock.txt
+else
+	$(UV) pip install -q --python $(BIN)/python --torch-backend=$(TORCH_BACKEND) --no-verify-hashes \
+		--constraint requirements/lock.txt --group dev --editable '.[all]'
+endif
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+export: $(STAMP) ## Set up, then write and verify every artifact of the shipped checkpoint
+	$(BIN)/imageqx export
+
+test: $(STAMP) ## Set up, then run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(STAMP) lock-check ## Lint, type-check, and see that the lock is current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(UV) ## Renew requirements/lock.txt
+	$(COMPILE) --upgrade -o requirements/lock.txt
+
+lock-check: $(UV)
+	@cp requirements/lock.txt $(VENV)/lock.txt
+	@$(COMPILE) -o $(VENV)/lock.txt >/dev/null
+	@diff -u requirements/lock.txt $(VENV)/lock.txt || \
+		{ echo "requirements/lock.txt does not fit pyproject.toml: make lock" >&2; exit 1; }
+
+bench-export: $(STAMP) ## Measure export, start-up and preprocessing beside the bare libraries, in one run
+	$(BIN)/python -m benchmarks.bench_export
+	$(BIN)/python -m benchmarks.bench_preprocess
+
+train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
+	$(BIN)/imageqx train --init lite0 --epochs 12 --small-epochs 10 --ema-decay 0.98 $(if $(PHOTOS),--photos $(PHOTOS))
+
+clean: ## Delete the environment, the artifacts and the caches
+	rm -rf $(VENV) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

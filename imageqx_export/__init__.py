@@ -1,0 +1,79 @@
+"""imageqx-export: one checkpoint, six verified files for phones.
+
+The names here are the public ones; each is loaded when it is first used, so that importing the package is quick.
+
+>>> import imageqx_export
+>>> imageqx_export.ImageQXError("no such file").what
+'no such file'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imageqx_export.artifact import (
+        Artifact,
+        Checkpoint,
+        Format,
+        Manifest,
+        ModelSpec,
+        Precision,
+        Preprocessing,
+        TensorSpec,
+    )
+    from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+    from imageqx_export.errors import ImageQXError
+    from imageqx_export.export.stage import ExportResult, export
+    from imageqx_export.parity import ParityReport, compare_artifacts
+    from imageqx_export.predict import Verdict, predict
+    from imageqx_export.preprocess import load_pixels
+    from imageqx_export.runtimes import Runtime, load
+    from imageqx_export.training.loop import TrainingConfig
+    from imageqx_export.training.stage import train
+
+__version__ = "0.1.0"
+_ROOMS = {
+    "artifact": ("Artifact", "Checkpoint", "Format", "Manifest", "ModelSpec", "Precision", "Preprocessing", "TensorSpec"),
+    "checkpoint": ("load_checkpoint", "save_checkpoint"),
+    "errors": ("ImageQXError",),
+    "export.stage": ("ExportResult", "export"),
+    "parity": ("ParityReport", "compare_artifacts"),
+    "predict": ("Verdict", "predict"),
+    "preprocess": ("load_pixels",),
+    "runtimes": ("Runtime", "load"),
+    "training.loop": ("TrainingConfig",),
+    "training.stage": ("train",),
+}
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+__all__ = [
+    "Artifact",
+    "Checkpoint",
+    "ExportResult",
+    "Format",
+    "ImageQXError",
+    "Manifest",
+    "ModelSpec",
+    "ParityReport",
+    "Precision",
+    "Preprocessing",
+    "Runtime",
+    "TensorSpec",
+    "TrainingConfig",
+    "Verdict",
+    "compare_artifacts",
+    "export",
+    "load",
+    "load_checkpoint",
+    "load_pixels",
+    "predict",
+    "save_checkpoint",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'imageqx_export' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"imageqx_export.{_HOMES[name]}"), name)

@@ -1,0 +1,195 @@
+"""The nouns: frozen values that every stage takes and returns. Imports nothing of ours but errors."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Format(StrEnum):
+    """Name a file format that a phone can run."""
+
+    ONNX = "onnx"
+    COREML = "coreml"
+    TFLITE = "tflite"
+
+    @property
+    def suffix(self) -> str:
+        """The file name's ending, dot included."""
+        return {"onnx": ".onnx", "coreml": ".mlpackage", "tflite": ".tflite"}[self.value]
+
+
+class Precision(StrEnum):
+    """Name a numeric scheme by what it truly is; there is no bare "int8"."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TensorSpec(_Frozen):
+    """Describe one input or output of a graph.
+
+    Args:
+        name: The name that the graph uses.
+        shape: Sizes; the batch is always 1 in an artifact.
+        dtype: ``"uint8"`` or ``"float32"``.
+        meaning: What the numbers are, in a sentence.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["uint8", "float32"]
+    meaning: str = ""
+
+
+class Preprocessing(_Frozen):
+    """Say how a photo's bytes become the graph's input.
+
+    The steps, in order: apply the EXIF orientation; convert to sRGB, alpha over white; keep the
+    whole frame and stretch it to ``height`` × ``width`` with an antialiased triangle ("bilinear")
+    filter. ``mean`` and ``std`` are in the graph already: do not apply them on the phone.
+    """
+
+    height: int = 224
+    width: int = 224
+    layout: Literal["NHWC"] = "NHWC"
+    color_space: Literal["sRGB"] = "sRGB"
+    resize: Literal["stretch"] = "stretch"
+    resample: Literal["bilinear-antialias"] = "bilinear-antialias"
+    orientation: Literal["apply-exif"] = "apply-exif"
+    alpha: Literal["over-white"] = "over-white"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    normalisation: Literal["in-graph"] = "in-graph"
+
+
+class ModelSpec(_Frozen):
+    """Say what a photo becomes and what an output means: the one place that does.
+
+    It is serialised into every artifact's own metadata and beside it as JSON.
+
+    Args:
+        name: The model's name, such as ``"imageqx"``.
+        inputs: The graph's inputs.
+        outputs: The graph's outputs, in the graph's order.
+        preprocessing: How a photo becomes the input.
+        labels: The names of ``quality``'s columns.
+        reasons: The names of ``explanations``' columns.
+        thresholds: Per reason, the probability from which it counts as given; in [0, 1].
+        hints: Per reason, what to tell the person who takes the photo.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: Preprocessing = Preprocessing()
+    labels: tuple[str, ...]
+    reasons: tuple[str, ...]
+    thresholds: dict[str, float]
+    hints: dict[str, str]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelSpec:
+        for field, names in (("thresholds", self.thresholds), ("hints", self.hints)):
+            if set(names) != set(self.reasons):
+                raise ValueError(f"{field} must name each of {self.reasons}, got {sorted(names)}")
+        if not all(0.0 <= value <= 1.0 for value in self.thresholds.values()):
+            raise ValueError(f"thresholds must lie in [0, 1], got {self.thresholds}")
+        return self
+
+
+class Checkpoint(_Frozen):
+    """Point to trained weights.
+
+    Args:
+        path: The safetensors file.
+        sha256: The file's digest, hexadecimal.
+        spec: What the network's inputs and outputs mean.
+        metrics: Numbers measured at training time, by name; empty if the file carries none.
+        provenance: Where the weights come from: seeds, data, versions; empty if unknown.
+    """
+
+    path: Path
+    sha256: str
+    spec: ModelSpec
+    metrics: dict[str, object] = Field(default_factory=dict)
+    provenance: dict[str, object] = Field(default_factory=dict)
+
+
+class Artifact(_Frozen):
+    """Point to one exported file and say what it is.
+
+    Args:
+        path: Relative to its manifest's folder; a folder for Core ML.
+        format: The file format.
+        precision: The true numeric scheme.
+        spec: What its inputs and outputs mean.
+        sha256: Digest of the file (of a folder: see :func:`digest`), hexadecimal.
+        size_bytes: Bytes of the file, or of all files of the folder.
+        checkpoint_sha256: Digest of the checkpoint it was made from.
+        tool_versions: Version of each library that had a part in it, by name.
+    """
+
+    path: Path
+    format: Format
+    precision: Precision
+    spec: ModelSpec
+    sha256: str
+    size_bytes: int
+    checkpoint_sha256: str
+    tool_versions: dict[str, str]
+
+
+class Manifest(_Frozen):
+    """List what one export wrote.
+
+    Args:
+        model: The model's name.
+        checkpoint_sha256: Digest of the checkpoint.
+        artifacts: One entry per file that was written.
+        unavailable: Per format that could not be written here, the reason.
+        golden: Digest of each file under ``golden/``, by relative path.
+    """
+
+    schema_version: Literal[1] = 1
+    model: str
+    checkpoint_sha256: str
+    artifacts: tuple[Artifact, ...]
+    unavailable: dict[str, str] = Field(default_factory=dict)
+    golden: dict[str, str] = Field(default_factory=dict)
+
+
+def files_of(path: Path) -> list[Path]:
+    """List the files of ``path``, sorted by relative name: itself, or all below a folder."""
+    if path.is_file():
+        return [path]
+    return sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: p.relative_to(path).as_posix())
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's file names and contents, in hexadecimal.
+
+    A folder's digest is that of the lines ``<sha256>  <relative name>``, sorted by name, as
+    ``sha256sum`` prints them.
+
+    Args:
+        path: An existing file or folder.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    lines = [f"{digest(p)}  {p.relative_to(path).as_posix()}\n" for p in files_of(path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder."""
+    return sum(p.stat().st_size for p in files_of(path))

@@ -1,0 +1,126 @@
+"""Save and load checkpoints: safetensors with the ModelSpec, metrics and provenance in the file's own header."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from imageqx_export import networks
+from imageqx_export.artifact import Checkpoint, ModelSpec, digest
+from imageqx_export.errors import CheckpointError
+from imageqx_export.files import written_aside
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from imageqx_export.networks.imageqx import ImageQX
+
+# One key, as safetensors writes several in an order that changes from run to run.
+_HEADER_KEY = "imageqx_export"
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def save_checkpoint(
+    network: ImageQX, spec: ModelSpec, metrics: dict[str, Any], provenance: dict[str, Any], path: Path
+) -> Checkpoint:
+    """Write ``network`` to ``path`` as float32 safetensors.
+
+    Args:
+        network: The network; its integer buffers are written as float32 too.
+        spec: What its inputs and outputs mean.
+        metrics: JSON-able numbers by name.
+        provenance: JSON-able facts by name.
+        path: Where to; replaced in one step.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {name: value.detach().cpu().float().contiguous() for name, value in network.state_dict().items()}
+    header = {"spec": spec.model_dump(mode="json"), "metrics": metrics, "provenance": provenance}
+    with written_aside(path) as aside:
+        save_file(tensors, aside, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
+    return Checkpoint(path=path, sha256=digest(path), spec=spec, metrics=metrics, provenance=provenance)
+
+
+def load_checkpoint(path: Path, model: str = "imageqx") -> tuple[Checkpoint, ImageQX]:
+    """Read ``path`` and put its weights into a new network, in eval mode.
+
+    Args:
+        path: A safetensors file. Nothing in it is ever executed; pickles are refused unread.
+        model: The network's name.
+
+    Raises:
+        CheckpointError: The file is missing, truncated, a pickle, or its tensors do not fit the network exactly.
+        UnknownNameError: There is no network of that name.
+    """
+    network = networks.build(model)
+    tensors, header = _read(path)
+    _check(path, tensors, network.state_dict())
+    network.load_state_dict(tensors)  # casts float32 back to the integer buffers
+    network.eval()
+    try:
+        spec = ModelSpec.model_validate(header["spec"]) if "spec" in header else networks.spec(model)
+        checkpoint = Checkpoint(
+            path=path,
+            sha256=digest(path),
+            spec=spec,
+            metrics=header.get("metrics", {}),
+            provenance=header.get("provenance", {}),
+        )
+    except ValidationError as error:
+        raise CheckpointError("the ModelSpec in the header is not valid", where=path, got=str(error)) from error
+    if spec.name != model:
+        raise CheckpointError("a checkpoint of another model", where=path, expected=model, got=spec.name)
+    return checkpoint, network
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise CheckpointError("no such file", where=path, remedy="imageqx train, or pass --checkpoint PATH")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(_PICKLE_STARTS):
+        raise CheckpointError(
+            "a pickle: loading it could run code, so it was not read", where=path, expected="a safetensors file",
+            remedy="where the file was made: safetensors.torch.save_file(network.state_dict(), 'x.safetensors')",
+        )  # fmt: skip
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER_KEY, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, ValueError, OSError) as error:
+        raise CheckpointError(
+            "not a whole safetensors file", where=path, got=f"{path.stat().st_size} bytes; {error}",
+            remedy="copy the file again, or git checkout -- models/",
+        ) from error  # fmt: skip
+    if not isinstance(header, dict):
+        raise CheckpointError("the header is not a JSON object", where=path, got=type(header).__name__)
+    return tensors, header
+
+
+def _check(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    missing = [name for name in wanted if name not in tensors]
+    surplus = [name for name in tensors if name not in wanted]
+    for what, names in (("a tensor is missing", missing), ("a tensor is not the network's", surplus)):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise CheckpointError(what, where=f"{path}: {names[0]}{more}", remedy="train with this version")
+    for name, value in tensors.items():
+        expected = wanted[name]
+        if value.shape != expected.shape:
+            raise CheckpointError(
+                "wrong shape", where=f"{path}: {name}", expected=str(list(expected.shape)), got=str(list(value.shape))
+            )
+        if not value.is_floating_point() and value.dtype != expected.dtype:
+            raise CheckpointError("wrong dtype", where=f"{path}: {name}", expected="float32", got=str(value.dtype))
+        bad = int((~value.isfinite()).sum())
+        if bad:
+            raise CheckpointError(
+                "weights that are not numbers", where=f"{path}: {name}",
+                expected="finite values", got=f"{bad} of {value.numel()} are NaN or infinite",
+                remedy="go back to an earlier checkpoint; the training run diverged",
+            )  # fmt: skip

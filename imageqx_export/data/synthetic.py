@@ -1,0 +1,237 @@
+"""Paint skin photos: tones over the whole Fitzpatrick range, lesions, hair, shading, rooms, no-skin scenes.
+
+Everything is drawn from one random generator, so a seed gives the same picture everywhere. The pictures are
+made to have the *structures* that quality depends on (edges, texture, a subject that can be cut off or far
+away, a tone that can be mistaken for bad light), not to look like a clinic's photographs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+SceneClass = Literal["lesion", "no_skin", "healthy_skin"]
+
+# Mean sRGB of Fitzpatrick types I…VI: the individual typology angles of Chardon et al. 1991, read off at the
+# hue of untanned skin.
+FITZPATRICK = np.array(
+    [(244, 208, 188), (231, 184, 159), (212, 160, 128), (176, 122, 88), (124, 80, 55), (72, 46, 34)], np.float32
+)
+
+
+class Placement(NamedTuple):
+    """Say where the subject lies: centre ``x``, ``y`` and ``scale``, all as shares of the frame.
+
+    A lesion's scale is its diameter; a limb's is its width.
+    """
+
+    x: float
+    y: float
+    scale: float
+
+
+def noise(rng: np.random.Generator, size: int, cells: int, channels: int = 1) -> Floats:
+    """Return smooth noise [size,size,channels] with standard deviation 1 and ``cells`` bumps a side."""
+    small = rng.standard_normal((cells + 3, cells + 3, channels)).astype(np.float32)
+    big = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, channels)
+    return np.asarray((big - big.mean()) / (big.std() + 1e-6), np.float32)
+
+
+def skin(rng: np.random.Generator, size: int, tone: int) -> Floats:
+    """Paint bare skin of Fitzpatrick type ``tone`` (0…5), float32 [size,size,3] in 0…255."""
+    near = FITZPATRICK[np.clip(tone + rng.integers(-1, 2), 0, 5)]
+    base = FITZPATRICK[tone] * 0.75 + near * 0.25 + rng.normal(0, 5, 3)
+    blood = np.array([0.10, -0.55, -0.45], np.float32)
+    melanin = np.array([-0.75, -0.65, -0.5], np.float32)
+    depth = 4 + 5 * base.mean() / 255
+    picture = base + depth * noise(rng, size, int(rng.integers(2, 6))) * blood
+    picture = picture + depth * 0.8 * noise(rng, size, int(rng.integers(6, 24))) * melanin
+    # Skin lines and pores: fine noise, stretched along one direction.
+    lines = noise(rng, size, size // int(rng.integers(2, 5)))[..., 0]
+    kernel = _line(int(rng.integers(1, 6)) * 2 + 1, float(rng.uniform(0, 180)))
+    lines = cv2.filter2D(lines, -1, kernel)
+    picture = picture + (rng.uniform(2, 7) * lines / (lines.std() + 1e-6))[..., None]
+    picture = picture + rng.normal(0, rng.uniform(0.5, 3), (size, size, 1))
+    return np.asarray(_freckles(rng, picture, base), np.float32)
+
+
+def _freckles(rng: np.random.Generator, picture: Floats, base: Floats) -> Floats:
+    picture = np.ascontiguousarray(picture, np.float32)
+    if rng.random() < 0.4:
+        size = picture.shape[0]
+        for _ in range(rng.integers(1, 25)):
+            centre = tuple(int(v) for v in rng.integers(0, size, 2))
+            color = tuple(float(v) for v in base * rng.uniform(0.6, 0.9))
+            cv2.circle(picture, centre, int(rng.integers(1, max(2, size // 80))), color, -1, cv2.LINE_AA)
+    return picture
+
+
+def _line(length: int, angle: float) -> Floats:
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1
+    turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), angle, 1)
+    kernel = np.asarray(cv2.warpAffine(kernel, turn, (length, length)), np.float32)
+    return kernel / max(float(kernel.sum()), 1e-6)
+
+
+def blob(rng: np.random.Generator, size: int, place: Placement, rough: float) -> Floats:
+    """Return a soft irregular mask [size,size,1] in 0…1 at ``place``; ``rough`` ≥ 0 bends its border."""
+    ys, xs = np.mgrid[0:size, 0:size].astype(np.float32) / size
+    dx, dy = xs - place.x, (ys - place.y) * rng.uniform(0.75, 1.33)
+    angle = np.arctan2(dy, dx)
+    radius = np.full_like(angle, place.scale / 2)
+    for wave in range(2, 8):
+        bend = rough / wave * rng.uniform(0, 1) * np.cos(wave * angle + rng.uniform(0, 6.28))
+        radius = radius * (1 + bend)
+    soft = place.scale * rng.uniform(0.02, 0.2) + 0.004
+    mask = 1 / (1 + np.exp(np.clip((np.hypot(dx, dy) - radius) / soft * 4, -30, 30)))
+    return np.asarray(mask[..., None], np.float32)
+
+
+def lesion(rng: np.random.Generator, picture: Floats, place: Placement) -> Floats:
+    """Paint one lesion (naevus, erythema, plaque or crust) on skin, float32 [H,H,3] in 0…255."""
+    size = picture.shape[0]
+    mask = blob(rng, size, place, float(rng.uniform(0.1, 0.7)))
+    base = picture.mean((0, 1))
+    kind = rng.integers(4)
+    target = (
+        base * rng.uniform(0.25, 0.65) * np.array([1.0, 0.85, 0.75]),  # naevus
+        base * np.array([1.02, 0.62, 0.62]) + np.array([18, 0, 0]) * rng.uniform(0, 1),  # erythema
+        base * np.array([0.95, 0.7, 0.68]),  # plaque
+        np.array([120, 60, 40]) * rng.uniform(0.5, 1.4),  # crust
+    )[kind]
+    tint = target + 12 * noise(rng, size, int(rng.integers(6, 30))) * rng.uniform(0.4, 1.6)
+    tint = tint + rng.normal(0, 4, (size, size, 1))
+    picture = picture * (1 - mask * rng.uniform(0.65, 1)) + tint * mask * rng.uniform(0.75, 1)
+    if kind >= 2:  # scale: bright flakes inside the mask
+        flakes = (noise(rng, size, int(rng.integers(25, 70))) > rng.uniform(0.6, 1.5)) * mask
+        picture = picture * (1 - 0.6 * flakes) + (base * 0.5 + 120) * 0.6 * flakes
+    if rng.random() < 0.5:  # a red rim
+        rim = blob(rng, size, place._replace(scale=place.scale * 1.35), 0.2) * (1 - mask)
+        picture = picture * (1 - rim * np.array([0.0, 0.22, 0.2]) * rng.uniform(0.3, 1))
+    return np.asarray(picture, np.float32)
+
+
+def hair(rng: np.random.Generator, picture: Floats) -> Floats:
+    """Draw hairs as thin bent strokes."""
+    picture = np.ascontiguousarray(np.clip(picture, 0, 255), np.float32)
+    size = picture.shape[0]
+    color = tuple(float(v) for v in rng.uniform(10, 90) * np.array([1.0, 0.8, 0.6]))
+    lean = rng.uniform(0, 6.28)
+    for _ in range(int(rng.integers(5, 60))):
+        start = rng.uniform(0, size, 2)
+        along = lean + rng.normal(0, 0.35)
+        steps = np.linspace(0, rng.uniform(0.08, 0.35) * size, 8)[:, None]
+        turn = along + rng.normal(0, 0.6) * steps[:, 0] / size
+        points = start + steps * np.stack([np.cos(turn), np.sin(turn)], 1)
+        cv2.polylines(picture, [(points * 8).astype(np.int32)], False, color, 1, cv2.LINE_AA, 3)
+    return picture
+
+
+def shading(rng: np.random.Generator, picture: Floats) -> Floats:
+    """Light the scene: a gradient, and at times a highlight. Stays well inside good exposure."""
+    size = picture.shape[0]
+    ys, xs = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
+    angle, strength = rng.uniform(0, 6.28), rng.uniform(0, 0.22)
+    picture = picture * (1 + strength * (np.cos(angle) * xs + np.sin(angle) * ys))[..., None]
+    if rng.random() < 0.3:
+        shine = np.exp(-((xs - rng.uniform(-1, 1)) ** 2 + (ys - rng.uniform(-1, 1)) ** 2) / rng.uniform(0.02, 0.3))
+        picture = picture + (rng.uniform(5, 40) * shine)[..., None]
+    return np.asarray(picture, np.float32)
+
+
+def room(rng: np.random.Generator, size: int) -> Floats:
+    """Paint what lies behind a limb: cloth, tiles, wood, a wall with things; float32 [size,size,3]."""
+    colors = rng.uniform(20, 245, (2, 3)).astype(np.float32)
+    ys, xs = np.mgrid[0:size, 0:size].astype(np.float32) / size
+    angle = rng.uniform(0, 3.14)
+    along = xs * np.cos(angle) + ys * np.sin(angle)
+    across = ys * np.cos(angle) - xs * np.sin(angle)
+    period = rng.uniform(2, 30)
+    pattern = (
+        np.zeros_like(along),
+        (np.sin(along * period * 6.28) > 0).astype(np.float32),
+        ((np.sin(along * period * 6.28) > 0) ^ (np.sin(across * period * 6.28) > 0)).astype(np.float32),
+        (np.sin(along * period + 2 * noise(rng, size, 5)[..., 0]) * 0.5 + 0.5).astype(np.float32),
+    )[rng.integers(4)][..., None]
+    picture = colors[0] * (1 - pattern) + colors[1] * pattern
+    picture = picture * (1 - 0.6 * rng.random()) + picture.mean() * 0.4 * rng.random()
+    picture = np.ascontiguousarray(picture + 6 * rng.random() * noise(rng, size, size // 3), np.float32)
+    return _things(rng, picture) if rng.random() < 0.6 else np.asarray(np.clip(picture, 0, 255), np.float32)
+
+
+def _things(rng: np.random.Generator, scenery: Floats) -> Floats:
+    picture = np.ascontiguousarray(np.clip(scenery, 0, 255), np.uint8)  # OpenCV writes text on bytes alone
+    size = picture.shape[0]
+    for _ in range(int(rng.integers(1, 9))):
+        color = tuple(float(v) for v in rng.uniform(10, 245, 3))
+        centre = rng.uniform(0, size, 2)
+        span = rng.uniform(0.04, 0.35) * size
+        match rng.integers(4):
+            case 0:
+                axes = (int(span), int(span * rng.uniform(0.3, 1)))
+                cv2.ellipse(picture, (int(centre[0]), int(centre[1])), axes, rng.uniform(0, 180), 0, 360, color, -1, 16)
+            case 1:
+                corners = centre + span * rng.uniform(-1, 1, (int(rng.integers(3, 7)), 2))
+                cv2.fillPoly(picture, [corners.astype(np.int32)], color, cv2.LINE_AA)
+            case 2:
+                end = centre + rng.uniform(-0.6, 0.6, 2) * size
+                ends = [tuple(int(v) for v in p) for p in (centre, end)]
+                cv2.line(picture, ends[0], ends[1], color, int(rng.integers(1, 8)), cv2.LINE_AA)
+            case _:
+                text = "".join(rng.choice(list("ABCDEFGHKLMNPRSTUVXYZ0123456789"), 6))
+                at = (int(centre[0] - span), int(centre[1]))
+                cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, span / 60, color, 2, cv2.LINE_AA)
+    return np.asarray(picture, np.float32)
+
+
+def limb(rng: np.random.Generator, size: int, place: Placement) -> Floats:
+    """Return a mask [size,size,1] in 0…1 of an arm, finger or leg across the frame at ``place``."""
+    ys, xs = np.mgrid[0:size, 0:size].astype(np.float32) / size
+    angle = rng.uniform(0, 3.14)
+    across = (ys - place.y) * np.cos(angle) - (xs - place.x) * np.sin(angle)
+    along = (xs - place.x) * np.cos(angle) + (ys - place.y) * np.sin(angle)
+    width = place.scale / 2 * (1 + rng.uniform(-0.35, 0.35) * along)
+    bend = rng.uniform(-0.3, 0.3) * along**2
+    edge = np.abs(across + bend) - width
+    if rng.random() < 0.5:  # it ends inside the frame: a fingertip
+        past = np.maximum(along - place.scale * rng.uniform(0.3, 1.2), 0)
+        edge = np.hypot(np.maximum(np.abs(across + bend), 0), past) - width
+    return np.asarray(1 / (1 + np.exp(np.clip(edge * size / 1.5, -30, 30))), np.float32)[..., None]
+
+
+def scene(rng: np.random.Generator, label: SceneClass, place: Placement, size: int = 256) -> Image:
+    """Paint one flawless photo.
+
+    Args:
+        rng: The only source of randomness.
+        label: What is on it.
+        place: Where the lesion (or, on healthy skin, the limb) lies; unused for ``no_skin``.
+        size: Pixels a side.
+
+    Returns:
+        uint8 [size,size,3], sRGB.
+
+    >>> rng = np.random.default_rng(0)
+    >>> scene(rng, "lesion", Placement(0.5, 0.5, 0.3)).shape
+    (256, 256, 3)
+    """
+    if label == "no_skin":
+        picture = _things(rng, room(rng, size))
+        return np.asarray(np.clip(shading(rng, picture), 0, 255), np.uint8)
+    picture = skin(rng, size, int(rng.integers(6)))
+    if label == "lesion":
+        picture = lesion(rng, picture, place)
+    if rng.random() < 0.35:
+        picture = hair(rng, picture)
+    wide = place.scale * rng.uniform(2.2, 6) if label == "lesion" else place.scale
+    if wide < 1.6:
+        mask = limb(rng, size, place._replace(scale=wide))
+        round_off = 1 - 0.35 * (1 - cv2.GaussianBlur(mask, (0, 0), size / 20)[..., None]) * rng.random()
+        picture = picture * round_off * mask + room(rng, size) * (1 - mask)
+    return np.asarray(np.clip(shading(rng, picture), 0, 255), np.uint8)

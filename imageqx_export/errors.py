@@ -1,0 +1,110 @@
+"""The error tree.
+
+::
+
+    ImageQXError                 everything this package raises on purpose
+    ├── PhotoError               a file that is not a usable photo
+    ├── CheckpointError          a checkpoint that cannot be trusted or does not fit its network
+    ├── DatasetError             a folder or a table of photos that cannot be trained or measured on
+    ├── TrainingError            a training run that cannot go on (its last good state is kept)
+    ├── UnknownNameError         a model, format, precision or file kind nobody has heard of
+    ├── UnavailableError         a known thing whose library or platform is missing here
+    ├── ConversionError          a converter that failed, or wrote something else than was asked
+    ├── ArtifactError            an exported file that cannot be read or run
+    │   └── UnsupportedOpError   a Core ML program with an operation that the evaluator does not know
+    └── ParityError              a comparison that could not be made
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class ImageQXError(Exception):
+    """Say what went wrong, where, what was expected, what was there, and what to do next.
+
+    Args:
+        what: One clause, lower case, without a full stop.
+        where: The file or tensor concerned.
+        expected: What would have been right.
+        got: What was found instead.
+        remedy: The next command or step.
+
+    >>> print(ImageQXError("wrong shape", where="a.bin: conv.weight", expected="[3]", got="[4]"))
+    wrong shape
+      where:    a.bin: conv.weight
+      expected: [3]
+      got:      [4]
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | Path | None = None,
+        expected: str | None = None,
+        got: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.expected = expected
+        self.got = got
+        self.remedy = remedy
+        rows = [("where", self.where), ("expected", expected), ("got", got), ("try", remedy)]
+        lines = [f"  {name + ':':<9} {value}" for name, value in rows if value is not None]
+        super().__init__("\n".join([what, *lines]))
+
+
+class PhotoError(ImageQXError):
+    """Report a file that is not a usable photo."""
+
+
+class CheckpointError(ImageQXError):
+    """Report a checkpoint that cannot be trusted or does not fit its network."""
+
+
+class DatasetError(ImageQXError):
+    """Report a set of photos that cannot be trained or measured on."""
+
+
+class TrainingError(ImageQXError):
+    """Report a training run that cannot go on; the last good state is kept."""
+
+
+class UnknownNameError(ImageQXError):
+    """Report a name that is not in a list of known names.
+
+    Args:
+        kind: What the name should name, in the singular, such as ``"format"``.
+        name: The name that is not known.
+        known: The names that are.
+
+    >>> print(UnknownNameError("format", "tensorrt", ["onnx", "tflite"]))
+    unknown format 'tensorrt'
+      expected: one of onnx, tflite
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} '{name}'", expected="one of " + ", ".join(known))
+
+
+class UnavailableError(ImageQXError):
+    """Report a known thing whose library or platform is missing on this machine."""
+
+
+class ConversionError(ImageQXError):
+    """Report a converter that failed or wrote something else than was asked."""
+
+
+class ArtifactError(ImageQXError):
+    """Report an exported file that cannot be read or run."""
+
+
+class UnsupportedOpError(ArtifactError):
+    """Report a Core ML program with an operation that the evaluator does not know."""
+
+
+class ParityError(ImageQXError):
+    """Report a comparison that could not be made."""

@@ -1,0 +1,92 @@
+"""Rewrite a trained network as the graph that goes to a phone: the same function, fewer operations.
+
+Every BatchNorm is folded into its convolution, and both heads, which have no activation inside, into one matrix
+each. The folding is done in float64, so the result is at least as exact as the network it replaces.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from imageqx_export.artifact import Preprocessing
+from imageqx_export.networks.imageqx import FEATURES, HIDDEN, LABELS, REASONS, ImageQX, folded_block, folded_head
+
+Layout = Literal["NHWC", "NCHW"]
+
+
+class PhoneGraph(nn.Module):
+    """Map raw RGB bytes to ``quality``, ``explanations`` and ``attention``.
+
+    Args:
+        network: The trained network; copied, not changed.
+        layout: ``"NHWC"`` for a uint8 tensor [1,224,224,3], ``"NCHW"`` for Core ML's image, [1,3,224,224].
+        half: Whether weights and arithmetic are float16; inputs and outputs never are.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: ImageQX, layout: Layout, half: bool = False) -> None:
+        super().__init__()
+        self.layout = layout
+        self.dtype = torch.float16 if half else torch.float32
+        self.features = folded_convolutions(copy.deepcopy(network.features).eval())
+        explanation_weight, explanation_bias = folded_head(network.explanation_block, network.explanation_head)
+        self.explanations = _linear(explanation_weight, explanation_bias)
+        self.attention = nn.Conv2d(FEATURES, len(REASONS), 1, bias=False)
+        self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / 49
+        weight, bias = folded_block(network.quality_block)
+        outer, reasons = network.quality_head.weight.double().split([HIDDEN, len(REASONS)], dim=1)
+        self.quality = _linear((outer @ weight).float(), (outer @ bias + network.quality_head.bias.double()).float())
+        self.reasons_to_quality = nn.Linear(len(REASONS), len(LABELS), bias=False)
+        self.reasons_to_quality.weight.data = reasons.float().detach().clone()
+        recipe = Preprocessing()
+        self.register_buffer("mean", 255 * torch.tensor(recipe.mean)[None, :, None, None])
+        self.register_buffer("std", 255 * torch.tensor(recipe.std)[None, :, None, None])
+        for module in (self.features, self.explanations, self.attention, self.quality, self.reasons_to_quality):
+            module.to(self.dtype)
+        self.eval().requires_grad_(False)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return quality [1,4], explanations [1,5] and attention [1,5,7,7], float32, for pixels in 0…255."""
+        pixels = image.float()
+        if self.layout == "NHWC":
+            pixels = pixels.permute(0, 3, 1, 2)
+        features = self.features(((pixels - self.mean) / self.std).to(self.dtype))
+        pooled = features.mean((2, 3))
+        explanations = self.explanations(pooled).sigmoid()
+        quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).float().softmax(1)
+        return quality, explanations.float(), self.attention(features).relu().float()
+
+
+def folded_convolutions(module: nn.Module) -> nn.Module:
+    """Fold every BatchNorm2d that follows a Conv2d into it, in float64, and make pooling a mean; in place."""
+    for name, child in list(module.named_children()):
+        folded_convolutions(child)
+        if isinstance(child, nn.AdaptiveAvgPool2d):
+            setattr(module, name, _Mean())
+        parts = list(child.children())
+        if isinstance(child, nn.Sequential) and len(parts) >= 2:
+            conv, norm = parts[0], parts[1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                fused = fuse_conv_bn_eval(conv.double(), norm.double()).float()
+                setattr(module, name, nn.Sequential(fused, *parts[2:]))
+    return module
+
+
+class _Mean(nn.Module):
+    """AdaptiveAvgPool2d(1) as a plain mean, which no converter spells out in shape arithmetic."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.mean((2, 3), keepdim=True)
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    linear = nn.Linear(weight.shape[1], weight.shape[0])
+    linear.weight.data, linear.bias.data = weight.detach().clone(), bias.detach().clone()
+    return linear

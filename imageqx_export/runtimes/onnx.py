@@ -1,0 +1,65 @@
+"""Run ONNX files with ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imageqx_export.artifact import TensorSpec
+from imageqx_export.errors import ArtifactError
+from imageqx_export.runtimes import Outputs, Pixels, read_spec, require
+
+_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+
+
+class OnnxRuntime:
+    """Run an ``.onnx`` file on the CPU, one photo at a time, as a phone would.
+
+    Args:
+        path: The file.
+        session: An ``onnxruntime.InferenceSession`` of it.
+    """
+
+    def __init__(self, path: Path, session: Any) -> None:
+        self._session = session
+        self.spec = read_spec(session.get_modelmeta().custom_metadata_map, path)
+        self.signature = tuple(_tensor(node, path) for node in session.get_outputs())
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """Return every output for uint8 [N,224,224,3] RGB."""
+        names = [output.name for output in self.signature]
+        feeds = self.spec.inputs[0].name
+        rows = [self._session.run(names, {feeds: one[None]}) for one in pixels]
+        return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
+
+
+def _tensor(node: Any, path: Path) -> TensorSpec:
+    if node.type not in _DTYPES:
+        raise ArtifactError(
+            "an output of another type", where=f"{path}: {node.name}", expected="tensor(float)", got=node.type
+        )
+    return TensorSpec.model_validate({"name": node.name, "shape": node.shape, "dtype": _DTYPES[node.type]})
+
+
+def load(path: Path) -> OnnxRuntime:
+    """Open an ``.onnx`` file.
+
+    Raises:
+        UnavailableError: onnxruntime is not installed.
+        ArtifactError: The file cannot be read.
+    """
+    require("onnxruntime", "onnxruntime")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exception classes are private and share no base but this
+        raise ArtifactError(
+            "ONNX Runtime cannot read the file", where=path, got=str(error).splitlines()[0], remedy="imageqx export"
+        ) from error
+    return OnnxRuntime(path, session)

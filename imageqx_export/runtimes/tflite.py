@@ -1,0 +1,87 @@
+"""Run TFLite files with LiteRT."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imageqx_export.artifact import TensorSpec
+from imageqx_export.errors import ArtifactError
+from imageqx_export.runtimes import Outputs, Pixels, read_spec, require
+
+SIGNATURE = "serving_default"
+# The appended zip's one entry; Android reads it with java.util.zip, iOS with any zip reader.
+SPEC_ENTRY = "spec.json"
+
+
+class LiteRtRuntime:
+    """Run a ``.tflite`` file through its signature, on one thread with XNNPACK.
+
+    Args:
+        path: The file.
+        interpreter: An ``ai_edge_litert`` Interpreter of it.
+    """
+
+    def __init__(self, path: Path, interpreter: Any) -> None:
+        if SIGNATURE not in interpreter.get_signature_list():
+            raise ArtifactError(
+                "the signature is missing", where=path, expected=SIGNATURE, got=str(interpreter.get_signature_list())
+            )
+        self._interpreter = interpreter  # the runner does not keep it alive
+        self._runner = interpreter.get_signature_runner(SIGNATURE)
+        self.spec = read_spec(read_metadata(path), path)
+        self.signature = _signature(interpreter, self._runner)
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """Return every output for uint8 [N,224,224,3] RGB."""
+        feeds = self.spec.inputs[0].name
+        # A runner's arrays are views of the interpreter's memory, overwritten by the next run.
+        rows = [{k: v.copy() for k, v in self._runner(**{feeds: one[None]}).items()} for one in pixels]
+        return {output.name: np.concatenate([row[output.name] for row in rows]) for output in self.signature}
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read the key–value pairs in the zip that is appended to a ``.tflite`` file; empty if there is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            metadata = json.loads(archive.read(SPEC_ENTRY))
+    except (zipfile.BadZipFile, KeyError, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in metadata.items()} if isinstance(metadata, dict) else {}
+
+
+def _signature(interpreter: Any, runner: Any) -> tuple[TensorSpec, ...]:
+    order = {detail["index"]: position for position, detail in enumerate(interpreter.get_output_details())}
+    details = sorted(runner.get_output_details().items(), key=lambda item: order[item[1]["index"]])
+    return tuple(
+        TensorSpec.model_validate({
+            "name": name, "shape": tuple(int(n) for n in detail["shape"]), "dtype": np.dtype(detail["dtype"]).name,
+        })
+        for name, detail in details
+    )  # fmt: skip
+
+
+def load(path: Path) -> LiteRtRuntime:
+    """Open a ``.tflite`` file.
+
+    Raises:
+        UnavailableError: ai-edge-litert is not installed.
+        ArtifactError: The file cannot be read.
+    """
+    require("ai_edge_litert", "ai-edge-litert")
+    if path.read_bytes()[4:8] != b"TFL3":  # LiteRT itself can crash on other bytes
+        raise ArtifactError("not a TFLite flatbuffer", where=path, expected="the identifier TFL3", remedy="imageqx export")
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ArtifactError(
+            "LiteRT cannot read the file", where=path, got=str(error).splitlines()[0], remedy="imageqx export"
+        ) from error
+    return LiteRtRuntime(path, interpreter)

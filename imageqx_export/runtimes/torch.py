@@ -1,0 +1,50 @@
+"""The reference: the float32 checkpoint, as published, in PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imageqx_export.artifact import ModelSpec, TensorSpec
+from imageqx_export.runtimes import Outputs, Pixels
+
+if TYPE_CHECKING:
+    from imageqx_export.networks.imageqx import ImageQX
+
+
+class TorchRuntime:
+    """Run a checkpoint; normalisation is applied here, as the network itself takes normalised pixels."""
+
+    def __init__(self, network: ImageQX, spec: ModelSpec) -> None:
+        self.network = network.eval()
+        self.spec = spec
+        self.signature: tuple[TensorSpec, ...] = spec.outputs
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """Return every output for uint8 [N,224,224,3] RGB."""
+        import torch
+
+        recipe = self.spec.preprocessing
+        parts: dict[str, list[np.ndarray]] = {output.name: [] for output in self.spec.outputs}
+        with torch.inference_mode():
+            for one in pixels:
+                image = torch.from_numpy(np.ascontiguousarray(one)).permute(2, 0, 1)[None].float() / 255
+                mean, std = (torch.tensor(v)[:, None, None] for v in (recipe.mean, recipe.std))
+                outputs = self.network((image - mean) / std)
+                for name, values in parts.items():
+                    values.append(getattr(outputs, name).numpy())
+        return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def load(path: Path) -> TorchRuntime:
+    """Open a checkpoint.
+
+    Raises:
+        CheckpointError: The file cannot be trusted or does not fit the network.
+    """
+    from imageqx_export.checkpoint import load_checkpoint
+
+    checkpoint, network = load_checkpoint(path)
+    return TorchRuntime(network, checkpoint.spec)

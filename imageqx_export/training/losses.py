@@ -1,0 +1,39 @@
+"""ImageQX's loss: L = 1.0 · L_D + 5.0 · L_C (Jalaboi et al. 2023)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imageqx_export.networks.imageqx import LABELS, Logits
+
+QUALITY_WEIGHT = 1.0
+EXPLANATIONS_WEIGHT = 5.0
+CLASS_WEIGHT_CLIP = 10.0
+
+
+def class_weights(counts: Tensor) -> Tensor:
+    """Return w_c = min(n_max / n_c, 10) for sample counts [4]; an empty class gets the clip.
+
+    >>> class_weights(torch.tensor([17534, 461, 3903, 4737])).round(decimals=2).tolist()
+    [1.0, 10.0, 4.489999771118164, 3.700000047683716]
+    """
+    counts = counts.float()
+    return (counts.max() / counts.clamp(min=1e-9)).clamp(max=CLASS_WEIGHT_CLIP)
+
+
+def loss(logits: Logits, quality: Tensor, explanations: Tensor, weights: Tensor) -> Tensor:
+    """Return the training loss, a scalar.
+
+    Args:
+        logits: The network's logits for N photos.
+        quality: Labels, int64 [N].
+        explanations: 0 or 1, float32 [N,5].
+        weights: Class weights, float32 [4]; they touch L_D alone, as the paper does not say otherwise.
+    """
+    # "Mean over samples and classes": the sum over a sample's classes has one term, so divide by N · 4.
+    cross = functional.cross_entropy(logits.quality, quality, weights, reduction="sum")
+    diagnosis = cross / (len(quality) * len(LABELS))
+    reasons = functional.binary_cross_entropy_with_logits(logits.explanations, explanations)
+    return QUALITY_WEIGHT * diagnosis + EXPLANATIONS_WEIGHT * reasons

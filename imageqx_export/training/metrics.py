@@ -1,0 +1,55 @@
+"""Score predictions with scikit-learn: the numbers of the paper's tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, f1_score, multilabel_confusion_matrix
+
+from imageqx_export.networks.imageqx import LABELS, REASONS
+
+
+def score(
+    quality: NDArray[np.float32], explanations: NDArray[np.float32], labels: NDArray[np.int64], flags: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Compare probabilities with the truth.
+
+    Args:
+        quality: Probabilities, [N,4].
+        explanations: Probabilities, [N,5]; a reason counts as given from 0.5 on.
+        labels: Truth, int64 [N].
+        flags: Truth, 0 or 1, [N,5].
+
+    Returns:
+        ``quality_macro_f1``, per label and reason ``f1``, ``recall`` and ``specificity``, and the confusion matrix
+        (rows are the truth). All in [0, 1]; a ratio without a denominator is 0.
+    """
+    guessed = quality.argmax(1)
+    given = (explanations >= 0.5).astype(int)
+    onehot = np.eye(len(LABELS), dtype=int)
+    rows = {
+        "quality": dict(zip(LABELS, _rows(onehot[labels], onehot[guessed]), strict=True)),
+        "explanations": dict(zip(REASONS, _rows(flags.astype(int), given), strict=True)),
+    }
+    everything = list(range(len(LABELS)))
+    return {
+        "samples": len(labels),
+        "quality_macro_f1": float(f1_score(labels, guessed, labels=everything, average="macro", zero_division=0)),
+        "explanations_macro_f1": float(f1_score(flags.astype(int), given, average="macro", zero_division=0)),
+        **rows,
+        "confusion": confusion_matrix(labels, guessed, labels=everything).tolist(),
+    }
+
+
+def _rows(truth: NDArray[np.int_], guess: NDArray[np.int_]) -> list[dict[str, float]]:
+    rows = []
+    for matrix in multilabel_confusion_matrix(truth, guess):
+        tn, fp, fn, tp = (float(v) for v in matrix.ravel())
+        rows.append({
+            "f1": 2 * tp / max(2 * tp + fp + fn, 1),
+            "recall": tp / max(tp + fn, 1),
+            "specificity": tn / max(tn + fp, 1),
+        })  # fmt: skip
+    return rows
