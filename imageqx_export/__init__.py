@@ -25,24 +25,33 @@ if TYPE_CHECKING:
     )
     from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
     from imageqx_export.errors import ImageQXError
-    from imageqx_export.export.stage import ExportResult, export
+    from imageqx_export.export.stage import ExportResult, export_checkpoint
     from imageqx_export.parity import ParityReport, compare_artifacts
-    from imageqx_export.predict import Verdict, predict
+    from imageqx_export.predict import Verdict, judge_photos
     from imageqx_export.preprocess import load_pixels
-    from imageqx_export.runtimes import Runtime, load
+    from imageqx_export.runtimes import Runtime, load_runtime
     from imageqx_export.training.loop import TrainingConfig
     from imageqx_export.training.stage import train
 
 __version__ = "0.1.0"
 _ROOMS = {
-    "artifact": ("Artifact", "Checkpoint", "Format", "Manifest", "ModelSpec", "Precision", "Preprocessing", "TensorSpec"),
+    "artifact": (
+        "Artifact",
+        "Checkpoint",
+        "Format",
+        "Manifest",
+        "ModelSpec",
+        "Precision",
+        "Preprocessing",
+        "TensorSpec",
+    ),
     "checkpoint": ("load_checkpoint", "save_checkpoint"),
     "errors": ("ImageQXError",),
-    "export.stage": ("ExportResult", "export"),
+    "export.stage": ("ExportResult", "export_checkpoint"),
     "parity": ("ParityReport", "compare_artifacts"),
-    "predict": ("Verdict", "predict"),
+    "predict": ("Verdict", "judge_photos"),
     "preprocess": ("load_pixels",),
-    "runtimes": ("Runtime", "load"),
+    "runtimes": ("Runtime", "load_runtime"),
     "training.loop": ("TrainingConfig",),
     "training.stage": ("train",),
 }
@@ -63,11 +72,11 @@ __all__ = [
     "TrainingConfig",
     "Verdict",
     "compare_artifacts",
-    "export",
-    "load",
+    "export_checkpoint",
+    "judge_photos",
     "load_checkpoint",
     "load_pixels",
-    "predict",
+    "load_runtime",
     "save_checkpoint",
     "train",
 ]

@@ -50,7 +50,9 @@ def export(
     formats: Annotated[str, typer.Option(help="Of onnx, coreml, tflite; with commas.")] = "onnx,coreml,tflite",
     precisions: Annotated[str, typer.Option(help="Of fp32, fp16; with commas.")] = "fp32,fp16",
     out: Annotated[Path, typer.Option(help="The folder of all models' artifacts.")] = Path("artifacts"),
-    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Go on without formats that lack a library.")] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Go on without formats that lack a library.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Write the artifacts of a checkpoint and compare each with it; exit 1 if one differs too much."""
@@ -59,7 +61,7 @@ def export(
     from imageqx_export.export import stage
     from imageqx_export.progress import bar
 
-    result = stage.export(
+    result = stage.export_checkpoint(
         checkpoint,
         out,
         model=model,
@@ -95,17 +97,19 @@ def parity(
 def predict(
     photos: Annotated[list[Path], typer.Argument(help="Photos of any kind.", metavar="PHOTO...")],
     artifact: Annotated[Path, typer.Option(help="A checkpoint, .onnx, .tflite or .mlpackage.")] = DEFAULT_CHECKPOINT,
-    attention: Annotated[Path | None, typer.Option(help="Write where the model looks, as a picture.", metavar="PNG")] = None,
+    attention: Annotated[
+        Path | None, typer.Option(help="Write where the model looks, as a picture.", metavar="PNG")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Say whether photos are good enough, and if not, what to do differently."""
     from imageqx_export import predict as stage
     from imageqx_export import show
     from imageqx_export.overlay import draw_attention
-    from imageqx_export.runtimes import load
+    from imageqx_export.runtimes import load_runtime
 
-    runtime = load(artifact)
-    rows = stage.predict(photos, runtime)
+    runtime = load_runtime(artifact)
+    rows = stage.judge_photos(photos, runtime)
     if attention is not None:
         draw_attention(rows, runtime.spec, attention)
     show.verdicts([verdict for verdict, _ in rows], attention, as_json=json)
@@ -114,18 +118,24 @@ def predict(
 @app.command(epilog="Example: imageqx train --photos my_photos --epochs 12 --small-epochs 10 --init lite0")
 def train(
     photos: PhotosOption = None,
-    out: Annotated[Path, typer.Option(help="The checkpoint to write; its card and state lie beside it.")] = DEFAULT_CHECKPOINT,
+    out: Annotated[
+        Path, typer.Option(help="The checkpoint to write; its card and state lie beside it.")
+    ] = DEFAULT_CHECKPOINT,
     epochs: Annotated[int, typer.Option(min=1)] = 39,
     samples: Annotated[int, typer.Option(min=1, help="Samples an epoch.")] = 2048,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
     small_epochs: Annotated[int, typer.Option(min=0, help="The first epochs, at 160 px: 2.9 times as fast.")] = 0,
-    init: Annotated[str, typer.Option(help="Of imagenet (torchvision's download), lite0 (from PyPI), random.")] = "random",
+    init: Annotated[
+        str, typer.Option(help="Of imagenet (torchvision's download), lite0 (from PyPI), random.")
+    ] = "random",
     ema_decay: Annotated[float, typer.Option(min=0, max=1)] = 0.99,
     validation_samples: Annotated[int, typer.Option(min=1)] = 256,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw samples.")] = 1,
     seed: int = 0,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, even if there is a state to resume from.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over, even if there is a state to resume from.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Train on painted photos and, with --photos, on lesion/, healthy_skin/ and no_skin/ of DIR; resumes by itself."""

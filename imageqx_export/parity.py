@@ -16,7 +16,7 @@ from imageqx_export.errors import DatasetError, ImageQXError, ParityError
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.processes import isolated, pool, quiet
 from imageqx_export.progress import Progress, silent
-from imageqx_export.runtimes import Outputs, Pixels, load
+from imageqx_export.runtimes import Outputs, Pixels, load_runtime
 
 PARITY_SEED = 2**32
 MINIMUM_IMAGES = 64
@@ -201,7 +201,7 @@ def run_file(path: Path, pixels: Pixels) -> tuple[tuple[TensorSpec, ...], Output
         ArtifactError: The file cannot be read or run.
     """
     with quiet():
-        runtime = load(path)
+        runtime = load_runtime(path)
         return runtime.signature, runtime.run(pixels)
 
 
@@ -213,7 +213,9 @@ def _judged(
     try:
         signature, outputs = job.result()
     except ImageQXError as error:
-        return ArtifactParity(path=name, precision=precision, outputs=(), problems=(_because("unreadable", str(error)),))
+        return ArtifactParity(
+            path=name, precision=precision, outputs=(), problems=(_because("unreadable", str(error)),)
+        )
     except Exception as error:  # a runtime may raise anything; that too is a failure of the file
         text = f"{type(error).__name__}: {error}"
         return ArtifactParity(path=name, precision=precision, outputs=(), problems=(_because("unreadable", text),))
@@ -235,7 +237,9 @@ def _interface_problems(spec: ModelSpec, signature: tuple[TensorSpec, ...]) -> l
     ]
 
 
-def compare_outputs(spec: ModelSpec, reference: Outputs, got: Outputs, tolerance: Tolerance) -> tuple[OutputParity, ...]:
+def compare_outputs(
+    spec: ModelSpec, reference: Outputs, got: Outputs, tolerance: Tolerance
+) -> tuple[OutputParity, ...]:
     """Compare what a file gave with what the checkpoint gave, output by output.
 
     Args:
@@ -244,7 +248,9 @@ def compare_outputs(spec: ModelSpec, reference: Outputs, got: Outputs, tolerance
         got: The file's.
         tolerance: How far they may be apart.
     """
-    return tuple(_compare(spec, output.name, reference[output.name], got.get(output.name), tolerance) for output in spec.outputs)
+    return tuple(
+        _compare(spec, output.name, reference[output.name], got.get(output.name), tolerance) for output in spec.outputs
+    )
 
 
 def _compare(
@@ -309,4 +315,3 @@ def _decisions(
 
 def _because(kind: str, text: str) -> str:
     return f"{text} — try: {ADVICE[kind]}"
-

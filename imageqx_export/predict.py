@@ -55,7 +55,7 @@ class Verdict(BaseModel):
         return tuple(reason.hint for reason in self.reasons if reason.given) or (self.reasons[0].hint,)
 
 
-def predict(photos: Sequence[Path], runtime: Runtime) -> list[tuple[Verdict, NDArray[np.float32]]]:
+def judge_photos(photos: Sequence[Path], runtime: Runtime) -> list[tuple[Verdict, NDArray[np.float32]]]:
     """Judge photos.
 
     Args:
@@ -84,7 +84,9 @@ def verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdi
         Reason(name=name, probability=float(p), given=bool(p >= spec.thresholds[name]), hint=spec.hints[name])
         for name, p in zip(spec.reasons, explanations, strict=True)
     ]
-    reasons.sort(key=lambda r: (r.probability - spec.thresholds[r.name]) / max(1 - spec.thresholds[r.name], 1e-6), reverse=True)
+    reasons.sort(
+        key=lambda r: (r.probability - spec.thresholds[r.name]) / max(1 - spec.thresholds[r.name], 1e-6), reverse=True
+    )
     return Verdict(
         photo=photo,
         label=label,

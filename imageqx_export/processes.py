@@ -26,7 +26,7 @@ def isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         ArtifactError: The process died (a segmentation fault in a runtime, or out of memory).
     """
     context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
-    with ProcessPoolExecutor(1, mp_context=context) as executor:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_one_thread) as executor:
         try:
             return executor.submit(function, *args, **kwargs).result()
         except BrokenProcessPool as error:
@@ -34,6 +34,11 @@ def isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
                 "the process died", where=getattr(function, "__name__", None),
                 got="a crash in native code, or no memory left", remedy="run it again; if it repeats, the file is bad",
             ) from error  # fmt: skip
+
+
+def _one_thread() -> None:
+    # One process per core already; more threads would only wait for one another. Read by OpenMP when torch loads.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pool() -> ThreadPoolExecutor:

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias
 
-
-class Progress(Protocol):
-    """Open a bar: called with a description and a total, it yields a function that advances it by one."""
-
-    def __call__(self, description: str, total: int) -> _Bar:
-        """Open a bar."""
-        ...
-
-
-class _Bar(Protocol):
-    def __enter__(self) -> Callable[[], None]: ...
-    def __exit__(self, *error: object) -> bool | None: ...
+Progress: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+"""Opens a bar: called with a description and a total, it yields a function that advances it by one."""
 
 
 @contextmanager

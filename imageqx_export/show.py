@@ -65,7 +65,9 @@ def parity(report: ParityReport, *, as_json: bool) -> None:
     if as_json:
         _json(_parity_json(report))
         return
-    table = Table(title=f"against the float32 checkpoint on {report.images} images ({report.source})", title_justify="left")
+    table = Table(
+        title=f"against the float32 checkpoint on {report.images} images ({report.source})", title_justify="left"
+    )
     table.add_column("artifact")
     table.add_column("output")
     for name in ("max |Δ|", "mean |Δ|", "cosine", "SQNR dB", "decisions differ"):
@@ -110,7 +112,9 @@ def verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) 
         label = row.label.replace("_", " ")
         color = "red" if row.retake else "green"
         advice = "take it again" if row.retake else "good enough"
-        head = f"[bold]{escape(str(row.photo))}[/]  [bold {color}]{label} {row.probabilities[row.label]:.0%}[/] – {advice}"
+        head = (
+            f"[bold]{escape(str(row.photo))}[/]  [bold {color}]{label} {row.probabilities[row.label]:.0%}[/] – {advice}"
+        )
         _out.print(head, soft_wrap=True, highlight=False)
         others = "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
         _out.print(f"  [dim]{others}[/]", highlight=False)

@@ -109,9 +109,7 @@ def textured(height: int, width: int) -> Image.Image:
     """Make a photo-like picture: soft light, blocky texture, hard edges, noise."""
     draw = np.random.default_rng(5)
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
-    scene = np.stack(
-        [120 + 90 * np.sin(9 * x + 4 * y), 120 + 90 * np.cos(7 * y), 110 + 80 * np.sin(11 * x)], -1
-    )
+    scene = np.stack([120 + 90 * np.sin(9 * x + 4 * y), 120 + 90 * np.cos(7 * y), 110 + 80 * np.sin(11 * x)], -1)
     for block in (2, 5, 16, 50):
         grain = draw.normal(0, 7, (height // block + 1, width // block + 1))
         scene += np.kron(grain, np.ones((block, block)))[:height, :width, None]
@@ -137,9 +135,7 @@ def furthest(a: Array, b: Array | list[int]) -> float:
 # --- the stretch ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("height", "width"), [(300, 500), (224, 224), (1000, 230), (60, 40), (225, 223), (1, 7)]
-)
+@pytest.mark.parametrize(("height", "width"), [(300, 500), (224, 224), (1000, 230), (60, 40), (225, 223), (1, 7)])
 def test_stretch_is_an_antialiased_triangle(height: int, width: int) -> None:
     picture = noise(height, width)
     assert furthest(load_pixels(file_of(Image.fromarray(picture))), stretched(picture)) <= 1.0
@@ -311,18 +307,14 @@ def palette(transparent: bool) -> bytes:
         pytest.param(file_of(rgba(100, 0, 200, 255)), [100, 0, 200], id="RGBA opaque"),
         pytest.param(file_of(rgba(100, 0, 200, 0)), [255] * 3, id="RGBA clear"),
         pytest.param(file_of(rgba(100, 0, 200, 51)), [224, 204, 244], id="RGBA a fifth"),
-        pytest.param(
-            file_of(Image.new("RGB", (30, 20), (1, 2, 3)), transparency=(1, 2, 3)), [255] * 3, id="RGB key"
-        ),
+        pytest.param(file_of(Image.new("RGB", (30, 20), (1, 2, 3)), transparency=(1, 2, 3)), [255] * 3, id="RGB key"),
         pytest.param(file_of(Image.new("L", (30, 20), 5), transparency=5), [255] * 3, id="L key"),
         pytest.param(palette(False), [10, 200, 30], id="P"),
         pytest.param(palette(True), [132, 227, 142], id="P half"),
         pytest.param(file_of(Image.new("CMYK", (30, 20), (255, 0, 0, 0)), "TIFF"), [0, 255, 255], id="CMYK"),
         pytest.param(file_of(Image.new("CMYK", (30, 20), (0, 0, 0, 155)), "TIFF"), [100] * 3, id="CMYK key"),
         # BT.601: R = Y + 1.402 Cr, G = Y − 0.344 Cb − 0.714 Cr, B = Y + 1.772 Cb
-        pytest.param(
-            file_of(Image.new("YCbCr", (30, 20), (100, 148, 108)), "TIFF"), [72, 107, 135], id="YCbCr"
-        ),
+        pytest.param(file_of(Image.new("YCbCr", (30, 20), (100, 148, 108)), "TIFF"), [72, 107, 135], id="YCbCr"),
         # CIE: L* = 100 · 138/255 = 54.1 is Y = 0.2212, which sRGB writes as 129
         pytest.param(file_of(Image.new("LAB", (30, 20), (138, 128, 128)), "TIFF"), [129] * 3, id="LAB"),
         pytest.param(file_of(Image.new("I;16", (30, 20), 257 * 60)), [60] * 3, id="I;16"),
@@ -378,8 +370,7 @@ def test_twelve_bit_tiff_is_scaled_to_its_own_white() -> None:
     values = [(256, 3, 2), (257, 3, 1), (258, 3, 12), (259, 3, 1), (262, 3, 1), (273, 4, 122)]
     values += [(277, 3, 1), (278, 3, 1), (279, 4, 3)]
     entries = b"".join(
-        struct.pack("<HHIHH" if k == 3 else "<HHII", t, k, 1, *((v, 0) if k == 3 else (v,)))
-        for t, k, v in values
+        struct.pack("<HHIHH" if k == 3 else "<HHII", t, k, 1, *((v, 0) if k == 3 else (v,))) for t, k, v in values
     )
     data = struct.pack("<2sHIH", b"II", 42, 8, len(values)) + entries + bytes(4)
     assert len(data) == 122
@@ -715,21 +706,13 @@ def test_any_picture_becomes_pixels(case: tuple[str, str], width: int, height: i
     kind, mode = case
     data = random.Random(seed).randbytes(width * height * 4)
     picture = Image.frombytes("RGBX", (width, height), data).convert("RGB")
-    picture = (
-        picture.convert("L").convert(mode) if mode in ("LA", "I", "I;16", "F") else picture.convert(mode)
-    )
+    picture = picture.convert("L").convert(mode) if mode in ("LA", "I", "I;16", "F") else picture.convert(mode)
     pixels = load_pixels(file_of(picture, kind))
     assert (pixels.dtype, pixels.shape) == (np.dtype(np.uint8), (224, 224, 3))
 
 
-FILES = [
-    file_of(textured(40, 60), kind)
-    for kind in ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF")
-]
-FILES += [
-    file_of(textured(40, 60), kind, icc_profile=icc(P3, None), exif=b"Exif\0\0MM\0*")
-    for kind in ("PNG", "JPEG")
-]
+FILES = [file_of(textured(40, 60), kind) for kind in ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF")]
+FILES += [file_of(textured(40, 60), kind, icc_profile=icc(P3, None), exif=b"Exif\0\0MM\0*") for kind in ("PNG", "JPEG")]
 
 
 @settings(max_examples=250, deadline=None, database=None)

@@ -133,7 +133,9 @@ def _recolor(rng: np.random.Generator, photo: Image) -> Image:
     """Shift a photo's tone: the photos at hand are mostly of light skin."""
     darker = rng.uniform(0.35, 1.1) if rng.random() < 0.5 else 1.0
     gains = darker * (1 + rng.normal(0, 0.04, 3))
-    return np.asarray(np.clip(255 * (photo / 255.0) ** (1 / max(float(darker), 0.55)) * gains / darker, 0, 255), np.uint8)
+    return np.asarray(
+        np.clip(255 * (photo / 255.0) ** (1 / max(float(darker), 0.55)) * gains / darker, 0, 255), np.uint8
+    )
 
 
 def _cropped(rng: np.random.Generator, photo: Image) -> Image:

@@ -30,7 +30,9 @@ def write(network: ImageQX, checkpoint: Checkpoint, paths: Mapping[Precision, Pa
 
     recipe = checkpoint.spec.preprocessing
     example = torch.zeros(1, 3, recipe.height, recipe.width)
-    traced = torch.jit.trace(PhoneGraph(network, "NCHW"), example)
+    traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+        PhoneGraph(network, "NCHW"), example
+    )
     for precision, path in paths.items():
         model = convert(traced, checkpoint.spec, precision)
         _describe(model, checkpoint, precision)

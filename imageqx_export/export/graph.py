@@ -41,7 +41,8 @@ class PhoneGraph(nn.Module):
         self.attention = nn.Conv2d(FEATURES, len(REASONS), 1, bias=False)
         self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / 49
         weight, bias = folded_block(network.quality_block)
-        outer, reasons = network.quality_head.weight.double().split([HIDDEN, len(REASONS)], dim=1)
+        joined = network.quality_head.weight.double()
+        outer, reasons = joined[:, :HIDDEN], joined[:, HIDDEN:]
         self.quality = _linear((outer @ weight).float(), (outer @ bias + network.quality_head.bias.double()).float())
         self.reasons_to_quality = nn.Linear(len(REASONS), len(LABELS), bias=False)
         self.reasons_to_quality.weight.data = reasons.float().detach().clone()

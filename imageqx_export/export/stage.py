@@ -57,7 +57,7 @@ class ExportResult:
     parity: ParityReport
 
 
-def export(
+def export_checkpoint(
     checkpoint_path: Path,
     out: Path,
     *,
@@ -102,7 +102,11 @@ def export(
         artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())
         golden = _write_golden(staging.path / "golden", TorchRuntime(network, checkpoint.spec))
         manifest = Manifest(
-            model=model, checkpoint_sha256=checkpoint.sha256, artifacts=artifacts, unavailable=unavailable, golden=golden
+            model=model,
+            checkpoint_sha256=checkpoint.sha256,
+            artifacts=artifacts,
+            unavailable=unavailable,
+            golden=golden,
         )
         (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
         report = compare_artifacts(staging.path, checkpoint_path, generated_pixels(), progress=progress)
@@ -133,7 +137,9 @@ def exporter(format: Format) -> Exporter:
 
 def missing(format: Format) -> str | None:
     """Say which libraries ``format`` lacks on this machine, or None."""
-    lacking = [name for library, name in exporter(format).LIBRARIES.items() if importlib.util.find_spec(library) is None]
+    lacking = [
+        name for library, name in exporter(format).LIBRARIES.items() if importlib.util.find_spec(library) is None
+    ]
     return f"{format}: {', '.join(lacking)} not installed" if lacking else None
 
 
@@ -148,7 +154,8 @@ def _convert_all(
     order = sorted(by_format, key=[Format.TFLITE, Format.COREML, Format.ONNX].index)
     with pool() as threads, progress("converting", len(order)) as advance:
         jobs: dict[Future[None], Format] = {
-            threads.submit(isolated, _convert, format, checkpoint_path, model, by_format[format]): format for format in order
+            threads.submit(isolated, _convert, format, checkpoint_path, model, by_format[format]): format
+            for format in order
         }
         for job in as_completed(jobs):
             _finish(job, jobs[job])

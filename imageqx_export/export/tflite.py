@@ -89,4 +89,3 @@ def _zipped(metadata: dict[str, str], offset: int) -> bytes:
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(SPEC_ENTRY, _NO_DATE), json.dumps(metadata, sort_keys=True))
     return buffer.getvalue()[offset:]
-

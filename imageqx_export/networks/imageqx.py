@@ -42,9 +42,7 @@ def spec() -> ModelSpec:
         name="imageqx",
         inputs=(TensorSpec(name="image", shape=(1, 224, 224, 3), dtype="uint8", meaning="sRGB, 0…255"),),
         outputs=(
-            TensorSpec(
-                name="quality", shape=(1, 4), dtype="float32", meaning="probability per label; the sum is 1"
-            ),
+            TensorSpec(name="quality", shape=(1, 4), dtype="float32", meaning="probability per label; the sum is 1"),
             TensorSpec(
                 name="explanations", shape=(1, 5), dtype="float32", meaning="probability per reason, each on its own"
             ),

@@ -83,7 +83,7 @@ _BY_SUFFIX = {
 }
 
 
-def load(path: Path, runtime: str | None = None) -> Runtime:
+def load_runtime(path: Path, runtime: str | None = None) -> Runtime:
     """Open ``path`` with the runtime for its kind.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,12 @@ def load(path: Path) -> CoreMlRuntime:
         UnavailableError: This is not macOS, or coremltools is not installed.
         ArtifactError: The package cannot be read.
     """
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         raise UnavailableError(
-            "Core ML runs on macOS alone", where=path, got=sys.platform, remedy="use the runtime 'mil', which runs anywhere"
+            "Core ML runs on macOS alone",
+            where=path,
+            got=platform.system(),
+            remedy="use the runtime 'mil', which runs anywhere",
         )
     require("coremltools", "coremltools")
     import coremltools

@@ -68,14 +68,17 @@ class MilRuntime:
         """
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != self._size:
             raise ArtifactError(
-                "these pixels do not fit the artifact", where=self._plan.where,
+                "these pixels do not fit the artifact",
+                where=self._plan.where,
                 expected=f"uint8 [N,{','.join(map(str, self._size))}]",
-                got=f"{pixels.dtype} {list(pixels.shape)}")
+                got=f"{pixels.dtype} {list(pixels.shape)}",
+            )
         planes = pixels[..., ::-1] if self._flip else pixels
         rows = [self._plan({self._input: row.transpose(2, 0, 1)[None]}) for row in planes]
         return {
             output.name: np.concatenate(
-                [np.empty((0, *output.shape[1:])), *(row[output.name] for row in rows)], dtype=np.float32)
+                [np.empty((0, *output.shape[1:])), *(row[output.name] for row in rows)], dtype=np.float32
+            )
             for output in self.signature
         }
 
@@ -125,8 +128,9 @@ def _read(path: Path) -> tuple[Any, Any]:
             from coremltools.converters.mil.frontend.milproto.load import load as load_program
             from coremltools.models import MLModel
         except ImportError as error:
-            raise UnavailableError("coremltools is not installed", got=str(error),
-                                   remedy="pip install coremltools") from error
+            raise UnavailableError(
+                "coremltools is not installed", got=str(error), remedy="pip install coremltools"
+            ) from error
     # coremltools has no errors of its own for a broken file: the native reader, protobuf and the MIL builder
     # raise whatever they meet, so every exception means the same thing here.
     try:
@@ -152,17 +156,29 @@ def _refuse_features(description: Any, path: Path) -> None:
         raise ArtifactError("not a model of one photo", where=path, expected="one image input", got=got)
     image = inputs[0].type.imageType
     if image.colorSpace not in (image.RGB, image.BGR):
-        raise ArtifactError("the input's colours are not a photo's", where=f"{path}: {inputs[0].name}",
-                            expected="RGB or BGR", got=image.ColorSpace.Name(image.colorSpace))
+        raise ArtifactError(
+            "the input's colours are not a photo's",
+            where=f"{path}: {inputs[0].name}",
+            expected="RGB or BGR",
+            got=image.ColorSpace.Name(image.colorSpace),
+        )
     for value in description.output:
         if value.type.WhichOneof("Type") != "multiArrayType":
-            raise ArtifactError("an output is not a tensor", where=f"{path}: {value.name}",
-                                expected="multiArrayType", got=value.type.WhichOneof("Type"))
+            raise ArtifactError(
+                "an output is not a tensor",
+                where=f"{path}: {value.name}",
+                expected="multiArrayType",
+                got=value.type.WhichOneof("Type"),
+            )
 
 
 def _broken(path: Path, error: Exception) -> ArtifactError:
-    return ArtifactError("coremltools cannot read this package", where=path,
-                         got=f"{type(error).__name__}: {error}", remedy="export it again")
+    return ArtifactError(
+        "coremltools cannot read this package",
+        where=path,
+        got=f"{type(error).__name__}: {error}",
+        remedy="export it again",
+    )
 
 
 def _refuse(program: Any, where: str) -> None:
@@ -186,7 +202,10 @@ def _refuse(program: Any, where: str) -> None:
                 if known and word not in known:
                     raise UnsupportedOpError(
                         f"the evaluator does not know this {param} of operation '{op.type}'",
-                        where=f"{where}: {_name(op)}", expected=", ".join(known), got=f"{param} = '{word}'")
+                        where=f"{where}: {_name(op)}",
+                        expected=", ".join(known),
+                        got=f"{param} = '{word}'",
+                    )
 
 
 def _name(op: Any) -> str:

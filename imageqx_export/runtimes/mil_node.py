@@ -31,10 +31,26 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """The values that are implemented, per operation and parameter that is a word."""
 
-EXACT = frozenset((
-    "abs", "concat", "expand_dims", "identity", "max_pool", "maximum", "minimum", "reduce_max", "reduce_min",
-    "relu", "relu6", "reshape", "slice_by_index", "split", "squeeze", "transpose",
-))
+EXACT = frozenset(
+    (
+        "abs",
+        "concat",
+        "expand_dims",
+        "identity",
+        "max_pool",
+        "maximum",
+        "minimum",
+        "reduce_max",
+        "reduce_min",
+        "relu",
+        "relu6",
+        "reshape",
+        "slice_by_index",
+        "split",
+        "squeeze",
+        "transpose",
+    )
+)
 """Operations that select or move values: float16 in is float16 out, without rounding."""
 
 _ON_INTEGERS = EXACT - {"max_pool", "relu", "relu6"} | {"add", "cast", "mul", "reduce_sum", "sub"}

@@ -27,8 +27,13 @@ NATIVE = "run it with the native Core ML runtime on a Mac"
 def refuse_functions(names: Iterable[str], where: str) -> None:
     """Raise ArtifactError unless ``main`` is a program's only function."""
     if sorted(names) != ["main"]:
-        raise ArtifactError("the evaluator takes programs of one function", where=where, expected="main",
-                            got=", ".join(sorted(names)) or "no function", remedy=NATIVE)
+        raise ArtifactError(
+            "the evaluator takes programs of one function",
+            where=where,
+            expected="main",
+            got=", ".join(sorted(names)) or "no function",
+            remedy=NATIVE,
+        )
 
 
 def refuse_unknown(ops: Iterable[tuple[str, str]], where: str) -> None:
@@ -46,9 +51,11 @@ def refuse_unknown(ops: Iterable[tuple[str, str]], where: str) -> None:
             unknown.setdefault(kind, []).append(name)
     if unknown:
         raise UnsupportedOpError(
-            "the program has operations that the evaluator does not know", where=where,
+            "the program has operations that the evaluator does not know",
+            where=where,
             got="; ".join(f"{kind} ({', '.join(names)})" for kind, names in sorted(unknown.items())),
-            remedy=f"{NATIVE}, or add them to imageqx_export/runtimes/mil_ops.py")
+            remedy=f"{NATIVE}, or add them to imageqx_export/runtimes/mil_ops.py",
+        )
 
 
 class _Slot(NamedTuple):
@@ -103,14 +110,22 @@ class Plan:
         import torch
 
         if inputs.keys() != self.inputs.keys():
-            raise ArtifactError("these are not the program's inputs", where=self.where,
-                                expected=", ".join(self.inputs), got=", ".join(inputs))
+            raise ArtifactError(
+                "these are not the program's inputs",
+                where=self.where,
+                expected=", ".join(self.inputs),
+                got=", ".join(inputs),
+            )
         with torch.inference_mode():
             values = list(self._constants)
             for name, slot in self.inputs.items():
                 if inputs[name].shape != slot.shape:
-                    raise ArtifactError("an input has the wrong shape", where=f"{self.where}: {name}",
-                                        expected=str(list(slot.shape)), got=str(list(inputs[name].shape)))
+                    raise ArtifactError(
+                        "an input has the wrong shape",
+                        where=f"{self.where}: {name}",
+                        expected=str(list(slot.shape)),
+                        got=str(list(inputs[name].shape)),
+                    )
                 values[slot.place] = _tensor(inputs[name], slot.dtype)
             for step in self._steps:
                 self._do(step, values)
@@ -123,8 +138,12 @@ class Plan:
 
         if id(var) not in self._slots:
             if not all(isinstance(size, int | np.integer) for size in var.shape):
-                raise ArtifactError("the evaluator takes fixed shapes only",
-                                    where=f"{self.where}: {var.name}", got=str(var.shape), remedy=NATIVE)
+                raise ArtifactError(
+                    "the evaluator takes fixed shapes only",
+                    where=f"{self.where}: {var.name}",
+                    got=str(var.shape),
+                    remedy=NATIVE,
+                )
             dtype, constant = dtype_of(var), var.op is not None and var.op.op_type == "const"
             self._slots[id(var)] = _Slot(len(self._values), dtype, tuple(map(int, var.shape)))
             self._values.append(_tensor(np.asarray(var.val), dtype) if constant else None)
@@ -151,15 +170,18 @@ class Plan:
         try:
             result = step.kernel(*(values[index] for index in step.operands))
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            raise ArtifactError("an operation cannot be computed", where=f"{self.where}: {step.label}",
-                                got=str(error)) from error
+            raise ArtifactError(
+                "an operation cannot be computed", where=f"{self.where}: {step.label}", got=str(error)
+            ) from error
         results = result if isinstance(result, tuple) else (result,)
         for tensor, slot in zip(results, step.results, strict=True):
             if tensor.shape != slot.shape or tensor.dtype != _storage(slot.dtype):
-                raise ArtifactError("an operation gave something else than the program declares",
-                                    where=f"{self.where}: {step.label}",
-                                    expected=f"{slot.dtype} {list(slot.shape)}",
-                                    got=f"{tensor.dtype} {list(tensor.shape)}")
+                raise ArtifactError(
+                    "an operation gave something else than the program declares",
+                    where=f"{self.where}: {step.label}",
+                    expected=f"{slot.dtype} {list(slot.shape)}",
+                    got=f"{tensor.dtype} {list(tensor.shape)}",
+                )
             rounds = slot.dtype == "fp16" and not step.exact
             values[slot.place] = tensor.half().float() if rounds else tensor
 

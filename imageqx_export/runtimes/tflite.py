@@ -74,7 +74,9 @@ def load(path: Path) -> LiteRtRuntime:
     """
     require("ai_edge_litert", "ai-edge-litert")
     if path.read_bytes()[4:8] != b"TFL3":  # LiteRT itself can crash on other bytes
-        raise ArtifactError("not a TFLite flatbuffer", where=path, expected="the identifier TFL3", remedy="imageqx export")
+        raise ArtifactError(
+            "not a TFLite flatbuffer", where=path, expected="the identifier TFL3", remedy="imageqx export"
+        )
     from ai_edge_litert.interpreter import Interpreter
 
     try:

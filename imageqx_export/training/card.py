@@ -86,7 +86,7 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
         photos: The folder that was trained on; its ``manifest.csv``, if any, names the sources and licences.
     """
     provenance: dict[str, Any] = checkpoint.provenance
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701 - Markdown
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
     text = environment.from_string(_TEMPLATE).render(
         name=checkpoint.path.name,
         checkpoint=checkpoint,
@@ -113,7 +113,11 @@ def _command(config: dict[str, Any], photos: bool) -> str:
 
 
 def _used(photos: dict[str, Any] | None) -> str:
-    return "" if photos is None else ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in photos["used"].items())
+    return (
+        ""
+        if photos is None
+        else ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in photos["used"].items())
+    )
 
 
 def _sources(photos: Path | None) -> list[tuple[str, str, str, int]]:

@@ -116,11 +116,14 @@ def train(
     """
     torch.manual_seed(config.seed)
     network = _initial(config.initialisation)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+    averaging = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     steps = -(-config.samples // config.batch_size)
     cycle = max(1, -(-config.epochs * steps // (config.restarts + 1)))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, cycle, eta_min=config.learning_rate / 100)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(
+        optimizer, cycle, eta_min=config.learning_rate / 100
+    )
     samples = Samples(config.seed, train_photos, config.photo_share)
     weights = class_weights(_label_counts(samples))
     held_out = batch(Samples(VALIDATION_SEED, val_photos, config.photo_share), range(config.validation_samples))
@@ -139,14 +142,16 @@ def train(
         with progress(f"epoch {epoch + 1}/{config.epochs} at {size} px", steps) as advance:
             for images, quality, flags in loader:
                 pixels = normalised(images.to(device), size)
-                value = loss(network.logits(network.features(pixels)), quality.to(device), flags.to(device), weights.to(device))
+                value = loss(
+                    network.logits(network.features(pixels)), quality.to(device), flags.to(device), weights.to(device)
+                )
                 if not value.isfinite():
                     raise TrainingError(
                         "the loss is not a number", where=f"epoch {epoch + 1}", got=str(float(value)),
                         remedy=f"a smaller --learning-rate; the state before this epoch is kept in {state_path}",
                     )  # fmt: skip
                 optimizer.zero_grad()
-                value.backward()
+                value.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
                 optimizer.step()
                 schedule.step()
@@ -256,7 +261,10 @@ def _resumed(path: Path, config: TrainingConfig, *parts: Any) -> tuple[int, list
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises whatever the damaged bytes provoke
         raise TrainingError(
-            "the state file cannot be read", where=path, got=str(error).splitlines()[0], remedy="pass --fresh to start over"
+            "the state file cannot be read",
+            where=path,
+            got=str(error).splitlines()[0],
+            remedy="pass --fresh to start over",
         ) from error
     if state["config"] != asdict(config):
         changed = [name for name, value in asdict(config).items() if state["config"].get(name) != value]

@@ -12,7 +12,10 @@ from imageqx_export.networks.imageqx import LABELS, REASONS
 
 
 def score(
-    quality: NDArray[np.float32], explanations: NDArray[np.float32], labels: NDArray[np.int64], flags: NDArray[np.float32]
+    quality: NDArray[np.float32],
+    explanations: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    flags: NDArray[np.float32],
 ) -> dict[str, Any]:
     """Compare probabilities with the truth.
 

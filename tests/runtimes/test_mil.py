@@ -74,7 +74,7 @@ def conv_golden(x: Array, w: Array, strides: Any, pads: Any, dilations: Any, gro
     part, outs = x.shape[1] // groups, w.shape[0] // groups
     step = tuple(slice(None, None, s) for s in strides)
     maps = [
-        [signal.correlate(row[o // outs * part:][:part], spread[o], "valid")[0][step] for o in range(len(w))]
+        [signal.correlate(row[o // outs * part :][:part], spread[o], "valid")[0][step] for o in range(len(w))]
         for row in x
     ]
     return np.array(maps)
@@ -110,8 +110,9 @@ def test_conv_is_scipys_correlation(
     given = {"pad": np.ravel(pads).astype(np.int32)} if pad_type == "custom" else {}
     made = program(
         lambda x: [
-            mb.conv(x=x, weight=w, strides=strides, dilations=dilations, groups=groups, pad_type=pad_type,
-                    **given, **bias)
+            mb.conv(
+                x=x, weight=w, strides=strides, dilations=dilations, groups=groups, pad_type=pad_type, **given, **bias
+            )
             for bias in ({}, {"bias": b})
         ],
         x.shape,
@@ -155,9 +156,7 @@ def test_pools_are_means_and_maxima_of_windows(
 
     def around(value: float) -> Array:
         wide = np.pad(x, [(0, 0), (0, 0), *pads], constant_values=value)
-        extra = [
-            -(n - k) % s if ceil else 0 for n, k, s in zip(wide.shape[2:], kernel, strides, strict=True)
-        ]
+        extra = [-(n - k) % s if ceil else 0 for n, k, s in zip(wide.shape[2:], kernel, strides, strict=True)]
         return np.pad(wide, [(0, 0), (0, 0), *((0, n) for n in extra)], constant_values=np.nan)
 
     np.testing.assert_array_equal(got["y0"], np.nanmax(windows(around(np.nan), kernel, strides), -1))
@@ -182,64 +181,91 @@ CASES: dict[str, tuple[Build, Build, tuple[Array, ...]]] = {
     "add": (lambda x, y: mb.add(x=x, y=y), np.add, (X, Y)),
     "batch_norm": (
         lambda x: mb.batch_norm(x=x, mean=PER_CHANNEL[0], variance=PER_CHANNEL[1], epsilon=1e-3),
-        _norm, (IMAGE,)),
+        _norm,
+        (IMAGE,),
+    ),
     "batch_norm affine": (
-        lambda x: mb.batch_norm(x=x, mean=PER_CHANNEL[0], variance=PER_CHANNEL[1], gamma=PER_CHANNEL[2],
-                                beta=PER_CHANNEL[3], epsilon=1e-3),
-        lambda x: _norm(x, *(a[:, None, None] for a in PER_CHANNEL[2:])), (IMAGE,)),
+        lambda x: mb.batch_norm(
+            x=x, mean=PER_CHANNEL[0], variance=PER_CHANNEL[1], gamma=PER_CHANNEL[2], beta=PER_CHANNEL[3], epsilon=1e-3
+        ),
+        lambda x: _norm(x, *(a[:, None, None] for a in PER_CHANNEL[2:])),
+        (IMAGE,),
+    ),
     "cast": (lambda x: mb.cast(x=mb.cast(x=x, dtype="int32"), dtype="fp32"), np.trunc, (3 * X,)),
-    "cast bool": (
-        lambda x: mb.cast(x=mb.cast(x=x, dtype="bool"), dtype="fp32"), lambda x: x != 0, (np.trunc(X),)),
+    "cast bool": (lambda x: mb.cast(x=mb.cast(x=x, dtype="bool"), dtype="fp32"), lambda x: x != 0, (np.trunc(X),)),
     "ceil": (lambda x: mb.ceil(x=x), np.ceil, (X,)),
     "clip": (lambda x: mb.clip(x=x, alpha=-0.3, beta=0.7), lambda x: np.clip(x, -0.3, 0.7), (X,)),
     "concat": (
         lambda x, y: mb.concat(values=[x, y, x], axis=-2),
-        lambda x, y: np.concatenate([x, y, x], 1), (X, X + 1)),
+        lambda x, y: np.concatenate([x, y, x], 1),
+        (X, X + 1),
+    ),
     "concat interleave": (
         lambda x, y: mb.concat(values=[x, y], axis=1, interleave=True),
-        lambda x, y: np.stack([x, y], 2).reshape(2, 6, 4), (X, X + 1)),
+        lambda x, y: np.stack([x, y], 2).reshape(2, 6, 4),
+        (X, X + 1),
+    ),
     "einsum": (
         lambda x, y: mb.einsum(values=(x, y), equation="nchw,nwhu->nchu"),
-        lambda x, y: np.einsum("nchw,nwhu->nchu", x, y), (IMAGE, normal(2, 5, 4, 3))),
+        lambda x, y: np.einsum("nchw,nwhu->nchu", x, y),
+        (IMAGE, normal(2, 5, 4, 3)),
+    ),
     "exp": (lambda x: mb.exp(x=x), np.exp, (X,)),
     "expand_dims": (lambda x: mb.expand_dims(x=x, axes=[-1, 1]), lambda x: x[:, None, :, :, None], (X,)),
     "floor": (lambda x: mb.floor(x=x), np.floor, (X,)),
     "gelu": (lambda x: mb.gelu(x=x), lambda x: x * special.ndtr(x), (X,)),
     "gelu sigmoid": (
-        lambda x: mb.gelu(x=x, mode="SIGMOID_APPROXIMATION"), lambda x: x * special.expit(1.702 * x), (X,)),
+        lambda x: mb.gelu(x=x, mode="SIGMOID_APPROXIMATION"),
+        lambda x: x * special.expit(1.702 * x),
+        (X,),
+    ),
     "gelu tanh": (
         lambda x: mb.gelu(x=x, mode="TANH_APPROXIMATION"),
-        lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), (X,)),
+        lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+        (X,),
+    ),
     "inverse": (lambda x: mb.inverse(x=x, epsilon=0.25), lambda x: 1 / (x + 0.25), (POSITIVE,)),
     "leaky_relu": (lambda x: mb.leaky_relu(x=x, alpha=0.1), lambda x: np.where(x < 0, 0.1 * x, x), (X,)),
     "linear": (lambda x: mb.linear(x=x, weight=MATRIX), lambda x: x @ MATRIX.T, (X,)),
     "linear bias": (
         lambda x: mb.linear(x=x, weight=MATRIX, bias=MATRIX[:, 0]),
-        lambda x: x @ MATRIX.T + MATRIX[:, 0], (X,)),
+        lambda x: x @ MATRIX.T + MATRIX[:, 0],
+        (X,),
+    ),
     "log": (lambda x: mb.log(x=x), np.log, (POSITIVE,)),
     "matmul": (lambda x, y: mb.matmul(x=x, y=y), np.matmul, (X, normal(2, 4, 5))),
     "matmul transposed": (
         lambda x, y: mb.matmul(x=x, y=y, transpose_x=True, transpose_y=True),
-        lambda x, y: np.swapaxes(x, 1, 2) @ y.T, (X, normal(5, 3))),
+        lambda x, y: np.swapaxes(x, 1, 2) @ y.T,
+        (X, normal(5, 3)),
+    ),
     "maximum": (lambda x, y: mb.maximum(x=x, y=y), np.maximum, (X, Y)),
     "minimum": (lambda x, y: mb.minimum(x=x, y=y), np.minimum, (X, Y)),
     "mul": (lambda x, y: mb.mul(x=x, y=y), np.multiply, (X, Y)),
     "pad": (
         lambda x: mb.pad(x=x, pad=[1, 2, 0, 3], constant_val=7.0),
-        lambda x: np.pad(x, [(0, 0), (1, 2), (0, 3)], constant_values=7), (X,)),
+        lambda x: np.pad(x, [(0, 0), (1, 2), (0, 3)], constant_values=7),
+        (X,),
+    ),
     "pad reflect": (
         lambda x: mb.pad(x=x, pad=[1, 2, 2, 1], mode="reflect"),
-        lambda x: np.pad(x, [(0, 0), (1, 2), (2, 1)], mode="reflect"), (X,)),
+        lambda x: np.pad(x, [(0, 0), (1, 2), (2, 1)], mode="reflect"),
+        (X,),
+    ),
     "pad replicate": (
         lambda x: mb.pad(x=x, pad=[1, 0, 2, 3], mode="replicate"),
-        lambda x: np.pad(x, [(0, 0), (1, 0), (2, 3)], mode="edge"), (X,)),
+        lambda x: np.pad(x, [(0, 0), (1, 0), (2, 3)], mode="edge"),
+        (X,),
+    ),
     "pow": (lambda x, y: mb.pow(x=x, y=y), np.power, (POSITIVE, Y)),
     "real_div": (lambda x, y: mb.real_div(x=x, y=y), np.divide, (X, POSITIVE)),
     "reduce all": (lambda x: mb.reduce_sum(x=x), np.sum, (X,)),
     "reduce_max": (lambda x: mb.reduce_max(x=x, axes=[-1]), lambda x: x.max(-1), (X,)),
     "reduce_mean": (
         lambda x: mb.reduce_mean(x=x, axes=[2, 3], keep_dims=True),
-        lambda x: x.mean((2, 3), keepdims=True), (IMAGE,)),
+        lambda x: x.mean((2, 3), keepdims=True),
+        (IMAGE,),
+    ),
     "reduce_min": (lambda x: mb.reduce_min(x=x, axes=[0, 2]), lambda x: x.min((0, 2)), (X,)),
     "reduce_sum": (lambda x: mb.reduce_sum(x=x, axes=[1]), lambda x: x.sum(1), (X,)),
     "relu": (lambda x: mb.relu(x=x), lambda x: np.maximum(x, 0), (X,)),
@@ -248,19 +274,30 @@ CASES: dict[str, tuple[Build, Build, tuple[Array, ...]]] = {
     "reshape zero": (lambda x: mb.reshape(x=x, shape=[0, -1, 6]), lambda x: x.reshape(2, 2, 6), (X,)),
     "rsqrt": (lambda x: mb.rsqrt(x=x, epsilon=0.5), lambda x: (x + 0.5) ** -0.5, (POSITIVE,)),
     "sigmoid": (lambda x: mb.sigmoid(x=x), special.expit, (X,)),
-    "sigmoid_hard": (
-        lambda x: mb.sigmoid_hard(x=x, alpha=0.4, beta=0.3), lambda x: np.clip(0.4 * x + 0.3, 0, 1), (X,)),
+    "sigmoid_hard": (lambda x: mb.sigmoid_hard(x=x, alpha=0.4, beta=0.3), lambda x: np.clip(0.4 * x + 0.3, 0, 1), (X,)),
     "silu": (lambda x: mb.silu(x=x), lambda x: x * special.expit(x), (X,)),
     "slice": (
         lambda x: mb.slice_by_index(x=x, begin=[1, -2, 0], end=[2, 3, -1], stride=[1, 1, 2]),
-        lambda x: x[1:2, -2:3, 0:-1:2], (X,)),
+        lambda x: x[1:2, -2:3, 0:-1:2],
+        (X,),
+    ),
     "slice masks": (
-        lambda x: mb.slice_by_index(x=x, begin=[1, 2, 1], end=[0, 0, 0], begin_mask=[False, True, False],
-                                    end_mask=[False, True, True], squeeze_mask=[True, False, False]),
-        lambda x: x[1, :, 1:], (X,)),
+        lambda x: mb.slice_by_index(
+            x=x,
+            begin=[1, 2, 1],
+            end=[0, 0, 0],
+            begin_mask=[False, True, False],
+            end_mask=[False, True, True],
+            squeeze_mask=[True, False, False],
+        ),
+        lambda x: x[1, :, 1:],
+        (X,),
+    ),
     "slice backwards": (
         lambda x: mb.slice_by_index(x=x, begin=[0, 2, 3], end=[2, 0, 0], stride=[1, -1, -2]),
-        lambda x: x[:, 2:0:-1, 3:0:-2], (X,)),
+        lambda x: x[:, 2:0:-1, 3:0:-2],
+        (X,),
+    ),
     "softmax": (lambda x: mb.softmax(x=x, axis=1), lambda x: special.softmax(x, 1), (X,)),
     "softplus": (lambda x: mb.softplus(x=x), lambda x: np.logaddexp(x, 0), (9 * X,)),
     "split": (lambda x: mb.split(x=x, num_splits=2, axis=2)[1], lambda x: x[:, :, 2:], (X,)),
@@ -323,12 +360,20 @@ def test_float16_rounds_after_every_operation(tmp_path: Path) -> None:
             mb.add(x=mb.cast(x=x, dtype="fp32"), y=np.float32(1e-3)),
             mb.mul(x=x, y=np.float16(60000)),
         ],
-        *[(50, 4)] * 3, dtype=types.fp16)
+        *[(50, 4)] * 3,
+        dtype=types.fp16,
+    )
     got = mil.evaluate(package(tmp_path / "a.mlpackage", made), {"x0": x + 1e-5, "x1": y, "x2": z})
     a, b, c = ((v.astype(np.float32)).astype(np.float16) for v in (x + 1e-5, y, z))
     with np.errstate(over="ignore"):
-        want = [a * b + c, (a - c) / b, np.sqrt(np.abs(c)), np.maximum(a * np.float16(0.1), 0),
-                a.astype(np.float32) + np.float32(1e-3), a * np.float16(60000)]
+        want = [
+            a * b + c,
+            (a - c) / b,
+            np.sqrt(np.abs(c)),
+            np.maximum(a * np.float16(0.1), 0),
+            a.astype(np.float32) + np.float32(1e-3),
+            a * np.float16(60000),
+        ]
     for value, golden in zip(got.values(), want, strict=True):
         assert value.dtype == np.float32
         np.testing.assert_array_equal(value, golden.astype(np.float32))
@@ -340,7 +385,9 @@ def test_float16_sums_in_float32() -> None:
     x, w = normal(1, 64, 6, 6), normal(4, 64, 3, 3)
     made = program(
         lambda x: [mb.conv(x=x, weight=w.astype(np.float16)), mb.reduce_mean(x=x, axes=[1, 2, 3])],
-        x.shape, dtype=types.fp16)
+        x.shape,
+        dtype=types.fp16,
+    )
     got = mil.evaluate(made, {"x0": x})
     exact = conv_golden(x.astype(np.float64), w, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
     np.testing.assert_array_equal(got["y0"], got["y0"].astype(np.float16))
@@ -350,8 +397,7 @@ def test_float16_sums_in_float32() -> None:
 
 def test_integers_and_booleans() -> None:
     """Keep their dtype."""
-    made = program(
-        lambda x: [mb.add(x=mb.cast(x=x, dtype="int32"), y=np.int32(2)), mb.cast(x=x, dtype="bool")], (2,))
+    made = program(lambda x: [mb.add(x=mb.cast(x=x, dtype="int32"), y=np.int32(2)), mb.cast(x=x, dtype="bool")], (2,))
     got = mil.evaluate(made, {"x0": np.array([3.9, 0.0], np.float32)})
     assert got["y0"].dtype == np.int32 and got["y0"].tolist() == [5, 2]
     assert got["y1"].dtype == np.bool_ and got["y1"].tolist() == [True, False]
@@ -370,16 +416,24 @@ def test_compressed_weights(tmp_path: Path, half: bool) -> None:
         digits = np.array([[key >> i & 1 for i in range(bits)] for key in keys[bits]], np.uint8)
         return np.packbits(digits.ravel(), bitorder="little")
 
-    saved = package(tmp_path / "a.mlpackage", program(
-        lambda x: [
-            mb.add(x=x, y=mb.constexpr_affine_dequantize(
-                quantized_data=q, zero_point=zero, scale=scale, axis=1)),
-            mb.add(x=x, y=mb.constexpr_affine_dequantize(
-                quantized_data=q, zero_point=np.int8(5), scale=scale[0], axis=0)),
-            *(mb.constexpr_lut_to_dense(indices=packed(bits), lut=table, shape=np.array([3, 5], np.uint32))
-              for bits, table in tables.items()),
-        ],
-        (3, 4), dtype=types.fp16 if half else types.fp32))
+    saved = package(
+        tmp_path / "a.mlpackage",
+        program(
+            lambda x: [
+                mb.add(x=x, y=mb.constexpr_affine_dequantize(quantized_data=q, zero_point=zero, scale=scale, axis=1)),
+                mb.add(
+                    x=x,
+                    y=mb.constexpr_affine_dequantize(quantized_data=q, zero_point=np.int8(5), scale=scale[0], axis=0),
+                ),
+                *(
+                    mb.constexpr_lut_to_dense(indices=packed(bits), lut=table, shape=np.array([3, 5], np.uint32))
+                    for bits, table in tables.items()
+                ),
+            ],
+            (3, 4),
+            dtype=types.fp16 if half else types.fp32,
+        ),
+    )
     got = mil.evaluate(saved, {"x0": np.zeros((3, 4), np.float32)})
     wide, factors = q.astype(np.float64), scale.astype(np.float64)
     goldens = [(wide - zero) * factors, (wide - 5) * factors[0]]
@@ -406,10 +460,9 @@ def operations(model: Any) -> Any:
 def test_unknown_operations_are_named_all_at_once(tmp_path: Path) -> None:
     """Before anything is computed or a weight is read."""
     made = program(
-        lambda x: [
-            mb.erf(x=x, name="bump"), *mb.topk(x=mb.erf(x=x), k=2), mb.relu(x=x),
-            mb.linear(x=x, weight=MATRIX)],
-        (3, 4))
+        lambda x: [mb.erf(x=x, name="bump"), *mb.topk(x=mb.erf(x=x), k=2), mb.relu(x=x), mb.linear(x=x, weight=MATRIX)],
+        (3, 4),
+    )
     with pytest.raises(UnsupportedOpError, match=r"erf \(bump, \w+\); topk \(\w+\)"):
         mil.evaluate(made, {})
     saved = package(tmp_path / "a.mlpackage", made)
@@ -444,16 +497,16 @@ def test_unknown_word_is_refused(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Build, tuple[int, ...]]] = {
-    "pad of": (
-        lambda x: mb.conv(x=x, weight=normal(1, 1, 3, 3), pad_type="valid", pad=[1, 1, 1, 1]), (1, 1, 5, 5)),
+    "pad of": (lambda x: mb.conv(x=x, weight=normal(1, 1, 3, 3), pad_type="valid", pad=[1, 1, 1, 1]), (1, 1, 5, 5)),
     "ceil_mode of": (
         lambda x: mb.max_pool(x=x, kernel_sizes=[2, 2], pad_type="same_lower", ceil_mode=True),
-        (1, 1, 5, 5)),
-    "type of operation 'real_div'": (
-        lambda x: mb.real_div(x=mb.cast(x=x, dtype="int32"), y=np.int32(2)), (3,)),
+        (1, 1, 5, 5),
+    ),
+    "type of operation 'real_div'": (lambda x: mb.real_div(x=mb.cast(x=x, dtype="int32"), y=np.int32(2)), (3,)),
     "begin of": (
         lambda x: mb.slice_by_index(x=x, begin=mb.cast(x=x, dtype="int32"), end=[3], squeeze_mask=[True]),
-        (1,)),
+        (1,),
+    ),
 }
 
 
@@ -481,8 +534,12 @@ class Net(torch.nn.Module):
         super().__init__()
         torch.manual_seed(7)
         self.stem = torch.nn.Sequential(
-            torch.nn.Conv2d(3, 16, 3, 2, 1), torch.nn.BatchNorm2d(16), torch.nn.SiLU(),
-            torch.nn.Conv2d(16, 16, 3, 1, 1, groups=16), torch.nn.SiLU())
+            torch.nn.Conv2d(3, 16, 3, 2, 1),
+            torch.nn.BatchNorm2d(16),
+            torch.nn.SiLU(),
+            torch.nn.Conv2d(16, 16, 3, 1, 1, groups=16),
+            torch.nn.SiLU(),
+        )
         self.head = torch.nn.Linear(16, 4)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -556,7 +613,9 @@ def test_batches(fp32: Path) -> None:
     assert runtime.spec == spec() and [s.shape for s in runtime.signature] == [(1, 4), (1, 16, 8, 6)]
     np.testing.assert_array_equal(runtime.run(PIXELS)["maps"][1:2], runtime.run(PIXELS[1:2])["maps"])
     assert {name: value.shape for name, value in runtime.run(PIXELS[:0]).items()} == {
-        "quality": (0, 4), "maps": (0, 16, 8, 6)}
+        "quality": (0, 4),
+        "maps": (0, 16, 8, 6),
+    }
 
 
 def test_changed_weights_change_the_answer(copy: Path) -> None:
