@@ -36,7 +36,7 @@ else
 	$(UV) pip install -q --python $(BIN)/python --torch-backend=$(TORCH_BACKEND) --no-verify-hashes \
 		--constraint requirements/lock.txt --group dev --editable '.[all]'
 endif
-	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $(STAMP)
 
 export: $(STAMP) ## Set up, then write and verify every artifact of the shipped checkpoint

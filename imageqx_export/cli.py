@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -27,18 +28,17 @@ PhotosOption = Annotated[Path | None, typer.Option("--photos", help="A folder of
 
 def main() -> NoReturn:
     """Run the command line; every error of ours ends in one message and exit code 1."""
-    from imageqx_export import show
-
     try:
         app()
-    except ImageQXError as error:
-        show.error(error)
-        raise SystemExit(1) from None
     except KeyboardInterrupt:
-        show.note("stopped; nothing is half-written")
+        print("stopped; nothing is half-written", file=sys.stderr)
         raise SystemExit(130) from None
-    except OSError as error:  # a full disk, a folder that may not be written to
-        show.error(ImageQXError(error.strerror or str(error), where=error.filename))
+    except (ImageQXError, OSError) as error:
+        from imageqx_export import show  # slow to import, and --help does not need it
+
+        # An OSError is a full disk, or a folder that may not be written to.
+        known = error if isinstance(error, ImageQXError) else ImageQXError(str(error.strerror), where=error.filename)
+        show.error(known)
         raise SystemExit(1) from None
     raise SystemExit(0)
 

@@ -32,6 +32,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
@@ -103,7 +104,8 @@ def open_photo(
     """Open a photo for display: the same frame and colours as the model's, in its own proportions.
 
     Args:
-        source, name: As for :func:`load_pixels`.
+        source: As for :func:`load_pixels`.
+        name: As for :func:`load_pixels`.
         max_side: Most pixels of the longer side, from 1; None keeps the photo's size. Never enlarges.
 
     Returns:
@@ -136,11 +138,11 @@ def _opened(source: str | os.PathLike[str] | bytes, name: str | None) -> Iterato
             image = _identify(file)
             width, height = image.size
             if min(width, height) < 1:
-                raise _Refused("the photo has no pixels", f"{width} × {height}")
+                raise _RefusedError("the photo has no pixels", f"{width} × {height}")
             if width * height > PIXEL_LIMIT:
-                raise _Refused("the photo is too large", f"{width} × {height} = {width * height:,} pixels")
+                raise _RefusedError("the photo is too large", f"{width} × {height} = {width * height:,} pixels")
             yield image
-    except _Refused as refused:
+    except _RefusedError as refused:
         raise PhotoError(refused.args[0], where=where, expected=_EXPECTED, got=refused.args[1]) from refused
     except Exception as error:  # decoders fail with whatever they stumbled over, MemoryError included
         got = f"{type(error).__name__}: {error}"
@@ -149,7 +151,7 @@ def _opened(source: str | os.PathLike[str] | bytes, name: str | None) -> Iterato
         raise PhotoError(what, where=where, expected=_EXPECTED, got=got, remedy=remedy) from error
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Carry what is wrong, and what was found, to the place that knows the photo's name."""
 
 
@@ -157,17 +159,17 @@ def _stream(source: str | os.PathLike[str] | bytes) -> AbstractContextManager[IO
     """Open the bytes of a photo for reading."""
     if isinstance(source, bytes):
         if not source:
-            raise _Refused("the photo is empty", "0 bytes")
+            raise _RefusedError("the photo is empty", "0 bytes")
         return nullcontext(io.BytesIO(source))
     try:
-        status = os.stat(source)
+        status = Path(source).stat()
     except FileNotFoundError as error:
-        raise _Refused("there is no such photo", "nothing there") from error
+        raise _RefusedError("there is no such photo", "nothing there") from error
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
         folder = stat.S_ISDIR(status.st_mode)
-        raise _Refused("the photo is not a file", "a folder" if folder else "a pipe, socket or device")
+        raise _RefusedError("the photo is not a file", "a folder" if folder else "a pipe, socket or device")
     if not status.st_size:
-        raise _Refused("the photo is empty", "0 bytes")
+        raise _RefusedError("the photo is empty", "0 bytes")
     return open(source, "rb")
 
 
@@ -182,7 +184,7 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
         if factory is not None and (accept is None or accept(prefix) is True):
             file.seek(0)
             return factory(file, b"")
-    raise _Refused("the photo is of no known image format", f"a file that starts with {prefix!r}")
+    raise _RefusedError("the photo is of no known image format", f"a file that starts with {prefix!r}")
 
 
 def _upright(picture: Image.Image, source: Image.Image) -> Image.Image:
@@ -228,7 +230,7 @@ def _eight_bits(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     low, peak = float(values.min()), float(values.max())
     if not (np.isfinite(low) and peak <= whites[-1]):
         got = f"mode {image.mode}, {low:g} to {peak:g}, where white is at most {whites[-1]:g}"
-        raise _Refused("the photo's samples have no known range", got)
+        raise _RefusedError("the photo's samples have no known range", got)
     white = next(white for white in whites if peak <= white)
     scaled = np.rint(values.clip(0).astype(np.float32) * np.float32(255 / white))
     key = image.info.get("transparency")

@@ -21,6 +21,8 @@ def isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
     Args:
         function: A module-level function; it, its arguments and its result must pickle.
+        *args: Its arguments.
+        **kwargs: Its arguments by name.
 
     Raises:
         ArtifactError: The process died (a segmentation fault in a runtime, or out of memory).

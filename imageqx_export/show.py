@@ -74,7 +74,7 @@ def parity(report: ParityReport, *, as_json: bool) -> None:
         table.add_column(name, justify="right")
     table.add_column("")
     for artifact in report.artifacts:
-        for problem in artifact.problems:
+        if artifact.problems:
             table.add_row(artifact.path, "(file)", "", "", "", "", "", "[bold red]FAIL[/]")
         for index, row in enumerate(artifact.outputs):
             sqnr = "exact" if row.sqnr_db is None and not row.problems else f"{row.sqnr_db or 0:.1f}"

@@ -19,6 +19,7 @@ _CANVAS = 256
 _CLASSES: tuple[SceneClass, ...] = get_args(SceneClass)
 _CLASS_SHARES = (0.36, 0.26, 0.38)
 _SPOILT_SHARE = 0.5
+_MOVED_SHARE = 0.8  # of the subjects that can be cut out: put in front of something else
 _REASONS_SHARES = (0.7, 0.25, 0.05)  # of the spoilt: one, two or three reasons
 
 
@@ -69,20 +70,24 @@ class Samples:
 
     def _photo(self, rng: np.random.Generator, label: SceneClass, severity: dict[str, float]) -> Image:
         assert self.photos is not None
-        photo = self.photos.draw(rng, label)
+        photo, mask = self.photos.draw(rng, label)
+        photo = _recolor(rng, photo)
+        if mask is not None and rng.random() < _MOVED_SHARE:
+            behind = cv2.resize(self._behind(rng), photo.shape[1::-1])
+            photo = np.asarray(photo * mask[..., None] + behind * (1 - mask[..., None]), np.uint8)
         if rng.random() < 0.5:
             photo = np.ascontiguousarray(photo[:, ::-1])
-        photo = _recolor(rng, photo)
         if label == "no_skin":
             return _cropped(rng, photo)
-        chance = rng.random()
-        if chance < 0.5 and self.photos.has("no_skin"):
-            behind = _cropped(rng, self.photos.draw(rng, "no_skin"))
-        elif chance < 0.75:
-            behind = np.asarray(room(rng, _CANVAS), np.uint8)
-        else:
-            behind = _skin_like(rng, photo)
+        behind = self._behind(rng) if rng.random() < 0.75 else _skin_like(rng, photo)
         return degradations.compose(rng, photo, behind, severity["bad_framing"], severity["too_far_away"])
+
+    def _behind(self, rng: np.random.Generator) -> Image:
+        """Choose what shows behind a photo's subject: another photo or a painted room."""
+        assert self.photos is not None
+        if rng.random() < 0.65 and self.photos.has("no_skin"):
+            return _cropped(rng, self.photos.draw(rng, "no_skin")[0])
+        return np.asarray(room(rng, _CANVAS), np.uint8)
 
 
 def batch(samples: Samples, indices: range) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
@@ -112,10 +117,15 @@ def _quality(label: SceneClass, severity: dict[str, float]) -> int:
 def _severities(rng: np.random.Generator, label: SceneClass) -> dict[str, float]:
     # Squared: most good photos are far from the limit.
     severity = {reason: float(rng.uniform(0, 1) ** 2 * degradations.MILD) for reason in REASONS}
-    possible = [r for r in REASONS if label != "no_skin" or r not in degradations.GEOMETRIC]
+    # Bad framing means that a lesion is cut off. It is possible on a third of the samples, so it is drawn more often.
+    weights = {"lesion": {"bad_framing": 3.0}, "healthy_skin": {"bad_framing": 0.0, "too_far_away": 1.3}}.get(
+        label, dict.fromkeys(degradations.GEOMETRIC, 0.0)
+    )
+    possible = [reason for reason in REASONS if weights.get(reason, 1.0) > 0]
+    odds = np.array([weights.get(reason, 1.0) for reason in possible])
     if rng.random() < _SPOILT_SHARE:
         count = 1 + int(rng.choice(3, p=_REASONS_SHARES))
-        for reason in rng.choice(possible, min(count, len(possible)), replace=False):
+        for reason in rng.choice(possible, min(count, len(possible)), replace=False, p=odds / odds.sum()):
             severity[str(reason)] = float(rng.uniform(degradations.STRONG, 1))
     if severity["bad_framing"] >= degradations.STRONG and severity["too_far_away"] >= degradations.STRONG:
         severity["too_far_away"] = float(rng.uniform(0, degradations.MILD))  # half a speck tells nothing

@@ -136,7 +136,9 @@ def train(
     for epoch in range(first, config.epochs):
         size = config.small_size if epoch < config.small_epochs else Preprocessing().height
         epoch_set = _Epoch(samples, epoch * config.samples, config.samples)
-        loader = DataLoader(epoch_set, config.batch_size, num_workers=config.workers, collate_fn=_collate)
+        loader = DataLoader(
+            epoch_set, config.batch_size, num_workers=config.workers, collate_fn=_collate, worker_init_fn=_serial
+        )
         network.train()
         total = 0.0
         with progress(f"epoch {epoch + 1}/{config.epochs} at {size} px", steps) as advance:
@@ -211,6 +213,12 @@ def _collate(items: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:
     images = torch.from_numpy(np.stack([item.image for item in items]))
     quality = torch.tensor([item.quality for item in items])
     return images, quality, torch.from_numpy(np.stack([item.explanations for item in items]))
+
+
+def _serial(worker: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork that made this worker
 
 
 def _label_counts(samples: Samples) -> Tensor:

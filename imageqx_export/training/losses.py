@@ -15,6 +15,7 @@ CLASS_WEIGHT_CLIP = 10.0
 def class_weights(counts: Tensor) -> Tensor:
     """Return w_c = min(n_max / n_c, 10) for sample counts [4]; an empty class gets the clip.
 
+    >>> import torch
     >>> class_weights(torch.tensor([17534, 461, 3903, 4737])).round(decimals=2).tolist()
     [1.0, 10.0, 4.489999771118164, 3.700000047683716]
     """

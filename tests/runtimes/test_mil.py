@@ -23,7 +23,7 @@ from imageqx_export.runtimes import Runtime, mil
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     ct = pytest.importorskip("coremltools")
-    from coremltools.converters.mil import Builder as mb
+    from coremltools.converters.mil import Builder as mb  # noqa: N813 - its usual name
     from coremltools.converters.mil.mil import Function, Program, types
 
 Array = np.ndarray[Any, Any]
@@ -39,7 +39,7 @@ def normal(*shape: int) -> Array:
 
 
 def program(build: Build, *shapes: tuple[int, ...], dtype: Any = None, target: Any = None) -> Any:
-    """Build a MIL program of inputs ``x0``, ``x1``… and outputs ``y0``, ``y1``…"""
+    """Build a MIL program of inputs ``x0``, ``x1``… and outputs ``y0``, ``y1`` and so on."""
     target = target or ct.target.iOS16
     inputs = {f"x{i}": mb.placeholder(shape, dtype or types.fp32, True) for i, shape in enumerate(shapes)}
     result = Program()
