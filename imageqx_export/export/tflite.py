@@ -35,7 +35,7 @@ def write(network: ImageQX, checkpoint: Checkpoint, paths: Mapping[Precision, Pa
     """
     flatbuffer = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
     for precision, path in paths.items():
-        content = _half(flatbuffer) if precision is Precision.FP16 else flatbuffer
+        content = halved(flatbuffer) if precision is Precision.FP16 else flatbuffer
         path.write_bytes(content + _zipped(header(checkpoint, precision), len(content)))
 
 
@@ -65,7 +65,8 @@ def _named(graph: PhoneGraph, spec: ModelSpec) -> Any:
     return Named().eval()
 
 
-def _half(flatbuffer: bytes) -> bytes:
+def halved(flatbuffer: bytes) -> bytes:
+    """Return a float32 flatbuffer with float16 weights: the bare library call."""
     from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
     recipe = quantizer.Quantizer(flatbuffer)

@@ -1,0 +1,40 @@
+"""What several rooms' tests share: the shipped checkpoint, exported once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CHECKPOINT = ROOT / "models" / "imageqx.safetensors"
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the installed console script as a person would."""
+    command = [str(Path(sys.executable).parent / "imageqx"), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd or ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
+    return run_cli
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> Path:
+    return CHECKPOINT
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Export the six artifacts of the shipped checkpoint once; read them, do not change them."""
+    out = tmp_path_factory.mktemp("exported")
+    result = run_cli("export", "--out", out, "--json")
+    assert result.returncode == 0, result.stdout + result.stderr
+    (out / "report.json").write_text(result.stdout)
+    return out / "imageqx"

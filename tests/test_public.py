@@ -1,0 +1,41 @@
+"""The public names, pinned."""
+
+from __future__ import annotations
+
+import imageqx_export
+
+
+def test_the_public_names() -> None:
+    assert imageqx_export.__all__ == [
+        "Artifact",
+        "Checkpoint",
+        "ExportResult",
+        "Format",
+        "ImageQXError",
+        "Manifest",
+        "ModelSpec",
+        "ParityReport",
+        "Precision",
+        "Preprocessing",
+        "Runtime",
+        "TensorSpec",
+        "TrainingConfig",
+        "Verdict",
+        "compare_artifacts",
+        "export_checkpoint",
+        "judge_photos",
+        "load_checkpoint",
+        "load_pixels",
+        "load_runtime",
+        "save_checkpoint",
+        "train",
+    ]
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in imageqx_export.__all__:
+        assert getattr(imageqx_export, name).__doc__, name
+
+
+def test_other_names_are_not() -> None:
+    assert not hasattr(imageqx_export, "numpy")
