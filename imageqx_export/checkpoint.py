@@ -73,6 +73,10 @@ def load_checkpoint(path: Path, model: str = "imageqx") -> tuple[Checkpoint, Ima
         raise CheckpointError("the ModelSpec in the header is not valid", where=path, got=str(error)) from error
     if spec.name != model:
         raise CheckpointError("a checkpoint of another model", where=path, expected=model, got=spec.name)
+    # Thresholds and hints are a clinic's to change; what the outputs are is the network's.
+    for field in ("inputs", "outputs", "labels", "reasons", "preprocessing"):
+        if getattr(spec, field) != getattr(networks.spec(model), field):
+            raise CheckpointError("the header's ModelSpec is not the network's", where=f"{path}: {field}")
     return checkpoint, network
 
 
@@ -82,8 +86,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError("no such file", where=path, remedy="imageqx train, or pass --checkpoint PATH")
     with path.open("rb") as file:
-        start = file.read(8)
-    if start.startswith(_PICKLE_STARTS):
+        start = file.read(9)
+    # safetensors: 8 bytes of length, which may look like a pickle's start, then a brace
+    if start.startswith(_PICKLE_STARTS) and start[8:] != b"{":
         raise CheckpointError(
             "a pickle: loading it could run code, so it was not read", where=path, expected="a safetensors file",
             remedy="where the file was made: safetensors.torch.save_file(network.state_dict(), 'x.safetensors')",
@@ -92,7 +97,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(_HEADER_KEY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, ValueError, OSError) as error:
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise CheckpointError(
             "not a whole safetensors file", where=path, got=f"{path.stat().st_size} bytes; {error}",
             remedy="copy the file again, or git checkout -- models/",
@@ -117,7 +122,7 @@ def _check(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) ->
             )
         if not value.is_floating_point() and value.dtype != expected.dtype:
             raise CheckpointError("wrong dtype", where=f"{path}: {name}", expected="float32", got=str(value.dtype))
-        bad = int((~value.isfinite()).sum())
+        bad = int((~value.float().isfinite()).sum())  # as float32: 1e300 is not one
         if bad:
             raise CheckpointError(
                 "weights that are not numbers", where=f"{path}: {name}",

@@ -86,9 +86,7 @@ def parity(
     from imageqx_export import show
     from imageqx_export.progress import bar
 
-    pixels = stage.generated_pixels() if photos is None else stage.photo_pixels(photos)
-    source = "generated" if photos is None else "photos"
-    report = stage.compare_artifacts(folder, checkpoint, pixels, source=source, progress=bar)  # type: ignore[arg-type]
+    report = stage.check(folder, checkpoint, photos, progress=bar)
     show.parity(report, as_json=json)
     raise typer.Exit(0 if report.passed else 1)
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class ImageQXError(Exception):
@@ -55,6 +56,15 @@ class ImageQXError(Exception):
         rows = [("where", self.where), ("expected", expected), ("got", got), ("try", remedy)]
         lines = [f"  {name + ':':<9} {value}" for name, value in rows if value is not None]
         super().__init__("\n".join([what, *lines]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)  # not through __init__, whose arguments differ
+
+
+def _restored(kind: type[ImageQXError], args: tuple[Any, ...], fields: dict[str, Any]) -> ImageQXError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class PhotoError(ImageQXError):

@@ -79,7 +79,8 @@ def _recover(target: Path) -> None:
         else:
             _old(target).replace(target)
     for leftover in target.parent.glob(f".{target.name}.*.staging"):
-        if not _alive(int(leftover.name.split(".")[-2])):
+        pid = leftover.name.split(".")[-2]
+        if pid.isdecimal() and not _alive(int(pid)):
             shutil.rmtree(leftover, ignore_errors=True)
 
 

@@ -135,6 +135,26 @@ def photo_pixels(folder: Path) -> Pixels:
     return np.stack([load_pixels(path) for path in files])
 
 
+def check(folder: Path, checkpoint: Path, photos: Path | None = None, *, progress: Progress = silent) -> ParityReport:
+    """Compare a folder of artifacts with its checkpoint, on painted photos or on those below ``photos``.
+
+    Args:
+        folder: The folder with ``manifest.json``.
+        checkpoint: The float32 checkpoint; must be the one that the manifest names.
+        photos: At least 64 photos, or None for painted ones.
+        progress: Opens a bar over the files.
+
+    Raises:
+        ParityError: There is no readable manifest, or the checkpoint is another one.
+        DatasetError: There are too few photos.
+        PhotoError: A photo cannot be read.
+    """
+    read_manifest(folder)  # before the photos, which take longer
+    pixels = generated_pixels() if photos is None else photo_pixels(photos)
+    source: Literal["generated", "photos"] = "generated" if photos is None else "photos"
+    return compare_artifacts(folder, checkpoint, pixels, source=source, progress=progress)
+
+
 def compare_artifacts(
     folder: Path,
     checkpoint: Path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -51,6 +52,7 @@ def pool() -> ThreadPoolExecutor:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Send this process's standard output and error, C++'s included, nowhere; exceptions still pass."""
+    _flush()
     saved = [os.dup(1), os.dup(2)]
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
@@ -58,7 +60,15 @@ def quiet() -> Iterator[None]:
         os.dup2(nowhere, 2)
         yield
     finally:
+        _flush()
         for number, copy in zip((1, 2), saved, strict=True):
             os.dup2(copy, number)
             os.close(copy)
         os.close(nowhere)
+
+
+def _flush() -> None:
+    # What Python holds back would be lost inside, or come out after.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

@@ -19,7 +19,7 @@ from scipy.spatial.distance import cosine
 from imageqx_export import parity
 from imageqx_export.artifact import Manifest, Precision, digest
 from imageqx_export.errors import DatasetError, ParityError
-from imageqx_export.networks.imageqx import spec
+from imageqx_export.networks.imageqx_spec import spec
 from imageqx_export.parity import TOLERANCES, OutputParity, Tolerance, compare_outputs
 from tests.conftest import Cli
 

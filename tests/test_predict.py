@@ -13,7 +13,7 @@ from PIL import Image
 from imageqx_export.artifact import ModelSpec, TensorSpec
 from imageqx_export.data.samples import Samples
 from imageqx_export.errors import PhotoError
-from imageqx_export.networks.imageqx import HINTS, LABELS, REASONS, spec
+from imageqx_export.networks.imageqx_spec import HINTS, LABELS, REASONS, spec
 from imageqx_export.overlay import blend, draw_attention
 from imageqx_export.predict import judge_photos, verdict
 from imageqx_export.runtimes import Outputs, Pixels

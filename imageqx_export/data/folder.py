@@ -65,23 +65,25 @@ def _group_key(root: Path) -> dict[str, str]:
     manifest = root / "manifest.csv"
     if not manifest.is_file():
         return {}
-    with manifest.open(newline="", encoding="utf-8") as file:
+    with manifest.open(newline="", encoding="utf-8-sig") as file:
         return {row["file"]: row["group"] for row in csv.DictReader(file) if row.get("file") and row.get("group")}
 
 
-def _split_of(groups: list[str]) -> dict[str, Split]:
+def _split_of(groups: list[str], settled: dict[str, Split] | None = None) -> dict[str, Split]:
     """Put a fifth of the groups, at least one where there are two, into ``val``, by their names' hash.
 
-    With five groups or fewer the one with the fewest photos is held out, as a hash would be a gamble.
+    With five groups or fewer the one with the fewest photos is held out, as a hash would be a gamble. A group in
+    ``settled`` stays where another class has put it.
     """
-    names = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    settled = settled or {}
+    names = sorted(set(groups) - set(settled), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     if len(names) < 2:
-        return dict.fromkeys(names, "train")
+        return settled | dict.fromkeys(names, "train")
     if len(names) <= 5:
         held = {min(names, key=lambda name: (groups.count(name), name))}
     else:
         held = set(names[: max(1, len(names) // 5)])
-    return {name: "val" if name in held else "train" for name in names}
+    return settled | {name: "val" if name in held else "train" for name in names}
 
 
 def _files(root: Path, label: SceneClass) -> list[Path]:
@@ -89,7 +91,13 @@ def _files(root: Path, label: SceneClass) -> list[Path]:
 
 
 def count_files(root: Path) -> int:
-    """Count the photos of all classes below ``root``, readable or not."""
+    """Count the photos of all classes below ``root``, readable or not.
+
+    Raises:
+        DatasetError: There is no such folder.
+    """
+    if not root.is_dir():
+        raise DatasetError("no such folder of photos", where=root, remedy="pass a folder with lesion/, no_skin/ …")
     return sum(len(_files(root, label)) for label in get_args(SceneClass))
 
 
@@ -112,22 +120,22 @@ def read_folder(
     Raises:
         DatasetError: The folder is missing, or a class has no usable photo in ``"train"``.
     """
-    if not root.is_dir():
-        raise DatasetError("no such folder of photos", where=root, remedy="pass a folder with lesion/, no_skin/ …")
     groups = _group_key(root)
+    count_files(root)  # raises if there is no folder
     images: dict[SceneClass, list[Image]] = {}
     names: dict[SceneClass, list[str]] = {}
+    sides: dict[str, Split] = {}
     skipped = {"unreadable": 0, f"under {min_side} px": 0}
     for label in get_args(SceneClass):
         files = _files(root, label)
-        keys = [groups.get(p.relative_to(root).as_posix(), p.name) for p in files]
+        keys = [groups.get(p.relative_to(root).as_posix(), p.relative_to(root).as_posix()) for p in files]
         loaded: list[tuple[str, str, Image]] = []
         for path, key in zip(files, keys, strict=True):
             advance()
             picture = _read(path, min_side, skipped)
             if picture is not None:
                 loaded.append((path.relative_to(root).as_posix(), key, picture))
-        sides = _split_of([key for _, key, _ in loaded])
+        sides = _split_of([key for _, key, _ in loaded], sides)
         kept = [(name, picture) for name, key, picture in loaded if sides[key] == split]
         images[label] = [picture for _, picture in kept]
         names[label] = [name for name, _ in kept]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imageqx_export.data import degradations
 from imageqx_export.data.folder import PhotoFolder
 from imageqx_export.data.synthetic import FITZPATRICK, Image, SceneClass, noise, room, scene
-from imageqx_export.networks.imageqx import LABELS, REASONS
+from imageqx_export.networks.imageqx_spec import LABELS, REASONS
 
 SIZE = 224
 _CANVAS = 256

@@ -1,7 +1,7 @@
 """Rewrite a trained network as the graph that goes to a phone: the same function, fewer operations.
 
 Every BatchNorm is folded into its convolution, and both heads, which have no activation inside, into one matrix
-each. The folding is done in float64, so the result is at least as exact as the network it replaces.
+each. The folding is done in float64, so that only the rounding of the result to float32 is added.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imageqx_export.artifact import Preprocessing
-from imageqx_export.networks.imageqx import FEATURES, HIDDEN, LABELS, REASONS, ImageQX, folded_block, folded_head
+from imageqx_export.networks.imageqx import FEATURES, HIDDEN, ImageQX, folded_block, folded_head
+from imageqx_export.networks.imageqx_spec import LABELS, REASONS
 
 Layout = Literal["NHWC", "NCHW"]
 

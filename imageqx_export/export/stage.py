@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,12 +19,14 @@ from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError, UnknownNameError
 from imageqx_export.export.header import versions
 from imageqx_export.folders import staged_folder
-from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.parity import ParityReport, compare_artifacts, generated_pixels
 from imageqx_export.processes import isolated, pool, quiet
 from imageqx_export.progress import Progress, silent
 from imageqx_export.runtimes import Outputs
 from imageqx_export.runtimes.torch import TorchRuntime
+
+if TYPE_CHECKING:
+    from imageqx_export.networks.imageqx import ImageQX
 
 GOLDEN_SEED = 2**32 + 1
 GOLDEN_COUNT = 12

@@ -19,7 +19,7 @@ def _imageqx(weights: str) -> ImageQX:
 
 
 def _imageqx_spec() -> ModelSpec:
-    from imageqx_export.networks.imageqx import spec
+    from imageqx_export.networks.imageqx_spec import spec
 
     return spec()
 

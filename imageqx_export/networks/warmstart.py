@@ -42,10 +42,12 @@ def warm_start(network: ImageQX) -> None:
     features = network.features
     own = {name: value for name, value in features.state_dict().items() if ".fc" not in name}
     donors = [value for name, value in lite.items() if not name.startswith("_fc.")]
+    unfit = [name for (name, value), donor in zip(own.items(), donors, strict=False) if value.shape != donor.shape]
+    if unfit or len(own) != len(donors):
+        where = f"{PACKAGE}: {(unfit or [f'{len(donors)} tensors for {len(own)}'])[0]}"
+        raise UnavailableError("Lite0's tensors do not fit B0's", where=where, remedy="install version 0.1.0 of it")
     with torch.no_grad():
-        for (name, value), donor in zip(own.items(), donors, strict=True):
-            if value.shape != donor.shape:
-                raise UnavailableError("Lite0's tensors have changed", where=name, got=str(list(donor.shape)))
+        for value, donor in zip(own.values(), donors, strict=True):
             value.copy_(donor)
         for module in features.modules():
             if isinstance(module, SqueezeExcitation):

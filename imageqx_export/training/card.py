@@ -76,7 +76,7 @@ def _sources(photos: Path | None) -> list[tuple[str, str, str, int]]:
     """Count a manifest's photos per class, source and licence; empty without a manifest that has these columns."""
     if photos is None or not (photos / "manifest.csv").is_file():
         return []
-    with (photos / "manifest.csv").open(newline="", encoding="utf-8") as file:
+    with (photos / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     keys = ("class", "source", "licence")
     counted = Counter(tuple(row[key] for key in keys) for row in rows if all(row.get(key) for key in keys))

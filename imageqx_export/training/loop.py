@@ -23,7 +23,8 @@ from imageqx_export.data.folder import PhotoFolder
 from imageqx_export.data.samples import Sample, Samples, batch
 from imageqx_export.errors import TrainingError, UnknownNameError
 from imageqx_export.files import written_aside
-from imageqx_export.networks.imageqx import ImageQX, spec
+from imageqx_export.networks.imageqx import ImageQX
+from imageqx_export.networks.imageqx_spec import spec
 from imageqx_export.networks.warmstart import warm_start
 from imageqx_export.progress import Progress, silent
 from imageqx_export.training.losses import class_weights, loss
@@ -139,6 +140,7 @@ def train(
         loader = DataLoader(
             epoch_set, config.batch_size, num_workers=config.workers, collate_fn=_collate, worker_init_fn=_serial
         )
+        torch.manual_seed(config.seed + epoch)  # dropout does not depend on where a run was resumed
         network.train()
         total = 0.0
         with progress(f"epoch {epoch + 1}/{config.epochs} at {size} px", steps) as advance:
@@ -149,12 +151,16 @@ def train(
                 )
                 if not value.isfinite():
                     raise TrainingError(
-                        "the loss is not a number", where=f"epoch {epoch + 1}", got=str(float(value)),
+                        "the loss is not a number", where=f"epoch {epoch + 1}", got=str(float(value.detach())),
                         remedy=f"a smaller --learning-rate; the state before this epoch is kept in {state_path}",
                     )  # fmt: skip
                 optimizer.zero_grad()
                 value.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+                if not torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0).isfinite():
+                    raise TrainingError(
+                        "the loss's gradient is not a number", where=f"epoch {epoch + 1}", got="NaN or infinite",
+                        remedy=f"a smaller --learning-rate; the state before this epoch is kept in {state_path}",
+                    )  # fmt: skip
                 optimizer.step()
                 schedule.step()
                 average.update_parameters(network)
@@ -165,8 +171,9 @@ def train(
         metrics = evaluate(averaged, *held_out)
         history.append({"epoch": epoch + 1, "loss": total / steps, "quality_macro_f1": metrics["quality_macro_f1"]})
         with _uninterrupted():
-            _save_state(state_path, config, epoch + 1, history, network, average, optimizer, schedule)
+            # The state comes last: killed in between, the epoch is done again, and nothing is taken for finished.
             checkpoint = save_checkpoint(averaged, spec(), metrics, _provenance(config, history, train_photos), out)
+            _save_state(state_path, config, epoch + 1, history, network, average, optimizer, schedule)
         report(epoch + 1, total / steps, metrics)
     if first >= config.epochs:
         from imageqx_export.checkpoint import load_checkpoint
@@ -267,19 +274,28 @@ def _resumed(path: Path, config: TrainingConfig, *parts: Any) -> tuple[int, list
         return 0, []
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
+        saved = dict(state["config"])
     except Exception as error:  # torch raises whatever the damaged bytes provoke
         raise TrainingError(
             "the state file cannot be read",
             where=path,
-            got=str(error).splitlines()[0],
+            got=f"{type(error).__name__}: {error}".splitlines()[0],
             remedy="pass --fresh to start over",
         ) from error
-    if state["config"] != asdict(config):
-        changed = [name for name, value in asdict(config).items() if state["config"].get(name) != value]
+    if saved != asdict(config):
+        changed = [name for name, value in asdict(config).items() if saved.get(name) != value]
         raise TrainingError(
             "the state file belongs to another configuration", where=path, got=f"other values for {', '.join(changed)}",
             remedy="pass the same options to go on, or --fresh to start over",
         )  # fmt: skip
-    for part, values in zip(parts, state["parts"], strict=True):
-        part.load_state_dict(values)
-    return int(state["epoch"]), list(state["history"])
+    try:
+        for part, values in zip(parts, state["parts"], strict=True):
+            part.load_state_dict(values)
+        return int(state["epoch"]), list(state["history"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise TrainingError(
+            "the state file does not fit this version",
+            where=path,
+            got=f"{type(error).__name__}: {error}".splitlines()[0],
+            remedy="pass --fresh to start over",
+        ) from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from imageqx_export.networks.imageqx import LABELS, Logits
+from imageqx_export.networks.imageqx import Logits
+from imageqx_export.networks.imageqx_spec import LABELS
 
 QUALITY_WEIGHT = 1.0
 EXPLANATIONS_WEIGHT = 5.0

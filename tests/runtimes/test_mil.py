@@ -17,7 +17,7 @@ import torch
 from scipy import signal, special
 
 from imageqx_export.errors import ArtifactError, UnavailableError, UnsupportedOpError
-from imageqx_export.networks.imageqx import spec
+from imageqx_export.networks.imageqx_spec import spec
 from imageqx_export.runtimes import Runtime, mil
 
 with warnings.catch_warnings():

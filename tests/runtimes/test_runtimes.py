@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from imageqx_export.errors import ArtifactError, UnavailableError, UnknownNameError
-from imageqx_export.networks.imageqx import spec
+from imageqx_export.networks.imageqx_spec import spec
 from imageqx_export.runtimes import load_runtime, require, tflite
 
 SUFFIXES = ["onnx", "tflite", "mlpackage"]

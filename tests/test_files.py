@@ -1,0 +1,101 @@
+"""Files that are written aside: whole or not at all, also when the writer is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imageqx_export.files import written_aside
+
+_HALF_WAY = """
+import sys, time
+from pathlib import Path
+from imageqx_export.files import written_aside
+target, ready = map(Path, sys.argv[1:])
+with written_aside(target) as aside:
+    aside.write_text("half of the n")
+    ready.touch()
+    time.sleep(60)
+"""
+
+
+def test_a_new_file_in_a_new_folder(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file.bin"
+    with written_aside(path) as aside:
+        assert aside.parent == path.parent, "another file system could not be renamed from"
+        assert not path.exists()
+        aside.write_bytes(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new" and list(path.parent.iterdir()) == [path]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+@settings(max_examples=20, deadline=None)
+@given(old=st.binary(max_size=64), new=st.binary(max_size=64))
+def test_replaces(tmp_path_factory: pytest.TempPathFactory, old: bytes, new: bytes) -> None:
+    path = tmp_path_factory.mktemp("replaces") / "file"
+    path.write_bytes(old)
+    with written_aside(path) as aside:
+        aside.write_bytes(new)
+        assert path.read_bytes() == old
+    assert path.read_bytes() == new and len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_keeps_the_old_file(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail() -> None:
+        with written_aside(path) as aside:
+            aside.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_writer_that_removes_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), written_aside(path) as aside:
+        aside.unlink()
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with written_aside(path) as one, written_aside(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one"  # the outer block ends last
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_writer_keeps_the_old_file(tmp_path: Path) -> None:
+    path, ready = tmp_path / "folder" / "file", tmp_path / "ready"
+    path.parent.mkdir()
+    path.write_text("old")
+    writer = subprocess.Popen([sys.executable, "-c", _HALF_WAY, str(path), str(ready)])
+    try:
+        deadline = time.monotonic() + 60
+        while not ready.exists():
+            assert writer.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+    assert path.read_text() == "old"
+    with written_aside(path) as aside:
+        aside.write_text("new")
+    assert path.read_text() == "new"

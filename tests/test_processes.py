@@ -1,0 +1,126 @@
+"""Isolated processes: results and errors come back whole, crashes come back as errors."""
+
+from __future__ import annotations
+
+import copy
+import operator
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imageqx_export import errors, networks
+from imageqx_export.errors import ArtifactError, ImageQXError, PhotoError, UnknownNameError
+from imageqx_export.preprocess import open_photo
+from imageqx_export.processes import isolated, pool, quiet
+
+ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ImageQXError)]
+FIELDS = {"what": "wrong", "where": "a.bin", "expected": "[3]", "got": "[4]", "remedy": "make it so"}
+
+
+def test_returns_what_the_function_returns() -> None:
+    # Functions of the standard library: a fresh process cannot import a test.
+    assert isolated(sorted, [3, 1, 2], reverse=True) == [3, 2, 1]
+    assert isolated(os.getpid) != os.getpid()
+    assert isolated(os.getenv, "OMP_NUM_THREADS") == "1"
+
+
+def test_raises_what_the_function_raises(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        isolated(operator.truediv, 1, 0)
+    with pytest.raises(PhotoError) as caught:
+        isolated(open_photo, tmp_path / "none.jpg")
+    with pytest.raises(PhotoError) as direct:
+        open_photo(tmp_path / "none.jpg")
+    assert str(caught.value) == str(direct.value) and caught.value.where == direct.value.where
+
+
+def test_raises_an_error_with_arguments_of_its_own() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        isolated(networks.spec, "vgg")
+    assert str(caught.value) == "unknown model 'vgg'\n  expected: one of imageqx"
+
+
+@pytest.mark.parametrize("kind", [signal.SIGSEGV, signal.SIGKILL], ids=["crash", "out of memory"])
+def test_a_crash_is_an_error(kind: signal.Signals) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        isolated(signal.raise_signal, kind)
+    assert "the process died" in str(caught.value) and caught.value.where == "raise_signal"
+
+
+def test_a_pool_of_isolated_processes() -> None:
+    with pool() as threads:
+        crashing = threads.submit(isolated, signal.raise_signal, signal.SIGSEGV)
+        working = threads.submit(isolated, os.getpid)
+        assert isinstance(crashing.exception(), ArtifactError)
+        assert working.result() > 0, "one crash took its neighbour along"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind is not UnknownNameError])
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+def test_errors_survive_pickling(kind: type[ImageQXError], protocol: int) -> None:
+    error = kind(FIELDS["what"], **{name: value for name, value in FIELDS.items() if name != "what"})
+    for again in (pickle.loads(pickle.dumps(error, protocol)), copy.copy(error)):
+        assert type(again) is kind and str(again) == str(error) and again.args == error.args
+        assert {name: getattr(again, name) for name in FIELDS} == FIELDS
+
+
+def test_an_unknown_name_survives_pickling() -> None:
+    error = UnknownNameError("format", "tensorrt", ["onnx", "tflite"])
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is UnknownNameError and str(again) == str(error)
+    assert again.what == "unknown format 'tensorrt'" and again.expected == "one of onnx, tflite"
+
+
+def test_the_tree_is_complete() -> None:
+    assert len(ALL) == 11
+    assert errors.__doc__ is not None and all(kind.__name__ in errors.__doc__ for kind in ALL)
+
+
+def shout(word: str) -> None:
+    os.write(1, f"{word} on 1\n".encode())
+    os.write(2, f"{word} on 2\n".encode())
+
+
+def test_quiet_silences_both_and_restores_them(capfd: pytest.CaptureFixture[str]) -> None:
+    shout("before")
+    with quiet():
+        shout("inside")
+        subprocess.run(["sh", "-c", "echo child; echo child >&2"], check=True)
+    shout("after")
+    assert capfd.readouterr() == ("before on 1\nafter on 1\n", "before on 2\nafter on 2\n")
+
+
+def test_quiet_lets_exceptions_pass_and_restores(capfd: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        with quiet():
+            shout("inside")
+            raise PhotoError("inside")
+
+    lowest = os.dup(1)  # the lowest free number: a handle that leaks would take it
+    os.close(lowest)
+    with pytest.raises(PhotoError, match="inside"):
+        fail()
+    shout("after")
+    assert capfd.readouterr() == ("after on 1\n", "after on 2\n")
+    again = os.dup(1)
+    os.close(again)
+    assert again == lowest, "handles leak"
+
+
+def test_quiet_silences_prints_that_are_buffered() -> None:
+    """Into a pipe Python writes late: a print inside must not come out after, nor one from before be lost."""
+    script = (
+        "from imageqx_export.processes import quiet\n"
+        "print('before')\n"
+        "with quiet():\n    print('inside')\n"
+        "with quiet():\n    print('x' * 100_000)\n"
+        "print('after')\n"
+    )
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=buffered)
+    assert ran.stdout == "before\nafter\n" and ran.stderr == ""
