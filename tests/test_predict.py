@@ -90,7 +90,8 @@ def test_the_sheet_has_a_tile_per_given_reason(tmp_path: Path) -> None:
     for explanations in ([0.1] * 5, [0.9, 0.9, 0.1, 0.1, 0.9]):
         rows = judge_photos([tmp_path / "a.png"], FakeRuntime([0, 0, 0, 1], explanations))
         draw_attention(rows, spec(), tmp_path / "why.png")
-        sizes.append(Image.open(tmp_path / "why.png").size)
+        with Image.open(tmp_path / "why.png") as sheet:
+            sizes.append(sheet.size)
     assert sizes[0][0] == 3 * 8 + 2 * 320
     assert sizes[1][0] == 5 * 8 + 4 * 320
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -133,7 +134,8 @@ def test_the_command_prints_words_and_draws(cli: Cli, tmp_path: Path) -> None:
     result = cli("predict", photos(tmp_path)[0], "--attention", tmp_path / "why.png")
     assert result.returncode == 0, result.stderr
     assert "good enough" in result.stdout or "take it again" in result.stdout
-    assert Image.open(tmp_path / "why.png").format == "PNG"
+    with Image.open(tmp_path / "why.png") as sheet:
+        assert sheet.format == "PNG"
 
 
 def test_a_bad_photo_is_one_clear_error_and_no_picture(cli: Cli, tmp_path: Path) -> None:
