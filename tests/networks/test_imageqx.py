@@ -156,36 +156,6 @@ def test_attention_is_grad_cam(network: ImageQX, pixels: Tensor, features: Tenso
     assert np.abs(naive - expected).max() > 0.01 * expected.max(), "BatchNorm is too tame to be seen"
 
 
-class _Explanations(nn.Module):
-    def __init__(self, network: ImageQX) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.network.logits(self.network.features(pixels)).explanations
-
-
-def test_attention_is_the_grad_cam_packages(network: ImageQX, pixels: Tensor) -> None:
-    from pytorch_grad_cam import GradCAM
-    from pytorch_grad_cam.utils.image import scale_cam_image
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
-    own = copy.deepcopy(network)  # the package leaves gradients behind
-    with torch.no_grad():
-        attention = own(pixels).attention.numpy()
-    reason = int(attention.max((2, 3)).min(0).argmax())  # lit on every photo, if one is
-    assert attention[:, reason].max() > 0
-    with GradCAM(model=_Explanations(own), target_layers=[own.features]) as cam:
-        shown = cam(input_tensor=pixels, targets=[ClassifierOutputTarget(reason)] * 3)
-        seen = cam.activations_and_grads
-        parts = [part[0].detach().numpy() for part in (seen.activations, seen.gradients)]
-        raw = np.maximum(cam.get_cam_image(pixels, own.features, None, *parts), 0)
-    assert raw.shape == (3, 7, 7)
-    assert np.abs(raw - attention[:, reason]).max() <= 1e-5 * raw.max()
-    scaled = scale_cam_image(scale_cam_image(attention[:, reason], (224, 224)))  # it scales twice
-    assert np.abs(scaled - shown).max() < 1e-4
-
-
 class TestImageNet:
     """The download, with torchvision's own loader replaced."""
 
