@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
-from imageqx_export.export.graph import PhoneGraph
+from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.export.header import AUTHOR, DESCRIPTION, LICENSE, header
 from imageqx_export.networks.imageqx import ImageQX
 
 LIBRARIES = {"coremltools": "coremltools"}
 MINIMUM_TARGET = "iOS16"
-_COMPUTE = {Precision.FP32: "FLOAT32", Precision.FP16: "FLOAT16"}
 
 
 def write(network: ImageQX, checkpoint: Checkpoint, paths: Mapping[Precision, Path]) -> None:
@@ -53,11 +52,23 @@ def convert(traced: Any, spec: ModelSpec, precision: Precision) -> Any:
         traced,
         convert_to="mlprogram",
         minimum_deployment_target=getattr(ct.target, MINIMUM_TARGET),
-        compute_precision=getattr(ct.precision, _COMPUTE[precision]),
+        compute_precision=_compute_precision(precision),
         inputs=[image],
         outputs=[ct.TensorType(name=output.name, dtype=np.float32) for output in spec.outputs],
         skip_model_load=True,
     )
+
+
+def _compute_precision(precision: Precision) -> Any:
+    import coremltools as ct
+    from coremltools.converters.mil.mil.scope import ScopeSource
+
+    def after_the_early_stages(operation: Any) -> bool:
+        return EARLY not in operation.scopes.get(ScopeSource.TORCHSCRIPT_MODULE_NAME, ())
+
+    if precision is Precision.FP32:
+        return ct.precision.FLOAT32
+    return ct.transform.FP16ComputePrecision(op_selector=after_the_early_stages)
 
 
 def _describe(model: Any, checkpoint: Checkpoint, precision: Precision) -> None:

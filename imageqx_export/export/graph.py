@@ -18,6 +18,11 @@ from imageqx_export.networks.imageqx import FEATURES, HIDDEN, ImageQX, folded_bl
 from imageqx_export.networks.imageqx_spec import LABELS, REASONS
 
 Layout = Literal["NHWC", "NCHW"]
+# fp16 keeps this many of the backbone's nine stages (1.5 % of the weights) in float32: they are where rounding hurts.
+# Rounding all weights moved a probability by up to 6e-3 on 64 photos, these stages left out by 1.3e-3, and any later
+# stage alone by under 6e-4.
+FLOAT32_STAGES = 4
+EARLY = "early"
 
 
 class PhoneGraph(nn.Module):
@@ -26,17 +31,16 @@ class PhoneGraph(nn.Module):
     Args:
         network: The trained network; copied, not changed.
         layout: ``"NHWC"`` for a uint8 tensor [1,224,224,3], ``"NCHW"`` for Core ML's image, [1,3,224,224].
-        half: Whether weights and arithmetic are float16; inputs and outputs never are.
+        half: Whether weights and arithmetic are float16; the early stages, inputs and outputs never are.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(self, network: ImageQX, layout: Layout, half: bool = False) -> None:
         super().__init__()
         self.layout = layout
         self.dtype = torch.float16 if half else torch.float32
-        self.features = folded_convolutions(copy.deepcopy(network.features).eval())
+        stages = list(folded_convolutions(copy.deepcopy(network.features).eval()).children())
+        self.early = _Early(stages[:FLOAT32_STAGES])
+        self.late = nn.Sequential(*stages[FLOAT32_STAGES:])
         explanation_weight, explanation_bias = folded_head(network.explanation_block, network.explanation_head)
         self.explanations = _linear(explanation_weight, explanation_bias)
         self.attention = nn.Conv2d(FEATURES, len(REASONS), 1, bias=False)
@@ -47,10 +51,7 @@ class PhoneGraph(nn.Module):
         self.quality = _linear((outer @ weight).float(), (outer @ bias + network.quality_head.bias.double()).float())
         self.reasons_to_quality = nn.Linear(len(REASONS), len(LABELS), bias=False)
         self.reasons_to_quality.weight.data = reasons.float().detach().clone()
-        recipe = Preprocessing()
-        self.register_buffer("mean", 255 * torch.tensor(recipe.mean)[None, :, None, None])
-        self.register_buffer("std", 255 * torch.tensor(recipe.std)[None, :, None, None])
-        for module in (self.features, self.explanations, self.attention, self.quality, self.reasons_to_quality):
+        for module in (self.late, self.explanations, self.attention, self.quality, self.reasons_to_quality):
             module.to(self.dtype)
         self.eval().requires_grad_(False)
 
@@ -59,11 +60,29 @@ class PhoneGraph(nn.Module):
         pixels = image.float()
         if self.layout == "NHWC":
             pixels = pixels.permute(0, 3, 1, 2)
-        features = self.features(((pixels - self.mean) / self.std).to(self.dtype))
+        features = self.late(self.early(pixels).to(self.dtype))
         pooled = features.mean((2, 3))
         explanations = self.explanations(pooled).sigmoid()
         quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).float().softmax(1)
         return quality, explanations.float(), self.attention(features).relu().float()
+
+
+class _Early(nn.Module):
+    """Normalise pixels in 0…255 and run the first stages. The converters find its operations by its name, EARLY."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, stages: list[nn.Module]) -> None:
+        super().__init__()
+        recipe = Preprocessing()
+        self.register_buffer("mean", 255 * torch.tensor(recipe.mean)[None, :, None, None])
+        self.register_buffer("std", 255 * torch.tensor(recipe.std)[None, :, None, None])
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        features: Tensor = self.stages((pixels - self.mean) / self.std)
+        return features
 
 
 def folded_convolutions(module: nn.Module) -> nn.Module:

@@ -20,7 +20,8 @@ OPSET = 18
 def write(network: ImageQX, checkpoint: Checkpoint, paths: Mapping[Precision, Path]) -> None:
     """Write one ``.onnx`` file per precision.
 
-    fp16 holds float16 weights and arithmetic; its input is uint8 and its outputs are float32 all the same.
+    fp16 holds float16 weights and arithmetic after the early stages; its input is uint8 and its outputs are float32
+    all the same.
 
     Args:
         network: The trained network, eval mode.

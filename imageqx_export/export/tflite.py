@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
-from imageqx_export.export.graph import PhoneGraph
+from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.export.header import header
 from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
@@ -26,7 +26,8 @@ _NO_DATE = (1980, 1, 1, 0, 0, 0)
 def write(network: ImageQX, checkpoint: Checkpoint, paths: Mapping[Precision, Path]) -> None:
     """Write one ``.tflite`` file per precision.
 
-    fp16 stores the weights as float16; a phone's delegate computes in float16 where it can and in float32 elsewhere.
+    fp16 stores the weights of all but the early stages as float16; a phone's delegate computes in float16 where it can
+    and in float32 elsewhere.
 
     Args:
         network: The trained network, eval mode.
@@ -66,7 +67,7 @@ def _named(graph: PhoneGraph, spec: ModelSpec) -> Any:
 
 
 def halved(flatbuffer: bytes) -> bytes:
-    """Return a float32 flatbuffer with float16 weights: the bare library call."""
+    """Return a float32 flatbuffer with float16 weights after the early stages: the bare library call."""
     from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
     recipe = quantizer.Quantizer(flatbuffer)
@@ -79,6 +80,11 @@ def halved(flatbuffer: bytes) -> bytes:
             explicit_dequantize=True,
         ),
         algorithm_key=algorithm_manager.AlgorithmName.FLOAT_CASTING,
+    )
+    recipe.update_quantization_recipe(
+        regex=f".*_{EARLY}/.*",  # an operation's scope is its output's name, which has the modules' names in it
+        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+        algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
     )
     return bytes(recipe.quantize().quantized_model)
 
