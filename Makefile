@@ -43,7 +43,7 @@ export: $(STAMP) ## Set up, then write and verify every artifact of the shipped 
 	$(BIN)/imageqx export
 
 test: $(STAMP) ## Set up, then run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(STAMP) lock-check ## Lint, type-check, and see that the lock is current
 	$(BIN)/ruff check .

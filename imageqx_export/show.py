@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imageqx_export.parity import ParityReport
     from imageqx_export.predict import Verdict
 
+_ADVICE = {"poor_quality": ("red", "take it again"), "no_skin": ("yellow", "nothing to judge: no skin in the picture")}
 _out = Console()
 _err = Console(stderr=True)
 
@@ -110,8 +111,7 @@ def verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) 
         return
     for row in rows:
         label = row.label.replace("_", " ")
-        color = "red" if row.retake else "green"
-        advice = "take it again" if row.retake else "good enough"
+        color, advice = _ADVICE.get(row.label, ("green", "good enough"))
         head = (
             f"[bold]{escape(str(row.photo))}[/]  [bold {color}]{label} {row.probabilities[row.label]:.0%}[/] – {advice}"
         )
@@ -119,7 +119,7 @@ def verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) 
         others = "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
         _out.print(f"  [dim]{others}[/]", highlight=False)
         for hint in row.hints:
-            _out.print(f"  → {escape(hint)}", highlight=False)
+            _out.print(f"  → {escape(hint)}", highlight=False, soft_wrap=True)
         reasons = "  ".join(f"{r.name.replace('_', ' ')} {r.probability:.0%}" for r in row.reasons)
         _out.print(f"  [dim]{reasons}[/]", highlight=False)
     if attention is not None:

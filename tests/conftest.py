@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 CHECKPOINT = ROOT / "models" / "imageqx.safetensors"
@@ -32,9 +34,12 @@ def checkpoint() -> Path:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export the six artifacts of the shipped checkpoint once; read them, do not change them."""
-    out = tmp_path_factory.mktemp("exported")
-    result = run_cli("export", "--out", out, "--json")
-    assert result.returncode == 0, result.stdout + result.stderr
-    (out / "report.json").write_text(result.stdout)
+    """Export the six artifacts of the shipped checkpoint, once for all workers; read them, do not change them."""
+    base = tmp_path_factory.getbasetemp()
+    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exported"
+    with FileLock(f"{out}.lock"):
+        if not (out / "report.json").exists():
+            result = run_cli("export", "--out", out, "--json")
+            assert result.returncode == 0, result.stdout + result.stderr
+            (out / "report.json").write_text(result.stdout)
     return out / "imageqx"

@@ -174,7 +174,6 @@ def resign(folder: Path) -> None:
     (folder / "manifest.json").write_text(manifest.model_copy(update={"artifacts": fresh}).model_dump_json())
 
 
-@pytest.mark.xdist_group("export")
 def test_all_six_pass_and_json_says_so(exported: Path) -> None:
     report = json.loads((exported.parent / "report.json").read_text())
     assert report["parity"]["passed"] is True
@@ -220,7 +219,6 @@ def delete(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.xdist_group("export")
 @pytest.mark.parametrize(
     ("name", "damage", "words"),
     [
@@ -248,7 +246,6 @@ def test_a_damaged_artifact_fails_and_is_named(damaged: Path, cli: Cli, name: st
     assert any(words in problem for problem in problems), problems
 
 
-@pytest.mark.xdist_group("export")
 def test_a_file_that_is_not_the_manifests_fails(damaged: Path, cli: Cli) -> None:
     path = damaged / "imageqx_fp32.onnx"
     model = onnx.load(path)
@@ -260,7 +257,6 @@ def test_a_file_that_is_not_the_manifests_fails(damaged: Path, cli: Cli) -> None
     assert "FAIL" in result.stdout
 
 
-@pytest.mark.xdist_group("export")
 def test_another_checkpoint_is_refused(damaged: Path, checkpoint: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     other.write_bytes(checkpoint.read_bytes() + b"\0")

@@ -110,7 +110,6 @@ def photos(folder: Path) -> list[Path]:
     return paths
 
 
-@pytest.mark.xdist_group("export")
 def test_all_runtimes_say_the_same(exported: Path, cli: Cli, checkpoint: Path, tmp_path: Path) -> None:
     files = photos(tmp_path)
     answers: dict[str, NDArray[np.float64]] = {}
@@ -129,11 +128,10 @@ def test_all_runtimes_say_the_same(exported: Path, cli: Cli, checkpoint: Path, t
         np.testing.assert_allclose(values, reference, atol=1e-4 if "fp32" in name else 5e-3, err_msg=name)
 
 
-@pytest.mark.xdist_group("export")
 def test_the_command_prints_words_and_draws(cli: Cli, tmp_path: Path) -> None:
     result = cli("predict", photos(tmp_path)[0], "--attention", tmp_path / "why.png")
     assert result.returncode == 0, result.stderr
-    assert "good enough" in result.stdout or "take it again" in result.stdout
+    assert any(words in result.stdout for words in ("good enough", "take it again", "nothing to judge"))
     with Image.open(tmp_path / "why.png") as sheet:
         assert sheet.format == "PNG"
 

@@ -27,7 +27,6 @@ from imageqx_export.folders import staged_folder
 from imageqx_export.parity import TOLERANCES, Tolerance
 from tests.conftest import Cli
 
-pytestmark = pytest.mark.xdist_group("export")
 NAMES = ["quality", "explanations", "attention"]
 ARTIFACTS = sorted(f"imageqx_{p}{f.suffix}" for f in Format for p in Precision)
 

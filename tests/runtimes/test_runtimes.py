@@ -17,7 +17,6 @@ from imageqx_export.runtimes import load_runtime, require, tflite
 SUFFIXES = ["onnx", "tflite", "mlpackage"]
 
 
-@pytest.mark.xdist_group("export")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.filterwarnings("default")  # coremltools warns about versions that it has not tested
 def test_a_file_tells_its_spec_and_its_outputs(exported: Path, suffix: str) -> None:
@@ -64,7 +63,6 @@ def test_a_missing_library_is_unavailable() -> None:
         require("no_such_library", "some-distribution")
 
 
-@pytest.mark.xdist_group("export")
 def test_a_tflite_file_without_its_spec_is_refused(exported: Path, tmp_path: Path) -> None:
     path = tmp_path / "bare.tflite"
     shutil.copy(exported / "imageqx_fp32.tflite", path)
