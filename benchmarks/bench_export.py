@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the benchmark and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print numbers instead of tables")
-    parser.add_argument("--rounds", type=int, default=3, help="times that each converter runs, ours and bare")
+    parser.add_argument("--rounds", type=int, default=2, help="times that each converter runs, ours and bare")
     options = parser.parse_args(argv)
     results = {
         "help_s": _help_seconds(),

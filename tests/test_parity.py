@@ -230,19 +230,20 @@ def delete(path: Path) -> None:
         ("imageqx_fp16.tflite", delete, "no such file"),
     ],
 )
-def test_a_damaged_artifact_fails_and_is_named(damaged: Path, cli: Cli, name: str, damage: Any, words: str) -> None:
+def test_a_damaged_artifact_fails_and_is_named(
+    damaged: Path, checkpoint: Path, name: str, damage: Any, words: str
+) -> None:
     damage(damaged / name)
     if (damaged / name).exists():
         resign(damaged)
-    result = cli("parity", damaged, "--json")
-    assert result.returncode == 1
-    report = json.loads(result.stdout)
-    assert {row["path"]: row["passed"] for row in report["artifacts"]} == {
+    report = parity.compare_artifacts(damaged, checkpoint, parity.generated_pixels(8))
+    assert not report.passed
+    assert {row.path: row.passed for row in report.artifacts} == {
         "imageqx_fp32.onnx": name != "imageqx_fp32.onnx",
         "imageqx_fp16.tflite": name != "imageqx_fp16.tflite",
     }
-    (bad,) = [row for row in report["artifacts"] if not row["passed"]]
-    problems = [*bad["problems"], *(p for output in bad["outputs"] for p in output["problems"])]
+    (bad,) = [row for row in report.artifacts if not row.passed]
+    problems = [*bad.problems, *(problem for output in bad.outputs for problem in output.problems)]
     assert any(words in problem for problem in problems), problems
 
 
