@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_library
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from imageqx_export.predict import Verdict
 
 _ADVICE = {"poor_quality": ("red", "take it again"), "no_skin": ("yellow", "nothing to judge: no skin in the picture")}
-_out = Console()
+# A pipe or a CI log has no width of its own, and rich would then cut the tables at 80 columns.
+_out = Console(width=None if sys.stdout.isatty() else 112)
 _err = Console(stderr=True)
 
 
