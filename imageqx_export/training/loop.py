@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from imageqx_export.artifact import Checkpoint, Preprocessing
-from imageqx_export.checkpoint import save_checkpoint
+from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.folder import PhotoFolder
 from imageqx_export.data.samples import Sample, Samples, batch
 from imageqx_export.errors import TrainingError, UnknownNameError
@@ -176,8 +176,6 @@ def train(
             _save_state(state_path, config, epoch + 1, history, network, average, optimizer, schedule)
         report(epoch + 1, total / steps, metrics)
     if first >= config.epochs:
-        from imageqx_export.checkpoint import load_checkpoint
-
         checkpoint, _ = load_checkpoint(out)
     return checkpoint
 
@@ -276,12 +274,7 @@ def _resumed(path: Path, config: TrainingConfig, *parts: Any) -> tuple[int, list
         state = torch.load(path, weights_only=True, map_location="cpu")
         saved = dict(state["config"])
     except Exception as error:  # torch raises whatever the damaged bytes provoke
-        raise TrainingError(
-            "the state file cannot be read",
-            where=path,
-            got=f"{type(error).__name__}: {error}".splitlines()[0],
-            remedy="pass --fresh to start over",
-        ) from error
+        raise _unusable("the state file cannot be read", path, error) from error
     if saved != asdict(config):
         changed = [name for name, value in asdict(config).items() if saved.get(name) != value]
         raise TrainingError(
@@ -293,9 +286,9 @@ def _resumed(path: Path, config: TrainingConfig, *parts: Any) -> tuple[int, list
             part.load_state_dict(values)
         return int(state["epoch"]), list(state["history"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise TrainingError(
-            "the state file does not fit this version",
-            where=path,
-            got=f"{type(error).__name__}: {error}".splitlines()[0],
-            remedy="pass --fresh to start over",
-        ) from error
+        raise _unusable("the state file does not fit this version", path, error) from error
+
+
+def _unusable(what: str, path: Path, error: Exception) -> TrainingError:
+    got = f"{type(error).__name__}: {error}".splitlines()[0]
+    return TrainingError(what, where=path, got=got, remedy="pass --fresh to start over")
