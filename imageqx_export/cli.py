@@ -40,11 +40,11 @@ def main() -> NoReturn:
         print("stopped; nothing is half-written", file=sys.stderr)
         raise SystemExit(130) from None
     except (ImageQXError, OSError) as error:
-        from imageqx_export import show  # slow to import, and --help does not need it
+        from imageqx_export.show import console  # slow to import, and --help does not need it
 
         # An OSError is a full disk, or a folder that may not be written to.
         known = error if isinstance(error, ImageQXError) else ImageQXError(str(error.strerror), where=error.filename)
-        show.error(known)
+        console.error(known)
         raise SystemExit(1) from None
     raise SystemExit(0)
 
@@ -63,10 +63,10 @@ def export(
 ) -> None:
     """Write the artifacts of a checkpoint and compare each with it; exit 1 if one differs too much."""
     _one_thread_each()
-    from imageqx_export import show
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.export import stage
     from imageqx_export.progress import bar
+    from imageqx_export.show import artifacts as show
 
     result = stage.export_checkpoint(
         checkpoint,
@@ -91,8 +91,8 @@ def parity(
     """Compare every artifact with the checkpoint, on painted photos or on yours; exit 1 if one differs too much."""
     _one_thread_each()
     from imageqx_export import parity as stage
-    from imageqx_export import show
     from imageqx_export.progress import bar
+    from imageqx_export.show import artifacts as show
 
     report = stage.check(folder, checkpoint, photos, progress=bar)
     show.parity(report, as_json=json)
@@ -110,9 +110,9 @@ def predict(
 ) -> None:
     """Say whether photos are good enough, and if not, what to do differently."""
     from imageqx_export import predict as stage
-    from imageqx_export import show
     from imageqx_export.overlay import draw_attention
     from imageqx_export.runtimes import load_runtime
+    from imageqx_export.show import artifacts as show
 
     runtime = load_runtime(artifact)
     rows = stage.judge_photos(photos, runtime)
@@ -145,8 +145,8 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Train on painted photos and, with --photos, on lesion/, healthy_skin/ and no_skin/ of DIR; resumes by itself."""
-    from imageqx_export import show
     from imageqx_export.progress import bar
+    from imageqx_export.show import training as show
     from imageqx_export.training import stage
     from imageqx_export.training.loop import TrainingConfig
 

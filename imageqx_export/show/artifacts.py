@@ -1,43 +1,22 @@
-"""Print results: tables for people, JSON for machines."""
+"""Print what an export wrote, how it compares, and what a model says of photos."""
 
 from __future__ import annotations
 
-import json as json_library
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.errors import ImageQXError
+from imageqx_export.show.console import json, note, out
 
 if TYPE_CHECKING:
-    from imageqx_export.artifact import Checkpoint
     from imageqx_export.export.stage import ExportResult
     from imageqx_export.parity import ParityReport
     from imageqx_export.predict import Verdict
 
 _ADVICE = {"poor_quality": ("red", "take it again"), "no_skin": ("yellow", "nothing to judge: no skin in the picture")}
-# A pipe or a CI log has no width of its own, and rich would then cut the tables at 80 columns.
-_out = Console(width=None if sys.stdout.isatty() else 112)
-_err = Console(stderr=True)
-
-
-def error(failure: ImageQXError) -> None:
-    """Print one error on standard error."""
-    _err.print(f"[bold red]error:[/] {escape(str(failure))}", highlight=False, soft_wrap=True)
-
-
-def note(text: str) -> None:
-    """Print one remark on standard error."""
-    _err.print(escape(text), highlight=False, soft_wrap=True)
-
-
-def _json(value: Any) -> None:
-    print(json_library.dumps(value, indent=2))
 
 
 def exported(result: ExportResult, *, as_json: bool) -> None:
@@ -45,7 +24,7 @@ def exported(result: ExportResult, *, as_json: bool) -> None:
     manifest, report = result.manifest, result.parity
     if as_json:
         body = {"manifest": manifest.model_dump(mode="json"), "parity": _parity_json(report)}
-        _json({"folder": str(result.folder), **body})
+        json({"folder": str(result.folder), **body})
         return
     table = Table(title=f"{result.folder}/", title_justify="left")
     for name in ("artifact", "format", "precision"):
@@ -55,9 +34,9 @@ def exported(result: ExportResult, *, as_json: bool) -> None:
     for artifact in manifest.artifacts:
         row = (str(artifact.path), artifact.format.value, artifact.precision.value)
         table.add_row(*row, f"{artifact.size_bytes:,}", artifact.sha256[:12])
-    _out.print(table)
+    out.print(table)
     for reason in manifest.unavailable.values():
-        _out.print(f"[yellow]unavailable[/] {escape(reason)}")
+        out.print(f"[yellow]unavailable[/] {escape(reason)}")
     parity(report, as_json=False)
     if not report.passed:
         note(f"parity broke: the new artifacts are in {result.folder}, the published ones are as they were")
@@ -66,7 +45,7 @@ def exported(result: ExportResult, *, as_json: bool) -> None:
 def parity(report: ParityReport, *, as_json: bool) -> None:
     """Print a comparison; every failing row says by how much, and what to try."""
     if as_json:
-        _json(_parity_json(report))
+        json(_parity_json(report))
         return
     table = Table(
         title=f"against the float32 checkpoint on {report.images} images ({report.source})", title_justify="left"
@@ -87,16 +66,16 @@ def parity(report: ParityReport, *, as_json: bool) -> None:
             name = artifact.path if index == 0 else ""
             numbers = (f"{row.max_abs:.1e}", f"{row.mean_abs:.1e}", f"{row.cosine:.7f}", sqnr, differ)
             table.add_row(name, row.output, *numbers, mark)
-    _out.print(table)
+    out.print(table)
     for artifact in report.artifacts:
         for problem in artifact.problems:
-            _out.print(f"[bold red]FAIL[/] {artifact.path}: {escape(problem)}", soft_wrap=True)
+            out.print(f"[bold red]FAIL[/] {artifact.path}: {escape(problem)}", soft_wrap=True)
         for row in artifact.outputs:
             for problem in row.problems:
-                _out.print(f"[bold red]FAIL[/] {artifact.path}: {row.output}: {escape(problem)}", soft_wrap=True)
+                out.print(f"[bold red]FAIL[/] {artifact.path}: {row.output}: {escape(problem)}", soft_wrap=True)
     passed = sum(artifact.passed for artifact in report.artifacts)
     color = "green" if report.passed else "red"
-    _out.print(f"[{color}]{passed} of {len(report.artifacts)} artifacts agree with the checkpoint[/]")
+    out.print(f"[{color}]{passed} of {len(report.artifacts)} artifacts agree with the checkpoint[/]")
 
 
 def _parity_json(report: ParityReport) -> dict[str, Any]:
@@ -109,7 +88,7 @@ def _parity_json(report: ParityReport) -> dict[str, Any]:
 def verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) -> None:
     """Print verdicts, with the retake hints in words."""
     if as_json:
-        _json([{**row.model_dump(mode="json"), "hints": list(row.hints)} for row in rows])
+        json([{**row.model_dump(mode="json"), "hints": list(row.hints)} for row in rows])
         return
     for row in rows:
         label = row.label.replace("_", " ")
@@ -117,38 +96,12 @@ def verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) 
         head = (
             f"[bold]{escape(str(row.photo))}[/]  [bold {color}]{label} {row.probabilities[row.label]:.0%}[/] – {advice}"
         )
-        _out.print(head, soft_wrap=True, highlight=False)
+        out.print(head, soft_wrap=True, highlight=False)
         others = "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
-        _out.print(f"  [dim]{others}[/]", highlight=False)
+        out.print(f"  [dim]{others}[/]", highlight=False)
         for hint in row.hints:
-            _out.print(f"  → {escape(hint)}", highlight=False, soft_wrap=True)
+            out.print(f"  → {escape(hint)}", highlight=False, soft_wrap=True)
         reasons = "  ".join(f"{r.name.replace('_', ' ')} {r.probability:.0%}" for r in row.reasons)
-        _out.print(f"  [dim]{reasons}[/]", highlight=False)
+        out.print(f"  [dim]{reasons}[/]", highlight=False)
     if attention is not None:
         note(f"attention: {attention}")
-
-
-def epoch(number: int, loss: float, metrics: dict[str, Any]) -> None:
-    """Print one epoch's line on standard error."""
-    weakest = min(metrics["explanations"], key=lambda name: metrics["explanations"][name]["f1"])
-    note(
-        f"epoch {number}: loss {loss:.3f}, held-out quality macro-F1 {metrics['quality_macro_f1']:.3f}, "
-        f"reasons macro-F1 {metrics['explanations_macro_f1']:.3f} (weakest: {weakest})"
-    )
-
-
-def trained(checkpoint: Checkpoint, *, as_json: bool) -> None:
-    """Print a checkpoint's metrics."""
-    if as_json:
-        _json(checkpoint.model_dump(mode="json"))
-        return
-    table = Table(title=f"{checkpoint.path}, {checkpoint.metrics['samples']} held-out samples", title_justify="left")
-    table.add_column("")
-    for name in ("F1", "recall", "specificity"):
-        table.add_column(name, justify="right")
-    for group in ("quality", "explanations"):
-        rows: Any = checkpoint.metrics[group]
-        for name, row in rows.items():
-            table.add_row(name.replace("_", " "), *(f"{row[key]:.2f}" for key in ("f1", "recall", "specificity")))
-        table.add_section()
-    _out.print(table)

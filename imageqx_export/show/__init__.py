@@ -1,0 +1,1 @@
+"""Print results: one file per group of stages, one console for all."""
