@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imageqx_export.artifact import (
         Artifact,
+        Calibration,
         Checkpoint,
         Format,
         Manifest,
@@ -24,19 +25,23 @@ if TYPE_CHECKING:
         TensorSpec,
     )
     from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+    from imageqx_export.data.labels import LabelledPhotos
     from imageqx_export.errors import ImageQXError
+    from imageqx_export.evaluation.stage import Evaluation, evaluate
     from imageqx_export.export.stage import ExportResult, export_checkpoint
     from imageqx_export.parity import ParityReport, compare_artifacts
     from imageqx_export.predict import Verdict, judge_photos
     from imageqx_export.preprocess import load_pixels
     from imageqx_export.runtimes import Runtime, load_runtime
-    from imageqx_export.training.loop import TrainingConfig
-    from imageqx_export.training.stage import train
+    from imageqx_export.training.calibrate import choose_thresholds
+    from imageqx_export.training.config import TrainingConfig
+    from imageqx_export.training.stage import Sources, train
 
 __version__ = "0.1.0"
 _ROOMS = {
     "artifact": (
         "Artifact",
+        "Calibration",
         "Checkpoint",
         "Format",
         "Manifest",
@@ -46,32 +51,41 @@ _ROOMS = {
         "TensorSpec",
     ),
     "checkpoint": ("load_checkpoint", "save_checkpoint"),
+    "data.labels": ("LabelledPhotos",),
     "errors": ("ImageQXError",),
+    "evaluation.stage": ("Evaluation", "evaluate"),
     "export.stage": ("ExportResult", "export_checkpoint"),
     "parity": ("ParityReport", "compare_artifacts"),
     "predict": ("Verdict", "judge_photos"),
     "preprocess": ("load_pixels",),
     "runtimes": ("Runtime", "load_runtime"),
-    "training.loop": ("TrainingConfig",),
-    "training.stage": ("train",),
+    "training.calibrate": ("choose_thresholds",),
+    "training.config": ("TrainingConfig",),
+    "training.stage": ("Sources", "train"),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "Artifact",
+    "Calibration",
     "Checkpoint",
+    "Evaluation",
     "ExportResult",
     "Format",
     "ImageQXError",
+    "LabelledPhotos",
     "Manifest",
     "ModelSpec",
     "ParityReport",
     "Precision",
     "Preprocessing",
     "Runtime",
+    "Sources",
     "TensorSpec",
     "TrainingConfig",
     "Verdict",
+    "choose_thresholds",
     "compare_artifacts",
+    "evaluate",
     "export_checkpoint",
     "judge_photos",
     "load_checkpoint",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -84,6 +84,8 @@ class ModelSpec(_Frozen):
         labels: The names of ``quality``'s columns.
         reasons: The names of ``explanations``' columns.
         thresholds: Per reason, the probability from which it counts as given; in [0, 1].
+        poor_quality_threshold: The probability of ``poor_quality`` from which a photo is poor, in [0, 1]; below it, the
+            most probable of the other labels holds. None: the most probable of all labels holds.
         hints: Per reason, what to tell the person who takes the photo.
     """
 
@@ -94,6 +96,7 @@ class ModelSpec(_Frozen):
     labels: tuple[str, ...]
     reasons: tuple[str, ...]
     thresholds: dict[str, float]
+    poor_quality_threshold: float | None = Field(default=None, ge=0, le=1)
     hints: dict[str, str]
 
     @model_validator(mode="after")
@@ -106,6 +109,40 @@ class ModelSpec(_Frozen):
         return self
 
 
+# Beyond these, float16 overflows or vanishes where the temperatures are folded into the weights.
+Temperature = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
+
+
+class Calibration(_Frozen):
+    """Hold the temperatures that logits are divided by on the way out, so that probabilities are calibrated.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
+
+    Args:
+        quality: Of ``quality``'s softmax; in [0.01, 100], 1 changes nothing.
+        explanations: Per reason, of its sigmoid; likewise.
+    """
+
+    quality: Temperature = 1.0
+    explanations: dict[str, Temperature]
+
+
+class Thresholds(_Frozen):
+    """Hold a clinic's own thresholds, which stand in for the ModelSpec's without an export.
+
+    Args:
+        poor_quality: As :attr:`ModelSpec.poor_quality_threshold`; where it is not given, the ModelSpec's stays.
+        reasons: Per reason, the probability from which it counts as given, in [0, 1]; those left out stay.
+        chosen: How they were chosen; read by people alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    schema_version: Literal[1]
+    poor_quality: float | None = Field(default=None, ge=0, le=1)
+    reasons: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    chosen: dict[str, object] = Field(default_factory=dict)
+
+
 class Checkpoint(_Frozen):
     """Point to trained weights.
 
@@ -115,6 +152,7 @@ class Checkpoint(_Frozen):
         spec: What the network's inputs and outputs mean.
         metrics: Numbers measured at training time, by name; empty if the file carries none.
         provenance: Where the weights come from: seeds, data, versions; empty if unknown.
+        calibration: The temperatures, or None where none were fitted; the weights are the trained ones either way.
     """
 
     path: Path
@@ -122,6 +160,7 @@ class Checkpoint(_Frozen):
     spec: ModelSpec
     metrics: dict[str, object] = Field(default_factory=dict)
     provenance: dict[str, object] = Field(default_factory=dict)
+    calibration: Calibration | None = None
 
 
 class Artifact(_Frozen):

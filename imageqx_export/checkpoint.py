@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from imageqx_export import networks
-from imageqx_export.artifact import Checkpoint, ModelSpec, digest
+from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, digest
 from imageqx_export.errors import CheckpointError
 from imageqx_export.files import written_aside
 
@@ -24,7 +24,12 @@ _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x
 
 
 def save_checkpoint(
-    network: ImageQX, spec: ModelSpec, metrics: dict[str, Any], provenance: dict[str, Any], path: Path
+    network: ImageQX,
+    spec: ModelSpec,
+    metrics: dict[str, Any],
+    provenance: dict[str, Any],
+    path: Path,
+    calibration: Calibration | None = None,
 ) -> Checkpoint:
     """Write ``network`` to ``path`` as float32 safetensors.
 
@@ -34,18 +39,23 @@ def save_checkpoint(
         metrics: JSON-able numbers by name.
         provenance: JSON-able facts by name.
         path: Where to; replaced in one step.
+        calibration: Temperatures, for the header alone: the weights are written as they were trained.
     """
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().float().contiguous() for name, value in network.state_dict().items()}
     header = {"spec": spec.model_dump(mode="json"), "metrics": metrics, "provenance": provenance}
+    if calibration is not None:
+        header["calibration"] = calibration.model_dump(mode="json")
     with written_aside(path) as aside:
         save_file(tensors, aside, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
-    return Checkpoint(path=path, sha256=digest(path), spec=spec, metrics=metrics, provenance=provenance)
+    return Checkpoint(
+        path=path, sha256=digest(path), spec=spec, metrics=metrics, provenance=provenance, calibration=calibration
+    )
 
 
 def load_checkpoint(path: Path, model: str = "imageqx") -> tuple[Checkpoint, ImageQX]:
-    """Read ``path`` and put its weights into a new network, in eval mode.
+    """Read ``path`` and put its weights and temperatures into a new network, in eval mode.
 
     Args:
         path: A safetensors file. Nothing in it is ever executed; pickles are refused unread.
@@ -55,8 +65,8 @@ def load_checkpoint(path: Path, model: str = "imageqx") -> tuple[Checkpoint, Ima
         CheckpointError: The file is missing, truncated, a pickle, or its tensors do not fit the network exactly.
         UnknownNameError: There is no network of that name.
     """
+    tensors, header = _read(path)  # first, as it needs no torch: a wrong path is told at once
     network = networks.build(model)
-    tensors, header = _read(path)
     _check(path, tensors, network.state_dict())
     network.load_state_dict(tensors)  # casts float32 back to the integer buffers
     network.eval()
@@ -68,6 +78,7 @@ def load_checkpoint(path: Path, model: str = "imageqx") -> tuple[Checkpoint, Ima
             spec=spec,
             metrics=header.get("metrics", {}),
             provenance=header.get("provenance", {}),
+            calibration=_calibration(header, path, networks.spec(model).reasons),
         )
     except ValidationError as error:
         raise CheckpointError("the ModelSpec in the header is not valid", where=path, got=str(error)) from error
@@ -77,7 +88,28 @@ def load_checkpoint(path: Path, model: str = "imageqx") -> tuple[Checkpoint, Ima
     for field in ("inputs", "outputs", "labels", "reasons", "preprocessing"):
         if getattr(spec, field) != getattr(networks.spec(model), field):
             raise CheckpointError("the header's ModelSpec is not the network's", where=f"{path}: {field}")
+    if checkpoint.calibration is not None:
+        network.calibrate(checkpoint.calibration)
     return checkpoint, network
+
+
+def _calibration(header: dict[str, Any], path: Path, reasons: tuple[str, ...]) -> Calibration | None:
+    if header.get("calibration") is None:
+        return None
+    where = f"{path}: calibration"
+    try:
+        calibration = Calibration.model_validate(header["calibration"])
+    except ValidationError as error:
+        raise CheckpointError(
+            "the temperatures in the header are not valid", where=where, expected="numbers from 0.01 to 100",
+            got=str(error), remedy="imageqx thresholds fits them anew",
+        ) from error  # fmt: skip
+    if set(calibration.explanations) != set(reasons):
+        raise CheckpointError(
+            "the temperatures in the header are not the network's", where=where, expected=", ".join(reasons),
+            got=", ".join(sorted(calibration.explanations)), remedy="imageqx thresholds fits them anew",
+        )  # fmt: skip
+    return calibration
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

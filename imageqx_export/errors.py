@@ -7,6 +7,7 @@
     ├── CheckpointError          a checkpoint that cannot be trusted or does not fit its network
     ├── DatasetError             a folder or a table of photos that cannot be trained or measured on
     ├── TrainingError            a training run that cannot go on (its last good state is kept)
+    ├── StoppedError             a run that was stopped with Ctrl-C (what it had finished is kept)
     ├── UnknownNameError         a model, format, precision or file kind nobody has heard of
     ├── UnavailableError         a known thing whose library or platform is missing here
     ├── ConversionError          a converter that failed, or wrote something else than was asked
@@ -81,6 +82,10 @@ class DatasetError(ImageQXError):
 
 class TrainingError(ImageQXError):
     """Report a training run that cannot go on; the last good state is kept."""
+
+
+class StoppedError(ImageQXError):
+    """Report a run that was stopped with Ctrl-C; what it had finished is kept."""
 
 
 class UnknownNameError(ImageQXError):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imageqx_export.artifact import Artifact, Manifest, ModelSpec, Precision, TensorSpec, digest
 from imageqx_export.errors import DatasetError, ImageQXError, ParityError
+from imageqx_export.predict import POOR, decide
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.processes import isolated, pool, quiet
 from imageqx_export.progress import Progress, silent
@@ -112,10 +113,9 @@ class ParityReport(_Frozen):
 
 def generated_pixels(count: int = MINIMUM_IMAGES, seed: int = PARITY_SEED) -> Pixels:
     """Return painted photos, good and spoilt, uint8 [count,224,224,3]."""
-    from imageqx_export.data.samples import Samples
+    from imageqx_export.data.held_out import painted_samples
 
-    samples = Samples(seed)
-    return np.stack([samples[index].image for index in range(count)])
+    return painted_samples(count, seed).pixels
 
 
 def photo_pixels(folder: Path) -> Pixels:
@@ -320,9 +320,8 @@ def _decisions(
 ) -> tuple[int, int, int]:
     """Count decisions that differ, that differ within the margin, and that there are."""
     if name == "quality":
-        ranked = np.sort(want, axis=1)
-        margins = ranked[:, -1] - ranked[:, -2]
-        differs = want.argmax(1) != got.argmax(1)
+        margins = _label_margins(spec, want, got)
+        differs = decide(want, spec) != decide(got, spec)
     elif name == "explanations":
         thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
         margins = np.abs(want - thresholds)
@@ -331,6 +330,21 @@ def _decisions(
         return 0, 0, 0
     excused = differs & (margins < margin)
     return int((differs & ~excused).sum()), int(excused.sum()), int(differs.size)
+
+
+def _label_margins(spec: ModelSpec, want: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how near the checkpoint was to deciding otherwise, in the step in which ``got`` may differ from it.
+
+    Without a threshold that is the lead of the best label over the second. With one, it is the distance of
+    P(poor) from it where only one of both says poor, and else the lead among the other labels.
+    """
+    threshold, poor = spec.poor_quality_threshold, spec.labels.index(POOR)
+    ranked = np.sort(want if threshold is None else np.delete(want, poor, axis=1), axis=1)
+    lead: NDArray[np.float32] = ranked[:, -1] - ranked[:, -2]
+    if threshold is None:
+        return lead
+    crossed = (decide(want, spec) == poor) != (decide(got, spec) == poor)
+    return np.where(crossed, np.abs(want[:, poor] - np.float32(threshold)), lead)
 
 
 def _because(kind: str, text: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from imageqx_export.artifact import ModelSpec
+from imageqx_export.artifact import ModelSpec, Thresholds
+from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.runtimes import Outputs, Runtime
 
@@ -31,7 +32,7 @@ class Verdict(BaseModel):
 
     Attributes:
         photo: The file.
-        label: The most probable label.
+        label: What was decided; see :func:`decide`.
         retake: Whether the person should take the photo again.
         probabilities: Per label; the sum is 1.
         reasons: Every reason, the worst first.
@@ -55,12 +56,63 @@ class Verdict(BaseModel):
         return tuple(reason.hint for reason in self.reasons if reason.given) or (self.reasons[0].hint,)
 
 
-def judge_photos(photos: Sequence[Path], runtime: Runtime) -> list[tuple[Verdict, NDArray[np.float32]]]:
+def decide(quality: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int64]:
+    """Decide the label of each photo.
+
+    A photo is poor from ``spec.poor_quality_threshold`` on, and else the most probable of the other labels holds;
+    without a threshold the most probable of all labels holds.
+
+    Args:
+        quality: Probabilities, float32 [N,4]; the threshold is rounded to float32 too.
+        spec: Has the labels and the threshold.
+
+    Returns:
+        Indices into ``spec.labels``, int64 [N].
+    """
+    if spec.poor_quality_threshold is None:
+        return np.asarray(quality.argmax(1), np.int64)
+    poor = spec.labels.index(POOR)
+    others = np.where(np.arange(quality.shape[1]) == poor, -np.inf, quality)
+    return np.where(quality[:, poor] >= np.float32(spec.poor_quality_threshold), poor, others.argmax(1))
+
+
+def apply_thresholds(spec: ModelSpec, file: Path) -> ModelSpec:
+    """Return ``spec`` with a clinic's own thresholds in place of its own.
+
+    Args:
+        spec: An artifact's or a checkpoint's.
+        file: JSON as :class:`~imageqx_export.artifact.Thresholds` says; what it does not name stays.
+
+    Raises:
+        ArtifactError: The file is missing or not valid.
+        UnknownNameError: It names a reason that the model does not have.
+    """
+    try:
+        own = Thresholds.model_validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            "no such thresholds file", where=file, remedy="imageqx thresholds --thresholds-out writes one"
+        ) from error
+    except ValidationError as error:
+        raise ArtifactError("the thresholds file is not valid", where=file, got=str(error)) from error
+    for name in own.reasons:
+        if name not in spec.reasons:
+            raise UnknownNameError(f"reason in {file}:", name, spec.reasons)
+    changes: dict[str, object] = {"thresholds": {**spec.thresholds, **own.reasons}}
+    if "poor_quality" in own.model_fields_set:
+        changes["poor_quality_threshold"] = own.poor_quality
+    return spec.model_copy(update=changes)
+
+
+def judge_photos(
+    photos: Sequence[Path], runtime: Runtime, spec: ModelSpec | None = None
+) -> list[tuple[Verdict, NDArray[np.float32]]]:
     """Judge photos.
 
     Args:
         photos: Files of any kind that Pillow reads.
         runtime: A checkpoint's or an artifact's.
+        spec: The file's own with other thresholds, or None for the file's own.
 
     Returns:
         Per photo the verdict, and the attention maps float32 [5,7,7] in the order of the spec's reasons.
@@ -70,7 +122,8 @@ def judge_photos(photos: Sequence[Path], runtime: Runtime) -> list[tuple[Verdict
     """
     pixels = np.stack([load_pixels(photo) for photo in photos])
     outputs = runtime.run(pixels)
-    return [(verdict(photo, outputs, i, runtime.spec), outputs["attention"][i]) for i, photo in enumerate(photos)]
+    spec = spec or runtime.spec
+    return [(verdict(photo, outputs, i, spec), outputs["attention"][i]) for i, photo in enumerate(photos)]
 
 
 def verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdict:
@@ -79,7 +132,7 @@ def verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdi
     A reason is worse the further its probability lies above its threshold, as a share of the way to 1.
     """
     quality, explanations = outputs["quality"][index], outputs["explanations"][index]
-    label = spec.labels[int(quality.argmax())]
+    label = spec.labels[int(decide(outputs["quality"][index : index + 1], spec)[0])]
     reasons = [
         Reason(name=name, probability=float(p), given=bool(p >= spec.thresholds[name]), hint=spec.hints[name])
         for name, p in zip(spec.reasons, explanations, strict=True)

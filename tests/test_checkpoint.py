@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from imageqx_export import networks
-from imageqx_export.artifact import ModelSpec
+from imageqx_export.artifact import Calibration, ModelSpec
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.errors import CheckpointError, UnknownNameError
 from imageqx_export.networks.imageqx import ImageQX
@@ -109,6 +109,35 @@ def test_same_bytes_twice(network: ImageQX, saved: Path, tmp_path: Path) -> None
 def test_plain_weights_get_the_networks_spec(tensors: dict[str, Tensor], tmp_path: Path) -> None:
     checkpoint, _ = load_checkpoint(write(tmp_path / "plain.safetensors", tensors))
     assert checkpoint.spec == spec() and checkpoint.metrics == {} and checkpoint.provenance == {}
+
+
+CALIBRATION = Calibration(quality=1.25, explanations=dict.fromkeys(networks.spec("imageqx").reasons, 0.75))
+
+
+def test_temperatures_come_back_and_the_tensors_stay(network: ImageQX, saved: Path, tmp_path: Path) -> None:
+    path = tmp_path / "warm.safetensors"
+    written = save_checkpoint(network, spec(), METRICS, PROVENANCE, path, CALIBRATION)
+    checkpoint, loaded = load_checkpoint(path)
+    assert checkpoint == written and checkpoint.calibration == CALIBRATION
+    assert float(loaded.quality_temperature) == 1.25 and loaded.explanation_temperatures.tolist() == [0.75] * 5
+    before, after = load_file(saved), load_file(path)
+    assert before.keys() == after.keys() and all(torch.equal(value, after[name]) for name, value in before.items())
+    again = save_checkpoint(loaded, spec(), METRICS, PROVENANCE, tmp_path / "again.safetensors", CALIBRATION)
+    assert again.sha256 == checkpoint.sha256
+
+
+def test_without_temperatures_all_are_one(saved: Path) -> None:
+    checkpoint, network = load_checkpoint(saved)
+    assert checkpoint.calibration is None
+    assert network.quality_temperature == 1 and network.explanation_temperatures.tolist() == [1] * 5
+
+
+def test_specs_of_before_there_was_a_poor_quality_threshold(tensors: dict[str, Tensor], tmp_path: Path) -> None:
+    old = spec().model_dump(mode="json")
+    del old["poor_quality_threshold"]
+    header = json.dumps({"spec": old, "metrics": METRICS, "provenance": PROVENANCE})
+    checkpoint, _ = load_checkpoint(write(tmp_path / "old.safetensors", tensors, header))
+    assert checkpoint.spec == spec() and checkpoint.spec.poor_quality_threshold is None
 
 
 def test_header_length_that_looks_like_a_pickle(network: ImageQX, saved: Path, tmp_path: Path) -> None:
@@ -235,6 +264,25 @@ def test_pickles_are_never_run(tmp_path: Path, how: str) -> None:
     assert made.exists(), "the payload is a dud: the test proves nothing"
 
 
+_ONES = CALIBRATION.explanations
+BAD_CALIBRATIONS: list[tuple[object, str]] = [
+    ([1, 2], "temperatures in the header are not valid"),
+    (1.5, "not valid"),
+    ({"quality": 1.0}, "not valid"),
+    ({"quality": 0, "explanations": _ONES}, "not valid"),
+    ({"quality": -1, "explanations": _ONES}, "not valid"),
+    ({"quality": float("nan"), "explanations": _ONES}, "not valid"),
+    ({"quality": float("inf"), "explanations": _ONES}, "not valid"),
+    ({"quality": 1e-9, "explanations": _ONES}, "0.01"),
+    ({"quality": "warm", "explanations": _ONES}, "not valid"),
+    ({"quality": 1, "explanations": _ONES, "surprise": 1}, "not valid"),
+    ({"quality": 1, "explanations": _ONES | {"blurry": 0}}, "not valid"),
+    ({"quality": 1, "explanations": _ONES | {"blurry": None}}, "not valid"),
+    ({"quality": 1, "explanations": {"blurry": 1}}, "not the network's"),
+    ({"quality": 1, "explanations": _ONES | {"lesion_covered": 1}}, "not the network's"),
+]
+
+
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
@@ -249,8 +297,11 @@ def test_pickles_are_never_run(tmp_path: Path, how: str) -> None:
         (json.dumps({"spec": spec().model_dump(mode="json") | {"surprise": 1}}), "not valid"),
         (json.dumps({"spec": spec(thresholds={"blurry": 0.5}).model_dump(mode="json")}), "thresholds"),
         (json.dumps({"spec": spec(name="duke_iqa").model_dump(mode="json")}), "duke_iqa"),
+        (json.dumps({"spec": spec(poor_quality_threshold=1.01).model_dump(mode="json")}), "not valid"),
+        (json.dumps({"spec": spec(poor_quality_threshold=float("nan")).model_dump(mode="python")}), "not valid"),
+        *((json.dumps({"calibration": calibration}), reason) for calibration, reason in BAD_CALIBRATIONS),
     ],
-    ids=[str(n) for n in range(11)],
+    ids=[str(n) for n in range(13 + len(BAD_CALIBRATIONS))],
 )
 def test_headers_that_do_not_fit(tensors: dict[str, Tensor], tmp_path: Path, header: str, reason: str) -> None:
     assert reason in refused(write(tmp_path / "header.safetensors", tensors, header))

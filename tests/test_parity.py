@@ -115,6 +115,36 @@ def test_a_tie_is_excused_within_the_margin_and_only_there() -> None:
     assert far.problems
 
 
+def test_poor_quality_is_decided_at_its_own_threshold() -> None:
+    own = SPEC.model_copy(update={"poor_quality_threshold": 0.3})
+    want, got = outputs(), outputs()
+    want["quality"][:], got["quality"][:] = [0.6, 0.11, 0, 0.29], [0.6, 0.09, 0, 0.31]
+    loose = Tolerance(max_abs=1, agreement=1, margin=0)
+    assert compare_outputs(own, want, got, loose)[0].differing == 64
+    assert compare_outputs(SPEC, want, got, loose)[0].differing == 0
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "excused"),
+    [
+        ([0.6, 0.1, 0, 0.2995], [0.6, 0.1, 0, 0.3], True),  # near the threshold
+        ([0.6, 0.1, 0, 0.3005], [0.6, 0.1, 0, 0.2995], True),
+        ([0.6, 0.1, 0, 0.297], [0.6, 0.1, 0, 0.3], False),
+        ([0.4, 0.4, 0, 0.2], [0.35, 0.35, 0, 0.3], False),  # a tie of two others excuses no retake
+        ([0.4005, 0.4, 0, 0.1995], [0.4, 0.4005, 0, 0.1995], True),  # a tie of two others
+        ([0.404, 0.4, 0, 0.196], [0.4, 0.404, 0, 0.196], False),
+        ([0.404, 0.4, 0, 0.2999], [0.4, 0.404, 0, 0.2999], False),  # nearness to the threshold excuses no other label
+        ([0.2995, 0.01, 0, 0.2995], [0.01, 0.2995, 0, 0.2995], False),  # the lead over poor quality is no lead here
+    ],
+)
+def test_the_excuse_is_that_of_the_step_that_differs(want: list[float], got: list[float], excused: bool) -> None:
+    own = SPEC.model_copy(update={"poor_quality_threshold": 0.3})
+    first, second = outputs(), outputs()
+    first["quality"][3], second["quality"][3] = want, got
+    row = compare_outputs(own, first, second, Tolerance(max_abs=1, agreement=1, margin=1e-3))[0]
+    assert (row.excused, row.differing, bool(row.problems)) == ((1, 0, False) if excused else (0, 1, True))
+
+
 def test_reasons_are_decided_at_their_own_thresholds() -> None:
     own = SPEC.model_copy(update={"thresholds": {**SPEC.thresholds, "blurry": 0.9}})
     want, got = outputs(), outputs()

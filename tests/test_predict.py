@@ -7,15 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from typer.testing import CliRunner
 
-from imageqx_export.artifact import ModelSpec, TensorSpec
-from imageqx_export.data.samples import Samples
-from imageqx_export.errors import PhotoError
+from imageqx_export.artifact import ModelSpec, TensorSpec, digest
+from imageqx_export.cli import app
+from imageqx_export.data.held_out import painted_samples
+from imageqx_export.errors import ArtifactError, PhotoError, UnknownNameError
 from imageqx_export.networks.imageqx_spec import HINTS, LABELS, REASONS, spec
 from imageqx_export.overlay import blend, draw_attention
-from imageqx_export.predict import judge_photos, verdict
+from imageqx_export.predict import apply_thresholds, decide, judge_photos, verdict
 from imageqx_export.runtimes import Outputs, Pixels
 from tests.conftest import Cli
 
@@ -97,15 +101,110 @@ def test_the_sheet_has_a_tile_per_given_reason(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def with_poor(threshold: float | None) -> ModelSpec:
+    return spec().model_copy(update={"poor_quality_threshold": threshold})
+
+
+@given(seed=st.integers(0, 2**31), threshold=st.none() | st.floats(0, 1, width=32))
+def test_a_photo_is_poor_from_the_threshold_on(seed: int, threshold: float | None) -> None:
+    quality = np.random.default_rng(seed).dirichlet(np.full(4, 0.4), 20).astype(np.float32)
+    decided = decide(quality, with_poor(threshold))
+    assert decided.dtype == np.int64
+    for row, label in zip(quality.tolist(), decided, strict=True):
+        best = max(range(4), key=lambda i: row[i])
+        if threshold is None:
+            assert label == best
+        elif row[3] >= threshold:
+            assert label == 3
+        else:
+            assert label == max(range(3), key=lambda i: row[i])
+
+
+def test_the_threshold_itself_is_poor() -> None:
+    quality = np.array([[0.6, 0.1, 0, 0.3], [0.6, 0.1, 0.01, 0.29], [0.1, 0.2, 0, 0.7]], np.float32)
+    assert decide(quality, with_poor(0.3)).tolist() == [3, 0, 3]
+    assert decide(quality, with_poor(0.8)).tolist() == [0, 0, 1]  # poor is the likeliest, and still is not said
+    assert decide(quality, with_poor(None)).tolist() == [0, 0, 3]
+
+
+def test_a_verdict_follows_the_threshold() -> None:
+    assert judged([0.6, 0.1, 0, 0.3], [0.9, 0, 0, 0, 0]) == []
+    assert judged([0.6, 0.1, 0, 0.3], [0.9, 0, 0, 0, 0], with_poor(0.25)) == [HINTS["bad_framing"]]
+    assert judged([0.1, 0.1, 0, 0.8], [0.9, 0, 0, 0, 0], with_poor(0.9)) == []
+
+
+def clinic(folder: Path, body: object) -> Path:
+    path = folder / "clinic.json"
+    path.write_text(body if isinstance(body, str) else json.dumps(body))
+    return path
+
+
+def test_a_clinics_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    old = with_poor(0.7)
+    new = apply_thresholds(old, clinic(tmp_path, {"schema_version": 1, "reasons": {"blurry": 0.55}}))
+    assert new.thresholds == {**old.thresholds, "blurry": 0.55} and new.poor_quality_threshold == 0.7
+    assert new.model_copy(update={"thresholds": old.thresholds}) == old
+    new = apply_thresholds(old, clinic(tmp_path, {"schema_version": 1, "poor_quality": None, "chosen": {"by": "us"}}))
+    assert new.poor_quality_threshold is None and new.thresholds == old.thresholds
+    new = apply_thresholds(old, clinic(tmp_path, {"schema_version": 1, "poor_quality": 1}))
+    assert new == with_poor(1.0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"schema_version": 1, "poor_quality": NaN}',
+        {"schema_version": 2},
+        {"schema_version": 1, "poor_quality": 1.5},
+        {"schema_version": 1, "poor_quality": "0.5"},
+        {"schema_version": 1, "poor_quality": True},
+        {"schema_version": 1, "reasons": {"blurry": -0.1}},
+        {"schema_version": 1, "reasons": {"blurry": None}},
+        {"schema_version": 1, "thresholds": {"blurry": 0.5}},
+    ],
+)
+def test_a_clinics_file_that_is_not_one(tmp_path: Path, body: object) -> None:
+    with pytest.raises(ArtifactError, match=r"(?s)not valid.*clinic\.json"):
+        apply_thresholds(spec(), clinic(tmp_path, body))
+
+
+def test_a_clinics_file_that_is_missing_or_knows_another_reason(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no such thresholds file"):
+        apply_thresholds(spec(), tmp_path / "none.json")
+    with pytest.raises(UnknownNameError, match=r"(?s)clinic\.json.*'out_of_focus'.*bad_framing"):
+        apply_thresholds(spec(), clinic(tmp_path, {"schema_version": 1, "reasons": {"out_of_focus": 0.5}}))
+
+
+def test_predict_takes_a_clinics_file_and_leaves_the_model_alone(checkpoint: Path, tmp_path: Path) -> None:
+    samples = painted_samples(8, 77)
+    good = samples.pixels[list(samples.quality).index(LABELS.index("lesion"))]
+    Image.fromarray(good).save(tmp_path / "a.png")
+    before = digest(checkpoint)
+    always = clinic(tmp_path, {"schema_version": 1, "poor_quality": 0.0, "reasons": dict.fromkeys(REASONS, 0.0)})
+    rows = []
+    for options in ((), ("--thresholds", always)):
+        command = ("predict", tmp_path / "a.png", "--artifact", checkpoint, "--json", *options)
+        result = CliRunner().invoke(app, [str(part) for part in command])
+        assert result.exit_code == 0, result.output
+        rows += json.loads(result.stdout)
+    plain, own = rows
+    assert not plain["retake"] and own["retake"] and own["label"] == "poor_quality" and len(own["hints"]) == 5
+    assert plain["probabilities"] == own["probabilities"]
+    assert digest(checkpoint) == before
+
+
 # With the real artifacts ----------------------------------------------------------------------------------------
 
 
 def photos(folder: Path) -> list[Path]:
     """Painted photos as files, and not square."""
     paths = []
-    for index, sample in enumerate(Samples(77)[i] for i in range(6)):
+    for index, image in enumerate(painted_samples(6, 77).pixels):
         path = folder / f"{index}.jpg"
-        Image.fromarray(sample.image).resize((400, 300)).save(path, quality=95)
+        Image.fromarray(image).resize((400, 300)).save(path, quality=95)
         paths.append(path)
     return paths
 

@@ -1,150 +1,176 @@
-"""Read a folder of photos: lesion/, healthy_skin/ and no_skin/, split so that no group is on both sides."""
+"""Read a folder of photos: lesion/, healthy_skin/ and no_skin/, split so that no group is on two sides."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import NamedTuple, get_args
 
 import cv2
 import numpy as np
+from PIL.Image import Resampling
 
+from imageqx_export.data.bank import PHOTO, SIDE, Bank, bank_of
+from imageqx_export.data.labels import Split
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
 from imageqx_export.errors import DatasetError, PhotoError
+from imageqx_export.networks.imageqx_spec import LABELS
 from imageqx_export.preprocess import open_photo
+from imageqx_export.progress import Progress, silent
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 MIN_SIDE = 96
-_KEPT_SIDE = 288
+_CLASSES: tuple[SceneClass, ...] = get_args(SceneClass)
+_HELD_OUT_SHARE = 0.15
 _LAB_WEIGHTS = np.array([0.3, 2, 2], np.float32)
 _PLAIN = 30.0  # in weighted Lab units
 _PLAIN_SHARE = 0.75  # of the border
 _SUBJECT_SHARES = (0.06, 0.7)  # of the frame
-Split = Literal["train", "val"]
 
 
 @dataclass(frozen=True)
 class PhotoFolder:
-    """Hold one split of a folder of photos, decoded.
+    """Hold a folder of photos, decoded, every split of it.
 
     Args:
         root: The folder.
-        split: Which side of the split.
-        images: Per class, uint8 [H,W,3] pictures whose longer side is at most 288.
-        names: Per class, the file names, in the order of ``images``.
+        bank: The pictures.
+        names: Their files, relative to ``root``.
+        splits: The side of the split that each is on.
         skipped: Per reason for leaving a file out, how many.
-        cutouts: Per photo of healthy skin, its subject's mask, or None where the background is not plain.
     """
 
     root: Path
-    split: Split
-    images: dict[SceneClass, list[Image]] = field(repr=False)
-    names: dict[SceneClass, list[str]] = field(repr=False)
+    bank: Bank = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
+    splits: tuple[Split, ...] = field(repr=False)
     skipped: dict[str, int]
-    cutouts: list[Floats | None] = field(repr=False, default_factory=list)
 
-    def has(self, label: SceneClass) -> bool:
-        """Say whether there is at least one photo of ``label``."""
-        return bool(self.images[label])
+    def side(self, split: Split) -> Bank:
+        """Return one side of the split."""
+        return self.bank.take(np.flatnonzero(np.array(self.splits) == split))
 
-    def draw(self, rng: np.random.Generator, label: SceneClass) -> tuple[Image, Floats | None]:
-        """Draw one photo of ``label``, and its subject's mask [H,W] in [0, 1] where there is one."""
-        index = int(rng.integers(len(self.images[label])))
-        mask = self.cutouts[index] if label == "healthy_skin" and self.cutouts else None
-        return self.images[label][index], mask
-
-    def counts(self) -> dict[str, int]:
-        """Count the photos per class."""
-        return {label: len(pictures) for label, pictures in self.images.items()}
+    def counts(self, split: Split) -> dict[str, int]:
+        """Count one side's photos per class."""
+        sides = zip(self.bank.quality, self.splits, strict=True)
+        counted = Counter(LABELS[quality] for quality, side in sides if side == split)
+        return {label: counted[label] for label in _CLASSES}
 
 
-def _group_key(root: Path) -> dict[str, str]:
+class _Row(NamedTuple):
+    group: str
+    fitzpatrick: int
+
+
+class _Decoded(NamedTuple):
+    image: Image
+    mask: Image | None
+
+
+def _manifest(root: Path) -> dict[str, _Row]:
     manifest = root / "manifest.csv"
     if not manifest.is_file():
         return {}
     with manifest.open(newline="", encoding="utf-8-sig") as file:
-        return {row["file"]: row["group"] for row in csv.DictReader(file) if row.get("file") and row.get("group")}
+        rows = [row for row in csv.DictReader(file) if row.get("file")]
+    return {row["file"]: _Row(row.get("group") or row["file"], _skin_type(row.get("fitzpatrick"))) for row in rows}
 
 
-def _split_of(groups: list[str], settled: dict[str, Split] | None = None) -> dict[str, Split]:
-    """Put a fifth of the groups, at least one where there are two, into ``val``, by their names' hash.
+def _skin_type(text: str | None) -> int:
+    try:
+        number = int(float(text or 0))
+    except ValueError:
+        return 0
+    return number if 1 <= number <= 6 else 0
 
-    With five groups or fewer the one with the fewest photos is held out, as a hash would be a gamble. A group in
-    ``settled`` stays where another class has put it.
+
+def split_groups(groups: Sequence[str], settled: dict[str, Split]) -> dict[str, Split]:
+    """Hold out 15 % of the groups to validate and as many to test, by their names' hash.
+
+    With six groups or fewer those with the fewest photos are held out, as a hash would be a gamble: one to test from
+    two groups on, and another to validate from four on; with fewer, painted scenes stand in for the class there.
+
+    Args:
+        groups: A name per photo.
+        settled: Where other classes have put a group; it stays there.
+
+    Returns:
+        ``settled`` and the new groups.
     """
-    settled = settled or {}
     names = sorted(set(groups) - set(settled), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    if len(names) < 2:
-        return settled | dict.fromkeys(names, "train")
-    if len(names) <= 5:
-        held = {min(names, key=lambda name: (groups.count(name), name))}
-    else:
-        held = set(names[: max(1, len(names) // 5)])
-    return settled | {name: "val" if name in held else "train" for name in names}
+    if len(names) <= 6:
+        counted = Counter(groups)
+        names.sort(key=lambda name: (counted[name], name))
+    each = max(1, round(_HELD_OUT_SHARE * len(names)))
+    test, val = (each if len(names) >= 2 else 0), (each if len(names) >= 4 else 0)
+    first: dict[str, Split] = dict.fromkeys(names[:test], "test")
+    second: dict[str, Split] = dict.fromkeys(names[test : test + val], "val")
+    return settled | dict.fromkeys(names[test + val :], "train") | first | second
 
 
 def _files(root: Path, label: SceneClass) -> list[Path]:
     return sorted(path for path in (root / label).rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def count_files(root: Path) -> int:
-    """Count the photos of all classes below ``root``, readable or not.
-
-    Raises:
-        DatasetError: There is no such folder.
-    """
-    if not root.is_dir():
-        raise DatasetError("no such folder of photos", where=root, remedy="pass a folder with lesion/, no_skin/ …")
-    return sum(len(_files(root, label)) for label in get_args(SceneClass))
-
-
-def read_folder(
-    root: Path, split: Split, advance: Callable[[], None] = lambda: None, min_side: int = MIN_SIDE
-) -> PhotoFolder:
-    """Read one split of ``root``.
+def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = silent) -> PhotoFolder:
+    """Read ``root``.
 
     ``root`` has the folders ``lesion``, ``healthy_skin`` and ``no_skin``. If it also has a ``manifest.csv`` with
     the columns ``file`` and ``group`` (patient, person or series), a group is never split; otherwise a file is
-    its own group. Photos whose shorter side is under ``min_side`` pixels are left out, as they *are* of low
-    resolution and would be labelled as if they were not; so are files that cannot be read.
+    its own group. A column ``fitzpatrick`` gives skin types. Photos whose shorter side is under ``min_side`` pixels
+    are left out, as they *are* of low resolution and would be labelled as if they were not; so are files that cannot
+    be read.
 
     Args:
         root: The folder.
-        split: ``"train"`` or ``"val"`` (a fifth of the groups).
-        advance: Called once per file.
         min_side: Pixels.
+        progress: Opens a bar.
 
     Raises:
-        DatasetError: The folder is missing, or a class has no usable photo in ``"train"``.
+        DatasetError: The folder is missing, or a class has no usable photo to train on.
     """
-    groups = _group_key(root)
-    count_files(root)  # raises if there is no folder
-    images: dict[SceneClass, list[Image]] = {}
-    names: dict[SceneClass, list[str]] = {}
-    sides: dict[str, Split] = {}
+    if not root.is_dir():
+        raise DatasetError("no such folder of photos", where=root, remedy="pass a folder with lesion/, no_skin/ …")
+    rows = _manifest(root)
     skipped = {"unreadable": 0, f"under {min_side} px": 0}
-    for label in get_args(SceneClass):
-        files = _files(root, label)
-        keys = [groups.get(p.relative_to(root).as_posix(), p.relative_to(root).as_posix()) for p in files]
-        loaded: list[tuple[str, str, Image]] = []
-        for path, key in zip(files, keys, strict=True):
+    found = [(path, label) for label in _CLASSES for path in _files(root, label)]
+    pictures: list[_Decoded] = []
+    names: list[str] = []
+    labels: list[SceneClass] = []
+    with progress("reading photos", len(found)) as advance, ThreadPoolExecutor() as threads:
+        decoded = threads.map(lambda item: _decoded(item[0], min_side, item[1] == "healthy_skin"), found)
+        for (path, label), picture in zip(found, decoded, strict=True):
             advance()
-            picture = _read(path, min_side, skipped)
-            if picture is not None:
-                loaded.append((path.relative_to(root).as_posix(), key, picture))
-        sides = _split_of([key for _, key, _ in loaded], sides)
-        kept = [(name, picture) for name, key, picture in loaded if sides[key] == split]
-        images[label] = [picture for _, picture in kept]
-        names[label] = [name for name, _ in kept]
-        if split == "train" and not kept:
+            if isinstance(picture, str):
+                skipped[picture] += 1
+                continue
+            pictures.append(picture)
+            names.append(path.relative_to(root).as_posix())
+            labels.append(label)
+    known = [rows.get(name, _Row(name, 0)) for name in names]
+    sides: dict[str, Split] = {}
+    for label in _CLASSES:
+        sides = split_groups([row.group for row, own in zip(known, labels, strict=True) if own == label], sides)
+    splits = tuple(sides[row.group] for row in known)
+    for label in _CLASSES:
+        if (label, "train") not in set(zip(labels, splits, strict=True)):
             raise DatasetError(
                 "a class has no usable photo", where=root / label, expected=f"at least one of {min_side} px or more",
-                got=f"{len(files)} files, none usable", remedy="add photos, or leave --photos out",
+                got=f"{len(_files(root, label))} files, none usable", remedy="add photos, or leave --photos out",
             )  # fmt: skip
-    return PhotoFolder(root, split, images, names, skipped, [cutout(picture) for picture in images["healthy_skin"]])
+    bank = bank_of(
+        np.stack([picture.image for picture in pictures]),
+        np.array([LABELS.index(label) for label in labels], np.int64),
+        PHOTO,
+        fitzpatrick=np.array([row.fitzpatrick for row in known], np.int64),
+        masks=[picture.mask for picture in pictures],
+    )
+    return PhotoFolder(root, bank, tuple(names), splits, skipped)
 
 
 def cutout(picture: Image) -> Floats | None:
@@ -176,17 +202,15 @@ def cutout(picture: Image) -> Floats | None:
     return np.asarray(cv2.GaussianBlur(mask, (3, 3), 0) / 255, np.float32)
 
 
-def _read(path: Path, min_side: int, skipped: dict[str, int]) -> Image | None:
+def _decoded(path: Path, min_side: int, with_mask: bool) -> _Decoded | str:
+    """Decode a photo, or say why it is left out."""
     try:
-        picture = np.asarray(open_photo(path))
+        photo = open_photo(path)
     except PhotoError:
-        skipped["unreadable"] += 1
-        return None
-    if min(picture.shape[:2]) < min_side:
-        skipped[f"under {min_side} px"] += 1
-        return None
-    shrink = _KEPT_SIDE / max(picture.shape[:2])
-    if shrink < 1:
-        size = (round(picture.shape[1] * shrink), round(picture.shape[0] * shrink))
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(picture, np.uint8)
+        return "unreadable"
+    if min(photo.size) < min_side:
+        return f"under {min_side} px"
+    # As preprocess does; with its draft decoding, a photo's own size would not be known.
+    picture = np.asarray(photo.resize((SIDE, SIDE), Resampling.BILINEAR), np.uint8)
+    mask = cutout(picture) if with_mask else None
+    return _Decoded(picture, None if mask is None else np.asarray(np.rint(mask * 255), np.uint8))

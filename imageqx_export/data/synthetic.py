@@ -17,6 +17,11 @@ Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 SceneClass = Literal["lesion", "no_skin", "healthy_skin"]
 
+# A degradation of this severity or less leaves a good photo; from STRONG on its reason is given. What lies between is
+# never drawn, since raters disagree there.
+MILD = 0.3
+STRONG = 0.5
+
 # Mean sRGB of Fitzpatrick types I…VI: the individual typology angles of Chardon et al. 1991, read off at the
 # hue of untanned skin.
 FITZPATRICK = np.array(
@@ -205,7 +210,9 @@ def limb(rng: np.random.Generator, size: int, place: Placement) -> Floats:
     return np.asarray(1 / (1 + np.exp(np.clip(edge * size / 1.5, -30, 30))), np.float32)[..., None]
 
 
-def scene(rng: np.random.Generator, label: SceneClass, place: Placement, size: int = 256) -> Image:
+def scene(
+    rng: np.random.Generator, label: SceneClass, place: Placement, size: int = 256, tone: int | None = None
+) -> Image:
     """Paint one flawless photo.
 
     Args:
@@ -213,6 +220,7 @@ def scene(rng: np.random.Generator, label: SceneClass, place: Placement, size: i
         label: What is on it.
         place: Where the lesion (or, on healthy skin, the limb) lies; unused for ``no_skin``.
         size: Pixels a side.
+        tone: Fitzpatrick type less one, 0…5; None draws one.
 
     Returns:
         uint8 [size,size,3], sRGB.
@@ -224,7 +232,7 @@ def scene(rng: np.random.Generator, label: SceneClass, place: Placement, size: i
     if label == "no_skin":
         picture = _things(rng, room(rng, size))
         return np.asarray(np.clip(shading(rng, picture), 0, 255), np.uint8)
-    picture = skin(rng, size, int(rng.integers(6)))
+    picture = skin(rng, size, int(rng.integers(6)) if tone is None else tone)
     if label == "lesion":
         picture = lesion(rng, picture, place)
     if rng.random() < 0.35:

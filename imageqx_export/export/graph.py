@@ -1,7 +1,9 @@
 """Rewrite a trained network as the graph that goes to a phone: the same function, fewer operations.
 
 Every BatchNorm is folded into its convolution, and both heads, which have no activation inside, into one matrix
-each. The folding is done in float64, so that only the rounding of the result to float32 is added.
+each. The folding is done in float64, so that only the rounding of the result to float32 is added. The quality
+head's temperature is folded in too; those of the reasons are a multiplication, as the quality head reads the
+uncalibrated reasons.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ class PhoneGraph(nn.Module):
         half: Whether weights and arithmetic are float16; the early stages, inputs and outputs never are.
     """
 
+    coldness: Tensor | None
+
     def __init__(self, network: ImageQX, layout: Layout, half: bool = False) -> None:
         super().__init__()
         self.layout = layout
@@ -46,13 +50,18 @@ class PhoneGraph(nn.Module):
         self.attention = nn.Conv2d(FEATURES, len(REASONS), 1, bias=False)
         self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / 49
         weight, bias = folded_block(network.quality_block)
-        joined = network.quality_head.weight.double()
+        temperature = network.quality_temperature.double()
+        joined = network.quality_head.weight.double() / temperature
         outer, reasons = joined[:, :HIDDEN], joined[:, HIDDEN:]
-        self.quality = _linear((outer @ weight).float(), (outer @ bias + network.quality_head.bias.double()).float())
+        offset = network.quality_head.bias.double() / temperature
+        self.quality = _linear((outer @ weight).float(), (outer @ bias + offset).float())
         self.reasons_to_quality = nn.Linear(len(REASONS), len(LABELS), bias=False)
         self.reasons_to_quality.weight.data = reasons.float().detach().clone()
         for module in (self.late, self.explanations, self.attention, self.quality, self.reasons_to_quality):
             module.to(self.dtype)
+        # Without temperatures the graph has no operation for them.
+        cold = (1 / network.explanation_temperatures.double()).float()
+        self.register_buffer("coldness", None if bool((cold == 1).all()) else cold)
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -62,8 +71,11 @@ class PhoneGraph(nn.Module):
             pixels = pixels.permute(0, 3, 1, 2)
         features = self.late(self.early(pixels).to(self.dtype))
         pooled = features.mean((2, 3))
-        explanations = self.explanations(pooled).sigmoid()
+        logits = self.explanations(pooled)
+        explanations = logits.sigmoid()
         quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).float().softmax(1)
+        if self.coldness is not None:
+            explanations = (logits.float() * self.coldness).sigmoid()
         return quality, explanations.float(), self.attention(features).relu().float()
 
 

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.imageqx_spec import LABELS, REASONS
 
@@ -42,7 +43,7 @@ def _block() -> nn.Sequential:
 
 
 class ImageQX(nn.Module):
-    """The network as published, on normalised pixels.
+    """The network as published, on normalised pixels, with temperatures on its outputs that are 1 until they are set.
 
     Args:
         weights: ``"random"``, or ``"imagenet"`` to load the backbone through torchvision's own API, which
@@ -53,6 +54,9 @@ class ImageQX(nn.Module):
         UnknownNameError: ``weights`` is neither.
     """
 
+    quality_temperature: Tensor
+    explanation_temperatures: Tensor
+
     def __init__(self, weights: Weights = "random") -> None:
         super().__init__()
         self.features = _backbone(weights)
@@ -60,9 +64,24 @@ class ImageQX(nn.Module):
         self.explanation_head = nn.Linear(HIDDEN, len(REASONS))
         self.quality_block = _block()
         self.quality_head = nn.Linear(HIDDEN + len(REASONS), len(LABELS))
+        # Not persistent: a state_dict holds what was trained, so that temperatures can be fitted again.
+        self.register_buffer("quality_temperature", torch.ones(()), persistent=False)
+        self.register_buffer("explanation_temperatures", torch.ones(len(REASONS)), persistent=False)
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Set the temperatures; the quality head goes on reading the uncalibrated explanations.
+
+        So no decision at the most probable label or at 0.5 changes: a temperature keeps the order of the
+        labels, and each reason's side of 0.5.
+
+        Args:
+            calibration: With a temperature per reason.
+        """
+        self.quality_temperature.fill_(calibration.quality)
+        self.explanation_temperatures.copy_(torch.tensor([calibration.explanations[name] for name in REASONS]))
 
     def logits(self, features: Tensor) -> Logits:
-        """Return both heads' logits for feature maps [N,1280,H,W]."""
+        """Return both heads' uncalibrated logits for feature maps [N,1280,H,W]."""
         pooled = features.mean((2, 3))
         explanations = self.explanation_head(self.explanation_block(pooled))
         joined = torch.cat([self.quality_block(pooled), explanations.sigmoid()], dim=1)
@@ -79,11 +98,18 @@ class ImageQX(nn.Module):
         weight = weight / (features.shape[2] * features.shape[3])
         return torch.einsum("kc,nchw->nkhw", weight.to(features.dtype), features).relu()
 
+    def probabilities(self, logits: Logits) -> tuple[Tensor, Tensor]:
+        """Return calibrated quality [N,4] and explanations [N,5] for uncalibrated logits.
+
+        Source: Guo et al. 2017, equation 9: softmax(z / T), and its binary form per reason.
+        """
+        quality = (logits.quality / self.quality_temperature).softmax(1)
+        return quality, (logits.explanations / self.explanation_temperatures).sigmoid()
+
     def forward(self, pixels: Tensor) -> Outputs:
-        """Return probabilities and attention for normalised pixels, float32 [N,3,H,W]."""
+        """Return calibrated probabilities, and attention, for normalised pixels, float32 [N,3,H,W]."""
         features = self.features(pixels)
-        logits = self.logits(features)
-        return Outputs(logits.quality.softmax(1), logits.explanations.sigmoid(), self.attention(features))
+        return Outputs(*self.probabilities(self.logits(features)), self.attention(features))
 
 
 def folded_head(block: nn.Sequential, head: nn.Linear) -> tuple[Tensor, Tensor]:

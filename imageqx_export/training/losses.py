@@ -6,7 +6,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from imageqx_export.networks.imageqx import Logits
-from imageqx_export.networks.imageqx_spec import LABELS
 
 QUALITY_WEIGHT = 1.0
 EXPLANATIONS_WEIGHT = 5.0
@@ -24,17 +23,20 @@ def class_weights(counts: Tensor) -> Tensor:
     return (counts.max() / counts.clamp(min=1e-9)).clamp(max=CLASS_WEIGHT_CLIP)
 
 
-def loss(logits: Logits, quality: Tensor, explanations: Tensor, weights: Tensor) -> Tensor:
+def loss(logits: Logits, shares: Tensor, explanations: Tensor, weights: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Return the training loss, a scalar.
 
     Args:
         logits: The network's logits for N photos.
-        quality: Labels, int64 [N].
+        shares: Per label, the share of raters, float32 [N,4]; one-hot for the plurality.
         explanations: 0 or 1, float32 [N,5].
         weights: Class weights, float32 [4]; they touch L_D alone, as the paper does not say otherwise.
+        label_smoothing: Share of a label's weight that is spread over all labels, in L_D alone.
     """
     # "Mean over samples and classes": the sum over a sample's classes has one term, so divide by N · 4.
-    cross = functional.cross_entropy(logits.quality, quality, weights, reduction="sum")
-    diagnosis = cross / (len(quality) * len(LABELS))
-    reasons = functional.binary_cross_entropy_with_logits(logits.explanations, explanations)
+    cross = functional.cross_entropy(
+        logits.quality.float(), shares, weights, reduction="sum", label_smoothing=label_smoothing
+    )
+    diagnosis = cross / shares.numel()
+    reasons = functional.binary_cross_entropy_with_logits(logits.explanations.float(), explanations)
     return QUALITY_WEIGHT * diagnosis + EXPLANATIONS_WEIGHT * reasons

@@ -12,29 +12,24 @@ from imageqx_export.networks.imageqx_spec import LABELS, REASONS
 
 
 def score(
-    quality: NDArray[np.float32],
-    explanations: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    flags: NDArray[np.float32],
+    guessed: NDArray[np.int64], given: NDArray[np.bool_], labels: NDArray[np.int64], flags: NDArray[np.float32]
 ) -> dict[str, Any]:
-    """Compare probabilities with the truth.
+    """Compare decisions with the truth.
 
     Args:
-        quality: Probabilities, [N,4].
-        explanations: Probabilities, [N,5]; a reason counts as given from 0.5 on.
+        guessed: Decided labels, indices into ``LABELS``, [N].
+        given: Decided reasons, [N,5].
         labels: Truth, int64 [N].
         flags: Truth, 0 or 1, [N,5].
 
     Returns:
-        ``quality_macro_f1``, per label and reason ``f1``, ``recall`` and ``specificity``, and the confusion matrix
-        (rows are the truth). All in [0, 1]; a ratio without a denominator is 0.
+        ``quality_macro_f1``, ``explanations_macro_f1``, per label and reason ``f1``, ``recall`` and ``specificity``,
+        and the confusion matrix (rows are the truth). All in [0, 1]; a ratio without a denominator is 0.
     """
-    guessed = quality.argmax(1)
-    given = (explanations >= 0.5).astype(int)
     onehot = np.eye(len(LABELS), dtype=int)
     rows = {
         "quality": dict(zip(LABELS, _rows(onehot[labels], onehot[guessed]), strict=True)),
-        "explanations": dict(zip(REASONS, _rows(flags.astype(int), given), strict=True)),
+        "explanations": dict(zip(REASONS, _rows(flags.astype(int), given.astype(int)), strict=True)),
     }
     everything = list(range(len(LABELS)))
     return {

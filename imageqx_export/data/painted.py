@@ -1,0 +1,103 @@
+"""Paint a bank of scenes; framing and distance are painted in, what a lens and a file do comes later."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import chain
+
+import numpy as np
+
+from imageqx_export.data.bank import PAINTED, SIDE, Bank, bank_of
+from imageqx_export.data.synthetic import MILD, STRONG, Image, Placement, SceneClass, scene
+from imageqx_export.networks.imageqx_spec import LABELS, REASONS
+from imageqx_export.progress import Progress, silent
+
+# Per seventeen scenes: class, cut off, too far away. As often as recipes ask for them.
+_COUNTS: dict[tuple[SceneClass, bool, bool], int] = {
+    ("lesion", False, False): 4,
+    ("lesion", True, False): 2,
+    ("lesion", False, True): 1,
+    ("healthy_skin", False, False): 4,
+    ("healthy_skin", False, True): 2,
+    ("no_skin", False, False): 4,
+}
+_KINDS = tuple(kind for kind, count in _COUNTS.items() for _ in range(count))
+SCENE_KINDS = len(_KINDS)
+_CHUNK = 34
+
+
+def paint(seed: int, count: int, *, progress: Progress = silent) -> Bank:
+    """Paint ``count`` scenes in all classes and skin tones, in a process per core.
+
+    Args:
+        seed: Scene i of a seed is always the same picture.
+        count: At least 17, so that there is one of each kind.
+        progress: Opens a bar.
+    """
+    if count < SCENE_KINDS:
+        raise ValueError(f"expected at least {SCENE_KINDS} scenes, got {count}")
+    starts = range(0, count, _CHUNK)
+    jobs = [(seed, start, min(start + _CHUNK, count)) for start in starts]
+    with progress("painting scenes", len(jobs)) as advance:
+        scenes = list(chain.from_iterable(_painted_parts(jobs, advance)))
+    reasons = np.zeros((count, len(REASONS)), np.float32)
+    reasons[:, REASONS.index("bad_framing")] = [_kind(i)[1] for i in range(count)]
+    reasons[:, REASONS.index("too_far_away")] = [_kind(i)[2] for i in range(count)]
+    labels = np.array([LABELS.index(_kind(i)[0]) for i in range(count)], np.int64)
+    tones = np.where(labels == LABELS.index("no_skin"), 0, [tone + 1 for _, tone in scenes])
+    return bank_of(np.stack([image for image, _ in scenes]), labels, PAINTED, reasons, tones.astype(np.int64))
+
+
+def _painted_parts(jobs: list[tuple[int, int, int]], advance: Callable[[], None]) -> Iterator[list[tuple[Image, int]]]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ExitStack() as stack:
+        parts: Iterator[list[tuple[Image, int]]] = map(_some, jobs)
+        if len(jobs) >= 4 and cores > 1:  # starting processes takes longer than a few scenes
+            context = multiprocessing.get_context("spawn")
+            parts = stack.enter_context(ProcessPoolExecutor(min(cores, len(jobs)), mp_context=context)).map(_some, jobs)
+        for part in parts:
+            advance()
+            yield part
+
+
+def _some(job: tuple[int, int, int]) -> list[tuple[Image, int]]:
+    seed, start, stop = job
+    return [_painted(np.random.default_rng((seed, index)), index) for index in range(start, stop)]
+
+
+def _kind(index: int) -> tuple[SceneClass, bool, bool]:
+    # A step that shares no factor with the number of kinds, so that any few scenes are of several kinds.
+    return _KINDS[index * 5 % len(_KINDS)]
+
+
+def _painted(rng: np.random.Generator, index: int) -> tuple[Image, int]:
+    label, cut_off, far = _kind(index)
+    off_frame = rng.uniform(STRONG, 1) if cut_off else rng.random() ** 2 * MILD
+    distance = rng.uniform(STRONG, 1) if far else rng.random() ** 2 * MILD
+    where = place(rng, off_frame, distance)
+    if label == "healthy_skin":  # a limb fills more of the frame than a lesion does
+        where = where._replace(scale=where.scale * (1.2 if far else 3.0))
+    tone = int(rng.integers(6))
+    return scene(rng, label, where, SIDE, tone), tone
+
+
+def place(rng: np.random.Generator, off_frame: float, distance: float) -> Placement:
+    """Choose where the subject lies.
+
+    Args:
+        rng: The only source of randomness.
+        off_frame: Severity of bad framing: 0 is centred, 1 puts the centre well outside the frame.
+        distance: Severity of distance: 0 fills 45 % of the frame, 1 fills 2.5 %.
+    """
+    scale = float(0.45 * (0.025 / 0.45) ** distance)
+    angle = rng.uniform(0, 2 * np.pi)
+    direction = np.array([np.cos(angle), np.sin(angle)])
+    direction /= np.abs(direction).max()
+    # At STRONG the subject's centre is on the frame's edge; at MILD it is whole and inside.
+    inside = max(0.5 - 0.6 * scale, 0.05)
+    share = np.interp(off_frame, [0, MILD, STRONG, 1], [0, inside * 0.75, 0.5, 0.5 + 0.3 * scale])
+    return Placement(float(0.5 + share * direction[0]), float(0.5 + share * direction[1]), scale)

@@ -1,0 +1,47 @@
+"""Read public data sets that a user has downloaded: one file per data set, each with ``read(root)``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from imageqx_export.data.annotations import Rating
+from imageqx_export.data.readers.download import Imported
+from imageqx_export.errors import UnknownNameError
+
+
+def _lazy(name: str) -> Callable[[Path], Imported]:
+    def read(root: Path) -> Imported:
+        imported: Imported = importlib.import_module(f"{__name__}.{name}").read(root)
+        return imported
+
+    return read
+
+
+READERS: dict[str, Callable[[Path], Imported]] = {
+    name: _lazy(name) for name in ("pad_ufes_20", "scin", "fitzpatrick17k", "plain_folder")
+}
+"""Data set → what reads its download."""
+
+
+def import_public(name: str, root: Path) -> Imported:
+    """Read a download, and say what was left out of it and why.
+
+    Args:
+        name: One of ``READERS``.
+        root: The folder of the download, laid out as it is published.
+
+    Raises:
+        UnknownNameError: There is no reader of that name.
+        DatasetError: The download is not there (the error says where it is published and which files are expected),
+            or is not laid out as published.
+    """
+    if name not in READERS:
+        raise UnknownNameError("data set", name, READERS)
+    return READERS[name](root)
+
+
+def read_public(name: str, root: Path) -> list[Rating]:
+    """Return a download's ratings alone; arguments and errors as for :func:`import_public`."""
+    return list(import_public(name, root).ratings)

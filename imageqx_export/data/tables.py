@@ -1,0 +1,174 @@
+"""Read and write tables, CSV or Parquet, so that everything wrong can be told with its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imageqx_export.errors import DatasetError
+from imageqx_export.files import written_aside
+
+Row = tuple[int, dict[str, str]]
+"""A row's line and its cells by column; a cell that is not there is ``""``."""
+
+SUFFIXES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Hold one thing that is wrong with a table.
+
+    Args:
+        line: CSV: the line of the file on which the row begins, the header being line 1. Parquet: the row, from 1.
+            0 where the columns of a Parquet file are at fault.
+        column: The column concerned.
+        what: What is wrong, in a clause.
+        got: What the cell says.
+    """
+
+    line: int
+    column: str
+    what: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, {self.column}: {self.what}" + (f" ('{self.got}')" if self.got else "")
+
+
+def columns_of(path: Path) -> tuple[str, ...]:
+    """Return a table's column names, in their order.
+
+    Raises:
+        DatasetError: As :func:`read_table`.
+    """
+    if _suffix(path) == ".parquet":
+        return tuple(_parquet(path).column_names)
+    return tuple(name.strip() for name in next((cells for _, cells in _records(path)), []))
+
+
+def read_table(
+    path: Path, required: Sequence[str], optional: Sequence[str] = (), *, others: bool = False
+) -> tuple[list[Row], list[Problem]]:
+    """Read a table's rows as text, without spaces around the cells.
+
+    Args:
+        path: A ``.csv`` (UTF-8, with commas, quoted as RFC 4180 says) or ``.parquet`` file.
+        required: Columns that must be there.
+        optional: Columns that may be there.
+        others: Whether further columns are allowed (and left out), rather than taken for misspelt ones.
+
+    Returns:
+        The rows, and what is wrong with the columns and with the number of cells. No rows if a column is missing.
+
+    Raises:
+        DatasetError: There is no such file, or it is no table.
+    """
+    parquet = _suffix(path) == ".parquet"
+    rows, names, problems = _parquet_rows(path) if parquet else _csv_rows(path)
+    head = 0 if parquet else 1
+    known = (*required, *optional)
+    problems += [Problem(head, name, "the column is missing", "") for name in required if name not in names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems += [Problem(head, name, "the column is there twice", "") for name in twice]
+    if not others:
+        what = f"not a column of this table ({', '.join(known)})"
+        problems += [Problem(head, name or "(no name)", what, "") for name in names if name not in known]
+    if any(name not in names for name in required):
+        return [], problems
+    return [(line, {name: cells.get(name, "") for name in known}) for line, cells in rows], problems
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table in one step.
+
+    Args:
+        path: A ``.csv`` or ``.parquet`` file.
+        columns: The column names.
+        rows: Per row its cells: text, or numbers, which Parquet keeps as numbers.
+
+    Raises:
+        DatasetError: The file's name ends otherwise.
+    """
+    suffix = _suffix(path, reading=False)
+    with written_aside(path) as aside:
+        if suffix == ".csv":
+            with aside.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        by_column = {name: [row[i] for row in rows] for i, name in enumerate(columns)}
+        pq.write_table(pa.table(by_column), aside)
+
+
+def _suffix(path: Path, *, reading: bool = True) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DatasetError("not a kind of table", where=path, expected="a file that ends in .csv or .parquet")
+    if reading and not path.is_file():
+        raise DatasetError("no such table", where=path, expected="a .csv or .parquet file")
+    return suffix
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the CSV records that are not blank, each with the line on which it begins."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError("the table is not UTF-8", where=path, got=str(error), remedy="save it as UTF-8") from error
+    # Strict, as a quote that is never closed would otherwise swallow the rest of the file.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DatasetError(
+            "not a whole CSV table", where=f"{path}: line {line}", got=str(error),
+            remedy='close every " and double those inside a cell',
+        ) from error  # fmt: skip
+
+
+def _csv_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:
+    records = list(_records(path))
+    names = [name.strip() for name in records[0][1]] if records else []
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for line, cells in records[1:]:
+        if len(cells) != len(names):
+            problems.append(Problem(line, "(row)", f"expected {len(names)} cells, got {len(cells)}", ""))
+        else:
+            rows.append((line, {name: cell.strip() for name, cell in zip(names, cells, strict=True)}))
+    return rows, names, problems
+
+
+def _parquet(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:  # read_table would add columns from folder names such as a=b
+            return file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError("not a whole Parquet table", where=path, got=str(error).splitlines()[0]) from error
+
+
+def _parquet_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:
+    table = _parquet(path)
+    rows = enumerate(table.to_pylist(), 1)
+    return [(i, {k: _text(v) for k, v in row.items()}) for i, row in rows], list(table.column_names), []
+
+
+def _text(value: object) -> str:
+    if value is None or value != value:  # NaN is what pandas writes where there is nothing
+        return ""
+    if isinstance(value, list):
+        return ";".join(str(part) for part in value)
+    return str(value).strip()

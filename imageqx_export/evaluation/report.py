@@ -1,0 +1,132 @@
+"""Write down what was measured: as JSON for machines, as Markdown for people."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imageqx_export.evaluation import grids
+from imageqx_export.evaluation.by_skin import FEWEST
+from imageqx_export.evaluation.curves import Curve
+from imageqx_export.evaluation.figures import words
+from imageqx_export.evaluation.intervals import Floats, Measure
+from imageqx_export.evaluation.scores import LABEL, Scores
+from imageqx_export.evaluation.tables import METRICS, Row, Table
+from imageqx_export.predict import POOR
+
+if TYPE_CHECKING:
+    from imageqx_export.evaluation.raters import Raters
+    from imageqx_export.evaluation.stage import Evaluation
+
+_POINTS = 201
+
+
+def body(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as JSON-able values: sorted keys, None for what could not be measured, no NaN.
+
+    A measure ``x`` has its 95 % interval beside it as ``x_ci``, a pair or None.
+    """
+    spec, scores = evaluation.spec, evaluation.scores
+    value = {
+        "schema_version": 1,
+        "model": evaluation.model,
+        "source": evaluation.source,
+        "labels": list(spec.labels),
+        "reasons": list(spec.reasons),
+        "thresholds": {"poor_quality": spec.poor_quality_threshold, "reasons": spec.thresholds},
+        **_scores(scores),
+        "curves": {row.name: _curve(row) for row in scores.curves},
+        "skin": {group.name: _scores(group.scores) for group in evaluation.skin},
+        "skin_unknown": evaluation.skin_unknown,
+        "raters": None if evaluation.raters is None else _raters(evaluation.raters),
+    }
+    sorted_value: dict[str, Any] = json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
+    return sorted_value
+
+
+def _scores(scores: Scores) -> dict[str, Any]:
+    quality = {row.name: _row(row) for row in scores.quality.rows}
+    quality[POOR] |= _ranking(scores, POOR)
+    reasons = {}
+    for row in scores.explanations.rows:
+        reasons[row.name] = _row(row) | _ranking(scores, row.name) | _calibrated(scores, row.name)
+    return {
+        "photos": scores.photos,
+        "quality": quality,
+        "explanations": reasons,
+        **_means("quality", scores.quality),
+        **_means("explanations", scores.explanations),
+        "confusion": scores.confusion.tolist(),
+        "calibration": _calibrated(scores, LABEL),
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    counts = {"photos": row.photos, "tp": row.tp, "fp": row.fp, "fn": row.fn, "tn": row.tn}
+    return {**counts, **_measures({metric: getattr(row, metric) for metric in METRICS})}
+
+
+def _means(group: str, table: Table) -> dict[str, Any]:
+    return _measures({f"{group}_macro_{metric}": getattr(table, metric) for metric in METRICS})
+
+
+def _ranking(scores: Scores, name: str) -> dict[str, Any]:
+    row = scores.curve(name)
+    return _measures({"auc": row.auc, "average_precision": row.average_precision})
+
+
+def _calibrated(scores: Scores, name: str) -> dict[str, Any]:
+    row = scores.calibration(name)
+    bins = [
+        {"low": b.low, "high": b.high, "photos": b.count, "confidence": b.confidence,
+         **_measures({"accuracy": b.accuracy})}
+        for b in row.bins
+    ]  # fmt: skip
+    return {**_measures({"ece": row.ece}), "ece_chance": row.chance, "bins": bins}
+
+
+def _measures(measures: dict[str, Measure]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, measure in measures.items():
+        values[name] = measure.value
+        values[f"{name}_ci"] = None if measure.interval is None else list(measure.interval)
+    return values
+
+
+def _raters(raters: Raters) -> dict[str, Any]:
+    return {
+        group: {
+            row.name: {"f1": row.mean, "f1_sd": row.sd, "pairs": row.pairs, "expert_level": row.expert} for row in rows
+        }
+        for group, rows in (("quality", raters.quality), ("explanations", raters.explanations))
+    }
+
+
+def _curve(row: Curve) -> dict[str, Any]:
+    return {"roc": _points(row.roc, "fpr", "recall"), "precision_recall": _points(row.pr, "recall", "precision")}
+
+
+def _points(points: Floats, x: str, y: str) -> dict[str, list[float]]:
+    """Thin a curve to at most 201 points, the ends included, evenly by place."""
+    last = len(points) - 1
+    places = np.unique(np.linspace(0, last, min(_POINTS, last + 1)).round().astype(int))
+    return {x: points[places, 0].tolist(), y: points[places, 1].tolist()}
+
+
+def markdown(evaluation: Evaluation) -> str:
+    """Return an evaluation as Markdown that shows the figures beside it."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Markdown, not HTML: nothing to escape.
+    environment = Environment(
+        loader=PackageLoader("imageqx_export.evaluation", "."),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["words"] = words
+    tables = {"counts": grids.counts, "model": grids.model, "ranking": grids.ranking, "skin": grids.skin}
+    return environment.get_template("report.md.j2").render(e=evaluation, fewest=FEWEST, **tables)

@@ -1,0 +1,196 @@
+"""Evaluate a checkpoint or an artifact: run it over labelled photos, measure, and write the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imageqx_export.artifact import ModelSpec
+from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
+from imageqx_export.evaluation import figures, report
+from imageqx_export.evaluation.attention import attention, examples
+from imageqx_export.evaluation.by_skin import SkinGroup, by_skin
+from imageqx_export.evaluation.raters import Raters, compared
+from imageqx_export.evaluation.scores import Scores, measure
+from imageqx_export.folders import staged_folder
+from imageqx_export.networks.imageqx_spec import LABELS, REASONS
+from imageqx_export.progress import Progress, silent
+from imageqx_export.runtimes import Outputs, Runtime, require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from imageqx_export.training.agreement import Agreement
+
+CHUNK = 32
+FIGURES = ("attention.png", "calibration.png", "confusion.png", "precision_recall.png", "roc.png")
+FILES = ("evaluation.json", "evaluation.md", *FIGURES)
+_DPI = 110
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold what was measured of one model on one set of photos.
+
+    Args:
+        model: What to call the model.
+        source: Where the photos come from.
+        spec: The labels, reasons and thresholds that were used.
+        scores: On all photos.
+        skin: Per group of skin types; empty where no type is known.
+        skin_unknown: How many photos have no known skin type.
+        raters: How well raters agree, and which F1 is at their level; None where they are not known.
+    """
+
+    model: str
+    source: str
+    spec: ModelSpec
+    scores: Scores
+    skin: tuple[SkinGroup, ...]
+    skin_unknown: int
+    raters: Raters | None
+
+
+def evaluate(
+    runtime: Runtime,
+    photos: LabelledPhotos,
+    out: Path,
+    *,
+    model_name: str,
+    agreement: Agreement | None = None,
+    spec: ModelSpec | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Measure a model on labelled photos and write ``evaluation.json``, ``evaluation.md`` and the figures.
+
+    Args:
+        runtime: A checkpoint's or any artifact's.
+        photos: One at least, with the truth.
+        out: The folder to write; an earlier evaluation there is replaced in one step, anything else is refused.
+        model_name: What to call the model in the report.
+        agreement: Of the raters of these photos, if there were two or more.
+        spec: Thresholds to decide with in place of the runtime's own.
+        progress: Shows the chunks of 32 photos that were run.
+
+    Raises:
+        DatasetError: There is no photo.
+        ArtifactError: The model has other labels or reasons, or gives numbers that are not finite.
+        ImageQXError: ``out`` holds something else than an evaluation.
+        UnavailableError: matplotlib is not installed.
+    """
+    require("matplotlib", "imageqx-export[train]")
+    check_folder(out)
+    evaluation, outputs = assess(
+        runtime, photos, model_name=model_name, agreement=agreement, spec=spec, progress=progress
+    )
+    with progress("writing the report", len(FIGURES)) as advance:
+        _write(evaluation, photos, outputs, out, advance)
+    return evaluation
+
+
+def assess(
+    runtime: Runtime,
+    photos: LabelledPhotos,
+    *,
+    model_name: str,
+    agreement: Agreement | None = None,
+    spec: ModelSpec | None = None,
+    progress: Progress = silent,
+) -> tuple[Evaluation, Outputs]:
+    """Measure a model as :func:`evaluate` does, and write nothing.
+
+    Returns:
+        What was measured, and the model's outputs for every photo.
+
+    Raises:
+        DatasetError: There is no photo.
+        ArtifactError: The model has other labels or reasons, or gives numbers that are not finite.
+    """
+    spec = spec or runtime.spec
+    if len(photos) == 0:
+        raise DatasetError("no photos to evaluate on", where=photos.source, expected="one at least")
+    if (spec.labels, spec.reasons) != (LABELS, REASONS):
+        raise ArtifactError("another model's labels or reasons", where=model_name, got=f"{spec.labels}, {spec.reasons}")
+    outputs = run(runtime, photos, model_name, progress)
+    scores = measure(photos, outputs, spec)
+    evaluation = Evaluation(
+        model=model_name,
+        source=photos.source,
+        spec=spec,
+        scores=scores,
+        skin=by_skin(photos, outputs, spec),
+        skin_unknown=int((photos.fitzpatrick == 0).sum()),
+        raters=None if agreement is None else compared(agreement, scores),
+    )
+    return evaluation, outputs
+
+
+def run(runtime: Runtime, photos: LabelledPhotos, name: str, progress: Progress = silent) -> Outputs:
+    """Run a model over photos, 32 at a time.
+
+    Returns:
+        ``quality`` [N,4], ``explanations`` [N,5] and ``attention`` [N,5,7,7].
+
+    Raises:
+        ArtifactError: An output is not finite.
+    """
+    starts = range(0, len(photos), CHUNK)
+    parts: list[Outputs] = []
+    with progress(f"running {name}", len(starts)) as advance:
+        for start in starts:
+            parts.append(runtime.run(photos.pixels[start : start + CHUNK]))
+            advance()
+    outputs = {key: np.concatenate([part[key] for part in parts]) for key in ("quality", "explanations", "attention")}
+    for key, value in outputs.items():
+        bad = int((~np.isfinite(value)).sum())
+        if bad:
+            raise ArtifactError(
+                "outputs that are not numbers", where=f"{name}: {key}", expected="finite values",
+                got=f"{bad} of {value.size} are NaN or infinite", remedy="imageqx parity",
+            )  # fmt: skip
+    return outputs
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a place that holds anything but an earlier evaluation, as the new one replaces the folder whole.
+
+    Raises:
+        ImageQXError: It does.
+    """
+    if not out.exists():
+        return
+    others = [out.name] if not out.is_dir() else sorted(p.name for p in out.iterdir() if p.name not in FILES)
+    if others:
+        raise ImageQXError(
+            "the folder would be replaced, and holds something else than an evaluation", where=out,
+            expected="a new folder, or an earlier evaluation", got=", ".join(others[:3]), remedy="--out another folder",
+        )  # fmt: skip
+
+
+def _write(
+    evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs, out: Path, advance: Callable[[], None]
+) -> None:
+    with staged_folder(out) as staging:
+        (staging.path / "evaluation.json").write_text(json.dumps(report.body(evaluation), indent=2) + "\n")
+        (staging.path / "evaluation.md").write_text(report.markdown(evaluation), encoding="utf-8")
+        for name, figure in _figures(evaluation, photos, outputs):
+            # Without the version of matplotlib, so that the same numbers give the same bytes for longer.
+            figure.savefig(staging.path / name, dpi=_DPI, facecolor="white", metadata={"Software": None})
+            advance()
+        staging.publish()
+
+
+def _figures(evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs) -> Iterable[tuple[str, Figure]]:
+    scores, spec = evaluation.scores, evaluation.spec
+    where = f"{evaluation.model}, {scores.photos:,} photos"
+    yield "confusion.png", figures.confusion_matrix(scores.confusion, spec.labels, f"{where}: decisions")
+    yield "roc.png", figures.roc(scores.curves, f"{where}: ROC")
+    yield "precision_recall.png", figures.precision_recall(scores.curves, f"{where}: precision and recall")
+    yield "calibration.png", figures.reliability(scores.calibrations, f"{where}: calibration")
+    yield "attention.png", attention(examples(photos, outputs, spec), spec.reasons, f"{where}: where the model looks")

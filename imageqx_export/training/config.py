@@ -1,0 +1,79 @@
+"""Say how to train: one frozen value, kept in the state file and in the checkpoint's provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imageqx_export.errors import TrainingError, UnknownNameError
+
+INITIALISATIONS = ("imagenet", "lite0", "random")
+ARITHMETIC = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Say how to train.
+
+    Args:
+        epochs: Passes over ``samples`` fresh samples each; 39 in the paper.
+        samples: Samples an epoch.
+        batch_size: Samples a step, over all processes together.
+        learning_rate: AdamW's, at the top of the cosine.
+        weight_decay: AdamW's.
+        restart_epochs: Length of the cosine's first cycle, T_0; 0 stands for one cycle over the whole run.
+        restart_factor: How many times as long each cycle is as the one before it, T_mult.
+        arithmetic: ``"fp32"``, or ``"bf16"`` or ``"fp16"`` (mixed precision; fp16 needs a GPU).
+        ema_decay: Of the averaged weights, which are then the ones that are saved; 0 saves the weights themselves.
+        label_smoothing: Share of the quality label's weight that is spread over all labels; in [0, 1).
+        small_epochs: Of ``epochs``, how many come first at ``small_size`` pixels a side: 2.9 × as many photos a second.
+        small_size: Pixels a side, a multiple of 16.
+        initialisation: ``"imagenet"`` (torchvision's download), ``"lite0"`` (from PyPI) or ``"random"``.
+        painted: Painted scenes to make samples from.
+        photo_share: Of the samples that are spoilt on purpose, the share that is made from photos, where there are any.
+        rated_share: Of the samples, the share that are rated photos as they are, where there are any.
+        soft_labels: Whether rated photos are learnt with the raters' shares instead of their plurality.
+        validation_samples: Held-out samples that are scored before the first and after every epoch.
+        seed: Of everything random.
+    """
+
+    epochs: int = 39
+    samples: int = 2048
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    restart_epochs: int = 0
+    restart_factor: int = 1
+    arithmetic: str = "fp32"
+    ema_decay: float = 0.99
+    label_smoothing: float = 0.0
+    small_epochs: int = 0
+    small_size: int = 160
+    initialisation: str = "random"
+    painted: int = 2048
+    photo_share: float = 0.7
+    rated_share: float = 0.7
+    soft_labels: bool = False
+    validation_samples: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.initialisation not in INITIALISATIONS:
+            raise UnknownNameError("initialisation", self.initialisation, INITIALISATIONS)
+        if self.arithmetic not in ARITHMETIC:
+            raise UnknownNameError("arithmetic", self.arithmetic, ARITHMETIC)
+        if min(self.epochs, self.samples, self.batch_size, self.validation_samples, self.restart_factor) < 1:
+            raise TrainingError("epochs, samples, batch size, restart factor and validation samples must be at least 1")
+        if self.small_size % 16 or not 32 <= self.small_size <= 224:
+            raise TrainingError("the small size must be a multiple of 16 from 32 to 224", got=str(self.small_size))
+        for name in ("ema_decay", "label_smoothing", "photo_share", "rated_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1]", got=str(getattr(self, name)))
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return -(-self.samples // self.batch_size)
+
+    def size(self, epoch: int) -> int:
+        """Pixels a side in epoch ``epoch``, counted from 0."""
+        return self.small_size if epoch < self.small_epochs else 224

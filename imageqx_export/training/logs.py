@@ -1,0 +1,71 @@
+"""Write a run's scalars for TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from imageqx_export.runtimes import require
+
+_EVERY = 10  # steps; a GPU has to be waited for to know a number
+
+
+class Logs(Protocol):
+    """Take scalars."""
+
+    def step(self, number: int, **scalars: Any) -> None:
+        """Take a step's."""
+        ...
+
+    def epoch(self, step: int, loss: float, metrics: dict[str, Any]) -> None:
+        """Take an epoch's, after ``step`` steps."""
+        ...
+
+
+class NoLogs:
+    """Keep nothing."""
+
+    def step(self, number: int, **scalars: Any) -> None:
+        """Do nothing."""
+
+    def epoch(self, step: int, loss: float, metrics: dict[str, Any]) -> None:
+        """Do nothing."""
+
+
+class TensorBoard:
+    """Write event files: ``tensorboard --logdir DIR`` shows them."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def step(self, number: int, **scalars: Any) -> None:
+        """Write a step's scalars, every tenth step."""
+        if number % _EVERY == 0:
+            for name, value in scalars.items():
+                self._writer.add_scalar(f"train/{name}", float(value), number)
+
+    def epoch(self, step: int, loss: float, metrics: dict[str, Any]) -> None:
+        """Write an epoch's loss and validation scores, F1 of every label and reason included."""
+        self._writer.add_scalar("train/epoch_loss", loss, step)
+        for name in ("quality_macro_f1", "explanations_macro_f1"):
+            self._writer.add_scalar(f"validation/{name}", metrics[name], step)
+        for group in ("quality", "explanations"):
+            for name, row in metrics[group].items():
+                self._writer.add_scalar(f"validation_f1/{name}", row["f1"], step)
+        self._writer.flush()
+
+
+@contextmanager
+def tensorboard(folder: Path) -> Iterator[TensorBoard]:
+    """Open event files in ``folder``.
+
+    Raises:
+        UnavailableError: TensorBoard is not installed.
+    """
+    require("tensorboard", "tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        yield TensorBoard(writer)

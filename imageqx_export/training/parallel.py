@@ -1,0 +1,95 @@
+"""Say which of ``torchrun``'s processes this is, and give the network to all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from imageqx_export.data.recipes import Recipe
+from imageqx_export.errors import TrainingError
+from imageqx_export.networks.imageqx import ImageQX, Logits
+
+
+@dataclass(frozen=True)
+class World:
+    """Say which process this is.
+
+    Args:
+        rank: Number of this process, over all machines.
+        size: How many processes there are.
+        device: What this one computes on.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes and prints."""
+        return self.rank == 0
+
+    def share(self, recipe: Recipe) -> Recipe:
+        """Return this process's part of a batch."""
+        each = len(recipe) // self.size
+        return recipe.part(self.rank * each, (self.rank + 1) * each) if self.size > 1 else recipe
+
+    def spread(self, network: ImageQX) -> nn.Module:
+        """Return a module whose gradients are the mean over all processes; it maps pixels to logits."""
+        module = _Logits(network)
+        if self.size == 1:
+            return module
+        return DistributedDataParallel(module, device_ids=[self.device] if self.device.type == "cuda" else None)
+
+    def mean(self, value: float) -> float:
+        """Return the mean of ``value`` over all processes."""
+        if self.size == 1:
+            return value
+        total = torch.tensor(value, device=self.device, dtype=torch.float64)
+        distributed.all_reduce(total)
+        return float(total) / self.size
+
+
+class _Logits(nn.Module):
+    def __init__(self, network: ImageQX) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Logits:
+        return self.network.logits(self.network.features(pixels))
+
+
+@contextmanager
+def world(batch_size: int) -> Iterator[World]:
+    """Join the processes that ``torchrun`` started, or be alone; NCCL between GPUs, gloo between CPUs.
+
+    Args:
+        batch_size: Of all processes together.
+
+    Raises:
+        TrainingError: The batch cannot be shared out evenly.
+    """
+    size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+    if batch_size % size:
+        raise TrainingError(
+            "the batch cannot be shared out evenly", expected=f"a multiple of {size}, the number of processes",
+            got=str(batch_size), remedy=f"--batch-size {-(-batch_size // size) * size}",
+        )  # fmt: skip
+    if size == 1:
+        yield World(rank, size, device)
+        return
+    if cuda:
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if cuda else "gloo")
+    try:
+        yield World(rank, size, device)
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,92 @@
+"""Save and load what a run goes on from: weights, averages, optimizer, schedule, history."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imageqx_export.errors import TrainingError
+from imageqx_export.files import written_aside
+from imageqx_export.training.config import TrainingConfig
+
+History = list[dict[str, Any]]
+
+
+def state_path(out: Path) -> Path:
+    """Return where the state of the run that writes ``out`` lies."""
+    return out.with_suffix(out.suffix + ".state")
+
+
+def save_state(path: Path, config: TrainingConfig, data: str, epoch: int, history: History, parts: list[Any]) -> None:
+    """Write the state after ``epoch`` epochs; replaced in one step.
+
+    Args:
+        path: The file.
+        config: Of the run.
+        data: Digest of what is trained on.
+        epoch: Epochs done.
+        history: A line per epoch.
+        parts: Things with ``state_dict()``.
+    """
+    state = {"config": asdict(config), "data": data, "epoch": epoch, "history": history}
+    with written_aside(path) as aside:
+        torch.save({**state, "parts": [part.state_dict() for part in parts]}, aside)
+
+
+def load_state(path: Path, config: TrainingConfig, data: str, parts: list[Any]) -> tuple[int, History]:
+    """Put the state at ``path`` into ``parts``; without a file, leave them as they are.
+
+    Returns:
+        Epochs done, and the history.
+
+    Raises:
+        TrainingError: The file is damaged, or belongs to another configuration or other data.
+    """
+    if not path.is_file():
+        return 0, []
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        saved, saved_data = dict(state["config"]), str(state["data"])
+    except Exception as error:  # torch raises whatever the damaged bytes provoke
+        raise _unusable("the state file cannot be read", path, error) from error
+    changed = [name for name, value in asdict(config).items() if saved.get(name) != value]
+    changed += ["the photos"] if saved_data != data else []
+    if changed:
+        raise TrainingError(
+            "the state file belongs to another configuration", where=path, got=f"other values for {', '.join(changed)}",
+            remedy="pass the same options to go on, or --fresh to start over",
+        )  # fmt: skip
+    try:
+        for part, values in zip(parts, state["parts"], strict=True):
+            part.load_state_dict(values)
+        return int(state["epoch"]), list(state["history"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _unusable("the state file does not fit this version", path, error) from error
+
+
+def _unusable(what: str, path: Path, error: Exception) -> TrainingError:
+    got = f"{type(error).__name__}: {error}".splitlines()[0]
+    return TrainingError(what, where=path, got=got, remedy="pass --fresh to start over")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off until the state and the checkpoint, which belong together, are both written."""
+    try:
+        pending: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda number, frame: pending.append(number))
+    except ValueError:  # not the main thread, where no Ctrl-C arrives
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pending:
+        raise KeyboardInterrupt

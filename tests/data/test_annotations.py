@@ -1,0 +1,282 @@
+"""Annotation tables: every bad row is found, with its line, and no good one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from imageqx_export.data.annotations import Rating, check, read_ratings, settled, write_ratings
+from imageqx_export.data.icd10 import is_code
+from imageqx_export.errors import DatasetError
+
+HEADER = "image,rater,evaluation,reasons,patient,split,fitzpatrick"
+COLUMNS = HEADER.split(",")
+SPLITS = ("train", "val", "test")
+
+
+def table(folder: Path, *rows: str, header: str = HEADER, name: str = "ratings.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def found(path: Path) -> list[tuple[int, str]]:
+    return [(problem.line, problem.column) for problem in read_ratings(path)[1]]
+
+
+def test_a_clean_table_is_read_as_it_stands(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "a.jpg,ada,L57.0,,p1,train,2",
+        "sub/b.jpg,ada,poor_quality,blurry;lesion_covered,p2,test,",
+        "./sub//b.jpg,bob, no_skin ,,,,6.0",
+    )
+    ratings, problems = read_ratings(path)
+    assert problems == ()
+    assert ratings == (
+        Rating("a.jpg", "ada", "L57.0", (), "p1", "train", 2, 2),
+        Rating("sub/b.jpg", "ada", "poor_quality", ("blurry", "lesion_covered"), "p2", "test", 0, 3),
+        Rating("sub/b.jpg", "bob", "no_skin", (), None, None, 6, 4),
+    )
+    assert [rating.label for rating in ratings] == ["lesion", "poor_quality", "no_skin"]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "words"),
+    [
+        (",ada,L57.0,,,,", "image", "inside the folder"),
+        ("/etc/a.jpg,ada,L57.0,,,,", "image", "inside the folder"),
+        ("../a.jpg,ada,L57.0,,,,", "image", "inside the folder"),
+        ("sub\\a.jpg,ada,L57.0,,,,", "image", "inside the folder"),
+        ("a.jpg,,L57.0,,,,", "rater", "nobody"),
+        ("a.jpg,ada,,,,,", "evaluation", "ICD-10"),
+        ("a.jpg,ada,lesion,,,,", "evaluation", "ICD-10"),
+        ("a.jpg,ada,Z99999,,,,", "evaluation", "ICD-10"),
+        ("a.jpg,ada,L50-L54,,,,", "evaluation", "ICD-10"),
+        ("a.jpg,ada,poor_quality,blury,,,", "reasons", "not one of"),
+        ("a.jpg,ada,L57.0,blurry,,,", "reasons", "without poor_quality"),
+        ("a.jpg,ada,L57.0,lesion_covered,,,", "reasons", "without poor_quality"),
+        ("a.jpg,ada,L57.0,,,training,", "split", "not one of"),
+        ("a.jpg,ada,L57.0,,,,0", "fitzpatrick", "1 to 6"),
+        ("a.jpg,ada,L57.0,,,,7", "fitzpatrick", "1 to 6"),
+        ("a.jpg,ada,L57.0,,,,2.5", "fitzpatrick", "1 to 6"),
+        ("a.jpg,ada,L57.0,,,,III", "fitzpatrick", "1 to 6"),
+        ("a.jpg,ada,L57.0,,,", "(row)", "7 cells"),
+        ("a.jpg,ada,L57.0,,,,,", "(row)", "7 cells"),
+    ],
+)
+def test_each_bad_cell_is_named(tmp_path: Path, row: str, column: str, words: str) -> None:
+    path = table(tmp_path, "x.jpg,ada,L57.0,,,,", row, "y.jpg,ada,healthy_skin,,,,")
+    ratings, problems = read_ratings(path)
+    assert [(problem.line, problem.column) for problem in problems] == [(3, column)]
+    assert words in problems[0].what
+    assert [rating.line for rating in ratings] == [2, 4]
+
+
+def test_lines_are_the_files_own(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    text = (
+        "image,rater,evaluation,reasons\r\n\r\n"
+        '"two\r\nlines.jpg",ada,nonsense,\r\n'  # lines 3 and 4
+        ",,,\r\n"
+        'b.jpg,ada,"poor_quality","blurry;\r\nbad_light"\r\n'
+        "c.jpg,ada,nonsense,\r\n"
+    )
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert found(path) == [(3, "evaluation"), (8, "evaluation")]
+    assert read_ratings(path)[0][0].reasons == ("blurry", "bad_light")
+
+
+def test_rows_that_contradict_the_others_are_found(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "a.jpg,ada,L57.0,,p1,train,2",
+        "a.jpg,bob,L57.0,,p1,train,2",
+        "a.jpg,cyd,L57.0,,p9,train,2",  # another patient
+        "a.jpg,dan,L57.0,,p1,train,5",  # another skin type
+        "a.jpg,eve,L57.0,,p1,val,2",  # another split
+        "a.jpg,ada,no_skin,,p1,train,2",  # a second rating
+        "b.jpg,ada,L57.0,,p1,test,",  # the patient is in train
+        "b.jpg,bob,L57.0,,,,",  # says nothing of its own
+    )
+    assert found(path) == [(4, "patient"), (5, "fitzpatrick"), (6, "split"), (7, "rater"), (8, "split")]
+
+
+@pytest.mark.parametrize(
+    ("header", "wrong"),
+    [
+        ("image,rater,evaluation", [(1, "reasons")]),
+        ("image,rater,evaluation,reasons,fitzpatric", [(1, "fitzpatric")]),
+        ("image,rater,rater,evaluation,reasons", [(1, "rater")]),
+    ],
+)
+def test_wrong_columns_are_named(tmp_path: Path, header: str, wrong: list[tuple[int, str]]) -> None:
+    assert found(table(tmp_path, header=header))[: len(wrong)] == wrong
+
+
+def test_a_table_without_a_row_is_bad(tmp_path: Path) -> None:
+    assert found(table(tmp_path)) == [(1, "(table)")]
+    (tmp_path / "empty.csv").write_text("")
+    assert {column for _, column in found(tmp_path / "empty.csv")} == {"image", "rater", "evaluation", "reasons"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", b'image,rater,evaluation,reasons\n"a.jpg,ada,L57.0,\nb.jpg,ada,L57.0,\n', "line 2"),
+        ("a.csv", b"image,rater,evaluation,reasons\n\xe9.jpg,ada,L57.0,\n", "UTF-8"),
+        ("a.parquet", b"PAR1 and nothing else", "Parquet"),
+        ("a.xlsx", b"", ".csv or .parquet"),
+        ("none.csv", None, "no such table"),
+    ],
+)
+def test_what_is_no_table_is_one_clear_error(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=words):
+        read_ratings(tmp_path / name)
+
+
+def test_parquet_says_the_same_with_its_rows_counted(tmp_path: Path) -> None:
+    columns = {
+        "image": ["a.jpg", "b.jpg", "c.jpg"],
+        "rater": ["ada", "ada", None],
+        "evaluation": ["L57.0", "poor_quality", "no_skin"],
+        "reasons": [[], ["blurry", "bad_light"], []],
+        "fitzpatrick": [3.0, None, float("nan")],  # as pandas writes it
+    }
+    folder = tmp_path / "split=train"  # a folder name that Arrow's data sets would take for a column
+    folder.mkdir()
+    pq.write_table(pa.table(columns), folder / "a.parquet")
+    ratings, problems = read_ratings(folder / "a.parquet")
+    assert [(problem.line, problem.column) for problem in problems] == [(3, "rater")]
+    assert [(r.line, r.reasons, r.fitzpatrick) for r in ratings] == [(1, (), 3), (2, ("blurry", "bad_light"), 0)]
+
+
+def test_check_reads_every_photo_and_names_each_row_of_a_bad_one(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "good.png")
+    (tmp_path / "broken.jpg").write_bytes((tmp_path / "good.png").read_bytes()[:40])
+    path = table(
+        tmp_path,
+        "good.png,ada,L57.0,,,,",
+        "broken.jpg,ada,L57.0,,,,",
+        "gone.jpg,ada,nonsense,,,,",
+        "gone.jpg,bob,no_skin,,,,",
+        "broken.jpg,bob,L57.0,,,,",
+    )
+    result = check(path, tmp_path)
+    assert [(p.line, p.column) for p in result.problems] == [
+        (3, "image"), (4, "evaluation"), (5, "image"), (6, "image"),
+    ]  # fmt: skip
+    assert [p.what[:12] for p in result.problems if p.column == "image"] == [
+        "not a readab",
+        "no such file",
+        "not a readab",
+    ]
+    assert result.summary.unreadable == 2 and result.summary.images == 3
+    assert [p.line for p in check(path).problems] == [4], "without the photos only the table is looked at"
+
+
+def test_the_summary_counts_what_was_said(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "a.jpg,ada,L57.0,,p1,train,2",
+        "a.jpg,bob,D22.9,,p1,,2",
+        "b.jpg,ada,poor_quality,blurry;lesion_covered,p2,val,",
+        "b.jpg,bob,healthy_skin,,p2,,",
+    )
+    summary = check(path).summary
+    assert (summary.ratings, summary.images, summary.raters, summary.patients) == (4, 2, 2, 2)
+    assert summary.labels == {"lesion": 2, "no_skin": 0, "healthy_skin": 1, "poor_quality": 1}
+    assert {name for name, count in summary.reasons.items() if count} == {"blurry", "lesion_covered"}
+    assert summary.splits == {"train": 1, "val": 1, "test": 0}
+    assert summary.fitzpatrick["2"] == 1 and summary.fitzpatrick["unknown"] == 1
+    assert summary.never_given == ("no_skin",) and summary.unreadable is None
+
+
+def test_icd_codes_of_both_editions_count() -> None:
+    assert all(map(is_code, ("L57.0", "C44", "L82", "L98.9", "C44.91", "C4491")))
+    assert not any(map(is_code, ("", "XII", "L50-L54", "lesion", "L57.0 ", "l57.0", "C44.987")))
+
+
+def test_settled_takes_the_majority_then_the_first() -> None:
+    assert settled([None, "b", "a", "a"]) == "a"
+    assert settled(["b", "a", None]) == "b"
+    assert settled([None, None]) is None
+
+
+Row = list[str]
+Break = Callable[[Row], Sequence[str]]
+
+
+def _with(column: str, value: str) -> Break:
+    def broken(row: Row) -> Sequence[str]:
+        return [value if name == column else cell for name, cell in zip(COLUMNS, row, strict=True)]
+
+    return broken
+
+
+BREAKS: list[Break] = [
+    _with("image", ""),
+    _with("rater", ""),
+    _with("evaluation", "sunburn"),
+    _with("reasons", "too_pretty"),
+    _with("patient", "nobody"),
+    _with("split", "training"),
+    _with("fitzpatrick", "9"),
+    lambda row: row[:-1],
+]
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[Sequence[str]], list[int]]:
+    """Draw a clean table of photos with five raters each, and break up to two rows of every photo."""
+    rows: list[Sequence[str]] = []
+    broken = []
+    for number in range(draw(st.integers(1, 5))):
+        patient, split = f"p{number // 2}", SPLITS[number // 2]
+        spoilt = draw(st.dictionaries(st.integers(0, 4), st.sampled_from(BREAKS), max_size=2))
+        for rater in range(5):
+            evaluation = draw(st.sampled_from(["L57.0", "no_skin", "healthy_skin", "poor_quality"]))
+            poor = evaluation == "poor_quality"
+            reasons = ";".join(draw(st.sets(st.sampled_from(["blurry", "bad_light"])))) if poor else ""
+            row = [f"{number}.jpg", f"r{rater}", evaluation, reasons, patient, split, "4"]
+            rows.append(spoilt[rater](row) if rater in spoilt else row)
+            if rater in spoilt:
+                broken.append(len(rows) + 1)
+    return rows, broken
+
+
+@settings(max_examples=60, deadline=None)
+@given(drawn=tables())
+def test_check_lists_exactly_the_broken_lines(
+    drawn: tuple[list[Sequence[str]], list[int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rows, broken = drawn
+    text = io.StringIO()
+    csv.writer(text).writerows([COLUMNS, *rows])
+    path = tmp_path_factory.mktemp("t") / "a.csv"
+    path.write_text(text.getvalue(), newline="")
+    assert sorted({problem.line for problem in check(path).problems}) == broken
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_written_ratings_are_read_back(tmp_path: Path, name: str) -> None:
+    ratings = (
+        Rating('comma, "quote".jpg', "ada", "L57.0", (), "p1", "train", 2),
+        Rating("b.jpg", "bob", "poor_quality", ("blurry", "bad_light"), None, None, 0),
+    )
+    write_ratings(ratings, tmp_path / name)
+    back, problems = read_ratings(tmp_path / name)
+    first = 2 if name == "a.csv" else 1
+    assert problems == ()
+    assert back == tuple(Rating(**{**vars(r), "line": first + i}) for i, r in enumerate(ratings))
