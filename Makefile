@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 COMPILE := $(UV) pip compile -q pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: help setup export test check lock lock-check bench-export train clean
+.PHONY: help setup export test check lock lock-check bench-export bench-train train clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ lock-check: $(UV)
 bench-export: $(STAMP) ## Measure export, start-up and preprocessing beside the bare libraries, in one run
 	$(BIN)/python -m benchmarks.bench_export
 	$(BIN)/python -m benchmarks.bench_preprocess
+
+bench-train: $(STAMP) ## Measure training beside a plain torchvision loop, in one run
+	$(BIN)/python -m benchmarks.bench_train
 
 train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 	$(BIN)/imageqx train --init lite0 --epochs 12 --small-epochs 10 --ema-decay 0.98 $(if $(PHOTOS),--photos $(PHOTOS))

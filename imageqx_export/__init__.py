@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
     from imageqx_export.data.labels import LabelledPhotos
+    from imageqx_export.data.sources import Sources
     from imageqx_export.errors import ImageQXError
     from imageqx_export.evaluation.stage import Evaluation, evaluate
     from imageqx_export.export.stage import ExportResult, export_checkpoint
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from imageqx_export.runtimes import Runtime, load_runtime
     from imageqx_export.training.calibrate import choose_thresholds
     from imageqx_export.training.config import TrainingConfig
-    from imageqx_export.training.stage import Sources, train
+    from imageqx_export.training.stage import train
 
 __version__ = "0.1.0"
 _ROOMS = {
@@ -52,6 +53,7 @@ _ROOMS = {
     ),
     "checkpoint": ("load_checkpoint", "save_checkpoint"),
     "data.labels": ("LabelledPhotos",),
+    "data.sources": ("Sources",),
     "errors": ("ImageQXError",),
     "evaluation.stage": ("Evaluation", "evaluate"),
     "export.stage": ("ExportResult", "export_checkpoint"),
@@ -61,7 +63,7 @@ _ROOMS = {
     "runtimes": ("Runtime", "load_runtime"),
     "training.calibrate": ("choose_thresholds",),
     "training.config": ("TrainingConfig",),
-    "training.stage": ("Sources", "train"),
+    "training.stage": ("train",),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [

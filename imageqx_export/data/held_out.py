@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from imageqx_export.data.bank import SIDE, Bank, join
-from imageqx_export.data.folder import PhotoFolder, read_folder
+from imageqx_export.data.folder import PhotoFolder
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.painted import SCENE_KINDS, paint
 from imageqx_export.data.recipes import plan
@@ -19,22 +17,6 @@ from imageqx_export.progress import Progress, silent
 SEEDS: dict[Split, int] = {"train": 0, "val": 2**31, "test": 2**31 + 1}
 _SCENES = 408
 _BATCH = 32
-
-
-def held_out(count: int, split: Split, photos: Path | None, *, progress: Progress = silent) -> LabelledPhotos:
-    """Draw labelled samples of one side of the split.
-
-    Args:
-        count: How many.
-        split: Whose photos, and which painted scenes.
-        photos: A folder of photos, or None for painted scenes alone.
-        progress: Opens bars.
-
-    Raises:
-        DatasetError: The folder cannot be used.
-    """
-    folder = None if photos is None else read_folder(photos, progress=progress)
-    return drawn(held_out_bank(split, folder, progress=progress), count, split, folder is not None, progress=progress)
 
 
 def held_out_bank(split: Split, folder: PhotoFolder | None, *, progress: Progress = silent) -> Bank:

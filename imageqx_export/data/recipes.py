@@ -104,7 +104,7 @@ def plan(bank: Bank, key: tuple[int, ...], count: int, photo_share: float = 0.7,
     origin, rated = bank.origin[subject], bank.origin[subject] == RATED
     severity[rated] = 0
     moved = (origin == PHOTO) & (bank.quality[subject] != NO_SKIN)
-    affine, shrink, edge = _placed(rng, severity, moved, bank.quality[subject] == NO_SKIN)
+    affine, shrink, edge = _placed(rng, severity, moved, ~rated & (bank.quality[subject] == NO_SKIN))
     behind = np.where(
         rng.random(count) < _PHOTO_BEHIND_SHARE,
         rng.choice(bank.pool(NO_SKIN, photos_first=True), count),

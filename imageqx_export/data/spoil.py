@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from imageqx_export.data.bank import SIDE, Bank
+from imageqx_export.data.jpeg import recompressed
 from imageqx_export.data.recipes import Recipe
 from imageqx_export.data.synthetic import FITZPATRICK
 
@@ -203,8 +204,6 @@ def resolution(picture: Tensor, recipe: Tensor) -> Tensor:
         picture: [B,3,H,H] in [0, 1]; H a multiple of 16.
         recipe: Pixels a side for H = 256, JPEG quality (100: none), and whether to enlarge without smoothing; [B,3].
     """
-    from kornia.enhance import jpeg_codec_differentiable
-
     size = picture.shape[2]
     pixels = (recipe[:, 0] * size / 256).round()
     smaller, compressed = pixels < size - 4, recipe[:, 1] < _UNCOMPRESSED
@@ -212,7 +211,7 @@ def resolution(picture: Tensor, recipe: Tensor) -> Tensor:
     if smaller.any():
         out[smaller] = _resampled(out[smaller], _shrinking(pixels[smaller], size))
     if compressed.any():
-        out[compressed] = jpeg_codec_differentiable(out[compressed], recipe[compressed, 1]).clamp(0, 1)
+        out[compressed] = recompressed(out[compressed], recipe[compressed, 1])
     if smaller.any():
         out[smaller] = _resampled(out[smaller], _enlarging(pixels[smaller], size, recipe[smaller, 2] > 0))
     return out

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, Thresholds
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.errors import DatasetError, ImageQXError
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.errors import DatasetError
 from imageqx_export.files import written_aside
 from imageqx_export.predict import POOR, decide
 from imageqx_export.progress import Progress, silent
@@ -56,59 +57,27 @@ class Choice(_Frozen):
         return self.model_dump(mode="json", exclude={"before"})
 
 
-def validation_photos(
-    annotations: Path | None, images: Path | None, photos: Path | None, samples: int, *, progress: Progress = silent
-) -> LabelledPhotos:
-    """Load the validation side of a split, and nothing else.
-
-    Args:
-        annotations: A table of ratings, which needs ``images``; or None.
-        images: The folder of the table's photos.
-        photos: A folder of photos to spoil in known ways; or None.
-        samples: How many to make, where there is no table.
-        progress: Opens bars.
-
-    Raises:
-        DatasetError: The photos cannot be measured on.
-        ImageQXError: Options that do not go together.
-    """
-    if (annotations is None) != (images is None) or (annotations is not None and photos is not None):
-        raise ImageQXError(
-            "these options do not go together", expected="--annotations with --images, or --photos, or neither"
-        )
-    if annotations is not None and images is not None:
-        from imageqx_export.data.annotated import read_labelled
-
-        return read_labelled(annotations, images, "val", progress=progress)
-    from imageqx_export.data.held_out import held_out
-
-    return held_out(samples, "val", photos, progress=progress)
-
-
 def calibrate(
     checkpoint: Path,
     criterion: Criterion,
     out: Path | None = None,
     *,
-    annotations: Path | None = None,
-    images: Path | None = None,
-    photos: Path | None = None,
+    sources: Sources | None = None,
     samples: int = 1000,
     fit: bool = True,
     thresholds_out: Path | None = None,
     progress: Progress = silent,
 ) -> tuple[Checkpoint, Choice]:
-    """Load validation photos as :func:`validation_photos` does, and choose as :func:`choose_thresholds` does.
+    """Get the validation side of ``sources``, and nothing else, and choose as :func:`choose_thresholds` does.
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted.
         DatasetError: The photos cannot be measured on, or do not allow the choice.
-        ImageQXError: Options that do not go together.
     """
     from imageqx_export.checkpoint import load_checkpoint
 
     load_checkpoint(checkpoint)  # before the photos, which take longer
-    labelled = validation_photos(annotations, images, photos, samples, progress=progress)
+    labelled = held_out_photos("val", (sources or Sources()).single(), samples, progress=progress)
     return choose_thresholds(
         checkpoint, labelled, criterion, out, fit=fit, thresholds_out=thresholds_out, progress=progress
     )

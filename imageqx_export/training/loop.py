@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from imageqx_export.artifact import Checkpoint
+from imageqx_export.artifact import Calibration, Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.bank import Bank
 from imageqx_export.data.labels import LabelledPhotos
@@ -22,7 +22,7 @@ from imageqx_export.data.recipes import plan
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.imageqx import ImageQX
-from imageqx_export.networks.imageqx_spec import spec
+from imageqx_export.networks.imageqx_spec import REASONS, spec
 from imageqx_export.networks.pixels import normalised
 from imageqx_export.networks.warmstart import warm_start
 from imageqx_export.progress import Progress, silent
@@ -31,7 +31,7 @@ from imageqx_export.training.logs import Logs, NoLogs
 from imageqx_export.training.losses import class_weights, loss
 from imageqx_export.training.metrics import score
 from imageqx_export.training.parallel import World
-from imageqx_export.training.state import load_state, save_state, state_path, uninterrupted
+from imageqx_export.training.state import load_state, saved_state, state_path, uninterrupted
 
 GRADIENT_CLIP = 5.0
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -91,8 +91,9 @@ def train(
     logs = logs or NoLogs()
     if config.arithmetic == "fp16" and world.device.type != "cuda":
         raise TrainingError("fp16 arithmetic needs a GPU", got=str(world.device), remedy="--arithmetic bf16, or fp32")
+    checkpoint: Checkpoint | None = None
     torch.manual_seed(config.seed)
-    network = _initial(config.initialisation)
+    network, origin = _initial(config)
     average = AveragedModel(
         network,
         multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),  # type: ignore[no-untyped-call]
@@ -107,6 +108,7 @@ def train(
     state, digest = state_path(out), data.digest()
     parts = [network, average, optimizer, schedule, scaler]
     first, history = load_state(state, config, digest, parts) if resume else (0, [])
+    _agree(first, world, state)
     weights = class_weights(_label_counts(config, data.bank)).to(world.device)
     module = world.spread(network)
     room = Darkroom(data.bank, world.device)
@@ -132,28 +134,32 @@ def train(
                 norm = torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_CLIP)
                 # With fp16 the scaler skips a step whose gradient overflowed, and goes on with a smaller scale.
                 if not value.isfinite() or not (norm.isfinite() or scaler.is_enabled()):
-                    raise _diverged(epoch, float(value.detach()), float(norm), state)
+                    raise _diverged(epoch, f"loss {float(value.detach())}, gradient norm {float(norm)}", state)
+                rate = schedule.get_last_lr()[0]
                 scaler.step(optimizer)
                 scaler.update()
                 schedule.step()
                 average.update_parameters(network)
                 total += float(value.detach())
-                logs.step(epoch * config.steps + step, loss=value, rate=schedule.get_last_lr()[0], gradient_norm=norm)
+                logs.step(epoch * config.steps + step, loss=value.detach(), rate=rate, gradient_norm=norm)
                 advance()
         mean = world.mean(total / config.steps)
+        if not all(values.isfinite().all() for values in network.state_dict().values()):
+            raise _diverged(epoch, "weights that are not", state)  # the last step's: no loss has seen them
         if world.first:
             result = average.module if config.ema_decay else network
             assert isinstance(result, ImageQX)
             metrics = evaluate(result, data.validation)
             history.append({"epoch": epoch + 1, "loss": mean, "quality_macro_f1": metrics["quality_macro_f1"]})
-            with uninterrupted():
-                # The state comes last: killed in between, the epoch is done again, and nothing is taken for finished.
-                checkpoint = save_checkpoint(result, spec(), metrics, _provenance(config, history, data), out)
-                save_state(state, config, digest, epoch + 1, history, parts)
+            # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
+            with uninterrupted(), saved_state(state, config, digest, epoch + 1, history, parts):
+                checkpoint = save_checkpoint(result, spec(), metrics, _provenance(config, history, data, origin), out)
             logs.epoch((epoch + 1) * config.steps, mean, metrics)
             report(epoch + 1, mean, metrics)
-    if first >= config.epochs or not world.first:
+    if first >= config.epochs and world.first:
         checkpoint, _ = load_checkpoint(out)
+    checkpoint = world.told(checkpoint)  # the others have none, and may be on another machine
+    assert checkpoint is not None
     return checkpoint
 
 
@@ -170,11 +176,16 @@ def evaluate(network: ImageQX, photos: LabelledPhotos) -> dict[str, Any]:
     return score(np.concatenate(quality), np.concatenate(reasons), photos.quality, photos.reasons)
 
 
-def _initial(initialisation: str) -> ImageQX:
-    network = ImageQX("imagenet" if initialisation == "imagenet" else "random")
-    if initialisation == "lite0":
+def _initial(config: TrainingConfig) -> tuple[ImageQX, dict[str, Any]]:
+    """Return the first weights, and where they come from, if from a checkpoint: its digest and provenance."""
+    if config.from_checkpoint:
+        start, network = load_checkpoint(Path(config.initialisation))
+        network.calibrate(Calibration(explanations=dict.fromkeys(REASONS, 1.0)))
+        return network, {"sha256": start.sha256, **start.provenance}
+    network = ImageQX("imagenet" if config.initialisation == "imagenet" else "random")
+    if config.initialisation == "lite0":
         warm_start(network)
-    return network
+    return network, {}
 
 
 def _truth(shares: Any, reasons: Any, world: World) -> tuple[Tensor, Tensor]:
@@ -187,17 +198,29 @@ def _label_counts(config: TrainingConfig, bank: Bank) -> Tensor:
     return torch.from_numpy(recipe.shares.sum(0))
 
 
-def _diverged(epoch: int, value: float, norm: float, state: Path) -> TrainingError:
+def _agree(first: int, world: World, state: Path) -> None:
+    told = world.told(first)
+    if world.mean(float(told != first)):  # every process stops: one that is left waits for the others
+        raise TrainingError(
+            "the processes do not see the same state file", where=state,
+            expected=f"{told} epochs done, as in process 0", got=f"{first} in process {world.rank}",
+            remedy="put --out into a folder that all machines share",
+        )  # fmt: skip
+
+
+def _diverged(epoch: int, got: str, state: Path) -> TrainingError:
     return TrainingError(
-        "the training diverged", where=f"epoch {epoch + 1}", expected="a finite loss and gradient",
-        got=f"loss {value}, gradient norm {norm}",
+        "the training diverged", where=f"epoch {epoch + 1}", expected="finite numbers", got=got,
         remedy=f"--fresh with a smaller --learning-rate; the state before this epoch is kept in {state}",
     )  # fmt: skip
 
 
-def _provenance(config: TrainingConfig, history: list[dict[str, Any]], data: TrainingData) -> dict[str, Any]:
+def _provenance(
+    config: TrainingConfig, history: list[dict[str, Any]], data: TrainingData, origin: dict[str, Any]
+) -> dict[str, Any]:
     import kornia
     import torchvision
 
     versions = {"torch": torch.__version__, "torchvision": torchvision.__version__, "kornia": kornia.__version__}
-    return {"config": asdict(config), "history": history, "data": data.facts, "versions": versions}
+    facts = {"config": asdict(config), "history": history, "data": data.facts, "versions": versions}
+    return {**facts, "origin": origin} if origin else facts

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from imageqx_export.data.recipes import Recipe
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.imageqx import ImageQX, Logits
+
+T = TypeVar("T")
+_MEETINGS = itertools.count()  # a script may train twice: without a number it would call at the first time's addresses
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,18 @@ class World:
         distributed.all_reduce(total)
         return float(total) / self.size
 
+    def told(self, value: T) -> T:
+        """Return the first process's ``value`` in every process, once the first has come here.
+
+        Args:
+            value: Something that pickles; what the others pass is not looked at.
+        """
+        if self.size == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, src=0, device=self.device if self.device.type == "cuda" else None)
+        return box[0]
+
 
 class _Logits(nn.Module):
     def __init__(self, network: ImageQX) -> None:
@@ -88,7 +106,9 @@ def world(batch_size: int) -> Iterator[World]:
         return
     if cuda:
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if cuda else "gloo")
+    store, _, _ = next(rendezvous("env://"))
+    store = distributed.PrefixStore(f"imageqx {next(_MEETINGS)}", store)  # type: ignore[attr-defined]
+    distributed.init_process_group("nccl" if cuda else "gloo", store=store, rank=rank, world_size=size)
     try:
         yield World(rank, size, device)
     finally:

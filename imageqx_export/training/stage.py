@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.annotated import labels_of, read_labelled
 from imageqx_export.data.bank import RATED, Bank, bank_of, join
 from imageqx_export.data.folder import PhotoFolder, read_folder
-from imageqx_export.data.held_out import drawn, held_out_bank
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.painted import paint
-from imageqx_export.errors import DatasetError, StoppedError
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.errors import StoppedError
 from imageqx_export.progress import Progress, silent
 from imageqx_export.training import loop
 from imageqx_export.training.calibrate import choose_thresholds
@@ -28,29 +28,10 @@ from imageqx_export.training.logs import tensorboard
 from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import World, world
 from imageqx_export.training.seeds import Summary, measured, summary
-from imageqx_export.training.state import state_path
+from imageqx_export.training.state import state_path, writing
 from imageqx_export.training.thresholds import Criterion
 
 Report = Callable[[int, float, dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Say where photos come from; with nothing, painted scenes are all there is.
-
-    Args:
-        photos: A folder with ``lesion``, ``healthy_skin`` and ``no_skin``, which are spoilt on purpose.
-        annotations: A table of ratings, or of fused labels.
-        images: The folder of the table's photos.
-    """
-
-    photos: Path | None = None
-    annotations: Path | None = None
-    images: Path | None = None
-
-    def __post_init__(self) -> None:
-        if (self.annotations is None) != (self.images is None):
-            raise DatasetError("a table of ratings needs its photos", expected="--annotations with --images")
 
 
 def train(
@@ -60,7 +41,7 @@ def train(
     *,
     seeds: int = 1,
     criterion: Criterion | None = None,
-    test_samples: int = 1000,
+    held_out_samples: int = 1000,
     logs: Path | None = None,
     resume: bool = True,
     progress: Progress = silent,
@@ -77,7 +58,8 @@ def train(
         sources: Where photos come from.
         seeds: How many runs.
         criterion: How thresholds are chosen, on validation, after temperatures are fitted; None leaves both out.
-        test_samples: How many samples to make for the test, where there is no table.
+        held_out_samples: How many samples to make for the choice of thresholds, and as many for the test, where
+            there is no table.
         logs: A folder for TensorBoard's event files; None writes none.
         resume: Whether to go on from an earlier run's state.
         progress: Opens bars.
@@ -94,20 +76,33 @@ def train(
             shown = progress if here.first else silent
             folder = None if sources.photos is None else read_folder(sources.photos, progress=shown)
             checkpoints = []
-            validation = held_out_photos("val", sources, folder, config.validation_samples, progress=shown)
+            validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=shown)
             for seed in range(config.seed, config.seed + seeds):
-                own = replace(config, seed=seed)
-                path = out if seeds == 1 else out.with_name(f"{out.stem}.seed{seed}{out.suffix}")
+                initial = config.initialisation.replace("{seed}", str(seed))
+                own = replace(config, seed=seed, initialisation=initial)
+                path = out if seeds == 1 else seed_path(out, seed)
                 data = training_data(own, sources, folder, validation, progress=shown)
                 checkpoints.append(_run(own, path, data, here, logs, resume, shown, report))
-                if criterion is not None and here.first:
-                    checkpoints[-1], _ = choose_thresholds(path, validation, criterion, progress=shown)
-            return _finished(checkpoints, out, sources, folder, test_samples, here, shown)
+            if criterion is not None and here.first:
+                photos = held_out_photos("val", sources, held_out_samples, folder=folder, progress=shown)
+                with writing(out.parent):
+                    checkpoints = [choose_thresholds(c.path, photos, criterion, progress=shown)[0] for c in checkpoints]
+            return _finished(checkpoints, out, sources, folder, held_out_samples, here, shown)
     except KeyboardInterrupt:
         raise StoppedError(
-            "stopped; the epochs that were finished are kept", where=state_path(out), got="Ctrl-C",
+            "stopped; the epochs that were finished are kept", got="Ctrl-C",
+            where=state_path(out if seeds == 1 else seed_path(out, "*")),
             remedy="the same command, which goes on from there",
         ) from None  # fmt: skip
+
+
+def seed_path(out: Path, seed: int | str) -> Path:
+    """Return where one of several seeds' checkpoint lies.
+
+    >>> seed_path(Path("models/imageqx.safetensors"), 3).name
+    'imageqx.seed3.safetensors'
+    """
+    return out.with_name(f"{out.stem}.seed{seed}{out.suffix}")
 
 
 def training_data(
@@ -124,22 +119,12 @@ def training_data(
     if folder is not None:
         sides: dict[Split, dict[str, int]] = {side: folder.counts(side) for side in ("train", "val", "test")}
         facts["photos"] = {**sides, "skipped": folder.skipped}
-    if sources.annotations is not None and sources.images is not None:
-        rated = _rated(sources.annotations, sources.images, config.soft_labels, progress)
-        facts["rated"] = {"photos": len(rated), "table": sources.annotations.name}
+    if sources.table is not None:
+        rated = _rated(*sources.table, config.soft_labels, progress)
+        facts["rated"] = {"photos": len(rated), "table": sources.table[0].name}
         banks.append(rated)
     banks.append(paint(config.seed, config.painted, progress=progress))
     return TrainingData(join(banks), validation, facts)
-
-
-def held_out_photos(
-    split: Split, sources: Sources, folder: PhotoFolder | None, count: int, *, progress: Progress = silent
-) -> LabelledPhotos:
-    """Return one held-out side: the table's photos, if there is a table, and samples of photos and scenes otherwise."""
-    if sources.annotations is not None and sources.images is not None:
-        return read_labelled(sources.annotations, sources.images, split, progress=progress)
-    bank = held_out_bank(split, folder, progress=progress)
-    return drawn(bank, count, split, folder is not None, progress=progress)
 
 
 def _rated(annotations: Path, images: Path, soft: bool, progress: Progress) -> Bank:
@@ -169,21 +154,21 @@ def _finished(
     out: Path,
     sources: Sources,
     folder: PhotoFolder | None,
-    test_samples: int,
+    samples: int,
     here: World,
     progress: Progress,
 ) -> tuple[Checkpoint, Summary]:
     """Measure every seed on the test side, and publish the one that does best on validation."""
     if not here.first:
         return checkpoints[0], Summary()
-    tests = {"test": held_out_photos("test", sources, folder, test_samples, progress=progress)}
+    tests = {"test": held_out_photos("test", sources, samples, folder=folder, progress=progress)}
     if folder is not None and sources.annotations is None:
-        scenes = Sources()
-        tests["painted scenes alone"] = held_out_photos("test", scenes, None, test_samples // 2, progress=progress)
+        tests["painted scenes alone"] = held_out_photos("test", Sources(), samples // 2, progress=progress)
     reached = summary(checkpoints, measured(checkpoints, tests, progress=progress), tests)
     best = max(checkpoints, key=lambda made: (float(str(made.metrics["quality_macro_f1"])), -checkpoints.index(made)))
     chosen, network = load_checkpoint(best.path)
     provenance = {**chosen.provenance, "seeds": reached.model_dump(mode="json")}
-    published = save_checkpoint(network, chosen.spec, chosen.metrics, provenance, out, chosen.calibration)
-    write_card(published, out.with_suffix(".md"), sources.photos)
+    with writing(out.parent):
+        published = save_checkpoint(network, chosen.spec, chosen.metrics, provenance, out, chosen.calibration)
+        write_card(published, out.with_suffix(".md"), sources.photos)
     return published, reached

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from imageqx_export.errors import TrainingError
 from imageqx_export.files import written_aside
@@ -23,8 +24,14 @@ def state_path(out: Path) -> Path:
     return out.with_suffix(out.suffix + ".state")
 
 
-def save_state(path: Path, config: TrainingConfig, data: str, epoch: int, history: History, parts: list[Any]) -> None:
-    """Write the state after ``epoch`` epochs; replaced in one step.
+@contextmanager
+def saved_state(
+    path: Path, config: TrainingConfig, data: str, epoch: int, history: History, parts: list[Any]
+) -> Iterator[None]:
+    """Write the state after ``epoch`` epochs; it takes its place when the block, which writes the checkpoint, has.
+
+    So a disk that fills up leaves both as they were: the state, which is four times as large, is whole before the
+    checkpoint is touched.
 
     Args:
         path: The file.
@@ -33,10 +40,34 @@ def save_state(path: Path, config: TrainingConfig, data: str, epoch: int, histor
         epoch: Epochs done.
         history: A line per epoch.
         parts: Things with ``state_dict()``.
+
+    Raises:
+        TrainingError: There is no room on the disk, or the folder may not be written to.
     """
     state = {"config": asdict(config), "data": data, "epoch": epoch, "history": history}
-    with written_aside(path) as aside:
-        torch.save({**state, "parts": [part.state_dict() for part in parts]}, aside)
+    with writing(path.parent), written_aside(path) as aside:
+        try:
+            with aside.open("wb") as file:
+                torch.save({**state, "parts": [part.state_dict() for part in parts]}, file)
+        except RuntimeError as error:  # torch's own, where writing fails; the reason is in its context
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+        yield
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the libraries raise when a file cannot be written into one sentence.
+
+    Raises:
+        TrainingError: Something in the block could not be written.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            "a file cannot be written", where=folder, got=(getattr(error, "strerror", None) or str(error)),
+            remedy="make room there, and run the same command: it goes on after the last epoch that was kept",
+        ) from error  # fmt: skip
 
 
 def load_state(path: Path, config: TrainingConfig, data: str, parts: list[Any]) -> tuple[int, History]:

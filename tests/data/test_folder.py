@@ -1,10 +1,13 @@
-"""Folders of photos: splits that keep groups together, and files that are left out."""
+"""Folders of photos: splits that keep groups together, what is known of a photo, and files that are left out."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
+from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -13,14 +16,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageqx_export.data.folder import PhotoFolder, count_files, cutout, read_folder
+from imageqx_export.data.bank import PHOTO, SIDE
+from imageqx_export.data.folder import PhotoFolder, cutout, read_folder, split_groups
+from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.synthetic import SceneClass
 from imageqx_export.errors import DatasetError
+from imageqx_export.networks.imageqx_spec import LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Array = NDArray[Any]
 
 CLASSES: tuple[SceneClass, ...] = get_args(SceneClass)
 Groups = dict[str, str]
+names = st.sampled_from([f"patient {number}" for number in range(40)])
 
 
 def photo(path: Path, width: int = 16, height: int = 16, color: Any = (200, 150, 120)) -> None:
@@ -28,95 +38,221 @@ def photo(path: Path, width: int = 16, height: int = 16, color: Any = (200, 150,
     Image.new("RGB", (width, height), color).save(path)
 
 
+def manifest(root: Path, rows: list[tuple[str, ...]], encoding: str = "utf-8") -> None:
+    with (root / "manifest.csv").open("w", newline="", encoding=encoding) as file:
+        csv.writer(file).writerows(rows)
+
+
 def folder(root: Path, groups: Groups, encoding: str = "utf-8") -> Path:
     for name in groups:
         photo(root / name)
-    with (root / "manifest.csv").open("w", newline="", encoding=encoding) as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "group"])
-        writer.writerows(groups.items())
+    manifest(root, [("file", "group"), *groups.items()], encoding)
     return root
 
 
-def both(root: Path) -> tuple[PhotoFolder, PhotoFolder]:
-    return read_folder(root, "train", min_side=8), read_folder(root, "val", min_side=8)
+def read(root: Path) -> PhotoFolder:
+    return read_folder(root, min_side=8)
 
 
-def groups_of(side: PhotoFolder, groups: Groups, labels: tuple[SceneClass, ...] = CLASSES) -> set[str]:
-    return {groups[name] for label in labels for name in side.names[label]}
+def sides_of(found: PhotoFolder, groups: Groups) -> dict[str, set[Split]]:
+    """Say on which sides each group's photos are."""
+    sides: dict[str, set[Split]] = {}
+    for name, split in zip(found.names, found.splits, strict=True):
+        sides.setdefault(groups[name], set()).add(split)
+    return sides
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.fixed_dictionaries({label: st.lists(st.integers(0, 7), min_size=1, max_size=12) for label in CLASSES}))
-def test_groups_are_never_split(tmp_path_factory: pytest.TempPathFactory, drawn: dict[SceneClass, list[int]]) -> None:
+# Splits
+
+
+@given(st.lists(names, max_size=60), st.dictionaries(names, st.sampled_from(SPLITS)))
+def test_every_group_gets_one_side_and_settled_ones_keep_theirs(groups: list[str], settled: dict[str, Split]) -> None:
+    before = dict(settled)
+    sides = split_groups(groups, settled)
+    assert settled == before and sides == split_groups(groups, settled)
+    assert set(sides) == set(groups) | set(settled) and sides | settled == sides
+    new = Counter(sides[name] for name in set(groups) - set(settled))
+    count = new.total()
+    for split in ("val", "test"):
+        if count <= 6:
+            assert new[split] == (count >= (4 if split == "val" else 2))
+        else:
+            assert new[split] >= 1 and abs(new[split] - 0.15 * count) <= 0.5
+    assert new["train"] >= 1 or not count
+
+
+@given(st.lists(names, min_size=1, max_size=60), st.randoms())
+def test_the_photos_order_does_not_matter(groups: list[str], random: Any) -> None:
+    shuffled = random.sample(groups, len(groups))
+    assert split_groups(shuffled, {}) == split_groups(groups, {})
+
+
+@given(st.dictionaries(names, st.integers(1, 9), min_size=2, max_size=6))
+def test_of_few_groups_the_smallest_are_held_out(photos: dict[str, int]) -> None:
+    sides = split_groups([name for name, count in photos.items() for _ in range(count)], {})
+    by_side = {split: [photos[name] for name in photos if sides[name] == split] for split in SPLITS}
+    assert max(by_side["test"]) <= min(by_side["val"] or by_side["train"])
+    assert max(by_side["val"] or [0]) <= min(by_side["train"])
+
+
+@given(st.sets(names, min_size=7), st.integers(2, 9))
+def test_many_groups_are_split_by_their_names_alone(groups: set[str], times: int) -> None:
+    sides = split_groups([*groups], {})
+    assert split_groups([*groups] + [min(groups)] * times, {}) == sides
+    by_hash = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
+    each = sum(side == "test" for side in sides.values())
+    assert {name for name in groups if sides[name] == "test"} == set(by_hash[:each])
+    assert {name for name in groups if sides[name] == "val"} == set(by_hash[each : 2 * each])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.fixed_dictionaries({label: st.lists(st.integers(0, 9), min_size=1, max_size=12) for label in CLASSES}))
+def test_groups_are_never_on_two_sides(tmp_path_factory: pytest.TempPathFactory, drawn: dict[str, list[int]]) -> None:
     groups = {
         f"{label}/{number}.png": f"{label} patient {group}"
         for label, members in drawn.items()
         for number, group in enumerate(members)
     }
-    train, val = both(folder(tmp_path_factory.mktemp("groups"), groups))
+    found = read(folder(tmp_path_factory.mktemp("groups"), groups))
+    assert sorted(found.names) == sorted(groups)
+    assert all(len(sides) == 1 for sides in sides_of(found, groups).values())
     for label, members in drawn.items():
-        assert sorted(train.names[label] + val.names[label]) == sorted(n for n in groups if n.startswith(f"{label}/"))
-        assert not groups_of(train, groups, (label,)) & groups_of(val, groups, (label,))
-        held_out = len(groups_of(val, groups, (label,)))
-        assert held_out == (0 if len(set(members)) == 1 else 1)  # a fifth of at most 8, at least one
-    assert train.counts() == {label: len(train.names[label]) for label in CLASSES}
+        counts = [found.counts(split)[label] for split in SPLITS]
+        assert sum(counts) == len(members) and counts[0] >= 1
+        assert (counts[2] > 0) == (len(set(members)) >= 2) and (counts[1] > 0) == (len(set(members)) >= 4)
 
 
-def test_a_patient_with_two_classes_is_never_split(tmp_path: Path) -> None:
+def test_a_patient_with_two_classes_is_on_one_side(tmp_path: Path) -> None:
     members = {"lesion": range(12), "healthy_skin": range(4, 30), "no_skin": range(40, 60)}
     groups = {f"{label}/{n}.png": f"patient {n}" for label, numbers in members.items() for n in numbers}
-    train, val = both(folder(tmp_path, groups))
-    assert groups_of(val, groups) and not groups_of(train, groups) & groups_of(val, groups)
+    found = read(folder(tmp_path, groups))
+    assert all(len(sides) == 1 for sides in sides_of(found, groups).values())
+    assert all(found.counts(split)[label] for split in SPLITS for label in CLASSES)
+    assert {split: sum(found.counts(split).values()) for split in SPLITS} == Counter(found.splits)
 
 
-def test_about_a_fifth_is_held_out_and_stays_so(tmp_path: Path) -> None:
+def test_without_a_manifest_each_file_is_a_group_of_its_own(tmp_path: Path) -> None:
     for label in CLASSES:
-        for number in range(25):
+        for number in range(20):
             photo(tmp_path / label / "deep" / f"{number}.jpg")
-    train, val = both(tmp_path)
-    assert all(len(val.names[label]) == 5 and len(train.names[label]) == 20 for label in CLASSES)
-    again = both(tmp_path)
-    assert (train.names, val.names) == (again[0].names, again[1].names)
-    assert count_files(tmp_path) == 75
+    found = read(tmp_path)
+    assert all(
+        found.counts(split) == dict.fromkeys(CLASSES, n)
+        for split, n in zip(SPLITS, (14, 3, 3), strict=True)  # 15 % of 20
+    )
+    again = read(tmp_path)
+    assert (again.names, again.splits) == (found.names, found.splits)
+    assert found.names[0] == "lesion/deep/0.jpg" and found.root == tmp_path
 
 
-def test_of_few_groups_the_smallest_is_held_out(tmp_path: Path) -> None:
-    groups = {f"{label}/{n}.png": "big" if n < 6 else "small" for label in CLASSES for n in range(8)}
-    train, val = both(folder(tmp_path, groups))
-    assert groups_of(train, groups) == {"big"} and groups_of(val, groups) == {"small"}
+def test_a_side_has_its_photos_and_their_labels(tmp_path: Path) -> None:
+    """Each photo is of a grey of its own, so that pixels tell which file they are."""
+    greys = {f"{label}/{n}.png": 10 + 30 * i + 3 * n for i, label in enumerate(CLASSES) for n in range(8)}
+    for name, grey in greys.items():
+        photo(tmp_path / name, color=(grey,) * 3)
+    found = read(tmp_path)
+    for split in SPLITS:
+        side = found.side(split)
+        own = [name for name, on in zip(found.names, found.splits, strict=True) if on == split]
+        assert [int(image[0, 0, 0]) for image in side.images] == [greys[name] for name in own]
+        assert [LABELS[quality] for quality in side.quality] == [name.split("/")[0] for name in own]
+        assert Counter(LABELS[quality] for quality in side.quality) == found.counts(split)
+    assert set(found.bank.origin) == {PHOTO} and not found.bank.reasons.any()
+
+
+# The manifest
+
+
+def test_skin_types_are_those_of_the_manifest(tmp_path: Path) -> None:
+    cells = ["1", "6", "3.0", "", "0", "7", "-2", "IV", "nan", "inf", " 2 "]
+    for label in CLASSES:
+        for number in range(len(cells)):
+            photo(tmp_path / label / f"{number}.png")
+    rows = [(f"lesion/{number}.png", f"patient {number}", cell) for number, cell in enumerate(cells)]
+    manifest(tmp_path, [("file", "group", "fitzpatrick"), *rows])
+    found = read(tmp_path)
+    types = dict(zip(found.names, found.bank.fitzpatrick.tolist(), strict=True))
+    assert [types[f"lesion/{number}.png"] for number in range(len(cells))] == [1, 6, 3, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert not any(types[f"no_skin/{number}.png"] for number in range(len(cells)))
+
+
+@pytest.mark.parametrize("columns", [("group", "file", "path"), ("file", "licence", "group")])
+def test_other_columns_and_other_orders(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    groups = {f"{label}/{n}.png": f"{label} {n // 2}" for label in CLASSES for n in range(10)}
+    for name in groups:
+        photo(tmp_path / name)
+    rows = [
+        tuple({"file": name, "group": group}.get(column, "x") for column in columns) for name, group in groups.items()
+    ]
+    manifest(tmp_path, [columns, *rows])
+    found = read(tmp_path)
+    assert all(len(sides) == 1 for sides in sides_of(found, groups).values())
+    assert found.counts("test") == dict.fromkeys(CLASSES, 2)  # one group of two
+
+
+def test_a_photo_without_a_group_is_its_own(tmp_path: Path) -> None:
+    groups = {f"{label}/{n}.png": "" if n else "one" for label in CLASSES for n in range(20)}
+    found = read(folder(tmp_path, groups))
+    assert {found.counts("test")[label] for label in CLASSES} == {3}
 
 
 def test_spreadsheets_write_a_byte_order_mark(tmp_path: Path) -> None:
-    groups = {f"{label}/{n}.png": f"{label} {n // 5}" for label in CLASSES for n in range(10)}
-    train, val = both(folder(tmp_path, groups, encoding="utf-8-sig"))
-    assert not groups_of(train, groups) & groups_of(val, groups)
+    groups = {f"{label}/{n}.png": f"{label} {n // 5}" for label in CLASSES for n in range(20)}
+    found = read(folder(tmp_path, groups, encoding="utf-8-sig"))
+    assert all(len(sides) == 1 for sides in sides_of(found, groups).values())
+    assert found.counts("test") == found.counts("val") == dict.fromkeys(CLASSES, 5)
+
+
+@pytest.mark.parametrize("header", [("path", "group"), ("file;group",), ("File", "Group")])
+def test_a_manifest_without_its_columns_is_refused(tmp_path: Path, header: tuple[str, ...]) -> None:
+    """Reading on would put each file into a group of its own, and one patient's photos on two sides."""
+    for label in CLASSES:
+        photo(tmp_path / label / "one.png")
+    manifest(tmp_path, [header, ("lesion/one.png", "a")[: len(header)]])
+    with pytest.raises(DatasetError, match="file: the column is missing") as caught:
+        read(tmp_path)
+    assert caught.value.where == str(tmp_path / "manifest.csv")
+
+
+def test_a_manifest_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="not UTF-8"):
+        read(folder(tmp_path, {f"{label}/ä.png": "Müller" for label in CLASSES}, encoding="latin-1"))
+
+
+# Files that are left out
 
 
 def test_photos_that_are_no_use_are_counted(tmp_path: Path) -> None:
     for label in CLASSES:
         for number in range(3):
-            photo(tmp_path / label / f"{number}.png", 170, 160)
-    photo(tmp_path / "lesion" / "narrow.jpg", 400, 159)
+            photo(tmp_path / label / f"{number}.png", 110, 100)
+    photo(tmp_path / "lesion" / "narrow.jpg", 400, 95)
     photo(tmp_path / "no_skin" / "tiny.jpg")
+    photo(tmp_path / "no_skin" / "just.JPG", 96, 300)
     (tmp_path / "lesion" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     (tmp_path / "lesion" / "empty.PNG").touch()
     (tmp_path / "lesion" / "notes.txt").write_text("not a photo")
-    seen: list[int] = []
-    train = read_folder(tmp_path, "train", lambda: seen.append(1), min_side=160)
-    assert train.skipped == {"unreadable": 2, "under 160 px": 2}
-    assert len(seen) == count_files(tmp_path) == 9 + 4
-    assert train.counts() == dict.fromkeys(CLASSES, 2)
+    seen: list[str] = []
+
+    @contextmanager
+    def counting(description: str, total: int) -> Iterator[Callable[[], None]]:
+        seen.append(f"{description}: {total}")
+        yield lambda: seen.append("one")
+
+    found = read_folder(tmp_path, progress=counting)
+    assert found.skipped == {"unreadable": 2, "under 96 px": 2}
+    assert seen == ["reading photos: 14", *["one"] * 14]
+    assert len(found.names) == len(found.splits) == len(found.bank) == 10 and "no_skin/just.JPG" in found.names
 
 
-def test_large_photos_are_shrunk_in_proportion(tmp_path: Path) -> None:
+def test_a_photo_is_stretched_to_the_models_frame(tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 255, 400).astype(np.uint8)[None, :, None], (300, 1, 3))
     for label in CLASSES:
-        photo(tmp_path / label / "wide.png", 1152, 768, (10, 20, 30))
-    train = read_folder(tmp_path, "train")
-    assert {picture.shape for label in CLASSES for picture in train.images[label]} == {(192, 288, 3)}
-    drawn, mask = train.draw(np.random.default_rng(0), "lesion")
-    assert drawn.dtype == np.uint8 and (drawn == (10, 20, 30)).all() and mask is None
-    assert train.has("lesion") and not read_folder(tmp_path, "val").has("lesion")
+        (tmp_path / label).mkdir()
+        Image.fromarray(ramp).save(tmp_path / label / "one.png")
+    found = read_folder(tmp_path)
+    reference = np.asarray(Image.fromarray(ramp).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    assert all(np.array_equal(image, reference) for image in found.bank.images)
 
 
 @pytest.mark.parametrize("missing", CLASSES)
@@ -124,20 +260,31 @@ def test_a_class_without_photos(tmp_path: Path, missing: str) -> None:
     for label in CLASSES:
         if label != missing:
             photo(tmp_path / label / "one.png", 200, 200)
-    with pytest.raises(DatasetError) as caught:
-        read_folder(tmp_path, "train")
+    with pytest.raises(DatasetError, match="0 files, none usable") as caught:
+        read_folder(tmp_path)
     assert caught.value.where == str(tmp_path / missing)
     photo(tmp_path / missing / "small.png")
     with pytest.raises(DatasetError, match="1 files, none usable"):
-        read_folder(tmp_path, "train")
+        read_folder(tmp_path)
+
+
+def test_a_class_whose_only_patient_is_held_out(tmp_path: Path) -> None:
+    groups = {f"lesion/{n}.png": "big" for n in range(5)} | {"lesion/small.png": "small", "no_skin/1.png": "room"}
+    root = folder(tmp_path, {**groups, "healthy_skin/1.png": "small"})
+    with pytest.raises(DatasetError, match="no photo to train on") as caught:
+        read(root)
+    assert caught.value.where == str(tmp_path / "healthy_skin") and "1 photos" in str(caught.value.got)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no such folder"):
-        read_folder(tmp_path / "none", "train")
+        read_folder(tmp_path / "none")
     photo(tmp_path / "file.png")
     with pytest.raises(DatasetError):
-        read_folder(tmp_path / "file.png", "train")
+        read_folder(tmp_path / "file.png")
+
+
+# Cut-outs
 
 
 def hand(seed: int, behind: tuple[int, int, int]) -> tuple[Array, Array]:
@@ -148,16 +295,33 @@ def hand(seed: int, behind: tuple[int, int, int]) -> tuple[Array, Array]:
     return np.clip(picture + np.random.default_rng(seed).normal(0, 3, picture.shape), 0, 255).astype(np.uint8), inside
 
 
+def overlap(mask: Array, inside: Array) -> float:
+    return float(((mask > 0.5) & inside).sum() / ((mask > 0.5) | inside).sum())
+
+
 @pytest.mark.parametrize("behind", [(30, 60, 140), (20, 90, 40), (235, 235, 240)])
 def test_a_subject_is_cut_out_of_a_plain_background(behind: tuple[int, int, int]) -> None:
     picture, inside = hand(1, behind)
     mask = cutout(picture)
     assert mask is not None and mask.shape == inside.shape and mask.min() >= 0 and mask.max() <= 1
-    overlap = ((mask > 0.5) & inside).sum() / ((mask > 0.5) | inside).sum()
-    assert overlap > 0.9
+    assert overlap(mask, inside) > 0.9
 
 
 def test_a_background_that_is_not_plain_is_left_alone() -> None:
     noise = np.random.default_rng(2).integers(0, 256, (200, 240, 3), dtype=np.uint8)
     assert cutout(noise) is None
     assert cutout(np.full((200, 240, 3), 128, np.uint8)) is None  # nothing in front of it
+
+
+def test_healthy_skin_alone_is_cut_out(tmp_path: Path) -> None:
+    picture, inside = hand(3, (30, 60, 140))
+    for label in CLASSES:
+        (tmp_path / label).mkdir()
+        Image.fromarray(picture).save(tmp_path / label / "hand.png")
+    photo(tmp_path / "healthy_skin" / "plain.png", 200, 200)
+    bank = read_folder(tmp_path).bank
+    assert len(bank.masks) == 1 and (bank.mask >= 0).sum() == 1
+    (row,) = np.flatnonzero(bank.mask >= 0)
+    assert LABELS[bank.quality[row]] == "healthy_skin"
+    stretched = np.asarray(Image.fromarray(inside).resize((SIDE, SIDE)))
+    assert overlap(bank.masks[bank.mask[row]] / 255, stretched) > 0.9

@@ -20,14 +20,15 @@ from typer.testing import CliRunner
 from imageqx_export.artifact import Calibration, digest
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli import app
-from imageqx_export.data import held_out
 from imageqx_export.data.labels import LabelledPhotos, Split
-from imageqx_export.errors import CheckpointError, DatasetError, ImageQXError
+from imageqx_export.data.sources import Sources
+from imageqx_export.errors import CheckpointError, DatasetError
 from imageqx_export.networks.imageqx import Logits
 from imageqx_export.networks.imageqx_spec import REASONS, spec
 from imageqx_export.predict import apply_thresholds, decide
 from imageqx_export.progress import Progress, silent
 from imageqx_export.runtimes import load_runtime
+from imageqx_export.training import calibrate as calibrate_stage
 from imageqx_export.training.calibrate import (
     Choice,
     calibrate,
@@ -35,7 +36,6 @@ from imageqx_export.training.calibrate import (
     chosen_spec,
     fitted,
     logits_of,
-    validation_photos,
 )
 from imageqx_export.training.thresholds import Criterion
 from tests.conftest import Cli
@@ -246,11 +246,13 @@ def test_nothing_is_written_where_nothing_was_chosen(checkpoint: Path, photos: L
 
 def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
-    for own, images, photos in ((table, None, None), (None, tmp_path, None), (table, tmp_path, tmp_path)):
-        with pytest.raises(ImageQXError, match="do not go together"):
-            validation_photos(own, images, photos, 10)
+    for own, images in ((table, None), (None, tmp_path)):
+        with pytest.raises(DatasetError, match="go together"):
+            Sources(annotations=own, images=images)
+    with pytest.raises(DatasetError, match="two sources"):
+        Sources(tmp_path, table, tmp_path).single()
     with pytest.raises(CheckpointError, match="no such file"):  # before any photo is read
-        calibrate(tmp_path / "none.safetensors", YOUDEN, annotations=table, images=tmp_path)
+        calibrate(tmp_path / "none.safetensors", YOUDEN, sources=Sources(annotations=table, images=tmp_path))
 
 
 # The command -----------------------------------------------------------------------------------------------------
@@ -270,11 +272,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Give noise in place of painted photos, which take half a minute, and note what was asked for."""
     asked: list[tuple[Any, ...]] = []
 
-    def give(count: int, split: Split, photos: Path | None, *, progress: Progress = silent) -> LabelledPhotos:
-        asked.append((count, split, photos))
+    def give(split: Split, sources: Sources, count: int, *, progress: Progress = silent) -> LabelledPhotos:
+        asked.append((count, split, sources.photos))
         return labelled(count)
 
-    monkeypatch.setattr(held_out, "held_out", give)
+    monkeypatch.setattr(calibrate_stage, "held_out_photos", give)
     return asked
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, recall_score
+from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
 from imageqx_export.training.metrics import score
 
@@ -18,11 +18,11 @@ REASONS = ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away
 Array = NDArray[Any]
 
 
-def predictions(seed: int, count: int) -> tuple[Array, Array, Array, Array]:
+def decisions(seed: int, count: int) -> tuple[Array, Array, Array, Array]:
+    """Draw decided labels and reasons, and the truth about both."""
     rng = np.random.default_rng(seed)
-    quality = rng.dirichlet(np.ones(4), count).astype(np.float32)
-    explanations = rng.random((count, 5), np.float32)
-    return quality, explanations, rng.integers(0, 4, count), rng.integers(0, 2, (count, 5)).astype(np.float32)
+    guessed, labels = rng.integers(0, 4, count), rng.integers(0, 4, count)
+    return guessed, rng.random((count, 5)) < 0.5, labels, rng.integers(0, 2, (count, 5)).astype(np.float32)
 
 
 def by_hand(truth: list[bool], guess: list[bool]) -> tuple[float, float, float]:
@@ -38,15 +38,14 @@ def by_hand(truth: list[bool], guess: list[bool]) -> tuple[float, float, float]:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 40))
 def test_scores_are_counted_right(seed: int, count: int) -> None:
-    quality, explanations, labels, flags = predictions(seed, count)
-    got = score(quality, explanations, labels, flags)
-    guessed = quality.argmax(1)
+    guessed, given_, labels, flags = decisions(seed, count)
+    got = score(guessed, given_, labels, flags)
     assert got["samples"] == count
     for number, name in enumerate(LABELS):
         recall, specificity, f1 = by_hand((labels == number).tolist(), (guessed == number).tolist())
         assert got["quality"][name] == pytest.approx({"recall": recall, "specificity": specificity, "f1": f1})
     for number, name in enumerate(REASONS):
-        recall, specificity, f1 = by_hand((flags[:, number] == 1).tolist(), (explanations[:, number] >= 0.5).tolist())
+        recall, specificity, f1 = by_hand((flags[:, number] == 1).tolist(), given_[:, number].tolist())
         assert got["explanations"][name] == pytest.approx({"recall": recall, "specificity": specificity, "f1": f1})
     confusion = np.zeros((4, 4), int)
     np.add.at(confusion, (labels, guessed), 1)
@@ -54,32 +53,36 @@ def test_scores_are_counted_right(seed: int, count: int) -> None:
 
 
 def test_scores_are_scikit_learns() -> None:
-    quality, explanations, labels, flags = predictions(1, 200)
-    got = score(quality, explanations, labels, flags)
-    guessed, ticked = quality.argmax(1), explanations >= 0.5
+    guessed, given_, labels, flags = decisions(1, 200)
+    got = score(guessed, given_, labels, flags)
     f1, recall = f1_score(labels, guessed, average=None), recall_score(labels, guessed, average=None)
     assert [got["quality"][name]["f1"] for name in LABELS] == pytest.approx(f1.tolist())
     assert [got["quality"][name]["recall"] for name in LABELS] == pytest.approx(recall.tolist())
     assert got["quality_macro_f1"] == pytest.approx(f1.mean())
-    f1, recall = f1_score(flags, ticked, average=None), recall_score(flags, ticked, average=None)
+    specificity = [recall_score(labels != number, guessed != number) for number in range(4)]
+    assert [got["quality"][name]["specificity"] for name in LABELS] == pytest.approx(specificity)
+    f1, recall = f1_score(flags, given_, average=None), recall_score(flags, given_, average=None)
     assert [got["explanations"][name]["f1"] for name in REASONS] == pytest.approx(f1.tolist())
     assert [got["explanations"][name]["recall"] for name in REASONS] == pytest.approx(recall.tolist())
     assert got["explanations_macro_f1"] == pytest.approx(f1.mean())
+    assert got["confusion"] == confusion_matrix(labels, guessed).tolist()
 
 
 def test_the_best_and_the_worst() -> None:
     labels, flags = np.arange(8) % 4, (np.arange(40).reshape(8, 5) % 3 == 0).astype(np.float32)
-    best = score(np.eye(4, dtype=np.float32)[labels], flags, labels, flags)
+    best = score(labels, flags > 0, labels, flags)
     assert best["quality_macro_f1"] == best["explanations_macro_f1"] == 1
     assert all(
         value == 1 for group in ("quality", "explanations") for row in best[group].values() for value in row.values()
     )
-    worst = score(np.eye(4, dtype=np.float32)[(labels + 1) % 4], 1 - flags, labels, flags)
+    worst = score((labels + 1) % 4, flags == 0, labels, flags)
     assert worst["quality_macro_f1"] == worst["explanations_macro_f1"] == 0
 
 
-def test_a_reason_counts_from_one_half_on() -> None:
-    flags = np.ones((2, 5), np.float32)
-    explanations = np.stack([np.full(5, 0.5, np.float32), np.full(5, 0.49999, np.float32)])
-    got = score(np.eye(4, dtype=np.float32)[:2], explanations, np.array([0, 1]), flags)
-    assert {row["recall"] for row in got["explanations"].values()} == {0.5}
+def test_a_label_that_nobody_has_and_nobody_guesses_counts_as_zero() -> None:
+    """The macro mean is over all four labels, so that scores of different photos can be compared."""
+    labels = np.array([0, 1, 2, 2])
+    got = score(labels, np.zeros((4, 5), bool), labels, np.zeros((4, 5), np.float32))
+    assert got["quality_macro_f1"] == 0.75 and got["explanations_macro_f1"] == 0
+    assert got["quality"]["poor_quality"] == {"f1": 0, "recall": 0, "specificity": 1}
+    assert np.array(got["confusion"]).shape == (4, 4)

@@ -1,0 +1,78 @@
+"""Say where photos come from, and get one held-out side of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageqx_export.data.labels import LabelledPhotos, Split
+from imageqx_export.errors import DatasetError
+from imageqx_export.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from imageqx_export.data.folder import PhotoFolder
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Say where photos come from; with nothing, painted scenes are all there is.
+
+    Args:
+        photos: A folder with ``lesion``, ``healthy_skin`` and ``no_skin``, which are spoilt on purpose.
+        annotations: A table of ratings, or of fused labels.
+        images: The folder of the table's photos.
+
+    Raises:
+        DatasetError: A table without its photos, or photos without their table.
+    """
+
+    photos: Path | None = None
+    annotations: Path | None = None
+    images: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.annotations is None) != (self.images is None):
+            raise DatasetError("a table and its photos go together", expected="both --annotations and --images")
+
+    @property
+    def table(self) -> tuple[Path, Path] | None:
+        """The table and the folder of its photos, or None."""
+        return None if self.annotations is None or self.images is None else (self.annotations, self.images)
+
+    def single(self) -> Sources:
+        """Return these if they are one source, which a measurement needs.
+
+        Raises:
+            DatasetError: They are two.
+        """
+        if self.table is not None and self.photos is not None:
+            raise DatasetError("two sources of photos", expected="--annotations with --images, or --photos", got="both")
+        return self
+
+
+def held_out_photos(
+    split: Split, sources: Sources, count: int, *, folder: PhotoFolder | None = None, progress: Progress = silent
+) -> LabelledPhotos:
+    """Return one held-out side: of the table, if there is one, and samples of photos and painted scenes otherwise.
+
+    Args:
+        split: Which side.
+        sources: Where from.
+        count: How many samples to make; of a table all photos are taken.
+        folder: ``sources.photos``, where it has been read already.
+        progress: Opens bars.
+
+    Raises:
+        DatasetError: The photos cannot be used.
+    """
+    from imageqx_export.data.annotated import read_labelled
+    from imageqx_export.data.folder import read_folder
+    from imageqx_export.data.held_out import drawn, held_out_bank
+
+    if sources.table is not None:
+        return read_labelled(*sources.table, split, progress=progress)
+    if folder is None and sources.photos is not None:
+        folder = read_folder(sources.photos, progress=progress)
+    bank = held_out_bank(split, folder, progress=progress)
+    return drawn(bank, count, split, folder is not None, progress=progress)

@@ -1,0 +1,56 @@
+"""Evaluate a file: a checkpoint or an artifact, on one held-out side of photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imageqx_export.data.labels import Split
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.errors import UnknownNameError
+from imageqx_export.evaluation import stage
+from imageqx_export.evaluation.raters import agreement_of
+from imageqx_export.predict import apply_thresholds
+from imageqx_export.progress import Progress, silent
+from imageqx_export.runtimes import load_runtime
+
+_SPLITS: tuple[Split, ...] = ("test", "val")
+
+
+def evaluate_file(
+    file: Path,
+    out: Path,
+    sources: Sources | None = None,
+    *,
+    split: str = "test",
+    samples: int = 1000,
+    thresholds: Path | None = None,
+    progress: Progress = silent,
+) -> stage.Evaluation:
+    """Run ``file`` over photos that no training has seen, and write the report.
+
+    Args:
+        file: A checkpoint, .onnx, .tflite or .mlpackage.
+        out: The folder to write; an earlier evaluation is replaced.
+        sources: Where photos come from; painted scenes alone, unless given.
+        split: ``"test"`` or ``"val"``.
+        samples: How many to make; of a table all photos are taken.
+        thresholds: A clinic's own thresholds, in place of the file's; or None.
+        progress: Opens bars.
+
+    Raises:
+        UnknownNameError: There is no such split to evaluate on.
+        DatasetError: The photos cannot be used.
+        ArtifactError: The file cannot be run, or ``out`` has something else in it.
+    """
+    side = next((name for name in _SPLITS if name == split), None)
+    if side is None:
+        raise UnknownNameError("split to evaluate on", split, _SPLITS)
+    single = (sources or Sources()).single()
+    stage.check_folder(out)
+    runtime = load_runtime(file)
+    spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
+    photos = held_out_photos(side, single, samples, progress=progress)
+    agreement = None if single.annotations is None else agreement_of(single.annotations, side)
+    return stage.evaluate(
+        runtime, photos, out, model_name=file.name, agreement=agreement, spec=spec, progress=progress
+    )  # fmt: skip
