@@ -67,7 +67,11 @@ bench-train: $(STAMP) ## Measure training beside a plain torchvision loop, in on
 	$(BIN)/python -m benchmarks.bench_train
 
 train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
-	$(BIN)/imageqx train --init lite0 --epochs 12 --small-epochs 10 --ema-decay 0.98 $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/imageqx train --init lite0 --epochs 6 --small-epochs 5 --small-size 144 --ema-decay 0.98 --seeds 5 \
+		--out models/first/imageqx.safetensors $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/imageqx train --init "models/first/imageqx.seed{seed}.safetensors" --epochs 3 --small-epochs 2 \
+		--small-size 144 --batch-size 16 --learning-rate 5e-4 --ema-decay 0.98 --seeds 5 --retake-budget 0.05 \
+		$(if $(PHOTOS),--photos $(PHOTOS))
 
 clean: ## Delete the environment, the artifacts and the caches
 	rm -rf $(VENV) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

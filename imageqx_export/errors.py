@@ -13,7 +13,9 @@
     ├── ConversionError          a converter that failed, or wrote something else than was asked
     ├── ArtifactError            an exported file that cannot be read or run
     │   └── UnsupportedOpError   a Core ML program with an operation that the evaluator does not know
-    └── ParityError              a comparison that could not be made
+    ├── ParityError              a comparison that could not be made
+    ├── MeasurementError         a benchmark, a history or a report that cannot be made
+    └── DeviceError              a phone or an emulator that cannot be used
 """
 
 from __future__ import annotations
@@ -123,3 +125,11 @@ class UnsupportedOpError(ArtifactError):
 
 class ParityError(ImageQXError):
     """Report a comparison that could not be made."""
+
+
+class MeasurementError(ImageQXError):
+    """Report a benchmark, a history or a report that cannot be made."""
+
+
+class DeviceError(ImageQXError):
+    """Report a phone or an emulator that cannot be used."""

@@ -34,7 +34,7 @@ class TrainingConfig:
         rated_share: Of the samples, the share that are rated photos as they are, where there are any.
         soft_labels: Whether rated photos are learnt with the raters' shares instead of their plurality.
         validation_samples: Held-out samples that are scored before the first and after every epoch.
-        seed: Of everything random.
+        seed: Of everything random; under 2 ** 31, from where on the held-out scenes are painted.
     """
 
     epochs: int = 39
@@ -66,6 +66,8 @@ class TrainingConfig:
             raise TrainingError("epochs, samples, batch size, restart factor and validation samples must be at least 1")
         if self.small_size % 16 or not 32 <= self.small_size <= 224:
             raise TrainingError("the small size must be a multiple of 16 from 32 to 224", got=str(self.small_size))
+        if not 0 <= self.seed < 2**31:
+            raise TrainingError("the seed must lie in [0, 2 ** 31)", got=str(self.seed))
         for name in ("learning_rate", "weight_decay"):
             if not 0 <= getattr(self, name) <= 1e30:  # float32 goes little further; NaN is refused too
                 raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1e30]", got=str(getattr(self, name)))

@@ -218,9 +218,8 @@ def _diverged(epoch: int, got: str, state: Path) -> TrainingError:
 def _provenance(
     config: TrainingConfig, history: list[dict[str, Any]], data: TrainingData, origin: dict[str, Any]
 ) -> dict[str, Any]:
-    import kornia
     import torchvision
 
-    versions = {"torch": torch.__version__, "torchvision": torchvision.__version__, "kornia": kornia.__version__}
+    versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
     facts = {"config": asdict(config), "history": history, "data": data.facts, "versions": versions}
     return {**facts, "origin": origin} if origin else facts

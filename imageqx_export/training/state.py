@@ -119,5 +119,5 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if pending:
+    if pending and before is not signal.SIG_IGN:
         raise KeyboardInterrupt

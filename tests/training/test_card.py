@@ -76,7 +76,7 @@ def made(
         "config": asdict(config),
         "history": [{"epoch": epoch, "loss": 1.0, "quality_macro_f1": 0.5} for epoch in range(1, 13)],
         "data": data,
-        "versions": {"torch": "2.13.0", "kornia": "0.9.0"},
+        "versions": {"torch": "2.13.0", "torchvision": "0.28.0"},
     }
     path = folder / "imageqx.safetensors"
     base = Checkpoint(path=path, sha256="ab" * 32, spec=spec(), metrics={}, provenance=provenance)
@@ -181,7 +181,7 @@ def test_a_run_that_goes_on_from_another_has_both_commands(tmp_path: Path) -> No
 def test_it_says_what_the_model_is_not(tmp_path: Path) -> None:
     text = card(made(tmp_path, PAINTED))
     assert "not a medical device" in text and "not\nvalidated on patients" in text
-    assert "ab" * 32 in text and "torch 2.13.0" in text and "kornia 0.9.0" in text
+    assert "ab" * 32 in text and "torch 2.13.0" in text and "torchvision 0.28.0" in text
 
 
 @pytest.mark.parametrize("seeds", [(9,), (9, 10, 11)])

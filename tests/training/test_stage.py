@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import f1_score, recall_score
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint

@@ -177,8 +177,16 @@ def press() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C interrupt: a shell's background job, and so pytest in one, ignores it."""
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, was)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_waits_for_the_save() -> None:
-    handler = signal.getsignal(signal.SIGINT)
     steps: list[str] = []
 
     def save() -> None:
@@ -191,19 +199,18 @@ def test_ctrl_c_waits_for_the_save() -> None:
     with pytest.raises(KeyboardInterrupt):
         uninterrupted()(save)()
     assert steps == ["written"]
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_error_in_the_save_is_told_first() -> None:
-    handler = signal.getsignal(signal.SIGINT)
-
     def save() -> None:
         press()
         raise TrainingError("full")
 
     with pytest.raises(TrainingError, match="full"):
         uninterrupted()(save)()
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_other_threads_have_no_ctrl_c() -> None:

@@ -47,6 +47,7 @@ def started(table: Path, folder: Path, largest: int | None = None) -> subprocess
     """Start the installed command; with ``largest``, a file that grows over so many bytes cannot be written."""
 
     def limit() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it, and so would its children
         if largest is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
