@@ -70,7 +70,7 @@ train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 	$(BIN)/imageqx train --init lite0 --epochs 6 --small-epochs 5 --small-size 144 --ema-decay 0.98 --seeds 5 \
 		--out models/first/imageqx.safetensors $(if $(PHOTOS),--photos $(PHOTOS))
 	$(BIN)/imageqx train --init "models/first/imageqx.seed{seed}.safetensors" --epochs 3 --small-epochs 2 \
-		--small-size 144 --batch-size 16 --learning-rate 5e-4 --ema-decay 0.98 --seeds 5 --retake-budget 0.05 \
+		--small-size 144 --batch-size 16 --learning-rate 5e-4 --ema-decay 0.98 --seeds 5 --retake-budget 0.03 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 
 clean: ## Delete the environment, the artifacts and the caches

@@ -40,7 +40,11 @@ def save_checkpoint(
         provenance: JSON-able facts by name.
         path: Where to; replaced in one step.
         calibration: Temperatures, for the header alone: the weights are written as they were trained.
+
+    Raises:
+        OSError: It cannot be written; whatever was at ``path`` is still there.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().float().contiguous() for name, value in network.state_dict().items()}
@@ -48,7 +52,10 @@ def save_checkpoint(
     if calibration is not None:
         header["calibration"] = calibration.model_dump(mode="json")
     with written_aside(path) as aside:
-        save_file(tensors, aside, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
+        try:
+            save_file(tensors, aside, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
+        except SafetensorError as error:  # how safetensors tells of a full disk
+            raise OSError(None, str(error), str(path)) from error
     return Checkpoint(
         path=path, sha256=digest(path), spec=spec, metrics=metrics, provenance=provenance, calibration=calibration
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import resource
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -318,3 +319,16 @@ def test_a_failed_save_keeps_the_old_file(network: ImageQX, tmp_path: Path) -> N
     with pytest.raises(TypeError):
         save_checkpoint(network, spec(), {"not JSON": object()}, {}, path)
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_an_error_of_the_system_and_keeps_the_old_file(network: ImageQX, saved: Path) -> None:
+    before = saved.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a write past that fails, as on a full disk
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            save_checkpoint(network, networks.spec("imageqx"), {}, {}, saved)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
