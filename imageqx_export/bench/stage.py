@@ -1,0 +1,197 @@
+"""The benchmark stage: a folder of artifacts and a target become one BenchRun."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest
+from imageqx_export.bench.protocol import BenchRun, LayerCost, Measurement, ProcessSample, Protocol, Target, interleaved
+from imageqx_export.bench.signals import signals_raise
+from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
+from imageqx_export.parity import read_manifest
+from imageqx_export.progress import Progress, silent
+
+R = TypeVar("R")
+
+
+@dataclass
+class _Book:
+    """What is known of one artifact while the run goes on."""
+
+    artifact: Artifact
+    unavailable: str | None = None
+    failed: bool = False
+    samples: list[ProcessSample] = field(default_factory=list)
+
+    def run(self, call: Callable[[], object]) -> None:
+        """Do ``call``; where it fails, the artifact has failed, and the others go on."""
+        try:
+            call()
+        except DeviceError:
+            raise  # concerns every artifact
+        except ImageQXError as error:
+            self.unavailable, self.failed = _short(error), True
+
+
+def measure(
+    folder: Path,
+    target: Target,
+    protocol: Protocol,
+    *,
+    formats: Collection[Format] | None = None,
+    precisions: Collection[Precision] | None = None,
+    instructions: bool = False,
+    progress: Progress = silent,
+) -> BenchRun:
+    """Measure every artifact of a folder on one target.
+
+    Each process is fresh, and the artifacts take turns (A B C A B C …). What disturbs timing – memory, outputs,
+    instructions, layers – has processes of its own, afterwards.
+
+    Args:
+        folder: The folder with ``manifest.json`` and ``golden/``.
+        target: Where.
+        protocol: How.
+        formats: Only these; None for all.
+        precisions: Only these; None for all.
+        instructions: Count instructions too, on a target where that takes long; one without time always does.
+        progress: Opens a bar over the processes.
+
+    Raises:
+        ParityError: There is no readable manifest.
+        MeasurementError: A file is not the manifest's, or nothing is left to measure.
+        DeviceError: The target cannot be used, or went away for good.
+    """
+    manifest = read_manifest(folder)
+    artifacts = [
+        artifact
+        for artifact in manifest.artifacts
+        if (formats is None or artifact.format in formats) and (precisions is None or artifact.precision in precisions)
+    ]
+    _verify(folder, manifest, artifacts)
+    started = time.time()
+    run_id = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"
+    with signals_raise(), target.open(folder, artifacts, protocol, run_id) as machine:
+        books = [_Book(artifact, target.unavailable(artifact)) for artifact in artifacts]
+        if target.timed:
+            _take_samples(target, books, protocol, progress)
+        measurements = _finish(target, books, protocol, instructions or not target.timed, progress)
+        return BenchRun(
+            run_id=run_id,
+            started=started,
+            commit=commit(),
+            target=target.name,
+            machine=machine,
+            protocol=protocol,
+            tool_versions=target.tool_versions(),
+            checkpoint_sha256=manifest.checkpoint_sha256,
+            measurements=measurements,
+        )
+
+
+def commit() -> str:
+    """Return the commit of the current folder's repository, ``"<hex>+dirty"`` with changes, or ``"unknown"``."""
+    head = _git("rev-parse", "HEAD")
+    if not head:
+        return "unknown"
+    return f"{head}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else head
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _verify(folder: Path, manifest: Manifest, artifacts: Sequence[Artifact]) -> None:
+    if not artifacts:
+        raise MeasurementError(
+            "nothing to measure", where=folder, expected="an artifact of these formats and precisions",
+            got=", ".join(str(artifact.path) for artifact in manifest.artifacts) or "an empty manifest",
+        )  # fmt: skip
+    wanted = {folder / artifact.path: artifact.sha256 for artifact in artifacts}
+    wanted |= {folder / "golden" / name: sha256 for name, sha256 in manifest.golden.items()}
+    for path, sha256 in wanted.items():
+        got = digest(path) if path.exists() else "no such file"
+        if got != sha256:
+            raise MeasurementError(
+                "the file is not the one that was exported", where=path, expected=sha256, got=got,
+                remedy="imageqx export, or pull it again",
+            )  # fmt: skip
+
+
+def _take_samples(target: Target, books: Sequence[_Book], protocol: Protocol, progress: Progress) -> None:
+    by_path = {book.artifact.path: book for book in books if book.unavailable is None}
+    turns = list(interleaved([book.artifact for book in by_path.values()], protocol.processes))
+    with progress(f"timing on {target.name}", len(turns)) as advance:
+        for _, artifact in turns:
+            book = by_path[artifact.path]
+            if book.unavailable is None:
+                target.wait_until_ready()
+                book.run(lambda a=artifact, b=book: b.samples.append(target.sample(a, protocol)))  # type: ignore[misc]
+            advance()
+
+
+def _finish(
+    target: Target, books: Sequence[_Book], protocol: Protocol, instructions: bool, progress: Progress
+) -> tuple[Measurement, ...]:
+    found = []
+    with progress(f"memory, outputs, layers on {target.name}", len(books)) as advance:
+        for book in books:
+            found.append(_measurement(target, book, protocol, instructions))
+            advance()
+    return tuple(found)
+
+
+def _measurement(target: Target, book: _Book, protocol: Protocol, instructions: bool) -> Measurement:
+    artifact, notes = book.artifact, list[str]()
+
+    def noted(what: str, call: Callable[[], R], otherwise: R) -> R:
+        try:
+            return call()
+        except DeviceError:
+            raise
+        except ImageQXError as error:
+            notes.append(f"{what}: {_short(error)}")
+            return otherwise
+
+    measured = Measurement(
+        artifact=artifact.path.name,
+        sha256=artifact.sha256,
+        format=artifact.format,
+        precision=artifact.precision,
+        size_bytes=artifact.size_bytes,
+        unavailable=book.unavailable,
+        failed=book.failed,
+    )
+    if book.unavailable is not None:
+        return measured
+    target.wait_until_ready()
+    no_layers: tuple[LayerCost, ...] = ()
+    counted = noted("instructions", lambda: target.instructions(artifact, protocol), None) if instructions else None
+    more = {
+        "samples": tuple(book.samples),
+        "peak_memory_bytes": noted("peak memory", lambda: target.peak_memory(artifact, protocol), None),
+        "max_error": noted("outputs", lambda: target.max_error(artifact), None),
+        "layers": noted("layers", lambda: target.layers(artifact, protocol), no_layers),
+        "instructions": counted,
+        "kernels": noted("kernels", lambda: target.kernels(artifact), None),
+    }
+    if not any(value not in (None, ()) for value in more.values()):
+        return measured.model_copy(
+            update={"unavailable": "; ".join(notes) or "nothing could be measured", "failed": True}
+        )
+    return measured.model_copy(update={**more, "notes": tuple(notes)})
+
+
+def _short(error: ImageQXError) -> str:
+    return error.what if error.got is None else f"{error.what}: {error.got}"

@@ -1,0 +1,88 @@
+"""Sum up the raw samples of an artifact for people to read; decisions are made on the samples."""
+
+from __future__ import annotations
+
+import statistics
+
+from pydantic import BaseModel, ConfigDict
+
+from imageqx_export.bench.protocol import BenchRun, Measurement, Protocol
+
+
+class Summary(BaseModel):
+    """Hold what a table shows of one artifact's timing; None where nothing was timed.
+
+    Args:
+        load_p50: Median over the processes, seconds.
+        first_p50: The first inference's median over the processes, seconds.
+        p50: Of all timed inferences of all processes, seconds; likewise ``p90`` and ``p99``.
+        p90: See ``p50``.
+        p99: See ``p50``.
+        runs: Timed inferences.
+        processes: Fresh processes.
+        hottest: The hottest sensor before or after a process, in °C, or None where none could be read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    load_p50: float | None = None
+    first_p50: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+    runs: int = 0
+    processes: int = 0
+    hottest: float | None = None
+
+
+def summarise(measurement: Measurement) -> Summary:
+    """Return the percentiles of a measurement."""
+    samples, seconds = measurement.samples, measurement.seconds
+    temperatures = [t for s in samples for t in (s.temperature_before, s.temperature_after) if t is not None]
+    if not seconds:
+        return Summary(processes=len(samples), hottest=max(temperatures, default=None))
+    return Summary(
+        load_p50=statistics.median(sample.load_seconds for sample in samples),
+        first_p50=statistics.median(sample.first_seconds for sample in samples),
+        p50=percentile(seconds, 50),
+        p90=percentile(seconds, 90),
+        p99=percentile(seconds, 99),
+        runs=len(seconds),
+        processes=len(samples),
+        hottest=max(temperatures, default=None),
+    )
+
+
+def percentile(values: tuple[float, ...], percent: float) -> float:
+    """Return a percentile, interpolated linearly between the two nearest values.
+
+    Source: Hyndman & Fan, "Sample Quantiles in Statistical Packages", 1996, definition 7, which is NumPy's default.
+
+    Args:
+        values: At least one.
+        percent: In [0, 100].
+
+    >>> percentile((1.0, 2.0, 3.0, 4.0), 50)
+    2.5
+    """
+    ranked = sorted(values)
+    at = (len(ranked) - 1) * percent / 100
+    low = int(at)
+    high = min(low + 1, len(ranked) - 1)
+    return ranked[low] + (ranked[high] - ranked[low]) * (at - low)
+
+
+def passed(run: BenchRun) -> bool:
+    """Say whether something was measured and nothing broke; what is unavailable is neither."""
+    tried = [m for m in run.measurements if m.unavailable is None]
+    return bool(tried) and not any(m.failed for m in run.measurements)
+
+
+def shortfall(measurement: Measurement, protocol: Protocol) -> str | None:
+    """Say by how much the samples fall short of the protocol, or None."""
+    runs, seconds = len(measurement.seconds), sum(measurement.seconds)
+    if runs >= protocol.runs and seconds >= protocol.seconds and len(measurement.samples) >= protocol.processes:
+        return None
+    return (
+        f"{runs} runs, {seconds:.1f} s, {len(measurement.samples)} processes; the protocol wants"
+        f" {protocol.runs}, {protocol.seconds:g} s, {protocol.processes}"
+    )

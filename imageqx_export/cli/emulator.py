@@ -1,0 +1,30 @@
+"""The command that builds the emulated phones."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from imageqx_export.cli.options import JsonOption
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(epilog="Example: imageqx emulator && imageqx bench artifacts/imageqx --target emulated:cortex-a76")
+def emulator(
+    mirror: Annotated[
+        str | None, typer.Option(help="A Debian archive; by default, the one that apt uses here.", metavar="URL")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Build the emulated Arm phones in the user's cache, once; what is there already stays."""
+    import time
+
+    from imageqx_export.bench.emulator import build
+    from imageqx_export.progress import bar
+    from imageqx_export.show import emulator as show
+
+    begin = time.monotonic()
+    parts = build(mirror, bar)
+    show.built(parts, time.monotonic() - begin, as_json=json)

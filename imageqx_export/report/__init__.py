@@ -1,0 +1,1 @@
+"""Decide whether anything got worse, and show it."""

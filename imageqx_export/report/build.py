@@ -1,0 +1,142 @@
+"""Gather what a report shows from runs, artifacts, evaluations and the comparison with the checkpoint."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from imageqx_export.bench.protocol import BenchRun, Measurement
+from imageqx_export.bench.summary import Summary, summarise
+from imageqx_export.parity import TOLERANCES, ParityReport
+from imageqx_export.report.comparable import Found
+from imageqx_export.report.sides import Side
+from imageqx_export.report.sizes import Sizes, compare_sizes
+from imageqx_export.report.values import Breakdown, Layers, Pair, Parity, ParityCell, Point, Row, SideFacts
+
+
+def rows(baseline: Side, current: Side) -> tuple[Row, ...]:
+    """Return one row an artifact and target that either side has."""
+    artifacts = dict.fromkeys((*current.artifacts, *baseline.artifacts))
+    found = []
+    for target in dict.fromkeys((*current.targets, *baseline.targets)):
+        for name in artifacts:
+            before, after = baseline.found(name, target), current.found(name, target)
+            if before or after:
+                found.append(_row(name, target, before, after))
+    return tuple(found)
+
+
+def _row(artifact: str, target: str, before: Sequence[Found], after: Sequence[Found]) -> Row:
+    newest = after[-1][1] if after else None
+    old, new = ([(m, summarise(m)) for _, m in side] for side in (before, after))
+
+    def pair(read: Callable[[Measurement, Summary], float | None]) -> Pair:
+        return Pair(before=_middle(read(*one) for one in old), after=_middle(read(*one) for one in new))
+
+    return Row(
+        artifact=artifact,
+        target=target,
+        size=pair(lambda m, s: m.size_bytes),
+        load=pair(lambda m, s: s.load_p50),
+        first=pair(lambda m, s: s.first_p50),
+        p50=pair(lambda m, s: s.p50),
+        p90=pair(lambda m, s: s.p90),
+        p99=pair(lambda m, s: s.p99),
+        memory=pair(lambda m, s: m.peak_memory_bytes),
+        instructions=pair(lambda m, s: m.instructions.count if m.instructions else None),
+        max_error=pair(lambda m, s: m.max_error),
+        kernels=newest.kernels if newest else None,
+        remarks=_remarks(newest),
+    )
+
+
+def _remarks(newest: Measurement | None) -> tuple[str, ...]:
+    if newest is None:
+        return ("not measured in the current runs",)
+    if newest.unavailable is None:
+        return newest.notes
+    return (f"{'broke' if newest.failed else 'unavailable'}: {newest.unavailable}", *newest.notes)
+
+
+def _middle(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return statistics.median(known) if known else None
+
+
+def points(runs: Iterable[BenchRun]) -> tuple[Point, ...]:
+    """Return every measurement of every run once, the oldest run first."""
+    once = {run.run_id: run for run in runs}
+    return tuple(
+        Point(
+            artifact=m.artifact, target=run.target, run_id=run.run_id, commit=run.commit, started=run.started,
+            size=m.size_bytes, p50=summarise(m).p50, instructions=m.instructions.count if m.instructions else None,
+        )
+        for run in sorted(once.values(), key=lambda run: run.started)
+        for m in run.measurements
+    )  # fmt: skip
+
+
+def layers(side: Side) -> tuple[Layers, ...]:
+    """Return the profile of each artifact and target, from the newest run that has one."""
+    newest = {(m.artifact, run.target): m.layers for run in side.runs for m in run.measurements if m.layers}
+    return tuple(Layers(artifact=name, target=target, layers=found) for (name, target), found in newest.items())
+
+
+def breakdowns(before: Iterable[Sizes], after: Iterable[Sizes]) -> tuple[Breakdown, ...]:
+    """Return where the bytes of each current artifact are, and where they came from or went."""
+    old = {sizes.artifact: sizes for sizes in before}
+    return tuple(
+        Breakdown(
+            sizes=sizes, changes=compare_sizes(old[sizes.artifact], sizes) if sizes.artifact in old else None
+        )
+        for sizes in after
+    )  # fmt: skip
+
+
+def parity(report: ParityReport) -> Parity:
+    """Return the artifacts' own comparison, without numbers that are none."""
+    cells = []
+    for artifact in report.artifacts:
+        limit = TOLERANCES[artifact.precision].max_abs
+        if artifact.problems or not artifact.outputs:
+            cells.append(
+                ParityCell(
+                    artifact=artifact.path, output="file", max_abs=None, mean_abs=None, limit=limit, differing=0,
+                    decisions=0, problems=artifact.problems or ("nothing was compared",),
+                )
+            )  # fmt: skip
+        cells += [
+            ParityCell(
+                artifact=artifact.path, output=row.output, max_abs=_finite(row.max_abs), mean_abs=_finite(row.mean_abs),
+                limit=limit, differing=row.differing, decisions=row.decisions, problems=row.problems,
+            )
+            for row in artifact.outputs
+        ]  # fmt: skip
+    return Parity(images=report.images, source=report.source, cells=tuple(cells))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def facts(side: Side) -> SideFacts:
+    """Say what a side's runs were."""
+    return SideFacts(label=side.label, runs=tuple(_facts(run) for run in side.runs))
+
+
+def _facts(run: BenchRun) -> str:
+    when = datetime.fromtimestamp(run.started, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    machine, p = run.machine, run.protocol
+    commit, plus, dirty = run.commit.partition("+")
+    tools = ", ".join(f"{name} {version}" for name, version in sorted(run.tool_versions.items()))
+    kind = (
+        "quick, decides nothing" if p.quick else f"{p.processes} processes, {p.runs} runs and {p.seconds:g} s or more"
+    )
+    cores = f"{machine.cores} {'core' if machine.cores == 1 else 'cores'}, " if machine.cores else ""
+    return (
+        f"{run.target}: {run.run_id}, commit {commit[:12]}{plus}{dirty}, {when}; "
+        f"{machine.name}, {cores}{machine.abi}, {machine.system}; {kind}, {p.threads} "
+        f"{'thread' if p.threads == 1 else 'threads'}; {tools or 'no tool named its version'}"
+    )

@@ -1,0 +1,209 @@
+"""The report stage: two sides become a Report, and a folder with Markdown, JSON and one page."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from imageqx_export.artifact import digest
+from imageqx_export.errors import ImageQXError, MeasurementError
+from imageqx_export.folders import staged_folder
+from imageqx_export.parity import ParityReport, read_manifest
+from imageqx_export.report import build
+from imageqx_export.report.decide import decide
+from imageqx_export.report.sides import Side, read_history, read_side
+from imageqx_export.report.sizes import Sizes, read_sizes
+from imageqx_export.report.values import Accuracy, Report
+from imageqx_export.report.verdicts import Rules, exit_code
+
+MARKDOWN, JSON, PAGE = "report.md", "report.json", "report.html"
+FILES = (MARKDOWN, JSON, PAGE)
+_PARITY = "parity.json"
+
+
+def report(
+    baseline: str,
+    current: str,
+    *,
+    history: Path | None = None,
+    artifacts: Path | None = None,
+    baseline_artifacts: Path | None = None,
+    evaluations: Sequence[Path] = (),
+    targets: Sequence[str] = (),
+    rules: Rules | None = None,
+) -> Report:
+    """Compare two sides, and gather what explains the difference.
+
+    Args:
+        baseline: A baseline file, a history, or a commit of ``history``.
+        current: Likewise.
+        history: All runs that are known: they measure the A/A noise and are drawn as lines.
+        artifacts: The folder of the current artifacts: where their bytes are, and ``parity.json``.
+        baseline_artifacts: The folder of the baseline's, unless the baseline file says where their bytes are.
+        evaluations: ``evaluation.json`` files, each of one artifact.
+        targets: Only these, or all.
+        rules: The limits.
+
+    Raises:
+        MeasurementError: A side, the history or an evaluation cannot be read, or the artifacts are not those that were
+            measured.
+        ArtifactError: An artifact cannot be read.
+        ParityError: A folder of artifacts has no manifest.
+    """
+    rules = rules or Rules()
+    runs = read_history(history)
+    before, after = (read_side(source, history, targets) for source in (baseline, current))
+    sizes = () if artifacts is None else measured_sizes(artifacts, after)
+    old_sizes = before.sizes if baseline_artifacts is None else measured_sizes(baseline_artifacts, before)
+    compared = None if artifacts is None else _parity(artifacts / _PARITY)
+    known = [run for run in (*runs, *before.runs, *after.runs) if not targets or run.target in targets]
+    decisions = decide(before, after, rules, history=runs, parity=compared)
+    found = Report(
+        baseline=build.facts(before),
+        current=build.facts(after),
+        rules=rules,
+        decisions=decisions,
+        exit_code=exit_code(decisions),
+        rows=build.rows(before, after),
+        breakdowns=build.breakdowns(old_sizes, sizes),
+        layers=build.layers(after),
+        points=build.points(known),
+        accuracies=tuple(_accuracy(path) for path in evaluations),
+        parity=None if compared is None else build.parity(compared),
+    )
+    return found.model_copy(update={"absent": _absent(found, artifacts)})
+
+
+def write(report: Report, out: Path) -> Path:
+    """Write ``report.md``, ``report.json`` and ``report.html``, all or none; an earlier report is replaced.
+
+    Args:
+        report: What to write.
+        out: The folder.
+
+    Raises:
+        ImageQXError: The folder holds something else.
+    """
+    from imageqx_export.report.html import html
+    from imageqx_export.report.markdown import markdown
+
+    check_folder(out)
+    with staged_folder(out) as staging:
+        (staging.path / MARKDOWN).write_text(markdown(report), encoding="utf-8")
+        (staging.path / JSON).write_text(to_json(report), encoding="utf-8")
+        (staging.path / PAGE).write_text(html(report), encoding="utf-8")
+        return staging.publish()
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a place that holds anything but an earlier report, as the new one replaces the folder whole.
+
+    Raises:
+        ImageQXError: It does.
+    """
+    if not out.exists():
+        return
+    others = [out.name] if not out.is_dir() else sorted(p.name for p in out.iterdir() if p.name not in FILES)
+    if others:
+        raise ImageQXError(
+            "the folder would be replaced, and holds something else than a report", where=out,
+            expected="a new folder, or an earlier report", got=", ".join(others[:3]), remedy="--out another folder",
+        )  # fmt: skip
+
+
+def to_json(report: Report) -> str:
+    """Return a report as JSON that :class:`Report` reads again."""
+    return report.model_dump_json(indent=2) + "\n"
+
+
+def measured_sizes(folder: Path, side: Side) -> tuple[Sizes, ...]:
+    """Read where the bytes of a folder's artifacts are, of those that ``side`` measured."""
+    newest = {m.artifact: m.sha256 for run in side.runs for m in run.measurements}
+    found = []
+    for artifact in read_manifest(folder).artifacts:
+        path = folder / artifact.path
+        if artifact.path.name not in newest:
+            continue
+        got = digest(path) if path.exists() else "no such file"
+        if got != newest[artifact.path.name]:
+            raise MeasurementError(
+                "the artifact is not the one that was measured", where=path, expected=newest[artifact.path.name],
+                got=got, remedy="imageqx bench on this folder, or give the folder that was measured",
+            )  # fmt: skip
+        found.append(read_sizes(path))
+    return tuple(found)
+
+
+def _parity(path: Path) -> ParityReport | None:
+    if not path.is_file():
+        return None
+    try:
+        body = json.loads(path.read_bytes())
+        for output in [row for artifact in body["artifacts"] for row in artifact["outputs"]]:
+            for name in ("max_abs", "mean_abs"):  # infinite where they could not be computed, which JSON cannot say
+                output[name] = math.inf if output[name] is None else output[name]
+        return ParityReport.model_validate(body)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MeasurementError(
+            "the comparison with the checkpoint cannot be read", where=path, got=_first(error), remedy="imageqx export"
+        ) from error
+
+
+def _first(error: Exception) -> str:
+    """Return an error's first problem in a line."""
+    if isinstance(error, ValidationError):
+        problem = error.errors()[0]
+        return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _accuracy(path: Path) -> Accuracy:
+    try:
+        body = json.loads(path.read_bytes())
+        interval = body["quality_macro_f1_ci"]
+        return Accuracy(
+            artifact=body["model"],
+            macro_f1=body["quality_macro_f1"],
+            interval=None if interval is None else tuple(interval),
+            photos=body["photos"],
+            source=body["source"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MeasurementError(
+            "not an evaluation that can be shown", where=path, expected="evaluation.json with a macro F1 of quality",
+            got=_first(error), remedy="imageqx evaluate ARTIFACT --out DIR",
+        ) from error  # fmt: skip
+
+
+def _absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
+    """Say what the report could show and does not, with what would bring it."""
+    gaps = []
+    if artifacts is None:
+        gaps.append("where bytes are, and parity of the files: --artifacts DIR")
+    elif report.parity is None:
+        gaps.append(f"parity of the files: {artifacts} has no {_PARITY}")
+    if report.breakdowns and any(one.changes is None for one in report.breakdowns):
+        gaps.append("where a size changed: --baseline-artifacts DIR, or a baseline that was written with --artifacts")
+    if not report.accuracies:
+        gaps.append("accuracy on photos: imageqx evaluate ARTIFACT, then --evaluation DIR/evaluation.json")
+    if not any(row.instructions.after for row in report.rows):
+        gaps.append("instruction counts: imageqx bench --instructions, or an emulated target")
+    if not any(row.p50.after for row in report.rows):
+        gaps.append("latency: no current run was timed")
+    if not report.layers:
+        gaps.append("time per layer: no current run has a profile")
+    if not any(count > 1 for count in _runs_per_line(report).values()):
+        gaps.append("a history: --history FILE with more than one run")
+    return tuple(gaps)
+
+
+def _runs_per_line(report: Report) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = {}
+    for point in report.points:
+        key = (point.artifact, point.target)
+        counts[key] = counts.get(key, 0) + 1
+    return counts

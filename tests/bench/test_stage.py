@@ -1,0 +1,207 @@
+"""The stage, with a target that only remembers: turns, failures, and nothing half-done."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from imageqx_export.artifact import Format, Precision
+from imageqx_export.bench.signals import signals_raise
+from imageqx_export.bench.stage import commit, measure
+from imageqx_export.bench.summary import passed
+from imageqx_export.errors import DeviceError, MeasurementError, ParityError
+from tests.bench.tiny import SHORT, FakeTarget, broken, gone, tiny_folder
+
+TFLITE, ONNX, COREML = "tiny_fp32.tflite", "tiny_fp16.onnx", "tiny_fp32.mlpackage"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny_folder(tmp_path / "tiny")
+
+
+def test_measures_everything_in_turn(folder: Path) -> None:
+    target = FakeTarget()
+    run = measure(folder, target, SHORT, instructions=True)
+    turns = [name for what, name in target.calls if what == "sample"]
+    assert turns == [TFLITE, ONNX] * SHORT.processes
+    assert target.calls[0] == ("open", "") and target.calls[-1] == ("close", "")
+    last = max(i for i, (what, _) in enumerate(target.calls) if what == "sample")
+    apart = {"peak_memory", "max_error", "layers", "instructions", "kernels"}
+    assert {what for what, _ in target.calls[last + 1 : -1]} == apart, "only what is not timed comes after the timing"
+    assert target.ready >= len(turns), "it waits before each process"
+
+    assert (run.target, run.checkpoint_sha256, run.protocol) == ("fake", "c" * 64, SHORT)
+    assert run.tool_versions == {"fake": "1.0"} and run.machine.name == "fake phone"
+    assert [run.run_id] == target.run_ids
+    first = run.measurements[0]
+    assert (first.artifact, first.format, first.precision) == (TFLITE, Format.TFLITE, Precision.FP32)
+    assert first.size_bytes == (folder / TFLITE).stat().st_size
+    assert [sample.seconds[1] for sample in first.samples] == pytest.approx([0.02, 0.04]), "raw, in order"
+    assert first.samples[0].temperature_before == 32.0
+    assert (first.peak_memory_bytes, first.max_error, first.kernels) == (64 * 2**20, 1e-6, "neon")
+    assert first.instructions is not None and first.layers[0].kind == "CAST"
+    assert first.notes == () and not first.failed and passed(run)
+
+
+def test_the_unavailable_is_a_result_of_its_own(folder: Path) -> None:
+    target = FakeTarget()
+    package = measure(folder, target, SHORT).measurements[2]
+    assert (package.artifact, package.unavailable, package.failed) == (COREML, "needs macOS", False)
+    assert package.samples == () and package.peak_memory_bytes is None
+    assert not any(name == COREML for _, name in target.calls)
+    alone = measure(folder, target, SHORT, formats=[Format.COREML])
+    assert not passed(alone), "nothing measured is no pass"
+
+
+def test_instructions_are_counted_when_asked(folder: Path) -> None:
+    assert all(m.instructions is None and m.notes == () for m in measure(folder, FakeTarget(), SHORT).measurements)
+    counted = measure(folder, FakeTarget(), SHORT, instructions=True).measurements
+    assert [m.instructions is not None for m in counted] == [True, True, False]
+
+
+def test_an_emulators_seconds_are_never_taken(folder: Path) -> None:
+    target = FakeTarget(timed=False)
+    run = measure(folder, target, SHORT)
+    assert "sample" not in {what for what, _ in target.calls}
+    assert run.measurements[0].samples == () and run.measurements[0].seconds == ()
+    assert run.measurements[0].instructions is not None, "what an emulator is for"
+    assert passed(run)
+
+
+def test_one_that_breaks_stops_and_the_others_go_on(folder: Path) -> None:
+    target = FakeTarget(fails={("sample", TFLITE): broken()})
+    run = measure(folder, target, SHORT)
+    bad, good = run.measurements[:2]
+    assert bad.failed and bad.unavailable == "the runner crashed: SIGSEGV" and bad.samples == ()
+    assert [name for what, name in target.calls if what == "sample"] == [TFLITE, ONNX, ONNX], "not tried again"
+    assert len(good.samples) == SHORT.processes and not good.failed
+    assert not passed(run)
+
+
+def test_a_number_that_is_missing_is_told(folder: Path) -> None:
+    fails = {("instructions", TFLITE): MeasurementError("valgrind is not installed"), ("layers", TFLITE): broken()}
+    run = measure(folder, FakeTarget(fails=dict(fails)), SHORT, instructions=True)
+    first = run.measurements[0]
+    assert first.instructions is None and first.layers == () and first.peak_memory_bytes is not None
+    assert sorted(first.notes) == ["instructions: valgrind is not installed", "layers: the runner crashed: SIGSEGV"]
+    assert passed(run)
+
+
+def test_an_emulator_on_which_nothing_works_has_failed(folder: Path) -> None:
+    calls = ("peak_memory", "instructions", "layers", "kernels", "max_error")
+    run = measure(folder, FakeTarget(timed=False, fails={(call, ONNX): broken() for call in calls}), SHORT)
+    assert [m.failed for m in run.measurements] == [False, True, False]
+    assert "SIGSEGV" in (run.measurements[1].unavailable or "") and not passed(run)
+
+
+@pytest.mark.parametrize("what", ["sample", "peak_memory", "layers"])
+@pytest.mark.parametrize("failure", [gone(), KeyboardInterrupt(), OSError(28, "disk full")], ids=repr)
+def test_what_concerns_all_ends_the_run_and_closes_the_target(folder: Path, what: str, failure: BaseException) -> None:
+    before = sorted(path for path in folder.parent.rglob("*"))
+    target = FakeTarget(fails={(what, ONNX): failure})
+    with pytest.raises(type(failure)):
+        measure(folder, target, SHORT)
+    assert target.calls[-1] == ("close", "") and target.calls.count(("close", "")) == 1
+    assert sorted(path for path in folder.parent.rglob("*")) == before
+
+
+def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_raise():
+            signal.raise_signal(signal.SIGHUP)  # as after nohup: nothing happens
+            with pytest.raises(SystemExit) as caught:
+                signal.raise_signal(signal.SIGTERM)
+        assert caught.value.code == 143
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)) == (before[0], signal.SIG_IGN)
+    finally:
+        signal.signal(signal.SIGHUP, before[1])
+
+
+def test_a_target_that_does_not_get_ready(folder: Path) -> None:
+    class Hot(FakeTarget):
+        def wait_until_ready(self) -> None:
+            raise DeviceError("it does not cool down")
+
+    target = Hot()
+    with pytest.raises(DeviceError, match="cool down"):
+        measure(folder, target, SHORT)
+    assert [what for what, _ in target.calls] == ["open", "close"]
+
+
+def test_filters(folder: Path) -> None:
+    def names(**only: object) -> list[str]:
+        return [m.artifact for m in measure(folder, FakeTarget(), SHORT, **only).measurements]  # type: ignore[arg-type]
+
+    assert names(formats=[Format.ONNX]) == [ONNX]
+    assert names(precisions=[Precision.FP32]) == [TFLITE, COREML]
+    with pytest.raises(MeasurementError, match="nothing to measure") as caught:
+        names(formats=[Format.ONNX], precisions=[Precision.FP32])
+    assert ONNX in (caught.value.got or "")
+
+
+@pytest.mark.parametrize("name", [TFLITE, f"{COREML}/Manifest.json", "golden/expected.json", "golden/00.png"])
+@pytest.mark.parametrize("change", ["append", "delete"])
+def test_a_changed_file_is_refused_before_anything_runs(folder: Path, name: str, change: str) -> None:
+    path, target = folder / name, FakeTarget()
+    if change == "append":
+        path.write_bytes(path.read_bytes() + b"x")
+    else:
+        path.unlink()
+    with pytest.raises(MeasurementError, match="not the one that was exported") as caught:
+        measure(folder, target, SHORT)
+    assert Path(caught.value.where or "").name in (path.name, COREML) and target.calls == []
+
+
+def test_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="no manifest"):
+        measure(tmp_path, FakeTarget(), SHORT)
+
+
+def test_every_run_has_an_id_of_its_own_that_can_name_files(folder: Path) -> None:
+    ids = {measure(folder, FakeTarget(), SHORT).run_id for _ in range(20)}
+    assert len(ids) == 20 and all(part.replace("-", "").isalnum() for part in ids)
+
+
+def test_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert commit() == "unknown"
+    git("init")
+    assert commit() == "unknown", "there is a repository, and no commit"
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-m", "first")
+    assert commit() == git("rev-parse", "HEAD")
+    (tmp_path / "history.jsonl").write_text("")
+    assert commit() == git("rev-parse", "HEAD"), "what git does not know is no change"
+    (tmp_path / "a").write_text("2")
+    assert commit() == git("rev-parse", "HEAD") + "+dirty"
+    monkeypatch.setenv("PATH", "")
+    assert commit() == "unknown"
+
+
+def test_progress_reaches_its_end(folder: Path) -> None:
+    from collections.abc import Callable, Iterator
+    from contextlib import contextmanager
+
+    bars: dict[str, list[int]] = {}
+
+    @contextmanager
+    def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
+        bars[description] = [0, total]
+        yield lambda: bars[description].__setitem__(0, bars[description][0] + 1)
+
+    measure(folder, FakeTarget(fails={("sample", TFLITE): broken()}), SHORT, progress=progress)
+    assert len(bars) == 2 and all(done == total > 0 for done, total in bars.values())
+    assert json.loads((folder / "manifest.json").read_text())["model"] == "tiny"
