@@ -61,7 +61,7 @@ def shell(client: AdbClient, serial: str, line: str, limit: float) -> tuple[int,
         Its exit code, its standard output and its standard error.
 
     Raises:
-        TimeoutError: It took longer.
+        TimeoutError: It took longer; or adbutils.errors.AdbTimeout.
         adbutils.AdbError: As :func:`opened`; EOFError: the phone went away before the exit code.
     """
     end = time.monotonic() + limit

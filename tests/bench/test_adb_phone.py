@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shlex
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from adbutils import AdbClient
+from adbutils.errors import AdbTimeout
 
 from imageqx_export.bench.adb_phone import Phone, PhoneGoneError, PhoneSlowError
 from imageqx_export.bench.adb_pick import reach_server
-from imageqx_export.bench.adb_services import CHUNK
+from imageqx_export.bench.adb_services import CHUNK, shell
 from imageqx_export.errors import DeviceError
 from tests.bench.fakes_adb import TMP, World, world
 
@@ -157,6 +161,28 @@ def test_the_old_sync_service_may_hang_up_on_a_refusal(monkeypatch: pytest.Monke
         client = reach_server(2)
         with pytest.raises(DeviceError, match="the phone is full"):
             Phone(client, "x").push(bytes(1000), f"{TMP}/x")
+        thread.join()
+
+
+def test_a_command_that_talks_on_and_on_has_an_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is for the whole command, not for the silence between two words."""
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as link:
+            for _ in range(2):
+                link.recv(1000)
+                link.sendall(b"OKAY")
+            for _ in range(100):
+                link.sendall(b"\x01\x01\x00\x00\x00.")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        begin = time.monotonic()
+        with pytest.raises((TimeoutError, AdbTimeout)):
+            shell(AdbClient(port=listener.getsockname()[1]), "x", "yes", 0.4)
+        assert time.monotonic() - begin < 3
         thread.join()
 
 

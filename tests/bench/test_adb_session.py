@@ -4,10 +4,12 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from imageqx_export.bench.adb_order import alone, signals_raise, undisturbed
@@ -71,6 +73,36 @@ def test_a_phone_that_goes_away_is_waited_for_and_the_job_is_done_again(
     assert one.time.now >= 1040
     assert "went away" in caplog.text and "is back" in caplog.text
     assert one.phone.folders == []
+
+
+def alive(words: list[str]) -> bool:
+    return any(one.info["cmdline"] == words for one in psutil.process_iter(["cmdline"]))
+
+
+def gone(words: list[str]) -> bool:
+    end = time.monotonic() + 5
+    while alive(words) and time.monotonic() < end:
+        time.sleep(0.02)
+    return not alive(words)
+
+
+def test_what_went_on_while_the_phone_was_away_is_killed_before_the_job_is_done_again(one: World) -> None:
+    unplug_at(one, 1, back_after=0)
+    lost = ["sleep", f"60.{os.getpid()}1"]
+    again = f"[ -e ../../lost ] || {{ touch ../../lost; exec {' '.join(lost)}; }}; echo done >out"
+    plug_in = one.phone.plug_in
+
+    def when_it_runs() -> None:
+        end = time.monotonic() + 5
+        while not alive(lost) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert alive(lost)
+        plug_in()
+
+    one.phone.plug_in = when_it_runs  # type: ignore[method-assign]
+    with session(one.attach(), "run-1", {}) as found:
+        assert found.job(["sh", "-c", again], ["out"], 30) == {"out": b"done\n"}
+        assert gone(lost)
 
 
 def test_a_phone_that_was_started_anew_gets_its_files_and_its_mode_again(one: World) -> None:
@@ -191,6 +223,7 @@ def test_signals_in_the_middle_of_a_job_leave_nothing(
     one: World, number: signal.Signals, error: type[BaseException]
 ) -> None:
     """The job that still runs is killed, and a second Ctrl-C while the phone is tidied up does no harm."""
+    job = ["sleep", f"60.{os.getpid()}2"]
 
     def interrupt(command: str) -> None:
         if is_job(command):
@@ -201,10 +234,11 @@ def test_signals_in_the_middle_of_a_job_leave_nothing(
     def run() -> None:
         with signals_raise(), session(one.attach(), "run-1", {}, fixed_performance=True) as found:
             one.phone.before = interrupt
-            found.job(["sh", "-c", "sleep 20; echo x >out"], ["out"], 30)
+            found.job(job, ["out"], 30)
 
     with pytest.raises(error):
         run()
+    assert gone(job)
     assert one.phone.modes == [ON, OFF]
     assert one.phone.folders == []
 

@@ -2,120 +2,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
 from imageqx_export.bench.emulator import apt as apt_module
-from imageqx_export.bench.emulator import root as root_module
 from imageqx_export.bench.emulator.apt import Apt, debian_keyring, debian_mirrors, require_apt, unpack
 from imageqx_export.errors import DeviceError
-
-TOOLS = ("apt-get", "apt-config", "dpkg-deb", "gpg", "tar")
-LACKING = [tool for tool in TOOLS if shutil.which(tool) is None]
-needs_apt = pytest.mark.skipif(bool(LACKING), reason=f"needs {', '.join(LACKING)}")
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A Debian archive in a folder, signed by a key made for these tests."""
-
-    folder: Path
-    keyring: Path
-    home: Path
-
-    def line(self, kind: str = "deb") -> str:
-        return f"{kind} [signed-by={self.keyring}] file:{self.folder} trixie main"
-
-    def apt(self, folder: Path) -> Apt:
-        return Apt(folder, [self.line()], "arm64")
-
-    def index(self) -> Path:
-        return self.folder / "dists/trixie/main/binary-arm64/Packages"
-
-    def sign(self, home: Path | None = None) -> None:
-        """Write Release for what the indexes hold now, and sign it."""
-        suite = self.folder / "dists/trixie"
-        lines = [
-            "Origin: Test", "Suite: trixie", "Codename: trixie", "Architectures: arm64", "Components: main",
-            f"Date: {formatdate(usegmt=True)}", "SHA256:",
-        ]  # fmt: skip
-        for path in sorted((suite / "main").rglob("*")):
-            if path.is_file():
-                data = path.read_bytes()
-                lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} {path.relative_to(suite)}")
-        release, signed = suite / "Release", suite / "InRelease"
-        release.write_text("\n".join(lines) + "\n")
-        gpg(home or self.home, "--clearsign", "--output", str(signed), str(release))
-        release.unlink()
-
-
-def gpg(home: Path, *arguments: str) -> None:
-    subprocess.run(
-        ["gpg", "--batch", "--yes", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback", *arguments],
-        env={**os.environ, "GNUPGHOME": str(home)}, check=True, capture_output=True,
-    )  # fmt: skip
-
-
-def make_key(home: Path) -> None:
-    home.mkdir(mode=0o700)
-    gpg(home, "--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", "never")
-
-
-def add_package(folder: Path, work: Path, name: str, files: dict[str, str], depends: str = "") -> str:
-    """Build a package into the archive's pool and return its paragraph of the index."""
-    tree = work / name
-    (tree / "DEBIAN").mkdir(parents=True)
-    control = f"Package: {name}\nVersion: 1:2.0-1\nArchitecture: arm64\nMaintainer: T <t@example.org>\n"
-    control += f"Depends: {depends}\n" if depends else ""
-    control += "Description: test\n"
-    (tree / "DEBIAN/control").write_text(control)
-    for path, text in files.items():
-        (tree / path).parent.mkdir(parents=True, exist_ok=True)
-        (tree / path).write_text(text)
-    deb = folder / "pool" / f"{name}_2.0-1_arm64.deb"
-    deb.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", str(tree), str(deb)], check=True, capture_output=True)
-    digest = hashlib.sha256(deb.read_bytes()).hexdigest()
-    return f"{control}Filename: pool/{deb.name}\nSize: {deb.stat().st_size}\nSHA256: {digest}\n"
+from tests.bench.debian_archive import Archive, made_keys, make_archive, needs_apt
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Path]]:
-    # The archive's, another one's, and the first one's public half; gpg's agent needs a short path for its socket.
-    base = Path(subprocess.run(["mktemp", "-d"], check=True, capture_output=True, text=True).stdout.strip())
-    ours, others, public = base / "ours", base / "others", base / "public.gpg"
-    try:
-        for home in (ours, others):
-            make_key(home)
-        gpg(ours, "--export", "--output", str(public))
-        public.chmod(0o644)
-        yield ours, others, public
-    finally:
-        for home in (ours, others):
-            subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False, capture_output=True)
-        shutil.rmtree(base)
+def keys() -> Iterator[tuple[Path, Path, Path]]:
+    with made_keys() as made:
+        yield made
 
 
 @pytest.fixture
 def archive(tmp_path: Path, keys: tuple[Path, Path, Path]) -> Archive:
-    folder = tmp_path / "archive"
-    paragraphs = [
-        add_package(folder, tmp_path / "trees", "app", {"usr/bin/app": "run\n"}, "libapp (>= 1)"),
-        add_package(folder, tmp_path / "trees", "libapp", {"lib/aarch64-linux-gnu/libapp.so": "elf\n"}),
-        add_package(folder, tmp_path / "trees", "unrelated", {"usr/bin/unrelated": "no\n"}),
-    ]
-    made = Archive(folder, keys[2], keys[0])
-    made.index().parent.mkdir(parents=True)
-    made.index().write_text("\n".join(paragraphs))
-    made.sign()
-    return made
+    return make_archive(tmp_path / "archive", tmp_path / "trees", keys)
 
 
 @needs_apt
@@ -305,44 +212,3 @@ def test_reads_the_mirrors_of_both_kinds_of_source_lists(tmp_path: Path, monkeyp
     assert sorted(debian_mirrors()) == [
         "http://one.example/debian/", "http://three.example/debian/", "https://two.example/debian/",
     ]  # fmt: skip
-
-
-@needs_apt
-def test_takes_the_first_archive_that_has_the_release(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(apt_module, "KEYRINGS", (archive.keyring,))
-    (archive.folder / "dists/trixie/main/source").mkdir()
-    (archive.folder / "dists/trixie/main/source/Sources").write_text("")
-    archive.sign()
-    monkeypatch.setattr(root_module, "debian_mirrors", lambda: [f"file:{tmp_path}/empty", f"file:{archive.folder}"])
-    with root_module.debian() as apt:
-        assert len(apt.fetch(["app"])) == 2
-
-
-@needs_apt
-def test_no_archive_with_the_release_names_those_that_were_tried(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(apt_module, "KEYRINGS", (archive.keyring,))
-    with pytest.raises(DeviceError, match="--mirror URL") as caught, root_module.debian(f"file:{tmp_path}/empty"):
-        pass
-    assert f"file:{tmp_path}/empty" in str(caught.value.got)
-
-
-@needs_apt
-def test_makes_the_root_and_records_what_went_into_it(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(root_module, "PACKAGES", ("app",))
-    apt = archive.apt(tmp_path / "apt")
-    apt.update()
-    files, versions = root_module.make_root(tmp_path / "part", apt)
-    assert versions == {"app": "1:2.0-1", "libapp": "1:2.0-1"}
-    assert set(files.values()) == {
-        hashlib.sha256((archive.folder / f"pool/{name}_2.0-1_arm64.deb").read_bytes()).hexdigest()
-        for name in ("app", "libapp")
-    }
-    assert (tmp_path / "part/root/usr/bin/app").is_file()

@@ -177,7 +177,7 @@ def int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.filterwarnings("default")  # the converters' own
+@pytest.mark.filterwarnings("ignore")  # the converters' own
 @pytest.mark.parametrize("name", ["tiny.tflite", "tiny.onnx"])
 @pytest.mark.parametrize(("cpu", "isa"), [("cortex-a53", "neon"), ("cortex-a76", "dotprod"), ("i8mm", "i8mm")])
 def test_int8_kernels_are_those_of_the_cpu(cpu: str, isa: str, name: str, int8: Path) -> None:

@@ -32,7 +32,7 @@ class Built(BaseModel):
     Args:
         part: ``"root"``, ``"wheels"`` or ``"qemu"``.
         recipe: What was asked for; its digest is in the folder's name.
-        files: SHA-256 of each file that was downloaded, by its name, which has the version in it.
+        files: SHA-256 of each package that was downloaded, by its file's name; empty where the recipe has the hashes.
         versions: Of what the part has, by name.
         seconds: How long it took to make.
         size_bytes: Of the folder.

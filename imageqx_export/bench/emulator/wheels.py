@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from imageqx_export.artifact import digest
 from imageqx_export.bench.emulator.cache import Made
 from imageqx_export.errors import DeviceError
 from imageqx_export.progress import Progress, silent
@@ -101,7 +100,7 @@ def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent)
             remedy="see that this machine reaches its Python package index, and run it again",
         )  # fmt: skip
     shutil.rmtree(folder / "site" / "bin", ignore_errors=True)  # their scripts start this machine's Python
-    return {requirements.name: digest(requirements)}, installed(folder / "site")
+    return {}, installed(folder / "site")  # the recipe has the hashes
 
 
 def installed(site: Path) -> dict[str, str]:

@@ -1,0 +1,107 @@
+"""Watch the float graph on calibration images: one histogram a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from imageqx_export.progress import Progress, silent
+from imageqx_export.quantize.observers import BINS, Histogram
+from imageqx_export.runtimes import Pixels
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule, Node
+
+BATCH = 8
+Watch = Callable[[str, Tensor], Tensor | None]
+
+
+class Watched(fx.Interpreter):
+    """Run a captured graph and show every named tensor to ``watch``, which may return another in its place."""
+
+    def __init__(self, program: GraphModule, watch: Watch) -> None:
+        super().__init__(program, garbage_collect_values=True)
+        self._watch = watch
+
+    def run_node(self, node: Node) -> Any:
+        """Run one node."""
+        value = super().run_node(node)
+        name = node.meta.get("tensor")
+        other = None if name is None else self._watch(name, value)
+        return value if other is None else other
+
+
+def batches(pixels: Pixels, size: int = BATCH) -> Iterator[Tensor]:
+    """Yield uint8 tensors of up to ``size`` images."""
+    for start in range(0, len(pixels), size):
+        yield torch.from_numpy(np.ascontiguousarray(pixels[start : start + size]))
+
+
+def observe(
+    program: GraphModule,
+    pixels: Pixels,
+    floors: Mapping[str, Tensor] | None = None,
+    *,
+    progress: Progress = silent,
+) -> dict[str, Histogram]:
+    """Return what every named tensor held.
+
+    Args:
+        program: A captured graph for any batch, NHWC.
+        pixels: uint8 [N,224,224,3].
+        floors: Per tensor, the value per channel below which nothing matters (float32 [1,C,1,1]); it counts as that.
+        progress: Opens a bar over two passes: one for the ends, one for the counts.
+    """
+    ends: dict[str, tuple[float, float]] = {}
+    counts: dict[str, Tensor] = {}
+
+    def held(name: str, value: Tensor) -> Tensor:
+        return torch.maximum(value, floors[name]) if floors is not None and name in floors else value
+
+    def widen(name: str, value: Tensor) -> None:
+        value = held(name, value)
+        low, high = (float(v) for v in torch.aminmax(value))
+        known = ends.get(name, (low, high))
+        ends[name] = min(low, known[0]), max(high, known[1])
+
+    def count(name: str, value: Tensor) -> None:
+        low, high = ends[name]
+        found = torch.histc(held(name, value), BINS, low, high if high > low else low + 1e-6)
+        counts[name] = found.double() if name not in counts else counts[name] + found
+
+    steps = 2 * -(-len(pixels) // BATCH)
+    with torch.inference_mode(), progress("watching the float network", steps) as advance:
+        for watch in (widen, count):
+            run = Watched(program, watch)
+            for batch in batches(pixels):
+                run.run(batch)
+                advance()
+    return {name: Histogram(*ends[name], counts[name].numpy().astype(np.int64)) for name in ends}
+
+
+def extremes(program: GraphModule, pixels: Pixels, names: Container[str]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return the smallest and the largest value of each channel of the named tensors, float32 [C] each.
+
+    Args:
+        program: A captured graph for any batch, NHWC.
+        pixels: uint8 [N,224,224,3].
+        names: Tensors [N,C,H,W].
+    """
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def watch(name: str, value: Tensor) -> None:
+        if name not in names:
+            return
+        low, high = value.amin((0, 2, 3)), value.amax((0, 2, 3))
+        known = found.get(name, (low, high))
+        found[name] = torch.minimum(low, known[0]), torch.maximum(high, known[1])
+
+    run = Watched(program, watch)
+    with torch.inference_mode():
+        for batch in batches(pixels):
+            run.run(batch)
+    return found

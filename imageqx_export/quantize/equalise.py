@@ -1,0 +1,98 @@
+"""Give all channels of an activation the same range, without changing what the network computes.
+
+One scale holds a whole tensor, so a channel that is thirty times smaller than the largest has eight levels left.
+Dividing a channel by s and multiplying the next weight's input channel by s changes nothing where the function between
+them is linear. SiLU is not, but x · sigmoid(x) = s · (x' · sigmoid(s · x')) with x' = x / s: one multiplication per
+channel in front of the sigmoid makes it exact.
+
+Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1,
+for ReLU; the gate in front of the sigmoid is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from imageqx_export.export.graph import PhoneGraph
+
+# A channel is not blown up more than this.
+SMALLEST = 1 / 64
+
+
+class GatedSwish(nn.Module):
+    """Return x · sigmoid(gate · x), one gate a channel.
+
+    Args:
+        gate: float32 [C].
+    """
+
+    gate: Tensor
+
+    def __init__(self, gate: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("gate", gate[None, :, None, None].clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x · sigmoid(gate · x) for [N,C,H,W]."""
+        return x * (x * self.gate).sigmoid()
+
+
+class Place(NamedTuple):
+    """Hold one SiLU of the backbone: its path, the convolution before it, and what reads it."""
+
+    path: str
+    parent: nn.Module
+    before: nn.Conv2d
+    after: tuple[nn.Conv2d, ...]
+
+
+def places(graph: PhoneGraph) -> Iterator[Place]:
+    """Yield every SiLU that follows a convolution of the backbone, but those inside squeeze-and-excite."""
+    stages = [(f"early.stages.{i}", stage) for i, stage in enumerate(graph.early.stages)]
+    stages += [(f"late.{i}", stage) for i, stage in enumerate(graph.late)]
+    stem: Any = stages[0][1]
+    first: Any = stages[1][1]
+    yield Place("early.stages.0.1", stem, stem[0], (first[0].block[0][0],))
+    for path, stage in stages[1:-1]:
+        for index, block in enumerate(stage.children()):
+            parts: list[Any] = list(block.block)  # type: ignore[arg-type]
+            for position, part in enumerate(parts[:-2]):
+                following = parts[position + 1]
+                last = position == len(parts) - 3
+                after = (following.fc1, parts[-1][0]) if last else (following[0],)
+                yield Place(f"{path}.{index}.block.{position}.1", part, part[0], after)
+
+
+def channel_scales(largest: Tensor) -> list[float]:
+    """Return s per channel, at most 1: what a channel is divided by to reach the range of the largest.
+
+    Args:
+        largest: Largest magnitude per channel, float32 [C].
+    """
+    return [float(s) for s in (largest / largest.max()).clamp(SMALLEST, 1)]
+
+
+def equalise(graph: PhoneGraph, scales: Mapping[str, tuple[float, ...]]) -> None:
+    """Rescale the named SiLUs' channels, in place; the graph computes the same up to float32's rounding.
+
+    Args:
+        graph: With BatchNorm folded.
+        scales: Per SiLU, by its path, s per channel.
+    """
+    for place in list(places(graph)):
+        if place.path not in scales:
+            continue
+        s = torch.tensor(scales[place.path])
+        place.before.weight.data /= s[:, None, None, None]
+        assert place.before.bias is not None
+        place.before.bias.data /= s
+        for conv in place.after:
+            # A depthwise weight has one input channel per group.
+            shape = (-1, 1, 1, 1) if conv.groups > 1 else (1, -1, 1, 1)
+            conv.weight.data *= s.reshape(shape)
+        place.parent[1] = GatedSwish(s)  # type: ignore[operator]

@@ -1,0 +1,120 @@
+"""Say how a network is quantized: one frozen value, JSON that a person can review and diff."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+ACTIVATION_LEVELS = (-128, 127)
+# −128 is left out, so that the scheme is symmetric and every format's kernels take it.
+WEIGHT_LEVELS = (-127, 127)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ActivationScale(_Frozen):
+    """Say how one tensor between two operations is held: real = scale · (integer − zero_point), int8.
+
+    Args:
+        tensor: The module's path, a colon, and the operation.
+        scale: The step between two integers.
+        zero_point: The integer that stands for 0, in [−128, 127].
+        observer: What chose the range, or ``"fixed"`` where the operation's own range is known (sigmoid: 0…1).
+    """
+
+    tensor: str
+    scale: float = Field(gt=0, allow_inf_nan=False)
+    zero_point: int = Field(ge=-128, le=127)
+    observer: str
+
+
+class WeightScales(_Frozen):
+    """Say how one operation's weight is held: int8 in [−127, 127], per output channel, zero point 0.
+
+    Args:
+        tensor: The operation's name.
+        scales: One step an output channel.
+        observer: What chose them.
+    """
+
+    tensor: str
+    scales: tuple[float, ...]
+    observer: str
+
+
+class ChannelScales(_Frozen):
+    """Say what the channels in front of one SiLU are divided by, so that one step fits them all.
+
+    Args:
+        module: The SiLU's path.
+        scales: One a channel, in (0, 1].
+    """
+
+    module: str
+    scales: tuple[float, ...]
+
+
+class FloatOperation(_Frozen):
+    """Name an operation that stays float32, and why."""
+
+    tensor: str
+    reason: str
+
+
+class CalibrationSet(_Frozen):
+    """Say which images the ranges come from.
+
+    Args:
+        images: How many.
+        sha256: Digest of their pixels, uint8 [N,224,224,3] in order, hexadecimal.
+        source: Where they come from, in words.
+    """
+
+    images: int
+    sha256: str
+    source: str
+
+
+class Recipe(_Frozen):
+    """Hold everything that quantization decides about one checkpoint.
+
+    Args:
+        schema_version: Of this record.
+        precision: ``w8`` (int8 weights, float activations) or ``w8a8`` (int8 activations too).
+        checkpoint_sha256: Of the weights that it is for.
+        calibration: Which images the ranges come from; None for ``w8``, which needs none.
+        channels: Which SiLUs' channels are rescaled; the float network is the same with and without.
+        weights: Every operation with an int8 weight, in the graph's order.
+        activations: Every tensor that is held as int8, likewise; empty for ``w8``.
+        floats: Every operation that stays float32, and why.
+    """
+
+    schema_version: Literal[1] = 1
+    precision: Literal["w8", "w8a8"]
+    checkpoint_sha256: str
+    calibration: CalibrationSet | None = None
+    channels: tuple[ChannelScales, ...] = ()
+    weights: tuple[WeightScales, ...]
+    activations: tuple[ActivationScale, ...] = ()
+    floats: tuple[FloatOperation, ...] = ()
+
+    @property
+    def channel_scales(self) -> dict[str, tuple[float, ...]]:
+        """Per SiLU, by its path, what its channels are divided by."""
+        return {row.module: row.scales for row in self.channels}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if (self.precision == "w8a8") != bool(self.activations):
+            raise ValueError(f"{self.precision} with {len(self.activations)} int8 activations")
+        for field in ("weights", "activations", "floats"):
+            names = [row.tensor for row in getattr(self, field)]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{field} names a tensor twice")
+        if not all(0 < scale <= 1 for row in self.channels for scale in row.scales):
+            raise ValueError("what channels are divided by must lie in (0, 1]")
+        return self
