@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from imageqx_export.artifact import Calibration, digest
-from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.sources import Sources
@@ -38,7 +38,7 @@ from imageqx_export.training.calibrate import (
     logits_of,
 )
 from imageqx_export.training.thresholds import Criterion
-from tests.conftest import Cli
+from tests.conftest import CHECKPOINT, Cli
 
 Array = NDArray[Any]
 BUDGET = Criterion(kind="retake_budget", value=0.25)
@@ -75,6 +75,14 @@ def synthetic(count: int = 400, seed: int = 1) -> tuple[Logits, LabelledPhotos]:
 
 def probabilities(logits: Logits) -> tuple[Array, Array]:
     return logits.quality.softmax(1).numpy(), logits.explanations.sigmoid().numpy()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the shipped weights as they were before they were calibrated."""
+    path = tmp_path_factory.mktemp("plain") / "imageqx.safetensors"
+    save_checkpoint(load_checkpoint(CHECKPOINT)[1], spec(), {}, {}, path)
+    return path
 
 
 @pytest.fixture(scope="module")
