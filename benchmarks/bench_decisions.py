@@ -36,7 +36,7 @@ SLOWER = (0.0, 0.02, 0.05, 0.10)
 MOST_FALSE_ALARMS, FEWEST_AT_5, FEWEST_AT_10, MOST_SILENT_AT_10 = 0.01, 0.80, 0.95, 0.05
 RULES = {
     "the rule": Rules(),
-    "limit on the point estimate": Rules(margin=0.0),
+    "limit on the point estimate": Rules(bound_level=0.5),
 }
 
 Runs = list[list[list[float]]]
@@ -145,7 +145,7 @@ def summarised(runs: Runs) -> list[RunTimes]:
 def slowed(run: RunTimes, slower: float) -> RunTimes:
     """Return a run of a file whose every inference takes so much more."""
     factor = 1 + slower
-    return RunTimes(tuple(factor * m for m in run.medians))
+    return RunTimes(tuple(factor * m for m in run.medians), tuple(factor * f for f in run.floors))
 
 
 def rate(runs: dict[str, list[RunTimes]], slower: float, rules: Rules, trials: int, seed: int) -> dict[str, Any]:

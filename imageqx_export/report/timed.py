@@ -61,7 +61,7 @@ def _fill(say: Say, result: Judgement, baseline: int, current: int) -> None:
     say.numbers.update(noise=result.noise, threshold=result.threshold)
     say.numbers.update(baseline_runs=float(baseline), current_runs=float(current))
     for index, move in enumerate(result.moves, 1):
-        say.numbers.update({f"change_{index}": move.change, f"p_{index}": move.p})
+        say.numbers.update({f"change_{index}": move.change, f"p_{index}": move.p, f"floor_{index}": move.floor})
 
 
 def _one_file(side: Sequence[Found]) -> list[Found]:
@@ -89,4 +89,4 @@ def _times(side: Sequence[Found]) -> list[RunTimes]:
 
 
 def _median(side: Sequence[Found]) -> float | None:
-    return statistics.median(run.time for run in _times(side)) if side else None
+    return statistics.median(run.median for run in _times(side)) if side else None
