@@ -211,9 +211,9 @@ def _verdict(moves: Sequence[Move], blind: bool, rules: Rules) -> tuple[Verdict,
 
     if repeated(slower):
         return Verdict.REGRESSION, f"slower in {slower} of {runs}: {changes}"
-    if slower:
-        rest = "measure again" if len(moves) < rules.repeats else "the others do not repeat it"
-        return Verdict.SUSPICIOUS, f"slower in {slower} of {runs}: {changes}; {rest}"
+    refuted = len(moves) > rules.repeats and 2 * slower < len(moves)
+    if slower and not refuted:
+        return Verdict.SUSPICIOUS, f"slower in {slower} of {runs}: {changes}; measure again"
     if any(move.disturbed for move in moves):
         floors = ", ".join(share(move.floor, sign=True) for move in moves)
         return Verdict.SUSPICIOUS, f"{changes}, but the fastest inferences {floors}: the machine was busy"
@@ -221,4 +221,4 @@ def _verdict(moves: Sequence[Move], blind: bool, rules: Rules) -> tuple[Verdict,
         return Verdict.INSUFFICIENT, f"{changes}; a slow-down of {share(rules.seen, digits=0)} could hide in the noise"
     if repeated(faster):
         return Verdict.IMPROVED, f"faster in {faster} of {runs}: {changes}"
-    return Verdict.NO_CHANGE, changes
+    return Verdict.NO_CHANGE, changes + ("; the other runs do not repeat it" if slower else "")

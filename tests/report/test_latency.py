@@ -103,6 +103,7 @@ def test_what_comes_out() -> None:
     assert verdict(baseline, [*runs(1, 1, slow=1.10), *runs(2, 1)]) is Verdict.SUSPICIOUS
     assert verdict(baseline, [*runs(1, 2, slow=1.10), *runs(2, 2)]) is Verdict.SUSPICIOUS
     assert verdict(baseline, [*runs(1, 2, slow=1.10), *runs(2, 1)]) is Verdict.REGRESSION
+    assert verdict(baseline, [*runs(1, 1, slow=1.10), *runs(2, 2)]) is Verdict.NO_CHANGE  # most do not repeat it
     assert verdict(baseline, runs(1, 2, slow=1.02)) is Verdict.NO_CHANGE  # real, significant, and less than counts
 
 
