@@ -81,7 +81,7 @@ artifacts/imageqx/manifest.json: | $(STAMP)
 	$(BIN)/imageqx export
 
 test-emulator: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test the emulated phones for real
-	$(BIN)/python -m pytest tests/slow/test_emulated_phones.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/slow/test_emulated_phones.py
 
 test-adb: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test attached phones against Debian's real adbd
 	$(BIN)/python tests/slow/apart.py $(BIN)/python -m pytest tests/slow/test_adb.py

@@ -19,7 +19,7 @@ from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench import litert_layers, runner
 from imageqx_export.bench.adb_benchmark import RUNS, abi_of
 from imageqx_export.bench.adb_facts import Python, describe, find_python, sensor_facts, sensors
-from imageqx_export.bench.adb_order import alone, signals_raise
+from imageqx_export.bench.adb_order import alone
 from imageqx_export.bench.adb_phone import Clock, Limits, Phone
 from imageqx_export.bench.adb_pick import attached, pick, reach_server, server_version
 from imageqx_export.bench.adb_session import Session, session
@@ -28,6 +28,7 @@ from imageqx_export.bench.adb_thermal import refuse_hopeless
 from imageqx_export.bench.adb_ways import PROFILER, RUNNER, TOOL, RunnerWay, ToolWay, Way
 from imageqx_export.bench.golden import golden_error
 from imageqx_export.bench.protocol import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.signals import signals_raise
 from imageqx_export.errors import DeviceError, MeasurementError
 
 log = logging.getLogger(__name__)

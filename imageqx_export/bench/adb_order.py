@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from imageqx_export.errors import DeviceError
 
@@ -41,29 +40,12 @@ def alone(serial: str) -> Iterator[None]:
 
 
 @contextmanager
-def signals_raise() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise, as Ctrl-C does, instead of ending the process at once."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    with _handled([number for number in _SIGNALS if number != signal.SIGINT], leave):
-        yield
-
-
-@contextmanager
 def undisturbed() -> Iterator[None]:
     """Ignore Ctrl-C and its like, for a block that does not last long."""
-    with _handled(_SIGNALS, signal.SIG_IGN):
-        yield
-
-
-@contextmanager
-def _handled(numbers: list[signal.Signals], handler: object) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield
         return
-    before = {number: signal.signal(number, handler) for number in numbers}  # type: ignore[arg-type]
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from imageqx_export.bench.protocol import BenchRun
 from imageqx_export.report.comparable import Found, full, incomparable, like, missing, too_little
 from imageqx_export.report.latency import Judgement, RunTimes, judge
-from imageqx_export.report.said import Say
+from imageqx_export.report.said import Say, share
 from imageqx_export.report.verdicts import Decision, Quantity, Rules, Verdict
 
 
@@ -42,9 +42,7 @@ def decide_latency(
         return say(Verdict.INSUFFICIENT, "no run of this machine, these tools and this protocol has enough samples")
     result = judge(_times(baseline), _times(current), rules, _repeats(artifact, target, baseline, current, history))
     if result is None:
-        count = f"{len(baseline)} {'run' if len(baseline) == 1 else 'runs'}"
-        least = f"at least {rules.baseline_runs} are needed to measure the A/A noise"
-        return say(Verdict.INSUFFICIENT, f"the baseline has {count} to compare with; {least}")
+        return say(Verdict.INSUFFICIENT, _too_few(_times(baseline), _times(current), rules))
     same = baseline[-1][1].sha256 == current[-1][1].sha256 and result.verdict is not Verdict.NO_CHANGE
     left = len(new) - len(current)
     _fill(say, result, len(baseline), len(current))
@@ -56,12 +54,24 @@ def decide_latency(
     )
 
 
+def _too_few(baseline: Sequence[RunTimes], current: Sequence[RunTimes], rules: Rules) -> str:
+    calm = sum(run.unrest <= rules.unrest for run in baseline)
+    if current and not any(run.unrest <= rules.unrest for run in current):
+        rest = ", ".join(share(run.unrest) for run in current)
+        return (
+            f"the machine was busy: the faster quarter of the processes differ by {rest}; at most {share(rules.unrest)}"
+        )
+    known = f"the baseline has {len(baseline)} {'run' if len(baseline) == 1 else 'runs'} to compare with"
+    busy = f", {calm} of a calm machine" if calm < len(baseline) else ""
+    return f"{known}{busy}; at least {rules.baseline_runs} are needed to measure the A/A noise"
+
+
 def _fill(say: Say, result: Judgement, baseline: int, current: int) -> None:
     say.before, say.after = result.before, result.after
     say.numbers.update(noise=result.noise, threshold=result.threshold)
     say.numbers.update(baseline_runs=float(baseline), current_runs=float(current))
     for index, move in enumerate(result.moves, 1):
-        say.numbers.update({f"change_{index}": move.change, f"p_{index}": move.p, f"floor_{index}": move.floor})
+        say.numbers.update({f"change_{index}": move.change, f"p_{index}": move.p})
 
 
 def _one_file(side: Sequence[Found]) -> list[Found]:
@@ -89,4 +99,4 @@ def _times(side: Sequence[Found]) -> list[RunTimes]:
 
 
 def _median(side: Sequence[Found]) -> float | None:
-    return statistics.median(run.median for run in _times(side)) if side else None
+    return statistics.median(run.time for run in _times(side)) if side else None

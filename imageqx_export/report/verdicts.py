@@ -62,8 +62,9 @@ class Rules(_Frozen):
         alpha: Significance of the Mann–Whitney U test, two-sided.
         slow_down: The smallest relative slow-down that counts.
         seen: The relative slow-down that a run must be able to see before it says "no change".
-        noise_level: One-sided: how seldom (1 − this) a run of the same files may move by more than the A/A noise.
-        bound_level: One-sided, of the upper bound of a move.
+        level: One-sided: how seldom (1 − this) a run of the same file may move by more than the A/A noise.
+        margin: How much of the A/A noise a move may lack of ``slow_down``; 0 puts the limit on the point estimate.
+        unrest: The most by which the faster quarter of a run's processes may differ, relative; beyond, it is no run.
         repeats: Current runs that must show a slow-down.
         baseline_runs: Runs of the baseline from which the A/A noise is measured, ≥ 2.
     """
@@ -74,8 +75,9 @@ class Rules(_Frozen):
     alpha: float = Field(default=0.01, gt=0, lt=1)
     slow_down: float = Field(default=0.05, gt=0)
     seen: float = Field(default=0.10, gt=0)
-    noise_level: float = Field(default=0.99, gt=0.5, lt=1)
-    bound_level: float = Field(default=0.95, ge=0.5, lt=1)
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    margin: float = Field(default=1.0, ge=0, le=1)
+    unrest: float = Field(default=0.05, gt=0)
     repeats: int = Field(default=2, ge=1)
     baseline_runs: int = Field(default=3, ge=2)
 

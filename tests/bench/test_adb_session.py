@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from imageqx_export.bench.adb_order import alone, signals_raise, undisturbed
+from imageqx_export.bench.adb_order import alone, undisturbed
 from imageqx_export.bench.adb_session import session
 from imageqx_export.bench.adb_site import Supply
+from imageqx_export.bench.signals import signals_raise
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.bench.fakes_adb import World, world
 

@@ -177,6 +177,17 @@ def test_a_baseline_of_two_runs_measures_no_noise() -> None:
     assert "the baseline has 2 runs to compare with; at least 3 are needed" in found.reason
 
 
+def test_a_busy_machine_is_undecided() -> None:
+    before, after = sides()
+    rng = np.random.default_rng(3)
+    busy = [bench_run(50 + k, [measurement(rng, version="b", process=0.3)], commit="b" * 40) for k in range(2)]
+    found = only(before, side(*busy), Quantity.LATENCY)
+    assert found.verdict is Verdict.INSUFFICIENT
+    assert found.reason.startswith("the machine was busy: the faster quarter of the processes differ by ")
+    found = only(side(*busy, *before.runs[:2]), after, Quantity.LATENCY)
+    assert found.verdict is Verdict.INSUFFICIENT
+
+
 def test_the_history_lends_its_runs_of_the_same_file() -> None:
     before, after = sides(baseline=2)
     more = sides(seed=5, baseline=4)[0].runs

@@ -14,7 +14,7 @@ from imageqx_export.artifact import Artifact, Format, Precision, digest, size_of
 from imageqx_export.bench.emulated import EmulatedTarget
 from imageqx_export.bench.emulator import CPUS, cache
 from imageqx_export.bench.emulator.kernels import work
-from imageqx_export.bench.protocol import QUICK
+from imageqx_export.bench.protocol import QUICK, Instructions
 from imageqx_export.bench.stage import measure
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.parity import TOLERANCES, read_manifest
@@ -44,6 +44,7 @@ def artifact(format: Format, precision: Precision) -> Artifact:
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the artifacts, with the first golden pictures only."""
     folder = tmp_path_factory.mktemp("few")
+    shutil.copy(FOLDER / "manifest.json", folder)
     shutil.copytree(FOLDER / "golden", folder / "golden")
     rows = json.loads((FOLDER / "golden/expected.json").read_text())
     (folder / "golden/expected.json").write_text(json.dumps({name: rows[name] for name in sorted(rows)[:PICTURES]}))
@@ -94,30 +95,34 @@ def multiply_accumulates() -> float:
     return float(counter.get_total_flops()) / 2
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_counts_repeat_within_half_a_percent_and_float_kernels_are_neon(
-    phone: EmulatedTarget, format: Format, multiply_accumulates: float
-) -> None:
-    one = artifact(format, Precision.FP32)
+def count(phone: EmulatedTarget, one: Artifact) -> Instructions:
     counted = phone.instructions(one, QUICK)
     assert counted is not None
     assert len(counted.repeats) >= 2
     assert counted.spread < 0.005
-    assert phone.kernels(one) == "neon"
-    # Every product of the network was seen; there are more of them, as not every register is full.
-    done = work(phone.opcodes(one))["neon"]
+    return counted
+
+
+@pytest.mark.parametrize(
+    ("cpu", "format"),
+    [
+        ("cortex-a53", Format.TFLITE),
+        ("cortex-a76", Format.TFLITE),
+        ("cortex-a76", Format.ONNX),
+        ("i8mm", Format.ONNX),
+    ],
+)
+def test_counts_repeat_within_half_a_percent_and_float_kernels_are_neon(
+    cpu: str, format: Format, few: Path, multiply_accumulates: float
+) -> None:
+    one = artifact(format, Precision.FP32)
+    with opened(cpu, few) as phone:
+        counted = count(phone, one)
+        assert phone.kernels(one) == "neon"
+        # Every product of the network was seen; there are more of them, as not every register is full.
+        done = work(phone.opcodes(one))["neon"]
     assert multiply_accumulates <= done < 1.5 * multiply_accumulates
     assert counted.count > done / 4
-
-
-def test_counts_repeat_in_another_session(few: Path) -> None:
-    one, counts = artifact(Format.TFLITE, Precision.FP32), []
-    for _ in range(2):
-        with opened("cortex-a76", few) as target:
-            counted = target.instructions(one, QUICK)
-            assert counted is not None
-            counts.append(counted.count)
-    assert abs(counts[0] - counts[1]) / counts[0] < 0.005
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -191,6 +196,14 @@ def test_int8_kernels_are_those_of_the_cpu(cpu: str, isa: str, name: str, int8: 
     assert not any(opcodes[op] for op in opcodes for start in forbidden.get(cpu, ()) if op.startswith(start))
 
 
+def test_counts_repeat_in_another_session(int8: Path) -> None:
+    one, counts = tiny(int8, "tiny.onnx", Format.ONNX), []
+    for _ in range(2):
+        with opened("cortex-a76", int8) as phone:
+            counts.append(count(phone, one).count)
+    assert abs(counts[0] - counts[1]) / counts[0] < 0.005
+
+
 @pytest.fixture
 def copied(tmp_path: Path, few: Path) -> Path:
     return Path(shutil.copytree(few, tmp_path / "copied"))
@@ -223,14 +236,15 @@ def test_a_slow_emulator_is_killed() -> None:
         target.max_error(artifact(Format.ONNX, Precision.FP32))
 
 
-def test_the_whole_stage_reports_no_time() -> None:
-    run = measure(FOLDER, EmulatedTarget("cortex-a76"), QUICK, precisions={Precision.FP32})
+def test_the_whole_stage_reports_no_time(few: Path) -> None:
+    formats = {Format.COREML, Format.TFLITE}
+    run = measure(few, EmulatedTarget("cortex-a76"), QUICK, formats=formats, precisions={Precision.FP32})
     found = {m.format: m for m in run.measurements}
+    assert found.keys() == formats
     assert found[Format.COREML].unavailable == "Core ML runs on Apple's systems only"
-    for format in (Format.TFLITE, Format.ONNX):
-        one = found[format]
-        assert (one.unavailable, one.notes, one.samples, one.seconds, one.layers) == (None, (), (), (), ())
-        assert one.instructions is not None
-        assert one.kernels == "neon"
-        assert one.max_error is not None
-        assert one.peak_memory_bytes is not None
+    one = found[Format.TFLITE]
+    assert (one.unavailable, one.notes, one.samples, one.seconds, one.layers) == (None, (), (), (), ())
+    assert one.instructions is not None
+    assert one.kernels == "neon"
+    assert one.max_error is not None
+    assert one.peak_memory_bytes is not None
