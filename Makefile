@@ -17,7 +17,7 @@ COMPILE := $(UV) pip compile -q pyproject.toml --all-extras --group dev --univer
 TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
-.PHONY: help setup export test check lock lock-check bench report baseline emulator test-emulator test-adb test-report \
+.PHONY: help setup export test check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb test-report \
 	lint-ci bench-export bench-train bench-harness bench-decisions train clean
 
 help: ## Show this list
@@ -79,6 +79,9 @@ emulator: $(STAMP) ## Build the emulated phones in the user's cache, once
 
 artifacts/imageqx/manifest.json: | $(STAMP)
 	$(BIN)/imageqx export
+
+test-int8: $(STAMP) ## Test what the w8a8 files hold, and which kernels ONNX Runtime takes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/slow/test_int8_*.py
 
 test-emulator: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test the emulated phones for real
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/slow/test_emulated_phones.py

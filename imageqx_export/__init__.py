@@ -1,4 +1,4 @@
-"""imageqx-export: one checkpoint, six verified files for phones.
+"""imageqx-export: one checkpoint, twelve verified files for phones.
 
 The names here are the public ones; each is loaded when it is first used, so that importing the package is quick.
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from imageqx_export.parity import ParityReport, compare_artifacts
     from imageqx_export.predict import Verdict, judge_photos
     from imageqx_export.preprocess import load_pixels
+    from imageqx_export.quantize.model import QuantizedModel
+    from imageqx_export.quantize.recipe import Recipe
+    from imageqx_export.quantize.stage import make_recipe, read_recipe, write_recipe
     from imageqx_export.runtimes import Runtime, load_runtime
     from imageqx_export.training.calibrate import choose_thresholds
     from imageqx_export.training.config import TrainingConfig
@@ -60,6 +63,9 @@ _ROOMS = {
     "parity": ("ParityReport", "compare_artifacts"),
     "predict": ("Verdict", "judge_photos"),
     "preprocess": ("load_pixels",),
+    "quantize.model": ("QuantizedModel",),
+    "quantize.recipe": ("Recipe",),
+    "quantize.stage": ("make_recipe", "read_recipe", "write_recipe"),
     "runtimes": ("Runtime", "load_runtime"),
     "training.calibrate": ("choose_thresholds",),
     "training.config": ("TrainingConfig",),
@@ -80,6 +86,8 @@ __all__ = [
     "ParityReport",
     "Precision",
     "Preprocessing",
+    "QuantizedModel",
+    "Recipe",
     "Runtime",
     "Sources",
     "TensorSpec",
@@ -93,8 +101,11 @@ __all__ = [
     "load_checkpoint",
     "load_pixels",
     "load_runtime",
+    "make_recipe",
+    "read_recipe",
     "save_checkpoint",
     "train",
+    "write_recipe",
 ]
 
 

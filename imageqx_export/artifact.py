@@ -24,10 +24,15 @@ class Format(StrEnum):
 
 
 class Precision(StrEnum):
-    """Name a numeric scheme by what it truly is; there is no bare "int8"."""
+    """Name a numeric scheme by what it truly is; there is no bare "int8".
+
+    ``w8``: weights int8, activations float. ``w8a8``: both int8, but for the heads.
+    """
 
     FP32 = "fp32"
     FP16 = "fp16"
+    W8 = "w8"
+    W8A8 = "w8a8"
 
 
 class _Frozen(BaseModel):
@@ -196,6 +201,7 @@ class Manifest(_Frozen):
         artifacts: One entry per file that was written.
         unavailable: Per format that could not be written here, the reason.
         golden: Digest of each file under ``golden/``, by relative path.
+        recipes: Digest of each file under ``quantization/``, by relative path: how a quantized precision was made.
     """
 
     schema_version: Literal[1] = 1
@@ -204,6 +210,7 @@ class Manifest(_Frozen):
     artifacts: tuple[Artifact, ...]
     unavailable: dict[str, str] = Field(default_factory=dict)
     golden: dict[str, str] = Field(default_factory=dict)
+    recipes: dict[str, str] = Field(default_factory=dict)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 CHECKPOINT = ROOT / "models" / "imageqx.safetensors"
+EXPORTED = ("fp32", "fp16", "w8")
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -28,6 +29,14 @@ def run_cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Compl
 
 
 @pytest.fixture(scope="session")
+def sizes_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the shipped budgets without those of accuracy, which take make export a minute."""
+    path = tmp_path_factory.mktemp("budgets") / "budgets.toml"
+    path.write_text((ROOT / "benchmarks" / "budgets.toml").read_text(encoding="utf-8").partition("[accuracy]")[0])
+    return path
+
+
+@pytest.fixture(scope="session")
 def cli() -> Cli:
     return run_cli
 
@@ -38,13 +47,18 @@ def checkpoint() -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export the six artifacts of the shipped checkpoint, once for all workers; read them, do not change them."""
+def exported(tmp_path_factory: pytest.TempPathFactory, sizes_alone: Path) -> Path:
+    """Export the shipped checkpoint, once for all workers; read the artifacts, do not change them.
+
+    Without w8a8, whose conversions take as long as all others together: test_integers.py has its own.
+    """
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exported"
     with FileLock(f"{out}.lock"):
         if not (out / "report.json").exists():
-            result = run_cli("export", "--out", out, "--json")
+            result = run_cli(
+                "export", "--precisions", ",".join(EXPORTED), "--out", out, "--json", "--budgets", sizes_alone
+            )
             assert result.returncode == 0, result.stdout + result.stderr
             (out / "report.json").write_text(result.stdout)
     return out / "imageqx"

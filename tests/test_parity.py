@@ -21,7 +21,8 @@ from imageqx_export.artifact import Manifest, Precision, digest
 from imageqx_export.errors import DatasetError, ParityError
 from imageqx_export.networks.imageqx_spec import spec
 from imageqx_export.parity import TOLERANCES, OutputParity, Tolerance, compare_outputs
-from tests.conftest import Cli
+from imageqx_export.quantize.stage import read_recipe, write_recipe
+from tests.conftest import EXPORTED, Cli
 
 SPEC = spec()
 FP32 = TOLERANCES[Precision.FP32]
@@ -44,7 +45,18 @@ def compare(got: Outputs, tolerance: Tolerance = FP32) -> dict[str, OutputParity
 def test_tolerances_are_the_published_ones() -> None:
     assert Tolerance(max_abs=1e-4, agreement=1.0, margin=1e-3) == TOLERANCES[Precision.FP32]
     assert Tolerance(max_abs=5e-3, agreement=0.995, margin=0.0) == TOLERANCES[Precision.FP16]
+    assert TOLERANCES[Precision.W8] == TOLERANCES[Precision.W8A8] == Tolerance(max_abs=1e-2, agreement=0.999, margin=0)
     assert set(TOLERANCES) == set(Precision)
+
+
+def test_without_a_tolerance_it_is_measured_and_not_judged() -> None:
+    got = outputs()
+    got["explanations"] = 1 - got["explanations"]
+    row = compare_outputs(SPEC, outputs(), got, None)[1]
+    assert row.problems == () and row.differing > 0
+    assert row.max_abs == pytest.approx(np.abs(2 * outputs()["explanations"] - 1).max(), abs=1e-6)
+    got["explanations"][0] = np.nan
+    assert compare_outputs(SPEC, outputs(), got, None)[1].problems
 
 
 def test_equal_outputs_pass_exactly() -> None:
@@ -204,13 +216,40 @@ def resign(folder: Path) -> None:
     (folder / "manifest.json").write_text(manifest.model_copy(update={"artifacts": fresh}).model_dump_json())
 
 
-def test_all_six_pass_and_json_says_so(exported: Path) -> None:
-    report = json.loads((exported.parent / "report.json").read_text())
-    assert report["parity"]["passed"] is True
-    assert report["parity"]["images"] >= 64
-    assert len(report["parity"]["artifacts"]) == 6
-    assert all(len(row["outputs"]) == 3 and row["passed"] for row in report["parity"]["artifacts"])
-    assert report["parity"] == {"passed": True, **report["parity"]}
+def test_all_pass_and_json_tells_both_losses_apart(exported: Path) -> None:
+    report = json.loads((exported.parent / "report.json").read_text())["parity"]
+    assert report["passed"] is True
+    assert report["images"] >= 64
+    assert len(report["artifacts"]) == 3 * len(EXPORTED)
+    assert all(len(row["outputs"]) == 3 and row["passed"] for row in report["artifacts"])
+    (loss,) = report["quantization"]
+    assert (loss["precision"], loss["recipe"]) == ("w8", "quantization/imageqx_w8.json")
+    # Rounding weights to 8 bits changes something; storing the rounded ones in a file, a hundred times less.
+    converted = [row for row in report["artifacts"] if row["precision"] == "w8" and row["path"].endswith(".tflite")]
+    for lost, kept in zip(loss["outputs"], converted[0]["outputs"], strict=True):
+        assert lost["output"] == kept["output"]
+        assert 100 * kept["mean_abs"] < lost["mean_abs"] < 0.05
+
+
+def test_w8_is_not_compared_with_the_float_network(exported: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """With a recipe of coarser scales the same file must fail; against the float network it would be as it was."""
+    folder = tmp_path / "imageqx"
+    shutil.copytree(exported, folder, ignore=shutil.ignore_patterns("*.mlpackage", "*fp*"))
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    path = folder / "quantization" / "imageqx_w8.json"
+    kept = tuple(a for a in manifest.artifacts if str(a.path) == "imageqx_w8.onnx")
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"artifacts": kept}).model_dump_json())
+    assert parity.compare_artifacts(folder, checkpoint, parity.generated_pixels(4)).passed
+    recipe = read_recipe(path)
+    coarser = tuple(row.model_copy(update={"scales": tuple(8 * s for s in row.scales)}) for row in recipe.weights)
+    write_recipe(path, recipe.model_copy(update={"weights": coarser}))
+    with pytest.raises(ParityError, match="recipe is not the one"):
+        parity.compare_artifacts(folder, checkpoint, parity.generated_pixels(1))
+    changed = manifest.model_copy(update={"artifacts": kept, "recipes": {path.name: digest(path)}})
+    (folder / "manifest.json").write_text(changed.model_dump_json())
+    report = parity.compare_artifacts(folder, checkpoint, parity.generated_pixels(4))
+    assert not report.passed
+    assert "max |Δ|" in report.artifacts[0].outputs[0].problems[0]
 
 
 def change_weight(path: Path) -> None:

@@ -20,6 +20,8 @@ def test_the_public_names() -> None:
         "ParityReport",
         "Precision",
         "Preprocessing",
+        "QuantizedModel",
+        "Recipe",
         "Runtime",
         "Sources",
         "TensorSpec",
@@ -33,8 +35,11 @@ def test_the_public_names() -> None:
         "load_checkpoint",
         "load_pixels",
         "load_runtime",
+        "make_recipe",
+        "read_recipe",
         "save_checkpoint",
         "train",
+        "write_recipe",
     ]
 
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from imageqx_export.cli import artifacts, bench, data, emulator, measuring, report, training
+from imageqx_export.cli import artifacts, bench, data, emulator, measuring, quantize, report, training
 from imageqx_export.errors import ImageQXError, StoppedError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(artifacts.app)
 app.add_typer(training.app)
+app.add_typer(quantize.app)
 app.add_typer(measuring.app)
 app.add_typer(bench.app)
 app.add_typer(report.app)

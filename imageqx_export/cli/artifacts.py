@@ -18,21 +18,31 @@ def _one_thread_each() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@app.command(epilog="Example: imageqx export --formats onnx,tflite --precisions fp16 --out artifacts")
+@app.command(epilog="Example: imageqx export --formats onnx,tflite --precisions fp16,w8a8 --out artifacts")
 def export(
     model: Annotated[str, typer.Option(help="The network.")] = "imageqx",
     checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
     formats: Annotated[str, typer.Option(help="Of onnx, coreml, tflite; with commas.")] = "onnx,coreml,tflite",
-    precisions: Annotated[str, typer.Option(help="Of fp32, fp16; with commas.")] = "fp32,fp16",
+    precisions: Annotated[str, typer.Option(help="Of fp32, fp16, w8, w8a8; with commas.")] = "fp32,fp16",
     out: Annotated[Path, typer.Option(help="The folder of all models' artifacts.")] = Path("artifacts"),
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Go on without formats that lack a library.")
     ] = False,
+    recipe: Annotated[
+        list[Path] | None, typer.Option(help="A recipe to quantize with, else the checkpoint's.", metavar="JSON")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="256 photos or more to make w8a8's recipe with.", metavar="DIR")
+    ] = None,
+    budgets: Annotated[
+        Path | None, typer.Option(help="What they may weigh and cost, else benchmarks/budgets.toml.", metavar="TOML")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the artifacts of a checkpoint and compare each with it; exit 1 if one differs too much."""
+    """Write the artifacts of a checkpoint and compare each with PyTorch; exit 1 if one differs or weighs too much."""
     _one_thread_each()
     from imageqx_export.artifact import Format, Precision
+    from imageqx_export.budgets import find_budgets
     from imageqx_export.export import stage
     from imageqx_export.progress import bar
     from imageqx_export.show import artifacts as show
@@ -44,10 +54,13 @@ def export(
         formats=[Format(name) for name in stage.parse_names("format", formats, Format)],
         precisions=[Precision(name) for name in stage.parse_names("precision", precisions, Precision)],
         allow_missing=allow_missing,
+        recipes=recipe or (),
+        calibration=calibration,
+        budgets=find_budgets(budgets),
         progress=bar,
     )
     show.exported(result, as_json=json)
-    raise typer.Exit(0 if result.parity.passed else 1)
+    raise typer.Exit(0 if result.passed else 1)
 
 
 @app.command(epilog="Example: imageqx parity artifacts/imageqx --photos my_photos --json")
@@ -57,7 +70,7 @@ def parity(
     photos: PhotosOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare every artifact with the checkpoint, on painted photos or on yours; exit 1 if one differs too much."""
+    """Compare every artifact with PyTorch, on painted photos or on yours; exit 1 if one differs too much."""
     _one_thread_each()
     from imageqx_export import parity as stage
     from imageqx_export.progress import bar

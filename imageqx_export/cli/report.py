@@ -38,14 +38,14 @@ def report(
     target: TargetsOption = None,
     size_budget: Annotated[int, typer.Option(min=0, help="Bytes that a file may grow.")] = 0,
     budgets: Annotated[
-        Path | None, typer.Option(help="A TOML file whose [size_bytes] says the most bytes by file name.")
+        Path | None, typer.Option(help="A TOML file such as benchmarks/budgets.toml, whose [size_bytes] is read.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder to write; an earlier report is replaced.")] = Path("report"),
     json: JsonOption = False,
 ) -> None:
     """Say what changed, with reasons; exit 0 if nothing regressed, 1 if something did, 2 if it cannot be decided."""
+    from imageqx_export.budgets import read_budgets
     from imageqx_export.report import stage
-    from imageqx_export.report.budgets import read_budgets
     from imageqx_export.report.verdicts import Rules
     from imageqx_export.show import report as show
 
@@ -58,7 +58,7 @@ def report(
         baseline_artifacts=baseline_artifacts,
         evaluations=evaluation or (),
         targets=target or (),
-        rules=Rules(size_growth=size_budget, size_budgets=read_budgets(budgets)),
+        rules=Rules(size_growth=size_budget, size_budgets={} if budgets is None else read_budgets(budgets).size_bytes),
     )
     stage.write(result, out)
     show.reported(result, out, as_json=json)

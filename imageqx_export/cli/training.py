@@ -15,9 +15,11 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command(
     epilog="Examples: imageqx train --photos my_photos --init lite0 --epochs 12 --small-epochs 10 --seeds 5 "
     "--retake-budget 0.05 · imageqx train --annotations ratings.csv --images photos --soft-labels · on every GPU of a "
-    "machine: torchrun --nproc-per-node gpu --no-python imageqx train ..."
+    "machine: torchrun --nproc-per-node gpu --no-python imageqx train ... · weights for int8: imageqx train --qat "
+    "--init models/imageqx.safetensors --out models/imageqx.w8a8.json --photos my_photos"
 )
 def train(
+    context: typer.Context,
     photos: Annotated[
         Path | None,
         typer.Option(help="Photos in lesion/, healthy_skin/ and no_skin/, spoilt on purpose.", metavar="DIR"),
@@ -27,7 +29,7 @@ def train(
     ] = None,
     images: Annotated[Path | None, typer.Option(help="The table's photos.", metavar="DIR")] = None,
     out: Annotated[
-        Path, typer.Option(help="The checkpoint to write; its card and state lie beside it.")
+        Path, typer.Option(help="The checkpoint to write; its card and state lie beside it. With --qat, the recipe.")
     ] = DEFAULT_CHECKPOINT,
     epochs: Annotated[int, typer.Option(min=1)] = 39,
     samples: Annotated[int, typer.Option(min=1, help="Samples an epoch.")] = 2048,
@@ -67,9 +69,27 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over, even if there is a state to resume from.")
     ] = False,
+    qat: Annotated[
+        bool,
+        typer.Option(
+            "--qat",
+            help="Instead, fine-tune the checkpoint --init in its w8a8 form, with itself in float as the teacher, and "
+            "write the recipe --out and its weights; then --epochs is 3, --batch-size 16, --learning-rate 0.002 (int8 "
+            "steps) and --ema-decay 0.98 unless given.",
+        ),
+    ] = False,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="With --qat: where its ranges come from; else --out as it is, or a new one.", metavar="JSON"),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train on rated photos, on photos that are spoilt on purpose, and on painted scenes; resumes by itself."""
+    if qat or recipe is not None:
+        from imageqx_export.cli.qat import fine_tune
+
+        fine_tune(context)
+        return
     from imageqx_export.data.sources import Sources
     from imageqx_export.progress import bar
     from imageqx_export.show import training as show

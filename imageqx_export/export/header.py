@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
+
+if TYPE_CHECKING:
+    from imageqx_export.quantize.model import QuantizedModel
 
 AUTHOR = "imageqx-export"
 LICENSE = "Apache-2.0"
@@ -22,15 +28,19 @@ def versions(distributions: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def header(checkpoint: Checkpoint, precision: Precision) -> dict[str, str]:
+def header(
+    checkpoint: Checkpoint, precision: Precision, quantized: Mapping[Precision, QuantizedModel] | None = None
+) -> dict[str, str]:
     """Return the metadata of one artifact; the key ``spec`` holds the ModelSpec as JSON.
 
     Args:
         checkpoint: What it is made from.
         precision: The numeric scheme.
+        quantized: The quantized model of each quantized precision; the key ``recipe_sha256`` is the digest of its
+            recipe's file.
     """
     spec: ModelSpec = checkpoint.spec
-    return {
+    metadata = {
         "author": AUTHOR,
         "checkpoint_sha256": checkpoint.sha256,
         "description": DESCRIPTION,
@@ -40,3 +50,9 @@ def header(checkpoint: Checkpoint, precision: Precision) -> dict[str, str]:
         "reasons": ",".join(spec.reasons),
         "spec": spec.model_dump_json(),
     }
+    if quantized is not None and precision in quantized:
+        from imageqx_export.quantize.stage import recipe_json
+
+        text = recipe_json(quantized[precision].recipe)
+        metadata["recipe_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    return metadata

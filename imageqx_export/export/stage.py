@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,14 @@ import numpy as np
 
 from imageqx_export import networks
 from imageqx_export.artifact import Artifact, Checkpoint, Format, Manifest, Precision, digest, size_of
+from imageqx_export.budgets import Budgets
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError, UnknownNameError
+from imageqx_export.export.budgets import BUDGETS_FILE, BudgetReport, check_budgets
 from imageqx_export.export.header import versions
+from imageqx_export.export.recipes import choose_recipes
 from imageqx_export.folders import staged_folder
-from imageqx_export.parity import ParityReport, compare_artifacts, generated_pixels
+from imageqx_export.parity import RECIPES, ParityReport, compare_artifacts, generated_pixels, recipe_name
 from imageqx_export.processes import isolated, pool, quiet
 from imageqx_export.progress import Progress, silent
 from imageqx_export.runtimes import Outputs
@@ -27,7 +30,11 @@ from imageqx_export.runtimes.torch import TorchRuntime
 
 if TYPE_CHECKING:
     from imageqx_export.networks.imageqx import ImageQX
+    from imageqx_export.quantize.model import QuantizedModel
+    from imageqx_export.quantize.recipe import Recipe
 
+# w8 and w8a8 are made when they are asked for, until they keep benchmarks/budgets.toml.
+RELEASED = (Precision.FP32, Precision.FP16)
 GOLDEN_SEED = 2**32 + 1
 GOLDEN_COUNT = 12
 PARITY_FILE = "parity.json"
@@ -40,7 +47,13 @@ class Exporter(Protocol):
     LIBRARIES: dict[str, str]
     """Import name → distribution, of every library that the format needs."""
 
-    def write(self, network: ImageQX, checkpoint: Checkpoint, paths: dict[Precision, Path]) -> None:
+    def write(
+        self,
+        network: ImageQX,
+        checkpoint: Checkpoint,
+        paths: Mapping[Precision, Path],
+        quantized: Mapping[Precision, QuantizedModel],
+    ) -> None:
         """Write one file per precision."""
 
 
@@ -49,14 +62,24 @@ class ExportResult:
     """Hold what an export did.
 
     Attributes:
-        folder: Where the artifacts are: the published folder, or ``<name>.rejected`` where parity failed.
+        folder: Where the artifacts are: the published folder, or ``<name>.rejected`` where parity or a budget
+            failed.
         manifest: What was written.
-        parity: How it compares with the checkpoint.
+        parity: How it compares with PyTorch.
+        budgets: How it stands beside its budgets; None where there are none, or parity failed.
+        notes: Which recipes beside the checkpoint were passed over, and why.
     """
 
     folder: Path
     manifest: Manifest
     parity: ParityReport
+    budgets: BudgetReport | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was published: parity holds, and so does every budget."""
+        return self.parity.passed and (self.budgets is None or self.budgets.passed)
 
 
 def export_checkpoint(
@@ -65,14 +88,18 @@ def export_checkpoint(
     *,
     model: str = "imageqx",
     formats: Sequence[Format] = tuple(Format),
-    precisions: Sequence[Precision] = tuple(Precision),
+    precisions: Sequence[Precision] = RELEASED,
     allow_missing: bool = False,
+    recipes: Sequence[Path] = (),
+    calibration: Path | None = None,
+    budgets: Budgets | None = None,
     progress: Progress = silent,
 ) -> ExportResult:
-    """Write ``<out>/<model>/`` in one step: every artifact, ``manifest.json``, ``parity.json`` and ``golden/``.
+    """Write ``<out>/<model>/`` in one step: every artifact, ``manifest.json``, ``parity.json``, ``golden/`` and, of the
+    quantized precisions, the recipes in ``quantization/``.
 
     Everything is written and compared in a folder beside it first. An export that fails or is killed leaves the
-    old folder whole; one whose artifacts break parity leaves them in ``<out>/<model>.rejected`` to look at.
+    old folder whole; one whose artifacts break parity or a budget leaves them in ``<out>/<model>.rejected`` to look at.
 
     Args:
         checkpoint_path: The weights.
@@ -81,12 +108,17 @@ def export_checkpoint(
         formats: What to write.
         precisions: In which schemes.
         allow_missing: Whether a format whose library is missing is noted in the manifest instead of refused.
+        recipes: Recipes to quantize with; where none is named, those beside the checkpoint, or new ones.
+        calibration: At least 256 photos to make a new recipe with; None for painted ones, where one must be made.
+        budgets: How large the artifacts may be and what quantization may cost; None for no limits.
         progress: Opens a bar over the conversions and one over the comparisons.
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted.
         UnavailableError: A format's library is missing and ``allow_missing`` is off, or every format's is.
-        ConversionError: A converter failed.
+        ArtifactError: A named recipe is missing, broken, or for other weights.
+        DatasetError: The photos cannot be calibrated on.
+        ConversionError: A converter failed, or a named recipe is for a precision that is not exported.
     """
     networks.spec(model)
     checkpoint, network = load_checkpoint(checkpoint_path, model)
@@ -98,9 +130,12 @@ def export_checkpoint(
             got="; ".join(unavailable.values()),
             remedy="make setup, or --allow-missing to export " + (", ".join(wanted) or "the rest"),
         )
+    chosen = choose_recipes(
+        checkpoint, network, precisions, named=recipes, calibration=calibration, progress=progress
+    )  # fmt: skip
     with staged_folder(out / model) as staging:
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in precisions}
-        _convert_all(checkpoint_path, model, files, progress)
+        _convert_all(checkpoint_path, model, files, chosen.recipes, progress)
         artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())
         golden = _write_golden(staging.path / "golden", TorchRuntime(network, checkpoint.spec))
         manifest = Manifest(
@@ -109,12 +144,18 @@ def export_checkpoint(
             artifacts=artifacts,
             unavailable=unavailable,
             golden=golden,
+            recipes=_write_recipes(staging.path / RECIPES, model, chosen.recipes),
         )
         (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
         report = compare_artifacts(staging.path, checkpoint_path, generated_pixels(), progress=progress)
         (staging.path / PARITY_FILE).write_text(report.model_dump_json(indent=2) + "\n")
-        folder = staging.publish() if report.passed else staging.reject()
-    return ExportResult(folder, manifest, report)
+        held = None
+        if budgets is not None and report.passed:  # what does not agree with PyTorch need not be measured
+            held = check_budgets(staging.path, manifest, checkpoint_path, budgets, progress=progress)
+            (staging.path / BUDGETS_FILE).write_text(held.model_dump_json(indent=2) + "\n")
+        passed = report.passed and (held is None or held.passed)
+        folder = staging.publish() if passed else staging.reject()
+    return ExportResult(folder, manifest, report, held, chosen.notes)
 
 
 def parse_names(kind: str, text: str, known: type[Format] | type[Precision]) -> list[str]:
@@ -146,18 +187,25 @@ def missing(format: Format) -> str | None:
 
 
 def _convert_all(
-    checkpoint_path: Path, model: str, files: dict[tuple[Format, Precision], Path], progress: Progress
+    checkpoint_path: Path,
+    model: str,
+    files: Mapping[tuple[Format, Precision], Path],
+    recipes: Mapping[Precision, Recipe],
+    progress: Progress,
 ) -> None:
-    """Convert each format in a process of its own: they are slow, noisy, and do not like one another's libraries."""
-    by_format: dict[Format, dict[Precision, Path]] = {}
+    """Convert each format in processes of its own: they are slow, noisy, and do not like one another's libraries.
+
+    w8a8 is a graph of its own and has one; the others share what is converted once.
+    """
+    tasks: dict[tuple[Format, bool], dict[Precision, Path]] = {}
     for (format, precision), path in files.items():
-        by_format.setdefault(format, {})[precision] = path
+        tasks.setdefault((format, precision is Precision.W8A8), {})[precision] = path
     # The slowest first, so that the last to end is a short one.
-    order = sorted(by_format, key=[Format.TFLITE, Format.COREML, Format.ONNX].index)
+    order = sorted(tasks, key=lambda task: [Format.TFLITE, Format.COREML, Format.ONNX].index(task[0]))
     with pool() as threads, progress("converting", len(order)) as advance:
         jobs: dict[Future[None], Format] = {
-            threads.submit(isolated, _convert, format, checkpoint_path, model, by_format[format]): format
-            for format in order
+            threads.submit(isolated, _convert, task[0], checkpoint_path, model, tasks[task], recipes): task[0]
+            for task in order
         }
         for job in as_completed(jobs):
             _finish(job, jobs[job])
@@ -175,11 +223,37 @@ def _finish(job: Future[None], format: Format) -> None:
         ) from error
 
 
-def _convert(format: Format, checkpoint_path: Path, model: str, paths: dict[Precision, Path]) -> None:
+def _convert(
+    format: Format,
+    checkpoint_path: Path,
+    model: str,
+    paths: Mapping[Precision, Path],
+    recipes: Mapping[Precision, Recipe],
+) -> None:
     # What converters print concerns their own insides and versions; what matters is compared afterwards.
     checkpoint, network = load_checkpoint(checkpoint_path, model)
     with quiet():
-        exporter(format).write(network, checkpoint, paths)
+        from imageqx_export.quantize.model import QuantizedModel
+        from imageqx_export.quantize.qat_weights import network_for
+
+        quantized = {
+            precision: QuantizedModel(network_for(recipe, checkpoint_path, network), recipe)
+            for precision, recipe in recipes.items()
+            if precision in paths
+        }
+        exporter(format).write(network, checkpoint, paths, quantized)
+
+
+def _write_recipes(folder: Path, model: str, recipes: Mapping[Precision, Recipe]) -> dict[str, str]:
+    """Write how each quantized precision was made; return the files' digests by name."""
+    from imageqx_export.quantize.stage import write_recipe
+
+    found = {}
+    for precision, recipe in recipes.items():
+        path = folder / recipe_name(model, precision)
+        write_recipe(path, recipe)
+        found[path.name] = digest(path)
+    return found
 
 
 def _artifact(root: Path, path: Path, format: Format, precision: Precision, checkpoint: Checkpoint) -> Artifact:

@@ -10,46 +10,73 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
+from imageqx_export.export import flatbuffer
 from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.export.header import header
+from imageqx_export.export.tflite_quant import static_config, with_int8_weights
 from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
+
+    from imageqx_export.quantize.model import QuantizedModel
 
 LIBRARIES = {"litert_torch": "litert-torch", "ai_edge_quantizer": "ai-edge-quantizer"}
 # A zip entry must have a date; the format's first day says "no date" and keeps the bytes the same on every run.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def write(network: ImageQX, checkpoint: Checkpoint, paths: Mapping[Precision, Path]) -> None:
+def write(
+    network: ImageQX,
+    checkpoint: Checkpoint,
+    paths: Mapping[Precision, Path],
+    quantized: Mapping[Precision, QuantizedModel],
+) -> None:
     """Write one ``.tflite`` file per precision.
 
-    fp16 stores the weights of all but the early stages as float16; a phone's delegate computes in float16 where it can
-    and in float32 elsewhere.
+    fp16 and w8 store the weights as float16 (of all but the early stages) or int8, and make them float32 when the file
+    is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers between one QUANTIZE and
+    the heads.
 
     Args:
         network: The trained network, eval mode.
         checkpoint: Where it comes from.
         paths: Where to, per precision.
+        quantized: The quantized model of each quantized precision in ``paths``.
+
+    Raises:
+        ConversionError: The converter gave other weights than the network's.
     """
-    flatbuffer = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
+    single = b""
+    if set(paths) - {Precision.W8A8}:
+        single = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
     for precision, path in paths.items():
-        content = halved(flatbuffer) if precision is Precision.FP16 else flatbuffer
-        path.write_bytes(content + _zipped(header(checkpoint, precision), len(content)))
+        content = halved(single) if precision is Precision.FP16 else single
+        if precision is Precision.W8A8:
+            # litert-torch wants float weights and biases, and rounds them itself, to the scales in the graph.
+            graph = quantized[precision].graph(fold=False, biases=False)
+            content = bytes(convert(graph, checkpoint.spec, static_config()).model_content())
+        model = flatbuffer.read(content)
+        if precision is Precision.W8:
+            with_int8_weights(model, quantized[precision].weights())
+        flatbuffer.shorten_names(model)
+        content = flatbuffer.write(model)
+        path.write_bytes(content + _zipped(header(checkpoint, precision, quantized), len(content)))
 
 
-def convert(graph: PhoneGraph, spec: ModelSpec) -> Any:
+def convert(graph: Module, spec: ModelSpec, quant_config: Any = None) -> Any:
     """Return ``graph`` as a litert-torch model: the bare library call."""
     import litert_torch
     import torch
 
     example = {spec.inputs[0].name: torch.zeros(spec.inputs[0].shape, dtype=torch.uint8)}
-    return litert_torch.signature(SIGNATURE, _named(graph, spec), sample_kwargs=example).convert()
+    signature = litert_torch.signature(SIGNATURE, _named(graph, spec), sample_kwargs=example)
+    return signature.convert(quant_config=quant_config)
 
 
-def _named(graph: PhoneGraph, spec: ModelSpec) -> Any:
+def _named(graph: Module, spec: ModelSpec) -> Any:
     """Wrap ``graph`` so that it returns a dict: litert-torch takes the signature's names from its keys."""
     import torch
 
@@ -59,11 +86,12 @@ def _named(graph: PhoneGraph, spec: ModelSpec) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.inner = graph
+            self.training = False  # eval() would ask a captured graph, which has no modes
 
         def forward(self, image: Tensor) -> dict[str, Tensor]:
             return dict(zip(names, self.inner(image), strict=True))
 
-    return Named().eval()
+    return Named()
 
 
 def halved(flatbuffer: bytes) -> bytes:

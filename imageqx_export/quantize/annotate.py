@@ -23,7 +23,8 @@ from torchao.quantization.pt2e.quantizer import (
 )
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-from imageqx_export.quantize.capture import tensors
+from imageqx_export.quantize.capture import kind_of, tensors
+from imageqx_export.quantize.equalise import GATE_STEP
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe, WeightScales
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class RecipeQuantizer(Quantizer):  # type: ignore[misc]
             for producer in node.all_input_nodes:
                 if producer.meta.get("tensor") in self._activations and name in self._activations:
                     inputs[producer] = SharedQuantizationSpec(producer)
+                elif producer.op == "get_attr" and kind_of(node) == "mul" and name in self._activations:
+                    inputs[producer] = gate_spec()
             if name in self._weights:
                 inputs[_nodes(node)[1]] = weight_spec(self._weights[name])
                 self._annotate_bias(node, inputs)
@@ -125,6 +128,15 @@ def weight_spec(row: WeightScales) -> QuantizationSpec:
     return QuantizationSpec(
         dtype=torch.int8, observer_or_fake_quant_ctr=FixedChannels.with_args(scales=row.scales),
         quant_min=low, quant_max=high, qscheme=torch.per_channel_symmetric, ch_axis=0,
+    )  # fmt: skip
+
+
+def gate_spec() -> FixedQParamsQuantizationSpec:
+    """Return torchao's words for the constant in front of a sigmoid, which lies in (0, 1]."""
+    low, high = ACTIVATION_LEVELS
+    return FixedQParamsQuantizationSpec(
+        dtype=torch.int8, scale=GATE_STEP, zero_point=low,
+        quant_min=low, quant_max=high, qscheme=torch.per_tensor_affine,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def build(
 
         from imageqx_export.quantize.annotate import RecipeQuantizer
 
-        program = capture(network, layout, batch, recipe.channel_scales)
+        program = capture(network, layout, batch, recipe.channel_scales, recipe.bias_shifts)
         prepared = prepare_pt2e(program, RecipeQuantizer(recipe, biases=biases))
         built: GraphModule = convert_pt2e(prepared, fold_quantize=fold)
     return built

@@ -45,6 +45,7 @@ def capture(
     layout: Layout = "NHWC",
     batch: int | None = 1,
     channels: Mapping[str, tuple[float, ...]] | None = None,
+    biases: Mapping[str, tuple[float, ...]] | None = None,
 ) -> GraphModule:
     """Capture ``network`` as a graph of aten operations, BatchNorm folded and SiLU spelt out.
 
@@ -53,6 +54,7 @@ def capture(
         layout: ``"NHWC"`` for uint8 [N,224,224,3], ``"NCHW"`` for float32 [N,3,224,224] in 0…255.
         batch: N, or None for any.
         channels: What :func:`equalise` divides channels by, or None.
+        biases: What is added to operations' biases, per operation, or None.
 
     Returns:
         A graph that maps pixels to quality, explanations and attention. Each node's ``meta["tensor"]`` is its name
@@ -64,8 +66,34 @@ def capture(
     shape = (PIXELS, PIXELS, 3) if layout == "NHWC" else (3, PIXELS, PIXELS)
     # Two: torch.export takes a size of one for a constant.
     example = torch.zeros(2 if batch is None else batch, *shape, dtype=torch.uint8)
-    dynamic = ({0: torch.export.Dim("batch", min=1, max=4096)},) if batch is None else None
-    captured = torch.export.export(graph, (example if layout == "NHWC" else example.float(),), dynamic_shapes=dynamic)
+    program = traced(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
+    for name, value in shifted_biases(program, biases or {}).items():
+        program.get_parameter(name).data = value
+    return program
+
+
+def shifted_biases(program: GraphModule, shifts: Mapping[str, tuple[float, ...]]) -> dict[str, Tensor]:
+    """Return biases with something added, by their name in a captured graph.
+
+    Args:
+        program: A captured graph; not changed.
+        shifts: Per operation, what is added, one an output channel.
+    """
+    nodes = tensors(program)
+    names = {name: str(nodes[name].args[2].target) for name in shifts}  # type: ignore[union-attr]
+    return {names[name]: program.get_parameter(names[name]).detach() + torch.tensor(s) for name, s in shifts.items()}
+
+
+def traced(module: nn.Module, example: Tensor, *, any_batch: bool) -> GraphModule:
+    """Capture a module that takes pixels, and name its tensors as :func:`capture` does.
+
+    Args:
+        module: In eval mode.
+        example: Pixels of the shape that it takes.
+        any_batch: Whether the first axis may have any length.
+    """
+    dynamic = ({0: torch.export.Dim("batch", min=1, max=4096)},) if any_batch else None
+    captured = torch.export.export(module, (example,), dynamic_shapes=dynamic)
     program = captured.module(check_guards=False)
     _name(program)
     return program

@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from imageqx_export.export.graph import PhoneGraph
 
-# A channel is not blown up more than this.
-SMALLEST = 1 / 64
+# A gate is a multiple of this, so that int8 holds it exactly (zero point −128), and a channel is not blown up more
+# than 64 times.
+GATE_STEP = float(np.float32(1 / 255))
+SMALLEST = 4
 
 
 class GatedSwish(nn.Module):
@@ -69,12 +72,13 @@ def places(graph: PhoneGraph) -> Iterator[Place]:
 
 
 def channel_scales(largest: Tensor) -> list[float]:
-    """Return s per channel, at most 1: what a channel is divided by to reach the range of the largest.
+    """Return s per channel, at most 1: what a channel is divided by to come near the range of the largest.
 
     Args:
         largest: Largest magnitude per channel, float32 [C].
     """
-    return [float(s) for s in (largest / largest.max()).clamp(SMALLEST, 1)]
+    steps = (largest / largest.max() / GATE_STEP).ceil().clamp(SMALLEST, 255)
+    return [float(s) for s in steps * GATE_STEP]
 
 
 def equalise(graph: PhoneGraph, scales: Mapping[str, tuple[float, ...]]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,9 +13,12 @@ from torch import Tensor
 from imageqx_export.errors import DatasetError
 from imageqx_export.export.graph import PhoneGraph
 from imageqx_export.progress import Progress, silent
+from imageqx_export.quantize.bias import corrected
 from imageqx_export.quantize.calibrate import extremes, observe
 from imageqx_export.quantize.capture import HAS_WEIGHT, capture, kind_of, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
+from imageqx_export.quantize.images import MINIMUM_IMAGES
+from imageqx_export.quantize.islands import with_floats
 from imageqx_export.quantize.observers import OBSERVERS, Histogram
 from imageqx_export.quantize.ranges import activation_scale, sigmoid_scale, weight_scales
 from imageqx_export.quantize.recipe import (
@@ -32,28 +36,49 @@ if TYPE_CHECKING:
     from imageqx_export.networks.imageqx import ImageQX
     from imageqx_export.runtimes import Pixels
 
-MINIMUM_IMAGES = 256
-# SiLU is −0.0027 at −8 and goes to 0: what lies below may as well lie there, and a gate beyond ±8 is 0 or 1 in 8 bits.
-SATURATION = 8.0
+# A prime, so that all channels and columns are counted in turn.
+EVERY = 13
+# Sigmoid's output has steps of 1/256, so it is 0 below −6.24 and as large as it can be from 6.24 on; a quarter is for
+# the rounding of its argument. What lies beyond may as well lie here, and all steps are narrower for it.
+SATURATION = 6.5
 # The heads read one pooled vector and give the probabilities themselves, which 256 steps of a logit would coarsen.
 HEADS = ("explanations", "quality", "reasons_to_quality", "attention")
 HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be steps in a probability"
 
+OBSERVED = {"input": "percentile", "conv": "percentile", "mul": "percentile", "add": "mse", "mean": "entropy"}
+WEIGHTS = "minmax"
+RESCALED = 0
+# The stem and the first block.
+ISLAND = ("early:input", "early.stages.0.", "early.stages.1.")
+ISLAND_REASON = "the stem and the first block: float is faster there than int8, and int8 costs most accuracy there"
 
-def w8_recipe(network: ImageQX, checkpoint_sha256: str) -> Recipe:
-    """Return the recipe with int8 weights alone; it needs no images.
+
+def w8_recipe(
+    network: ImageQX,
+    checkpoint_sha256: str,
+    pixels: Pixels | None = None,
+    source: str = "",
+    *,
+    progress: Progress = silent,
+) -> Recipe:
+    """Return the recipe with int8 weights alone.
 
     Args:
         network: The trained network, eval mode.
         checkpoint_sha256: Of its file.
+        pixels: Images to correct biases by, uint8 [N,224,224,3]; None to leave biases as they are.
+        source: Where they come from, in words.
+        progress: Opens a bar.
     """
-    program = capture(network)
-    return Recipe(
+    program = capture(network, batch=None)
+    recipe = Recipe(
         precision="w8",
         checkpoint_sha256=checkpoint_sha256,
-        weights=_weights(program),
-        floats=tuple(FloatOperation(tensor=n, reason=HEADS_REASON) for n in tensors(program) if _in_head(n)),
+        calibration=None if pixels is None else _calibration(pixels, source),
+        weights=_weights(program, WEIGHTS),
+        floats=_heads(program),
     )
+    return recipe if pixels is None else corrected(program, recipe, pixels, progress=progress)
 
 
 def w8a8_recipe(
@@ -62,8 +87,10 @@ def w8a8_recipe(
     pixels: Pixels,
     source: str,
     *,
-    observers: Mapping[str, str] | str = "mse",
-    rescaled: int = 10,
+    observers: Mapping[str, str] | str = OBSERVED,
+    weights: str = WEIGHTS,
+    rescaled: int = RESCALED,
+    island: Sequence[str] = ISLAND,
     progress: Progress = silent,
 ) -> Recipe:
     """Return the recipe with int8 weights and activations.
@@ -74,7 +101,9 @@ def w8a8_recipe(
         pixels: Calibration images, uint8 [N,224,224,3], N ≥ 256, from the distribution that it was trained on.
         source: Where they come from, in words.
         observers: One of :data:`OBSERVERS` for all tensors, or one per kind of operation.
+        weights: ``"minmax"`` or ``"mse"``.
         rescaled: How many SiLUs, counted from the network's entry, have their channels rescaled.
+        island: Operations whose names begin so stay float.
         progress: Opens bars.
 
     Raises:
@@ -84,20 +113,69 @@ def w8a8_recipe(
         raise DatasetError(
             "too few photos to calibrate on", where=source, expected=f"at least {MINIMUM_IMAGES}", got=str(len(pixels))
         )
-    channels = _channels(network, pixels, rescaled)
+    channels = _channels(network, pixels, rescaled) if rescaled else {}
+    seen = watched(network, pixels, channels, progress=progress)
+    calibration = _calibration(pixels, source)
+    return decided(seen, checkpoint_sha256, calibration, observers=observers, weights=weights, island=island)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Hold what calibration images showed: all that ranges are chosen from.
+
+    Args:
+        program: The captured graph.
+        channels: What channels are divided by.
+        tensors: A histogram a tensor.
+    """
+
+    program: GraphModule
+    channels: Mapping[str, tuple[float, ...]]
+    tensors: Mapping[str, Histogram]
+
+
+def watched(
+    network: ImageQX, pixels: Pixels, channels: Mapping[str, tuple[float, ...]], *, progress: Progress = silent
+) -> Seen:
+    """Run the float network over calibration images and keep what its tensors held.
+
+    Args:
+        network: The trained network, eval mode.
+        pixels: uint8 [N,224,224,3].
+        channels: What channels are divided by, per SiLU.
+        progress: Opens a bar.
+    """
     program = capture(network, batch=None, channels=channels)
-    seen = observe(program, pixels, _floors(program, channels), progress=progress)
-    return Recipe(
+    floors, known = _floors(program, channels), _known(program)
+    return Seen(program, channels, observe(program, pixels, floors, every=EVERY, skip=known, progress=progress))
+
+
+def decided(
+    seen: Seen,
+    checkpoint_sha256: str,
+    calibration: CalibrationSet,
+    *,
+    observers: Mapping[str, str] | str = OBSERVED,
+    weights: str = WEIGHTS,
+    island: Sequence[str] = ISLAND,
+) -> Recipe:
+    """Choose every scale from what was seen; arguments as for :func:`w8a8_recipe`."""
+    whole = Recipe(
         precision="w8a8",
         checkpoint_sha256=checkpoint_sha256,
-        calibration=CalibrationSet(
-            images=len(pixels), sha256=hashlib.sha256(pixels.tobytes()).hexdigest(), source=source
-        ),
-        channels=tuple(ChannelScales(module=path, scales=scales) for path, scales in channels.items()),
-        weights=_weights(program),
-        activations=_activations(program, seen, observers),
-        floats=tuple(FloatOperation(tensor=n, reason=HEADS_REASON) for n in tensors(program) if _in_head(n)),
+        calibration=calibration,
+        channels=tuple(ChannelScales(module=path, scales=scales) for path, scales in seen.channels.items()),
+        weights=_weights(seen.program, weights),
+        activations=_activations(seen.program, seen.tensors, observers),
+        floats=_heads(seen.program),
     )
+    inside = [name for name in tensors(seen.program) if name.startswith(tuple(island))]
+    return with_floats(seen.program, whole, dict.fromkeys(inside, ISLAND_REASON))
+
+
+def _known(program: GraphModule) -> set[str]:
+    """Return the tensors whose scale does not depend on what they held."""
+    return {name for name, node in tensors(program).items() if _in_head(name) or kind_of(node) == "sigmoid"}
 
 
 def _channels(network: ImageQX, pixels: Pixels, count: int) -> dict[str, tuple[float, ...]]:
@@ -136,10 +214,18 @@ def _in_head(name: str) -> bool:
     return name.split(":")[0] in HEADS or (name.startswith("heads:") and name != "heads:mean")
 
 
-def _weights(program: GraphModule) -> tuple[WeightScales, ...]:
+def _calibration(pixels: Pixels, source: str) -> CalibrationSet:
+    return CalibrationSet(images=len(pixels), sha256=hashlib.sha256(pixels.tobytes()).hexdigest(), source=source)
+
+
+def _heads(program: GraphModule) -> tuple[FloatOperation, ...]:
+    return tuple(FloatOperation(tensor=name, reason=HEADS_REASON) for name in tensors(program) if _in_head(name))
+
+
+def _weights(program: GraphModule, observer: str) -> tuple[WeightScales, ...]:
     parameters = dict(program.named_parameters()) | dict(program.named_buffers())
     return tuple(
-        weight_scales(name, parameters[node.args[1].target])  # type: ignore[union-attr,index]
+        weight_scales(name, parameters[node.args[1].target], observer)  # type: ignore[union-attr,index]
         for name, node in tensors(program).items()
         if kind_of(node) in HAS_WEIGHT and not _in_head(name)
     )

@@ -57,6 +57,18 @@ class ChannelScales(_Frozen):
     scales: tuple[float, ...]
 
 
+class BiasShifts(_Frozen):
+    """Say what is added to one operation's bias, so that its outputs' means are the float network's.
+
+    Args:
+        tensor: The operation's name.
+        shifts: One an output channel.
+    """
+
+    tensor: str
+    shifts: tuple[float, ...]
+
+
 class FloatOperation(_Frozen):
     """Name an operation that stays float32, and why."""
 
@@ -78,6 +90,20 @@ class CalibrationSet(_Frozen):
     source: str
 
 
+class FineTuned(_Frozen):
+    """Say which weights a recipe is for, where the checkpoint's were fine-tuned to be quantized.
+
+    Args:
+        weights: Name of their file, which lies beside the checkpoint.
+        sha256: Of that file, hexadecimal.
+        how: On what, and for how long, in words.
+    """
+
+    weights: str
+    sha256: str
+    how: str
+
+
 class Recipe(_Frozen):
     """Hold everything that quantization decides about one checkpoint.
 
@@ -85,11 +111,13 @@ class Recipe(_Frozen):
         schema_version: Of this record.
         precision: ``w8`` (int8 weights, float activations) or ``w8a8`` (int8 activations too).
         checkpoint_sha256: Of the weights that it is for.
-        calibration: Which images the ranges come from; None for ``w8``, which needs none.
+        calibration: Which images ranges and bias shifts come from; None where there was none.
         channels: Which SiLUs' channels are rescaled; the float network is the same with and without.
         weights: Every operation with an int8 weight, in the graph's order.
         activations: Every tensor that is held as int8, likewise; empty for ``w8``.
+        biases: What is added to biases; those that are not named stay.
         floats: Every operation that stays float32, and why.
+        finetuned: Which weights are quantized in the place of the checkpoint's; None for the checkpoint's own.
     """
 
     schema_version: Literal[1] = 1
@@ -99,7 +127,14 @@ class Recipe(_Frozen):
     channels: tuple[ChannelScales, ...] = ()
     weights: tuple[WeightScales, ...]
     activations: tuple[ActivationScale, ...] = ()
+    biases: tuple[BiasShifts, ...] = ()
     floats: tuple[FloatOperation, ...] = ()
+    finetuned: FineTuned | None = None
+
+    @property
+    def bias_shifts(self) -> dict[str, tuple[float, ...]]:
+        """Per operation, what is added to its bias."""
+        return {row.tensor: row.shifts for row in self.biases}
 
     @property
     def channel_scales(self) -> dict[str, tuple[float, ...]]:
@@ -110,7 +145,7 @@ class Recipe(_Frozen):
     def _consistent(self) -> Recipe:
         if (self.precision == "w8a8") != bool(self.activations):
             raise ValueError(f"{self.precision} with {len(self.activations)} int8 activations")
-        for field in ("weights", "activations", "floats"):
+        for field in ("weights", "activations", "biases", "floats"):
             names = [row.tensor for row in getattr(self, field)]
             if len(set(names)) != len(names):
                 raise ValueError(f"{field} names a tensor twice")

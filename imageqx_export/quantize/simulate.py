@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imageqx_export.quantize.calibrate import Watched, batches
-from imageqx_export.quantize.capture import tensors
-from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, Recipe, WeightScales
+from imageqx_export.progress import Progress, silent
+from imageqx_export.quantize.calibrate import BATCH, Watch, Watched, batches
+from imageqx_export.quantize.capture import shifted_biases, tensors
+from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe, WeightScales
 from imageqx_export.runtimes import Outputs, Pixels
 
 if TYPE_CHECKING:
@@ -21,41 +21,80 @@ if TYPE_CHECKING:
 OUTPUTS = ("quality", "explanations", "attention")
 
 
-def simulate(program: GraphModule, recipe: Recipe, pixels: Pixels, only: Iterable[str] | None = None) -> Outputs:
+def simulate(
+    program: GraphModule,
+    recipe: Recipe | None,
+    pixels: Pixels,
+    only: Iterable[str] | None = None,
+    *,
+    progress: Progress = silent,
+) -> Outputs:
     """Return the outputs of the quantized network, to float32's rounding those of the built graph.
 
     Biases are left in float32: int32 with scale input × weight rounds them by less than 1e-4 of a step.
 
     Args:
         program: The captured float graph for any batch, NHWC, its channels rescaled as the recipe says; not changed.
-        recipe: What to round.
+        recipe: What to round; None for nothing, which gives the float network's outputs.
         pixels: uint8 [N,224,224,3].
         only: Names of the operations that are quantized, with their weight and their output; None for all.
+        progress: Opens a bar over batches.
     """
-    chosen = None if only is None else set(only)
-    scales = {a.tensor: a for a in recipe.activations if chosen is None or a.tensor in chosen}
-    rounded = with_rounded_weights(program, [w for w in recipe.weights if chosen is None or w.tensor in chosen])
+    run = Watched(program, *rounding(program, recipe, only))
+    rows = []
+    with torch.inference_mode(), progress("running", -(-len(pixels) // BATCH)) as advance:
+        for batch in batches(pixels):
+            rows.append(run.run(batch))
+            advance()
+    return joined(rows)
 
-    def watch(name: str, value: Tensor) -> Tensor | None:
-        row = scales.get(name)
-        if row is None:
-            return None
-        return torch.fake_quantize_per_tensor_affine(value, row.scale, row.zero_point, *ACTIVATION_LEVELS)
 
-    run = Watched(rounded, watch)
-    with torch.inference_mode():
-        rows = [run.run(batch) for batch in batches(pixels)]
+def joined(rows: list[tuple[Tensor, ...]]) -> Outputs:
+    """Return batches' outputs as one."""
     return {name: np.concatenate([row[i].numpy() for row in rows]) for i, name in enumerate(OUTPUTS)}
 
 
-def with_rounded_weights(program: GraphModule, weights: Iterable[WeightScales]) -> GraphModule:
-    """Return a copy of a captured graph whose weights lie on their int8 grids."""
-    rounded = copy.deepcopy(program)
-    nodes = tensors(rounded)
-    parameters = dict(rounded.named_parameters()) | dict(rounded.named_buffers())
-    for row in weights:
-        weight = parameters[nodes[row.tensor].args[1].target]  # type: ignore[index,union-attr]
+def rounding(
+    program: GraphModule, recipe: Recipe | None, only: Iterable[str] | None = None
+) -> tuple[Watch, dict[str, Tensor]]:
+    """Return what rounds a recipe's activations, and its rounded weights and shifted biases by their name in the graph.
+
+    Args:
+        program: The captured float graph.
+        recipe: What to round; None for nothing.
+        only: As for :func:`simulate`; then no bias is shifted, as shifts make up for all that is rounded together.
+    """
+    chosen = None if only is None else set(only)
+    rows = () if recipe is None else recipe.activations
+    scales = {row.tensor: row for row in rows if chosen is None or row.tensor in chosen}
+    weights = () if recipe is None else recipe.weights
+
+    def watch(name: str, value: Tensor) -> Tensor | None:
+        return rounded_activation(value, scales[name]) if name in scales else None
+
+    parameters = rounded_weights(program, [row for row in weights if chosen is None or row.tensor in chosen])
+    if recipe is not None and chosen is None:
+        parameters |= shifted_biases(program, recipe.bias_shifts)
+    return watch, parameters
+
+
+def rounded_activation(value: Tensor, row: ActivationScale) -> Tensor:
+    """Return the values that int8 can hold, rounded as PT2E's quantize operation rounds."""
+    low, high = (level - row.zero_point for level in ACTIVATION_LEVELS)
+    # fake_quantize_per_tensor_affine gives the same up to ties, and takes five times as long.
+    return value.mul(1 / row.scale).round_().clamp_(low, high).mul_(row.scale)
+
+
+def rounded_weights(program: GraphModule, rows: Iterable[WeightScales]) -> dict[str, Tensor]:
+    """Return weights on their int8 grids, by their name in the captured graph."""
+    nodes = tensors(program)
+    parameters = dict(program.named_parameters()) | dict(program.named_buffers())
+    found = {}
+    for row in rows:
+        target = str(nodes[row.tensor].args[1].target)  # type: ignore[union-attr]
         scales = torch.tensor(row.scales)
         zeros = torch.zeros(len(scales), dtype=torch.int32)
-        weight.data = torch.fake_quantize_per_channel_affine(weight.data, scales, zeros, 0, *WEIGHT_LEVELS)
-    return rounded
+        found[target] = torch.fake_quantize_per_channel_affine(
+            parameters[target].detach(), scales, zeros, 0, *WEIGHT_LEVELS
+        )
+    return found

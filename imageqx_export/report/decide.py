@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 
 from imageqx_export.bench.protocol import BenchRun
+from imageqx_export.budgets import size_limit
 from imageqx_export.parity import TOLERANCES, ParityReport
 from imageqx_export.report.comparable import Found, incomparable, like, missing
 from imageqx_export.report.said import FILES, Say, share, signed
@@ -69,7 +69,7 @@ def decide_size(artifact: str, before: Sequence[Found], after: Sequence[Found], 
     if not new:
         return say(Verdict.INSUFFICIENT, "the baseline has this artifact, the current runs have not")
     size = new.pop()
-    budget = min((b for pattern, b in rules.size_budgets.items() if fnmatchcase(artifact, pattern)), default=None)
+    budget = size_limit(artifact, rules.size_budgets)
     if budget is not None and size > budget:
         return say(Verdict.REGRESSION, f"{size - budget:,} bytes over its budget of {budget:,}")
     if not old:

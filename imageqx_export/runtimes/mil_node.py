@@ -28,6 +28,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("gelu", "mode"): ("EXACT", "TANH_APPROXIMATION", "SIGMOID_APPROXIMATION"),
     ("max_pool", "pad_type"): _PADDINGS,
     ("pad", "mode"): ("constant", "reflect", "replicate"),
+    ("quantize", "output_dtype"): ("int8", "uint8"),
 }
 """The values that are implemented, per operation and parameter that is a word."""
 
@@ -55,6 +56,9 @@ EXACT = frozenset(
 
 _ON_INTEGERS = EXACT - {"max_pool", "relu", "relu6"} | {"add", "cast", "mul", "reduce_sum", "sub"}
 """Operations whose meaning is plain for integers and booleans as well; the others are refused on them."""
+
+_ON_BYTES = frozenset(("dequantize", "expand_dims", "quantize", "reshape", "squeeze", "transpose"))
+"""Operations on int8 and uint8: those that make them, those that read them, and those that only move them."""
 
 
 class Node:
@@ -120,6 +124,7 @@ class Node:
         """Refuse integer operands where their meaning is not plain, and parameters that nobody read."""
         kinds = {dtype_of(var) for var in (*self.operands, *self._outputs)}
         known = {"fp16", "fp32"} | ({"int32", "bool"} if self.kind in _ON_INTEGERS else set())
+        known |= {"int8", "uint8"} if self.kind in _ON_BYTES else set()
         if not kinds <= known:
             self.refuse("type", ", ".join(sorted(kinds)))
         for param in sorted(self._unread):

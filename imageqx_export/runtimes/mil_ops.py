@@ -8,7 +8,6 @@ Source: the MIL operation specification, https://apple.github.io/coremltools/sou
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imageqx_export.runtimes.mil_node import Builder, Kernel, Node
+from imageqx_export.runtimes.mil_quant import affine_dequantize, dequantize, lut_to_dense, quantize, stored
 from imageqx_export.runtimes.mil_windows import conv, padded, pool
 
 
@@ -177,27 +177,6 @@ def _einsum(node: Node) -> Kernel:
     return lambda *values: torch.einsum(equation, *values)
 
 
-def _stored(node: Node, value: np.ndarray[Any, Any]) -> Kernel:
-    constant = torch.from_numpy(np.ascontiguousarray(value, np.float32))
-    return lambda: constant
-
-
-def _affine_dequantize(node: Node) -> Kernel:
-    data, axis = node.array("quantized_data").astype(np.float32), node.value("axis")
-    shape = [-1 if i == axis % data.ndim else 1 for i in range(data.ndim)]
-    scale, zero = (node.array(p).astype(np.float32) for p in ("scale", "zero_point"))
-    scale, zero = (a.reshape(shape) if a.ndim else a for a in (scale, zero))
-    return _stored(node, (data - zero) * scale)
-
-
-def _lut_to_dense(node: Node) -> Kernel:
-    shape, table = node.value("shape"), node.array("lut")
-    width = table.size.bit_length() - 1
-    bits = np.unpackbits(node.array("indices").view(np.uint8), bitorder="little")
-    digits = bits[: int(np.prod(shape)) * width].reshape(-1, width).astype(np.int64)
-    return _stored(node, table[digits @ (1 << np.arange(width))].reshape(shape))
-
-
 _UNARY: dict[str, Kernel] = {
     "abs": torch.abs,
     "ceil": torch.ceil,
@@ -230,10 +209,11 @@ OPS: dict[str, Builder] = {
     "cast": _cast,
     "clip": _scalars(lambda x, low, high: x.clamp(low, high), "alpha", "beta"),
     "concat": _concat,
-    "constexpr_affine_dequantize": _affine_dequantize,
-    "constexpr_cast": lambda node: _stored(node, node.array("source_val")),
-    "constexpr_lut_to_dense": _lut_to_dense,
+    "constexpr_affine_dequantize": affine_dequantize,
+    "constexpr_cast": lambda node: stored(node.array("source_val")),
+    "constexpr_lut_to_dense": lut_to_dense,
     "conv": conv,
+    "dequantize": dequantize,
     "einsum": _einsum,
     "expand_dims": _expand_dims,
     "gelu": _gelu,
@@ -244,6 +224,7 @@ OPS: dict[str, Builder] = {
     "matmul": _matmul,
     "max_pool": pool,
     "pad": _pad,
+    "quantize": quantize,
     "reduce_max": _reduce(torch.amax),
     "reduce_mean": _reduce(torch.mean),
     "reduce_min": _reduce(torch.amin),

@@ -199,7 +199,8 @@ def _with_deaths(steps: list[_Step], constants: list[Tensor | None], kept: set[i
 def _storage(dtype: str) -> Any:
     import torch
 
-    return {"fp16": torch.float32, "fp32": torch.float32, "bool": torch.bool}.get(dtype, torch.int32)
+    named = {"bool": torch.bool, "fp16": torch.float32, "fp32": torch.float32, "int8": torch.int8, "uint8": torch.uint8}
+    return named.get(dtype, torch.int32)
 
 
 def _tensor(array: Array, dtype: str) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,27 @@ def _tensor(node: Any, path: Path) -> TensorSpec:
     return TensorSpec.model_validate({"name": node.name, "shape": node.shape, "dtype": _DTYPES[node.type]})
 
 
+def optimised_operations(path: Path) -> Counter[str]:
+    """Count the operations of the graph that ONNX Runtime makes of a file before it runs it.
+
+    ``QLinearConv`` against ``Conv`` says which convolutions it computes with integers on this machine.
+
+    Args:
+        path: An ``.onnx`` file.
+
+    Raises:
+        UnavailableError: onnxruntime or onnx is not installed.
+        ArtifactError: The file cannot be read.
+    """
+    require("onnx", "onnx")
+    import onnx
+
+    with TemporaryDirectory(prefix="imageqx-onnx-") as folder:
+        optimised = Path(folder) / "optimised.onnx"
+        _session(path, optimised)
+        return Counter(node.op_type for node in onnx.load(optimised).graph.node)
+
+
 def load(path: Path) -> OnnxRuntime:
     """Open an ``.onnx`` file.
 
@@ -50,16 +73,22 @@ def load(path: Path) -> OnnxRuntime:
         UnavailableError: onnxruntime is not installed.
         ArtifactError: The file cannot be read.
     """
+    return OnnxRuntime(path, _session(path))
+
+
+def _session(path: Path, optimised: Path | None = None) -> Any:
+    """Open a session; where ``optimised`` is given, the graph that it runs is written there."""
     require("onnxruntime", "onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
+    if optimised is not None:
+        options.optimized_model_filepath = str(optimised)
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exception classes are private and share no base but this
         raise ArtifactError(
             "ONNX Runtime cannot read the file", where=path, got=str(error).splitlines()[0], remedy="imageqx export"
         ) from error
-    return OnnxRuntime(path, session)

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 
 from imageqx_export.errors import TrainingError
 from imageqx_export.files import written_aside
-from imageqx_export.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 History = list[dict[str, Any]]
 
@@ -26,7 +28,7 @@ def state_path(out: Path) -> Path:
 
 @contextmanager
 def saved_state(
-    path: Path, config: TrainingConfig, data: str, epoch: int, history: History, parts: list[Any]
+    path: Path, config: DataclassInstance, data: str, epoch: int, history: History, parts: list[Any]
 ) -> Iterator[None]:
     """Write the state after ``epoch`` epochs; it takes its place when the block, which writes the checkpoint, has.
 
@@ -35,7 +37,7 @@ def saved_state(
 
     Args:
         path: The file.
-        config: Of the run.
+        config: Of the run, a dataclass of numbers and words.
         data: Digest of what is trained on.
         epoch: Epochs done.
         history: A line per epoch.
@@ -70,7 +72,7 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
-def load_state(path: Path, config: TrainingConfig, data: str, parts: list[Any]) -> tuple[int, History]:
+def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any]) -> tuple[int, History]:
     """Put the state at ``path`` into ``parts``; without a file, leave them as they are.
 
     Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -25,10 +26,12 @@ from imageqx_export.export import onnx as onnx_export
 from imageqx_export.export import stage
 from imageqx_export.folders import staged_folder
 from imageqx_export.parity import TOLERANCES, Tolerance
-from tests.conftest import Cli
+from imageqx_export.quantize.stage import read_recipe
+from tests.conftest import EXPORTED, Cli
 
 NAMES = ["quality", "explanations", "attention"]
-ARTIFACTS = sorted(f"imageqx_{p}{f.suffix}" for f in Format for p in Precision)
+PRECISIONS = [Precision(name) for name in EXPORTED]
+ARTIFACTS = sorted(f"imageqx_{p}{f.suffix}" for f in Format for p in PRECISIONS)
 
 
 def manifest_of(folder: Path) -> Manifest:
@@ -37,29 +40,34 @@ def manifest_of(folder: Path) -> Manifest:
 
 def test_everything_is_there_and_the_manifest_says_so(exported: Path, checkpoint: Path) -> None:
     names = sorted(path.name for path in exported.iterdir())
-    assert names == sorted([*ARTIFACTS, "golden", "manifest.json", "parity.json"])
+    assert names == sorted([*ARTIFACTS, "budgets.json", "golden", "manifest.json", "parity.json", "quantization"])
     manifest = manifest_of(exported)
     assert sorted(str(artifact.path) for artifact in manifest.artifacts) == ARTIFACTS
     assert manifest.checkpoint_sha256 == digest(checkpoint)
     for artifact in manifest.artifacts:
         assert artifact.sha256 == digest(exported / artifact.path)
         assert "missing" not in artifact.tool_versions.values()
-        budget = {Precision.FP32: 16.9e6, Precision.FP16: 8.7e6}[artifact.precision]
+        budget = {Precision.FP32: 16.9e6, Precision.FP16: 8.7e6, Precision.W8: 4.9e6}[artifact.precision]
         assert 0.45 * budget < artifact.size_bytes <= budget
+    assert manifest.recipes == {"imageqx_w8.json": digest(exported / "quantization" / "imageqx_w8.json")}
+    assert read_recipe(exported / "quantization" / "imageqx_w8.json").checkpoint_sha256 == digest(checkpoint)
     assert list(exported.parent.glob(".*")) == []
 
 
-def test_the_same_checkpoint_gives_the_same_bytes(exported: Path, cli: Cli, tmp_path: Path) -> None:
+def test_the_same_checkpoint_gives_the_same_bytes(exported: Path, cli: Cli, sizes_alone: Path, tmp_path: Path) -> None:
     """Core ML's identifiers and dates, protobuf's maps and zip's clock all differ from run to run by themselves."""
-    again = cli("export", "--out", tmp_path, "--json")
+    again = cli("export", "--precisions", "fp16,w8", "--out", tmp_path, "--json", "--budgets", sizes_alone)
     assert again.returncode == 0, again.stderr
-    files = [path.relative_to(exported) for path in sorted(exported.rglob("*")) if path.is_file()]
-    assert len(files) > 12 + len(ARTIFACTS)
+    once_more = tmp_path / "imageqx"
+    files = [path.relative_to(once_more) for path in sorted(once_more.rglob("*")) if path.is_file()]
+    listings = {Path("manifest.json"), Path("parity.json"), Path("budgets.json")}  # they name fp32's files too
+    files = [path for path in files if path not in listings]
+    assert len(files) > 12 + 2 * len(Format)
     different = [str(f) for f in files if digest(exported / f) != digest(tmp_path / "imageqx" / f)]
     assert different == []
 
 
-@pytest.mark.parametrize("precision", list(Precision))
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_onnx_interface(exported: Path, precision: Precision) -> None:
     model = onnx.load(exported / f"imageqx_{precision}.onnx")
     onnx.checker.check_model(model, full_check=True)
@@ -74,8 +82,10 @@ def test_onnx_interface(exported: Path, precision: Precision) -> None:
     assert json.loads(metadata["spec"])["labels"] == ["lesion", "no_skin", "healthy_skin", "poor_quality"]
     assert metadata["precision"] == precision
     weights = {t.data_type for t in model.graph.initializer if np.prod(t.dims) > 1000}
-    half = onnx.TensorProto.FLOAT16 in weights
-    assert half == (precision is Precision.FP16)
+    halves = {Precision.FP32: [], Precision.FP16: [onnx.TensorProto.FLOAT16], Precision.W8: [onnx.TensorProto.INT8]}
+    assert weights - {onnx.TensorProto.FLOAT} == set(halves[precision])
+    recipe = hashlib.sha256((exported / "quantization" / "imageqx_w8.json").read_bytes()).hexdigest()
+    assert metadata.get("recipe_sha256") == (recipe if precision is Precision.W8 else None)
 
 
 def test_nothing_of_this_machine_is_in_the_files(exported: Path) -> None:
@@ -99,7 +109,7 @@ def test_onnx_gives_what_the_reference_evaluator_gives(exported: Path) -> None:
 def test_tflite_interface(exported: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    for precision in Precision:
+    for precision in PRECISIONS:
         path = exported / f"imageqx_{precision}.tflite"
         interpreter = Interpreter(str(path))
         assert interpreter.get_signature_list() == {"serving_default": {"inputs": ["image"], "outputs": sorted(NAMES)}}
@@ -116,7 +126,7 @@ def test_tflite_interface(exported: Path) -> None:
 def test_coreml_interface(exported: Path) -> None:
     from coremltools.proto import FeatureTypes_pb2, Model_pb2
 
-    for precision in Precision:
+    for precision in PRECISIONS:
         package = exported / f"imageqx_{precision}.mlpackage"
         model: Any = Model_pb2.Model.FromString((package / "Data/com.apple.CoreML/model.mlmodel").read_bytes())
         assert model.WhichOneof("Type") == "mlProgram"
@@ -154,7 +164,10 @@ def test_a_killed_export_leaves_the_old_folder_whole(exported: Path, tmp_path: P
     out = tmp_path / "artifacts"
     shutil.copytree(exported, out / "imageqx")
     before = digest(out / "imageqx")
-    command = [str(Path(sys.executable).parent / "imageqx"), "export", "--formats", "onnx", "--out", str(out)]
+    command = [
+        str(Path(sys.executable).parent / "imageqx"), "export", "--formats", "onnx", "--precisions", "fp32,fp16",
+        "--out", str(out),
+    ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 240
     while not list(out.glob(".imageqx.*.staging/*.onnx")) and time.monotonic() < deadline and process.poll() is None:
@@ -171,7 +184,7 @@ def test_a_killed_export_leaves_the_old_folder_whole(exported: Path, tmp_path: P
     ("option", "value", "known"),
     [
         ("--formats", "onnx,tensorrt", "onnx, coreml, tflite"),
-        ("--precisions", "int8", "fp32, fp16"),
+        ("--precisions", "int8", "fp32, fp16, w8, w8a8"),
         ("--model", "vgg", "imageqx"),
     ],
 )

@@ -10,7 +10,6 @@ import pytest
 
 from imageqx_export.bench.history import append_run
 from imageqx_export.errors import MeasurementError
-from imageqx_export.report.budgets import read_budgets
 from imageqx_export.report.sides import Baseline, read_history, read_side, write_baseline
 from imageqx_export.report.sizes import Part, Sizes
 from tests.report.report_fakes import bench_run, measurement
@@ -113,22 +112,3 @@ def test_files_that_are_neither(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(MeasurementError):
         read_side(str(path))
-
-
-def test_budgets(tmp_path: Path) -> None:
-    path = tmp_path / "budgets.toml"
-    path.write_text('[size_bytes]\n"*_fp16.tflite" = 9_000_000\n[accuracy]\ndrop = 0.5\n')
-    assert read_budgets(path) == {"*_fp16.tflite": 9_000_000}
-    assert read_budgets(None) == {}
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[size_bytes]\na = 1.5", "[size_bytes]\na = -1", "size_bytes = 3", "=", "[size_bytes]\na = true"]
-)
-def test_budgets_that_are_none(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "budgets.toml"
-    path.write_text(content)
-    with pytest.raises(MeasurementError, match="budgets"):
-        read_budgets(path)
-    with pytest.raises(MeasurementError, match="budgets"):
-        read_budgets(tmp_path / "none.toml")

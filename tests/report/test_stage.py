@@ -185,7 +185,7 @@ def test_exit_codes(place: Place, tmp_path: Path) -> None:
     quick = [r.model_copy(update={"protocol": QUICK}) for r in read_side(str(calm.history)).runs]
     assert run(*report, calm.baseline, "--current", written(tmp_path / "quick.jsonl", quick))[0] == 2
     budgets = tmp_path / "budgets.toml"
-    budgets.write_text('[size_bytes]\n"*.onnx" = 100\n')
+    budgets.write_text('schema_version = 1\n[size_bytes]\n"*.onnx" = 100\n')
     assert run(*report, calm.baseline, "--current", calm.history, "--budgets", budgets)[0] == 1
     assert run(*report, calm.baseline, "--current", calm.history, "--target", "host")[0] == 0
     with pytest.raises(MeasurementError, match="no run of these targets"):

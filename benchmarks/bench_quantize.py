@@ -1,0 +1,100 @@
+"""Choose observers by measurement: what each costs, per kind of tensor, when that kind alone is held as int8.
+
+``python -m benchmarks.bench_quantize`` prints, per kind (the outputs of convolutions, of multiplications, …) and per
+observer, the mean |Δ| of the labels' probabilities against the float network; and the same for the two ways to choose
+weights' scales, and for the whole recipe, with and without its float island. Ranges come from painted training samples,
+figures from painted validation samples, so that the test samples of ``imageqx quantize`` have no part in the choice. It
+exits with 1 if an observer of ``quantize/plan.py`` is not within 10 % of the best of its kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.progress import bar
+from imageqx_export.quantize.capture import kind_of, tensors
+from imageqx_export.quantize.images import calibration_images
+from imageqx_export.quantize.observers import OBSERVERS
+from imageqx_export.quantize.plan import OBSERVED, WEIGHTS, Seen, decided, watched
+from imageqx_export.quantize.recipe import CalibrationSet, Recipe
+from imageqx_export.quantize.simulate import simulate
+from imageqx_export.runtimes import Pixels
+from imageqx_export.show.console import out
+
+CHECKPOINT = Path("models/imageqx.safetensors")
+WEIGHT_OBSERVERS = ("minmax", "mse")
+NEAR = 1.10
+Costs = dict[str, dict[str, float]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--samples", type=int, default=96, help="validation samples (default 96)")
+    parser.add_argument("--json", action="store_true", help="print numbers instead of a table")
+    options = parser.parse_args(argv)
+    checkpoint, network = load_checkpoint(options.checkpoint)
+    seen = watched(network, calibration_images(None)[0], {}, progress=bar)
+    costs = measured(seen, checkpoint.sha256, held_out_photos("val", Sources(), options.samples).pixels)
+    chosen = {**{kind: OBSERVED[kind] for kind in costs if kind in OBSERVED}, "weights": WEIGHTS}
+    missed = [kind for kind, name in chosen.items() if costs[kind][name] > NEAR * min(costs[kind].values())]
+    if options.json:
+        print(json.dumps({"costs": costs, "chosen": chosen, "missed": missed}, indent=2))
+    else:
+        out.print(table(costs, chosen))
+        out.print(f"not near the best: {', '.join(missed) or 'none'}")
+    return 1 if missed else 0
+
+
+def measured(seen: Seen, sha256: str, pixels: Pixels) -> Costs:
+    """Return mean |Δ| of the labels' probabilities, per kind and observer; ``whole``: everything is int8."""
+    reference = simulate(seen.program, None, pixels)["quality"]
+    calibration = CalibrationSet(images=0, sha256="", source="a benchmark")
+    nodes = tensors(seen.program)
+    recipes = {name: decided(seen, sha256, calibration, observers=name) for name in OBSERVERS}
+
+    def cost(recipe: Recipe, only: Callable[[str], bool] = lambda name: True) -> float:
+        names = [row.tensor for row in recipe.activations + recipe.weights if only(row.tensor)]
+        outputs = simulate(seen.program, recipe, pixels, names)
+        return float(np.abs(outputs["quality"] - reference).mean())
+
+    costs: Costs = {}
+    for kind in dict.fromkeys(kind_of(nodes[row.tensor]) for row in recipes["mse"].activations):
+        if kind in OBSERVED:
+            costs[kind] = {
+                name: cost(recipe.model_copy(update={"weights": ()}), lambda n, k=kind: kind_of(nodes[n]) == k)  # type: ignore[misc]
+                for name, recipe in recipes.items()
+            }
+    weights = {name: decided(seen, sha256, calibration, weights=name) for name in WEIGHT_OBSERVERS}
+    costs["weights"] = {name: cost(row.model_copy(update={"activations": ()})) for name, row in weights.items()}
+    costs["whole"] = {name: cost(recipe) for name, recipe in recipes.items()}
+    costs["whole"]["chosen"] = cost(decided(seen, sha256, calibration))
+    costs["whole"]["no island"] = cost(decided(seen, sha256, calibration, island=()))
+    return costs
+
+
+def table(costs: Costs, chosen: dict[str, str]) -> Table:
+    """Lay the figures out; what is chosen has a star."""
+    names = list(dict.fromkeys(name for row in costs.values() for name in row))
+    made = Table(title="mean |Δ| of the labels' probabilities, × 1000")
+    made.add_column("held as int8")
+    for name in names:
+        made.add_column(name, justify="right")
+    for kind, row in costs.items():
+        cells = (f"{1000 * row[n]:.2f}{'*' if chosen.get(kind) == n else ''}" if n in row else "" for n in names)
+        made.add_row(kind, *cells)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

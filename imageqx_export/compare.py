@@ -1,0 +1,222 @@
+"""Compare two networks' outputs, number by number and decision by decision; the one table of tolerances."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from imageqx_export.artifact import ModelSpec, Precision
+from imageqx_export.predict import POOR, decide
+from imageqx_export.runtimes import Outputs
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tolerance(_Frozen):
+    """Say how far an artifact may be from PyTorch.
+
+    Args:
+        max_abs: Largest |Δ| of any number of any output.
+        agreement: Share of decisions (label; each reason) that must be the same, in [0, 1].
+        margin: A decision may differ, and counts as the same, where PyTorch's own margin is below this.
+    """
+
+    max_abs: float
+    agreement: float
+    margin: float
+
+
+# The one table of tolerances: what a conversion may change. fp32 and fp16 are compared with the float32 checkpoint,
+# w8 and w8a8 with the same network quantized in PyTorch.
+TOLERANCES = {
+    Precision.FP32: Tolerance(max_abs=1e-4, agreement=1.0, margin=1e-3),
+    Precision.FP16: Tolerance(max_abs=5e-3, agreement=0.995, margin=0.0),
+    Precision.W8: Tolerance(max_abs=1e-2, agreement=0.999, margin=0.0),
+    Precision.W8A8: Tolerance(max_abs=1e-2, agreement=0.999, margin=0.0),
+}
+ADVICE = {
+    "unreadable": "export it again; if it was pulled, its copy is damaged",
+    "nan": "an operation overflows: keep it in float32, or look at the input range",
+    "shape": "the graph is not this ModelSpec's: export it again",
+    "interface": "names and order must be the ModelSpec's: export it again",
+    "delta": "normalisation, channel order or resizing differ, or the weights are another checkpoint's",
+    "decisions": "raise the precision, or move the thresholds away from where photos lie",
+    "digest": "the file is not the one that was exported: pull or export it again",
+}
+
+
+class OutputParity(_Frozen):
+    """Hold how one output of one artifact compares.
+
+    Attributes:
+        output: The output's name.
+        max_abs: Largest |Δ|; infinite where it could not be computed.
+        mean_abs: Mean |Δ|.
+        cosine: Cosine of the angle between both, over all images; 1 is equal direction.
+        sqnr_db: 10·log10(Σ reference² / Σ Δ²) in dB; None where Δ is 0 everywhere.
+        decisions: How many decisions were taken on this output.
+        differing: How many of them differ, excused ones not counted.
+        excused: How many differ within the tolerated margin.
+        problems: Every reason for failing, in words; empty is a pass.
+    """
+
+    output: str
+    max_abs: float
+    mean_abs: float
+    cosine: float
+    sqnr_db: float | None
+    decisions: int
+    differing: int
+    excused: int
+    problems: tuple[str, ...]
+
+
+class ArtifactParity(_Frozen):
+    """Hold how one artifact compares; ``problems`` concern the file as a whole."""
+
+    path: str
+    precision: Precision
+    outputs: tuple[OutputParity, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed, and something was compared."""
+        return bool(self.outputs) and not self.problems and not any(output.problems for output in self.outputs)
+
+
+class QuantizationLoss(_Frozen):
+    """Hold how the network quantized in PyTorch differs from the float32 one; measured, not judged.
+
+    Attributes:
+        precision: The numeric scheme.
+        recipe: The recipe's file, relative to the artifacts' folder.
+        outputs: One row an output.
+    """
+
+    precision: Precision
+    recipe: str
+    outputs: tuple[OutputParity, ...]
+
+
+class ParityReport(_Frozen):
+    """Hold a whole comparison.
+
+    Attributes:
+        checkpoint_sha256: Digest of the checkpoint.
+        images: How many images were compared.
+        source: Where they come from.
+        artifacts: What conversion changed: each file against PyTorch in the same scheme (fp16: against float32).
+        quantization: What quantization changed: each quantized scheme in PyTorch against float32 in PyTorch.
+    """
+
+    checkpoint_sha256: str
+    images: int
+    source: Literal["generated", "photos"]
+    artifacts: tuple[ArtifactParity, ...]
+    quantization: tuple[QuantizationLoss, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every artifact passed, and there is at least one."""
+        return bool(self.artifacts) and all(artifact.passed for artifact in self.artifacts)
+
+
+def compare_outputs(
+    spec: ModelSpec, reference: Outputs, got: Outputs, tolerance: Tolerance | None
+) -> tuple[OutputParity, ...]:
+    """Compare what a file gave with what PyTorch gave, output by output.
+
+    Args:
+        spec: Names, shapes and thresholds.
+        reference: PyTorch's outputs, float32 [N,…] by name.
+        got: The file's.
+        tolerance: How far they may be apart; None to measure alone.
+    """
+    return tuple(
+        _compare(spec, output.name, reference[output.name], got.get(output.name), tolerance) for output in spec.outputs
+    )
+
+
+def _compare(
+    spec: ModelSpec, name: str, want: NDArray[np.float32], got: NDArray[np.float32] | None, tolerance: Tolerance | None
+) -> OutputParity:
+    problem = _unusable(want, got)
+    if problem is not None or got is None:
+        return OutputParity(
+            output=name, max_abs=float("inf"), mean_abs=float("inf"), cosine=0.0, sqnr_db=None,
+            decisions=0, differing=0, excused=0, problems=(problem or "",),
+        )  # fmt: skip
+    x, y = want.astype(np.float64).ravel(), got.astype(np.float64).ravel()
+    delta = np.abs(x - y)
+    differing, excused, decisions = _decisions(spec, name, want, got, tolerance.margin if tolerance else 0.0)
+    problems = []
+    if tolerance and delta.max() > tolerance.max_abs:
+        problems.append(because("delta", f"max |Δ| {delta.max():.2e} > {tolerance.max_abs:.0e}"))
+    if tolerance and decisions and (decisions - differing) / decisions < tolerance.agreement:
+        text = f"{differing} of {decisions} decisions differ, {tolerance.agreement:.1%} must agree"
+        problems.append(because("decisions", text))
+    power, error = float((x**2).sum()), float((delta**2).sum())
+    length = np.sqrt(power * float((y**2).sum()))
+    return OutputParity(
+        output=name,
+        max_abs=float(delta.max()),
+        mean_abs=float(delta.mean()),
+        cosine=float(x @ y / length) if length else float(power == float((y**2).sum())),
+        sqnr_db=None if error == 0 else float(10 * np.log10(max(power, 1e-300) / error)),
+        decisions=decisions,
+        differing=differing,
+        excused=excused,
+        problems=tuple(problems),
+    )
+
+
+def _unusable(want: NDArray[np.float32], got: NDArray[np.float32] | None) -> str | None:
+    if got is None:
+        return because("interface", "the output is missing")
+    if got.shape != want.shape:
+        return because("shape", f"shape is {list(got.shape)}, expected {list(want.shape)}")
+    bad = int((~np.isfinite(got)).sum())
+    return because("nan", f"{bad} of {got.size} values are NaN or infinite") if bad else None
+
+
+def _decisions(
+    spec: ModelSpec, name: str, want: NDArray[np.float32], got: NDArray[np.float32], margin: float
+) -> tuple[int, int, int]:
+    """Count decisions that differ, that differ within the margin, and that there are."""
+    if name == "quality":
+        margins = _label_margins(spec, want, got)
+        differs = decide(want, spec) != decide(got, spec)
+    elif name == "explanations":
+        thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
+        margins = np.abs(want - thresholds)
+        differs = (want >= thresholds) != (got >= thresholds)
+    else:
+        return 0, 0, 0
+    excused = differs & (margins < margin)
+    return int((differs & ~excused).sum()), int(excused.sum()), int(differs.size)
+
+
+def _label_margins(spec: ModelSpec, want: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how near PyTorch was to deciding otherwise, in the step in which ``got`` may differ from it.
+
+    Without a threshold that is the lead of the best label over the second. With one, it is the distance of
+    P(poor) from it where only one of both says poor, and else the lead among the other labels.
+    """
+    threshold, poor = spec.poor_quality_threshold, spec.labels.index(POOR)
+    ranked = np.sort(want if threshold is None else np.delete(want, poor, axis=1), axis=1)
+    lead: NDArray[np.float32] = ranked[:, -1] - ranked[:, -2]
+    if threshold is None:
+        return lead
+    crossed = (decide(want, spec) == poor) != (decide(got, spec) == poor)
+    return np.where(crossed, np.abs(want[:, poor] - np.float32(threshold)), lead)
+
+
+def because(kind: str, text: str) -> str:
+    """Return a problem in words, with what to try."""
+    return f"{text} — try: {ADVICE[kind]}"

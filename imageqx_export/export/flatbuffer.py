@@ -1,0 +1,82 @@
+"""Read, change and write TFLite flatbuffers: short names, and nothing written twice."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import flatbuffers  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import NDArray
+
+_IDENTIFIER = b"TFL3"
+_ALIGNMENT = 16  # schema.fbs: Buffer.data is (force_align: 16)
+# litert-torch writes a module as path.to.Class_name, where name is what its parent calls it; the first has none.
+_CLASS = re.compile(r"(?:[\w<>]+\.)+_?[A-Za-z0-9]+_?")
+
+
+class _Builder(flatbuffers.Builder):  # type: ignore[misc]
+    """Build a flatbuffer in which equal vectors of numbers are one vector; readers cannot tell.
+
+    A per-channel tensor has an int64 zero point for each channel, all 0: unshared, they are a tenth of an int8 file.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[str, int, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802 - flatbuffers' name
+        """Write a vector, or return where an equal one is; bytes are aligned as the schema wants buffers to be."""
+        key = x.dtype.str, len(x), x.tobytes()
+        if key not in self._written:
+            if x.dtype == np.uint8:
+                self.StartVector(1, len(x), _ALIGNMENT)
+                head = int(self.head) - len(x)
+                self.head: int = head
+                self.Bytes[head : head + len(x)] = key[2]
+                self._written[key] = self.EndVector()
+            else:
+                self._written[key] = super().CreateNumpyVector(x)
+        return self._written[key]
+
+
+def read(content: bytes) -> Any:
+    """Return a flatbuffer as a ``ModelT``, the schema's own object; every buffer's bytes are in it.
+
+    ai-edge-quantizer writes the bytes behind the flatbuffer, as files over 2 GB need it, where they would stay behind.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # 0 and 1 say that there are none
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    return model
+
+
+def write(model: Any) -> bytes:
+    """Return a ``ModelT`` as a flatbuffer."""
+    builder = _Builder(1 << 20)
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def shorten_names(model: Any) -> None:
+    """Leave of each tensor's name the modules' own names; in place. A signature has its names apart.
+
+    >>> from types import SimpleNamespace as Some
+    >>> tensor = Some(name=b"a.b.PhoneGraph_inner/torch.nn.modules.container.Sequential_3/c.Conv2d_fc1;2")
+    >>> shorten_names(Some(subgraphs=[Some(tensors=[tensor])]))
+    >>> tensor.name
+    b'3/fc1;2'
+    """
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.name = _short(tensor.name.decode()).encode()
+
+
+def _short(name: str) -> str:
+    whole, mark, number = name.split(";;")[0].partition(";")  # of fused operations the first
+    parts = [_CLASS.sub("", part) for part in whole.split("/")]
+    return "/".join(part for part in parts if part not in ("", "inner")) + mark * bool(number) + number

@@ -1,0 +1,138 @@
+"""Choose how each quantized precision is made: a recipe that is named, one beside the checkpoint, or a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageqx_export.artifact import Checkpoint, Precision
+from imageqx_export.errors import ArtifactError, ConversionError
+from imageqx_export.parity import QUANTIZED
+from imageqx_export.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from imageqx_export.networks.imageqx import ImageQX
+    from imageqx_export.quantize.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Hold the recipes of an export.
+
+    Attributes:
+        recipes: Per quantized precision.
+        notes: Which files beside the checkpoint were passed over, and why.
+    """
+
+    recipes: dict[Precision, Recipe] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def choose_recipes(
+    checkpoint: Checkpoint,
+    network: ImageQX,
+    precisions: Collection[Precision],
+    *,
+    named: Sequence[Path] = (),
+    calibration: Path | None = None,
+    progress: Progress = silent,
+) -> Chosen:
+    """Return a recipe for each quantized precision.
+
+    A recipe that is named comes first. Then, unless there are photos to calibrate on, ``<checkpoint>.w8.json`` and
+    ``<checkpoint>.w8a8.json`` beside the checkpoint, where they are for these weights. Else one is made here.
+
+    Args:
+        checkpoint: The checkpoint.
+        network: It, loaded.
+        precisions: What is exported.
+        named: Recipes to use; each says for which precision it is.
+        calibration: A folder of at least 256 photos to make w8a8's recipe with, or None.
+        progress: Opens bars while a recipe is made.
+
+    Raises:
+        ArtifactError: A named recipe is missing, broken, or for other weights.
+        ConversionError: A named recipe is for a precision that is not exported, or two are for the same.
+        DatasetError: The photos cannot be calibrated on.
+    """
+    wanted = [precision for precision in QUANTIZED if precision in precisions]
+    recipes = _named(checkpoint, network, named, wanted)
+    notes = []
+    for precision in (p for p in wanted if p not in recipes):
+        beside = checkpoint.path.with_suffix(f".{precision}.json")
+        if beside.is_file() and (calibration is None or precision is Precision.W8):
+            try:
+                recipes[precision] = _checked(beside, checkpoint, network)
+                continue
+            except ArtifactError as error:
+                notes.append(f"{beside} was passed over, and a new recipe is made: {error.what}")
+        recipes[precision] = _made(checkpoint, network, precision, calibration, progress)
+    return Chosen(recipes, tuple(notes))
+
+
+def _named(
+    checkpoint: Checkpoint, network: ImageQX, paths: Sequence[Path], wanted: Sequence[Precision]
+) -> dict[Precision, Recipe]:
+    found: dict[Precision, Recipe] = {}
+    for path in paths:
+        recipe = _checked(path, checkpoint, network)
+        precision = Precision(recipe.precision)
+        if precision not in wanted or precision in found:
+            raise ConversionError(
+                f"a second recipe for {precision}" if precision in found else "a recipe for what is not exported",
+                where=path, expected=", ".join(p for p in wanted if p not in found) or "none", got=precision.value,
+                remedy="--recipe once for each quantized precision of --precisions",
+            )  # fmt: skip
+        found[precision] = recipe
+    return found
+
+
+def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
+    """Read a recipe that is for these weights, and whose tensors are all there.
+
+    Raises:
+        ArtifactError: It cannot be read, or it is for others.
+    """
+    from imageqx_export.export.graph import PhoneGraph
+    from imageqx_export.quantize.qat_weights import network_for
+    from imageqx_export.quantize.stage import read_recipe
+
+    recipe = read_recipe(path)
+    if recipe.checkpoint_sha256 != checkpoint.sha256:
+        raise ArtifactError(
+            "a recipe for another checkpoint", where=path, expected=checkpoint.sha256, got=recipe.checkpoint_sha256,
+            remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
+        )  # fmt: skip
+    network_for(
+        recipe, checkpoint.path, network
+    )  # fine-tuned weights that are missing are told before anything is made
+    modules = dict(PhoneGraph(network, "NHWC").named_modules()) | {"heads": network}
+    rows = [r.tensor for r in recipe.weights] + [r.tensor for r in recipe.activations]
+    rows += [r.tensor for r in recipe.biases]
+    unknown = [name for name in rows if name.split(":")[0] not in modules]
+    for row in recipe.weights:
+        weight = getattr(modules.get(row.tensor.split(":")[0]), "weight", None)
+        if weight is not None and len(row.scales) != len(weight):
+            unknown.append(f"{row.tensor} with {len(row.scales)} channels")
+    if unknown:
+        raise ArtifactError(
+            "a recipe for another network", where=path, expected="tensors of this one",
+            got=", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""),
+            remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
+        )  # fmt: skip
+    return recipe
+
+
+def _made(
+    checkpoint: Checkpoint, network: ImageQX, precision: Precision, calibration: Path | None, progress: Progress
+) -> Recipe:
+    from imageqx_export.quantize.images import calibration_images
+    from imageqx_export.quantize.plan import w8_recipe
+    from imageqx_export.quantize.stage import make_recipe
+
+    if precision is Precision.W8:
+        return w8_recipe(network, checkpoint.sha256)
+    pixels, source = calibration_images(calibration, progress=progress)
+    return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)

@@ -1,0 +1,103 @@
+"""Write integers into a TFLite graph: int8 weights that are read back as float32, or integers throughout."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageqx_export.errors import ConversionError
+
+if TYPE_CHECKING:
+    from imageqx_export.quantize.model import IntegerWeight
+
+_DEQUANTIZE_VERSION = 5  # with a scale per channel: TFLite's op_version.cc
+
+
+def static_config() -> Any:
+    """Return what tells litert-torch that a graph has quantize and dequantize operations, and to make integers of them.
+
+    The quantizer in it is not used: the graph is annotated and converted already.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchao warns of its own insides when it is imported
+        from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
+        from litert_torch.quantize.quant_config import QuantConfig
+
+    return QuantConfig(pt2e_quantizer=PT2EQuantizer().set_global(get_symmetric_quantization_config()))
+
+
+def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> None:
+    """Make the named weights of a float32 graph int8, with a DEQUANTIZE of each; in place.
+
+    Without it, kernels that read int8 weights beside float activations would round those too, image by image.
+    A weight is found by its values, so that what is stored is what PyTorch rounded, whatever the converter called it.
+
+    Args:
+        model: A ``ModelT``.
+        weights: What to store.
+
+    Raises:
+        ConversionError: The graph does not hold one of the weights.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    held = {
+        _key(tensor.shape, model.buffers[tensor.buffer].data): index
+        for index, tensor in enumerate(graph.tensors)
+        if tensor.type == schema.TensorType.FLOAT32 and model.buffers[tensor.buffer].data is not None
+    }
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    code.version = _DEQUANTIZE_VERSION
+    model.operatorCodes.append(code)
+    unpacked = []
+    for weight in weights:
+        axis, order = _layout(weight.values)
+        values = np.ascontiguousarray(weight.values.transpose(order))
+        index = held.get(_key(values.shape, values.view(np.uint8)))
+        if index is None:
+            raise ConversionError(
+                "a weight is not in the TFLite graph as PyTorch holds it", where=weight.tensor,
+                remedy="report this version of litert-torch",
+            )  # fmt: skip
+        integers = np.ascontiguousarray(weight.integers.transpose(order))
+        unpacked.append(_packed(model, index, integers, weight.scales, axis))
+    graph.operators[:0] = unpacked
+
+
+def _packed(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[np.float32], axis: int) -> Any:
+    """Add an int8 tensor, empty the float one, and return the operation from the one to the other."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    float_tensor = graph.tensors[index]
+    quantization = schema.QuantizationParametersT()
+    quantization.scale, quantization.zeroPoint = scales, np.zeros(len(scales), np.int64)
+    quantization.quantizedDimension = axis
+    tensor, operator = schema.TensorT(), schema.OperatorT()
+    tensor.name, tensor.shape, tensor.type = float_tensor.name, float_tensor.shape, schema.TensorType.INT8
+    tensor.buffer, tensor.quantization, tensor.hasRank = float_tensor.buffer, quantization, True
+    model.buffers[float_tensor.buffer].data = integers.view(np.uint8).ravel()
+    float_tensor.buffer = 0  # by the schema, the buffer of whatever is computed
+    graph.tensors.append(tensor)
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs = np.array([len(graph.tensors) - 1], np.int32)
+    operator.outputs = np.array([index], np.int32)
+    return operator
+
+
+def _layout(weight: NDArray[np.float32]) -> tuple[int, tuple[int, ...]]:
+    """Return a weight's channel axis in TFLite, and the order of PyTorch's axes there."""
+    if weight.ndim == 2:
+        return 0, (0, 1)
+    # PyTorch's depthwise weight [C,1,h,w] is [1,h,w,C] there, any other [out,in,h,w] is [out,h,w,in].
+    return (3, (1, 2, 3, 0)) if weight.shape[1] == 1 and weight.shape[0] > 1 else (0, (0, 2, 3, 1))
+
+
+def _key(shape: Iterable[int], data: NDArray[np.uint8]) -> tuple[tuple[int, ...], bytes]:
+    return tuple(int(size) for size in shape), data.tobytes()

@@ -1,0 +1,193 @@
+"""Quantize a checkpoint, say what it costs on held-out photos, and, if asked, which layers cost it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from imageqx_export.artifact import Precision
+from imageqx_export.data.labels import LabelledPhotos, Split
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.progress import Progress, silent
+from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, accuracy, problems
+from imageqx_export.quantize.cache import NOWHERE, Cache
+from imageqx_export.quantize.images import calibration_images
+from imageqx_export.quantize.islands import with_floats
+from imageqx_export.quantize.recipe import Recipe
+from imageqx_export.quantize.search import Found, fewest
+from imageqx_export.quantize.sensitivity import LayerLoss, Subject, analyse
+from imageqx_export.quantize.stage import make_recipe, write_recipe
+from imageqx_export.runtimes import require
+
+if TYPE_CHECKING:
+    from imageqx_export.networks.imageqx import ImageQX
+
+
+@dataclass(frozen=True)
+class Request:
+    """Say what to quantize, and what to measure.
+
+    Args:
+        checkpoint: The trained weights.
+        precision: ``w8`` or ``w8a8``.
+        out: The recipe to write.
+        calibration: The user's photos to take ranges from; None for painted ones.
+        photos: Photos whose held-out sides are measured on; None for painted ones.
+        samples: How many test samples to measure on.
+        analysis: How many validation samples to analyse on; None for no analysis.
+        chart: The analysis' bar chart to write, or None.
+        jobs: Processes for the analysis.
+    """
+
+    checkpoint: Path
+    precision: Precision
+    out: Path
+    calibration: Path | None = None
+    photos: Path | None = None
+    samples: int = 1000
+    analysis: int | None = None
+    chart: Path | None = None
+    jobs: int = 1
+
+    @property
+    def scheme(self) -> Literal["w8", "w8a8"]:
+        """The precision as a recipe calls it."""
+        return "w8" if self.precision is Precision.W8 else "w8a8"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Hold what each layer costs, and the search's result.
+
+    Args:
+        photos: How many it was measured on.
+        source: Where they come from.
+        layers: A layer each, in the graph's order.
+        search: Which layers stay float.
+    """
+
+    photos: int
+    source: str
+    layers: tuple[LayerLoss, ...]
+    search: Found
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """Hold a recipe and what it costs.
+
+    Args:
+        request: What was asked for.
+        recipe: What was written.
+        accuracy: On the test samples.
+        source: Where they come from.
+        problems: What is over the budget.
+        analysis: Which layers cost it, if asked.
+    """
+
+    request: Request
+    recipe: Recipe
+    accuracy: Accuracy
+    source: str
+    problems: tuple[str, ...]
+    analysis: Analysis | None
+
+
+def quantize(request: Request, *, cache: Cache = NOWHERE, progress: Progress = silent) -> Quantized:
+    """Choose a recipe, write it, and measure it against the float network.
+
+    Args:
+        request: What to do.
+        cache: Where the analysis keeps its figures, to go on from.
+        progress: Opens bars.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be trusted.
+        DatasetError: Photos are too few, or cannot be used.
+        UnavailableError: A chart was asked for and matplotlib is not installed.
+    """
+    from imageqx_export.checkpoint import load_checkpoint
+
+    if request.chart is not None:
+        require("matplotlib", "imageqx-export[train]")
+    checkpoint, network = load_checkpoint(request.checkpoint)
+    recipe = _recipe(request, network, checkpoint.sha256, progress)
+    analysis = None
+    if request.analysis is not None:
+        photos = _held_out("val", request, request.analysis, progress)
+        subject = Subject(network, recipe, photos, checkpoint.spec)
+        recipe, analysis = analysed(subject, cache=cache, jobs=request.jobs, progress=progress)
+        if request.chart is not None:
+            from imageqx_export.quantize.chart import draw
+
+            draw(analysis.layers, request.chart, title=f"{checkpoint.path.name}, {request.precision}, one layer alone")
+    write_recipe(request.out, recipe)
+    photos = _held_out("test", request, request.samples, progress)
+    found = measured(Subject(network, recipe, photos, checkpoint.spec), progress=progress)
+    return Quantized(request, recipe, found, photos.source, problems(found, BUDGETS[request.precision]), analysis)
+
+
+def measured(subject: Subject, *, progress: Progress = silent) -> Accuracy:
+    """Return what a recipe costs on photos, against the float network."""
+    from imageqx_export.quantize.simulate import simulate
+
+    program = subject.program()
+    reference = simulate(program, None, subject.photos.pixels, progress=progress)
+    quantized = simulate(program, subject.recipe, subject.photos.pixels, progress=progress)
+    return accuracy(reference, quantized, subject.photos, subject.spec)
+
+
+def analysed(
+    subject: Subject, *, cache: Cache = NOWHERE, jobs: int = 1, progress: Progress = silent
+) -> tuple[Recipe, Analysis]:
+    """Measure every layer alone, and move the fewest to float with which the budget holds.
+
+    Args:
+        subject: The recipe of all layers, and photos.
+        cache: Where figures are kept, to go on from.
+        jobs: Processes for the layers.
+        progress: Opens bars.
+
+    Returns:
+        The recipe with those layers in float, and the figures behind it.
+    """
+    from imageqx_export.quantize.simulate import simulate
+
+    rows = {row.layer: row for row in analyse(subject, cache=cache, jobs=jobs, progress=progress)}
+    recipe, pixels, budget = subject.recipe, subject.photos.pixels, BUDGETS[Precision(subject.recipe.precision)]
+    program = subject.program()
+    reference = simulate(program, None, pixels, progress=progress)
+
+    def floating(floats: frozenset[str]) -> Recipe:
+        chosen = [row for name, row in rows.items() if name in floats]
+        return with_floats(program, recipe, {op: because(row, len(pixels)) for row in chosen for op in row.operations})
+
+    def holds(floats: frozenset[str]) -> bool:
+        def tried() -> Accuracy:
+            outputs = simulate(program, floating(floats), pixels, progress=progress)
+            return accuracy(reference, outputs, subject.photos, subject.spec)
+
+        return not problems(cache.get_or_make(subject.key("float", sorted(floats)), Accuracy, tried), budget)
+
+    order = sorted(rows, key=lambda name: -rows[name].mean_abs)
+    found = fewest(order, holds)
+    analysis = Analysis(len(pixels), subject.photos.source, tuple(rows.values()), found)
+    return floating(frozenset(found.floats)), analysis
+
+
+def because(row: LayerLoss, photos: int) -> str:
+    """Say with figures why a layer stays float."""
+    return (
+        f"int8 in {row.layer} alone moves the labels' probabilities by {row.mean_abs:.4f} on average and costs "
+        f"{row.quality:.2f} points of macro-F1 ({row.sqnr_db:.1f} dB; {photos} photos)"
+    )
+
+
+def _recipe(request: Request, network: ImageQX, sha256: str, progress: Progress) -> Recipe:
+    pixels, source = calibration_images(request.calibration, progress=progress)
+    return make_recipe(network, sha256, request.scheme, pixels, source, progress=progress)
+
+
+def _held_out(split: Split, request: Request, count: int, progress: Progress) -> LabelledPhotos:
+    return held_out_photos(split, Sources(request.photos), count, progress=progress)

@@ -1,0 +1,89 @@
+"""w8a8 of the shipped checkpoint: what the files hold, and what ONNX Runtime makes of it; ``make test-int8``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from imageqx_export.artifact import Format, Precision
+from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.export import flatbuffer, stage
+from imageqx_export.export import onnx as onnx_export
+from imageqx_export.parity import generated_pixels
+from imageqx_export.processes import isolated, quiet
+from imageqx_export.quantize.model import QuantizedModel
+from imageqx_export.quantize.recipe import Recipe
+from imageqx_export.quantize.stage import read_recipe
+from imageqx_export.runtimes import load_runtime
+from imageqx_export.runtimes.onnx import optimised_operations
+
+CONVOLUTIONS = 82  # with attention's
+GOAL = 4.9e6
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*LeafSpec:FutureWarning",
+    "ignore:.*isinstance.treespec:FutureWarning",
+    "ignore:Exporting a model while it is in training mode",  # a captured graph has no mode
+)
+
+
+@pytest.fixture(scope="module")
+def recipe(checkpoint: Path) -> Recipe:
+    return read_recipe(checkpoint.with_suffix(".w8a8.json"))
+
+
+def agree(path: Path, model: QuantizedModel) -> None:
+    """Check that a file is the quantized network: single roundings may tip, and do, as PyTorch's own kernels show."""
+    pixels = generated_pixels(4)
+    with quiet():
+        got = load_runtime(path).run(pixels)
+    for name, want in model.run(pixels).items():
+        assert np.abs(got[name] - want).mean() < 0.01, name
+        assert np.abs(got[name][::-1] - want).mean() > 0.02, "the photos are all alike: the test proves nothing"
+
+
+def test_onnx_runtime_computes_every_int8_convolution_with_integers(
+    checkpoint: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    held, network = load_checkpoint(checkpoint)
+    model = QuantizedModel(network, recipe)
+    with quiet():
+        converted = onnx_export.convert(model.graph(), held)
+    path, signed = tmp_path / "u8.onnx", tmp_path / "s8.onnx"
+    file = onnx_export.integers(converted)
+    file.metadata_props.add(key="spec", value=held.spec.model_dump_json())
+    onnx.save(file, path)
+    onnx.save(onnx_export.integers(converted, signed=True), signed)
+    found, others = optimised_operations(path), optimised_operations(signed)
+    assert found["QLinearConv"] == len(recipe.weights) >= 70
+    assert found["Conv"] == CONVOLUTIONS - len(recipe.weights)
+    assert found["QLinearSigmoid"] == sum(row.tensor.endswith(":sigmoid") for row in recipe.activations)
+    assert others["QLinearConv"] < found["QLinearConv"] / 2, "on this machine int8 activations would do as well"
+    assert path.stat().st_size <= GOAL
+    agree(path, model)
+
+
+def test_tflite_computes_with_integers_between_the_islands(checkpoint: Path, recipe: Recipe, tmp_path: Path) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    path = tmp_path / "imageqx_w8a8.tflite"
+    recipes = {Precision.W8A8: recipe}
+    isolated(stage._convert, Format.TFLITE, checkpoint, "imageqx", {Precision.W8A8: path}, recipes)
+    assert path.stat().st_size <= GOAL
+    model = flatbuffer.read(path.read_bytes())
+    (graph,) = model.subgraphs
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    kinds = [names[model.operatorCodes[operator.opcodeIndex].builtinCode] for operator in graph.operators]
+    counts = Counter(kinds)
+    # One where the first block's output becomes int8; one for the pooled features and one for attention's.
+    assert (counts["QUANTIZE"], counts["DEQUANTIZE"]) == (1, 2)
+    integers = [
+        graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8
+        for operator, kind in zip(graph.operators, kinds, strict=True)
+        if kind in ("CONV_2D", "DEPTHWISE_CONV_2D")
+    ]
+    assert integers.count(True) == len(recipe.weights)
+    agree(path, QuantizedModel(load_checkpoint(checkpoint)[1], recipe))
