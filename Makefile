@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb test-report \
-	lint-ci bench-export bench-train bench-harness bench-decisions train clean
+	lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -106,6 +106,9 @@ bench-harness: $(STAMP) ## Measure what the harness itself adds to an inference
 
 bench-decisions: $(STAMP) ## Simulate how often the rule is wrong, with the noise of real runs
 	$(BIN)/python -m benchmarks.bench_decisions
+
+bench-int8: $(STAMP) artifacts/imageqx/manifest.json ## Measure INT8 beside the peers' defaults; TARGETS="host emulated:cortex-a76"
+	$(BIN)/python -m benchmarks.bench_int8 --artifacts artifacts/imageqx $(TARGETS:%=--target %)
 
 bench-export: $(STAMP) ## Measure export, start-up and preprocessing beside the bare libraries, in one run
 	$(BIN)/python -m benchmarks.bench_export
