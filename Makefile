@@ -21,7 +21,7 @@ HISTORY ?= build/history.jsonl
 	lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(STAMP) ## Install everything into .venv, once
 
