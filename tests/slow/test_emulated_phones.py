@@ -44,7 +44,6 @@ def artifact(format: Format, precision: Precision) -> Artifact:
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the artifacts, with the first golden pictures only."""
     folder = tmp_path_factory.mktemp("few")
-    shutil.copy(FOLDER / "manifest.json", folder)
     shutil.copytree(FOLDER / "golden", folder / "golden")
     rows = json.loads((FOLDER / "golden/expected.json").read_text())
     (folder / "golden/expected.json").write_text(json.dumps({name: rows[name] for name in sorted(rows)[:PICTURES]}))
@@ -107,9 +106,7 @@ def count(phone: EmulatedTarget, one: Artifact) -> Instructions:
     ("cpu", "format"),
     [
         ("cortex-a53", Format.TFLITE),
-        ("cortex-a76", Format.TFLITE),
         ("cortex-a76", Format.ONNX),
-        ("i8mm", Format.ONNX),
     ],
 )
 def test_counts_repeat_within_half_a_percent_and_float_kernels_are_neon(
@@ -237,9 +234,9 @@ def test_a_slow_emulator_is_killed() -> None:
         target.max_error(artifact(Format.ONNX, Precision.FP32))
 
 
-def test_the_whole_stage_reports_no_time(few: Path) -> None:
+def test_the_whole_stage_reports_no_time() -> None:
     target = EmulatedTarget("cortex-a76")
-    (one,) = measure(few, target, QUICK, formats={Format.TFLITE}, precisions={Precision.FP32}).measurements
+    (one,) = measure(FOLDER, target, QUICK, formats={Format.TFLITE}, precisions={Precision.FP32}).measurements
     assert (one.unavailable, one.notes, one.samples, one.seconds, one.layers) == (None, (), (), (), ())
     assert one.instructions is not None
     assert one.kernels == "neon"
