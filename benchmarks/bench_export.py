@@ -123,10 +123,11 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
 
 def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
     from imageqx_export.export.graph import PhoneGraph
-    from imageqx_export.export.onnx import convert
+    from imageqx_export.export.onnx import convert, with_half_weights
 
-    for half in (False, True):
-        (folder / "bare.onnx").write_bytes(convert(PhoneGraph(network, "NHWC", half), checkpoint).SerializeToString())
+    single = convert(PhoneGraph(network, "NHWC"), checkpoint)
+    for model in (single, with_half_weights(single)):
+        (folder / "bare.onnx").write_bytes(model.SerializeToString())
 
 
 def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:

@@ -33,15 +33,13 @@ class PhoneGraph(nn.Module):
     Args:
         network: The trained network; copied, not changed.
         layout: ``"NHWC"`` for a uint8 tensor [1,224,224,3], ``"NCHW"`` for Core ML's image, [1,3,224,224].
-        half: Whether weights and arithmetic are float16; the early stages, inputs and outputs never are.
     """
 
     coldness: Tensor | None
 
-    def __init__(self, network: ImageQX, layout: Layout, half: bool = False) -> None:
+    def __init__(self, network: ImageQX, layout: Layout) -> None:
         super().__init__()
         self.layout = layout
-        self.dtype = torch.float16 if half else torch.float32
         stages = list(folded_convolutions(copy.deepcopy(network.features).eval()).children())
         self.early = _Early(stages[:FLOAT32_STAGES])
         self.late = nn.Sequential(*stages[FLOAT32_STAGES:])
@@ -57,8 +55,6 @@ class PhoneGraph(nn.Module):
         self.quality = _linear((outer @ weight).float(), (outer @ bias + offset).float())
         self.reasons_to_quality = nn.Linear(len(REASONS), len(LABELS), bias=False)
         self.reasons_to_quality.weight.data = reasons.float().detach().clone()
-        for module in (self.late, self.explanations, self.attention, self.quality, self.reasons_to_quality):
-            module.to(self.dtype)
         # Without temperatures the graph has no operation for them.
         cold = (1 / network.explanation_temperatures.double()).float()
         self.register_buffer("coldness", None if bool((cold == 1).all()) else cold)
@@ -69,14 +65,14 @@ class PhoneGraph(nn.Module):
         pixels = image.float()
         if self.layout == "NHWC":
             pixels = pixels.permute(0, 3, 1, 2)
-        features = self.late(self.early(pixels).to(self.dtype))
+        features = self.late(self.early(pixels))
         pooled = features.mean((2, 3))
         logits = self.explanations(pooled)
         explanations = logits.sigmoid()
-        quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).float().softmax(1)
+        quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).softmax(1)
         if self.coldness is not None:
-            explanations = (logits.float() * self.coldness).sigmoid()
-        return quality, explanations.float(), self.attention(features).relu().float()
+            explanations = (logits * self.coldness).sigmoid()
+        return quality, explanations, self.attention(features).relu()
 
 
 class _Early(nn.Module):

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,7 @@ import pytest
 from imageqx_export.bench.emulator import apt as apt_module
 from imageqx_export.bench.emulator.apt import Apt, debian_keyring, debian_mirrors, require_apt, unpack
 from imageqx_export.errors import DeviceError
-from tests.bench.debian_archive import Archive, made_keys, make_archive, needs_apt
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[tuple[Path, Path, Path]]:
-    with made_keys() as made:
-        yield made
-
-
-@pytest.fixture
-def archive(tmp_path: Path, keys: tuple[Path, Path, Path]) -> Archive:
-    return make_archive(tmp_path / "archive", tmp_path / "trees", keys)
+from tests.bench.debian_archive import Archive, needs_apt
 
 
 @needs_apt
@@ -151,7 +139,7 @@ def test_does_not_take_apts_word_for_a_download(
     download = f"printf {stored} > archives/a_1_arm64.deb" if stored else ":"
     fake_tool(
         tmp_path / "bin", "apt-get",
-        f"case \"$*\" in *--print-uris*) echo \"'http://x/a_1_arm64.deb' a_1_arm64.deb 5 SHA256:{wanted}\";;"
+        f"case \"$*\" in *--print-uris*) echo \"'file:a_1_arm64.deb' a_1_arm64.deb 5 SHA256:{wanted}\";;"
         f" *--download-only*) {download};; esac\n",
     )  # fmt: skip
     fake_tool(tmp_path / "bin", "apt-config", "")
@@ -162,7 +150,7 @@ def test_does_not_take_apts_word_for_a_download(
 
 
 def test_refuses_a_weak_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_tool(tmp_path / "bin", "apt-get", "echo \"'http://x/a.deb' a.deb 5 MD5Sum:0123\"\n")
+    fake_tool(tmp_path / "bin", "apt-get", "echo \"'file:a.deb' a.deb 5 MD5Sum:0123\"\n")
     fake_tool(tmp_path / "bin", "apt-config", "")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(DeviceError, match="no SHA-256"):

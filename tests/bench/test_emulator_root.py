@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,18 +8,7 @@ import pytest
 from imageqx_export.bench.emulator import apt as apt_module
 from imageqx_export.bench.emulator import root as root_module
 from imageqx_export.errors import DeviceError
-from tests.bench.debian_archive import Archive, made_keys, make_archive, needs_apt
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[tuple[Path, Path, Path]]:
-    with made_keys() as made:
-        yield made
-
-
-@pytest.fixture
-def archive(tmp_path: Path, keys: tuple[Path, Path, Path]) -> Archive:
-    return make_archive(tmp_path / "archive", tmp_path / "trees", keys)
+from tests.bench.debian_archive import Archive, needs_apt
 
 
 @needs_apt

@@ -21,12 +21,14 @@ import pytest
 from PIL import Image
 
 from imageqx_export.artifact import Format, Manifest, Precision, digest
+from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import CheckpointError, UnavailableError, UnknownNameError
 from imageqx_export.export import onnx as onnx_export
 from imageqx_export.export import stage
 from imageqx_export.folders import staged_folder
 from imageqx_export.parity import TOLERANCES, Tolerance
 from imageqx_export.quantize.stage import read_recipe
+from imageqx_export.runtimes import load_runtime
 from tests.conftest import EXPORTED, Cli
 
 NAMES = ["quality", "explanations", "attention"]
@@ -86,6 +88,25 @@ def test_onnx_interface(exported: Path, precision: Precision) -> None:
     assert weights - {onnx.TensorProto.FLOAT} == set(halves[precision])
     recipe = hashlib.sha256((exported / "quantization" / "imageqx_w8.json").read_bytes()).hexdigest()
     assert metadata.get("recipe_sha256") == (recipe if precision is Precision.W8 else None)
+
+
+def test_onnx_fp16_rounds_the_weights_after_the_early_stages(exported: Path, checkpoint: Path) -> None:
+    """The shipped network is calibrated, and so is what it gives with float16 weights."""
+    path = exported / "imageqx_fp16.onnx"
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+    held = {t.name: t for t in onnx.load(path).graph.initializer if t.data_type in floats and t.name != "coldness"}
+    early = {name for name in held if name.startswith("early.")}
+    assert {tensor.data_type for name, tensor in held.items() if name not in early} == {onnx.TensorProto.FLOAT16}
+    assert {held[name].data_type for name in early} == {onnx.TensorProto.FLOAT}
+    sizes = {name: int(np.prod(tensor.dims)) for name, tensor in held.items()}
+    assert sum(sizes[name] for name in early) < 0.02 * sum(sizes.values())
+    image = np.asarray(Image.open(exported / "golden" / "00.png"))[None]
+    assert load_checkpoint(checkpoint)[0].calibration is not None
+    got, expected = load_runtime(path).run(image), load_runtime(checkpoint).run(image)
+    for name in NAMES:
+        assert got[name].dtype == np.float32
+        error = float(np.abs(got[name] - expected[name]).max())
+        assert 0 < error < 0.02 * max(1.0, float(expected[name].max()))
 
 
 def test_nothing_of_this_machine_is_in_the_files(exported: Path) -> None:

@@ -311,16 +311,6 @@ class TestPhoneGraph:
         assert torch.equal(got[2].double(), attention)
         assert (got[0] - uncalibrated[0]).abs().max() > 0.01 and (got[1] - uncalibrated[1]).abs().max() > 0.01
 
-    def test_half_is_calibrated_too(self, calibrated: ImageQX, photos: Array, pixels: Tensor) -> None:
-        with torch.no_grad():
-            got, expected = (
-                PhoneGraph(calibrated, "NHWC", half=True)(torch.from_numpy(photos[:1])),
-                calibrated(pixels[:1]),
-            )
-        for mine, theirs in zip(got, expected, strict=True):
-            assert mine.dtype == torch.float32
-            assert 0 < float((mine - theirs).abs().max()) < 0.02 * max(1.0, float(theirs.max()))
-
     def test_temperatures_of_one_leave_no_operation(self, network: ImageQX, calibrated: ImageQX, photos: Array) -> None:
         """Against the graph of a network that knows of no temperature: the same operations, weights and bits."""
 
@@ -330,11 +320,11 @@ class TestPhoneGraph:
 
         class WithoutTemperatures(PhoneGraph):
             def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-                features = self.late(self.early(image.float().permute(0, 3, 1, 2)).to(self.dtype))
+                features = self.late(self.early(image.float().permute(0, 3, 1, 2)))
                 pooled = features.mean((2, 3))
                 explanations = self.explanations(pooled).sigmoid()
-                quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).float().softmax(1)
-                return quality, explanations.float(), self.attention(features).relu().float()
+                quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).softmax(1)
+                return quality, explanations, self.attention(features).relu()
 
         today, before = PhoneGraph(network, "NHWC"), WithoutTemperatures(network, "NHWC")
         with warnings.catch_warnings():
@@ -349,27 +339,13 @@ class TestPhoneGraph:
     def test_leaves_the_network_alone(self, network: ImageQX) -> None:
         own = copy.deepcopy(network).train()
         before = {name: value.clone() for name, value in own.state_dict().items()}
-        graph = PhoneGraph(own, "NHWC", half=True)
+        graph = PhoneGraph(own, "NHWC")
         after = own.state_dict()
         assert own.training and own.features.training and not graph.training
         assert list(before) == list(after)
         assert all(after[name].dtype == value.dtype and after[name].equal(value) for name, value in before.items())
         assert all(value.requires_grad for value in own.parameters())
         assert not {value.data_ptr() for value in graph.parameters()} & {p.data_ptr() for p in own.parameters()}
-
-    def test_half_takes_bytes_and_gives_float32(self, network: ImageQX, photos: Array, pixels: Tensor) -> None:
-        graph = PhoneGraph(network, "NHWC", half=True)
-        dtypes = {name: value.dtype for name, value in graph.named_parameters()}
-        assert {dtype for name, dtype in dtypes.items() if not name.startswith("early.")} == {torch.float16}
-        assert {dtype for name, dtype in dtypes.items() if name.startswith("early.")} == {torch.float32}
-        early = sum(value.numel() for name, value in graph.named_parameters() if name.startswith("early."))
-        assert early < 0.02 * sum(value.numel() for value in graph.parameters())
-        with torch.no_grad():
-            got, expected = graph(torch.from_numpy(photos[:1])), network(pixels[:1])
-        for mine, theirs in zip(got, expected, strict=True):
-            assert mine.dtype == torch.float32
-            error = float((mine - theirs).abs().max())
-            assert 0 < error < 0.02 * max(1.0, float(theirs.max()))
 
 
 def network_bias(network: ImageQX) -> Tensor:

@@ -35,27 +35,28 @@ LIMITS = Limits(answer=15, reconnect=60, cool_down=60, clean_up=20, poll=0.5)
 ON, OFF = (f"power set-fixed-performance-mode-enabled {word}" for word in ("true", "false"))
 
 
-def why_not() -> str | None:
-    """Say what is missing here, or None."""
+def found() -> Emulator | str:
+    """Return the emulator, or say what is missing here."""
     if not apart():
         return "not in a network of its own (make test-adb makes one, as root or with user namespaces)"
     try:
         client()
-        cache()
+        return cache()
     except AdbError as error:
         return f"no adb client (apt install adb): {error}"
     except DeviceError as error:
         return f"no arm64 adbd: {error.what} ({error.remedy})"
-    return None
 
 
-MISSING = why_not()
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+# Found before the tests begin: adb's server gets a home of its own, and the emulator is kept in the user's.
+FOUND = found()
+pytestmark = pytest.mark.skipif(isinstance(FOUND, str), reason=str(FOUND))
 
 
 @pytest.fixture(scope="module")
 def emulator() -> Emulator:
-    return cache()
+    assert isinstance(FOUND, Emulator)
+    return FOUND
 
 
 @pytest.fixture(autouse=True, scope="module")
