@@ -79,7 +79,6 @@ def measured(seen: Seen, sha256: str, pixels: Pixels) -> Costs:
     costs["weights"] = {name: cost(row.model_copy(update={"activations": ()})) for name, row in weights.items()}
     costs["whole"] = {name: cost(recipe) for name, recipe in recipes.items()}
     costs["whole"]["chosen"] = cost(decided(seen, sha256, calibration))
-    costs["whole"]["no island"] = cost(decided(seen, sha256, calibration, island=()))
     return costs
 
 

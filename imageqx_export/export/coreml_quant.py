@@ -20,7 +20,8 @@ from imageqx_export.quantize.equalise import equalise
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.quantize.model import IntegerWeight, QuantizedModel
+    from imageqx_export.quantize.integers import IntegerWeight
+    from imageqx_export.quantize.model import QuantizedModel
 
 _QUANTIZATION = 3  # coremltools' CompressionType.QUANTIZATION
 _PER_TENSOR = "quantized_decomposed.dequantize_per_tensor.default"
@@ -62,7 +63,7 @@ def exported(quantized: QuantizedModel) -> Any:
     Args:
         quantized: With int8 weights and activations.
     """
-    graph = quantized.graph(layout="NCHW")
+    graph = quantized.graph(layout="NCHW", biases=False)
     _unpack(graph)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns of how it reads its own graphs
@@ -105,9 +106,7 @@ def _upstream(operation: Any) -> set[str]:
 def _unpack(graph: GraphModule) -> None:
     """Make every integer constant but the weights float again, in place, at the same value.
 
-    Biases, because Core ML's convolutions have no integer ones; those that int32 rounded are what it gets: the
-    others moved one integer in 2000 of the first convolution's and, through it, a third of the last one's. Gates,
-    because what coremltools makes of them, ``constexpr_affine_dequantize``, is for weights.
+    What coremltools makes of a gate, ``constexpr_affine_dequantize``, is for weights.
     """
     for node in list(graph.graph.nodes):
         stored = _stored(graph, node)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imageqx_export.errors import ConversionError
 
 if TYPE_CHECKING:
-    from imageqx_export.quantize.model import IntegerWeight
+    from imageqx_export.quantize.integers import IntegerWeight
 
 _AFFINE = ("QuantizeLinear", "DequantizeLinear")
 _SIGN = 128  # uint8 − int8, for the same real value

@@ -13,7 +13,7 @@ from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
 from imageqx_export.export import flatbuffer
 from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.export.header import header
-from imageqx_export.export.tflite_quant import static_config, with_int8_weights
+from imageqx_export.export.tflite_quant import static_config, with_exact_integers, with_int8_weights
 from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
@@ -55,12 +55,14 @@ def write(
     for precision, path in paths.items():
         content = halved(single) if precision is Precision.FP16 else single
         if precision is Precision.W8A8:
-            # litert-torch wants float weights and biases, and rounds them itself, to the scales in the graph.
+            # litert-torch wants float weights and biases, and rounds them itself; with_exact_integers mends that.
             graph = quantized[precision].graph(fold=False, biases=False)
             content = bytes(convert(graph, checkpoint.spec, static_config()).model_content())
         model = flatbuffer.read(content)
         if precision is Precision.W8:
             with_int8_weights(model, quantized[precision].weights())
+        elif precision is Precision.W8A8:
+            with_exact_integers(model, quantized[precision].weights())
         flatbuffer.shorten_names(model)
         content = flatbuffer.write(model)
         path.write_bytes(content + _zipped(header(checkpoint, precision, quantized), len(content)))

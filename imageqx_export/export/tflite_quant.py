@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imageqx_export.errors import ConversionError
 
 if TYPE_CHECKING:
-    from imageqx_export.quantize.model import IntegerWeight
+    from imageqx_export.quantize.integers import IntegerWeight
 
 _DEQUANTIZE_VERSION = 5  # with a scale per channel: TFLite's op_version.cc
 
@@ -68,6 +68,63 @@ def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> None:
         integers = np.ascontiguousarray(weight.integers.transpose(order))
         unpacked.append(_packed(model, index, integers, weight.scales, axis))
     graph.operators[:0] = unpacked
+
+
+def with_exact_integers(model: Any, weights: Iterable[IntegerWeight]) -> None:
+    """Write the quantized network's own weights and biases over the converter's, in place.
+
+    litert-torch rounds float weights and biases to the scales in the graph itself, and a value that lies between two
+    integers may go the other way: a bias in three convolutions, which tips roundings behind it.
+
+    Args:
+        model: A ``ModelT`` with integers throughout.
+        weights: What to store, in the order of the graph's convolutions.
+
+    Raises:
+        ConversionError: A convolution is not the quantized network's: another shape or scale, or further off.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    kinds = (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D)
+    found = [
+        operator
+        for operator in graph.operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode in kinds
+        and graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8
+    ]
+    given = list(weights)
+    if len(found) != len(given):
+        raise _not_the_network(f"{len(given)} int8 convolutions", str(len(found)))
+    for operator, weight in zip(found, given, strict=True):
+        tensors = [graph.tensors[index] for index in operator.inputs[1:]]
+        integers = np.ascontiguousarray(weight.integers.transpose(_layout(weight.values)[1]))
+        stored = model.buffers[tensors[0].buffer].data.view(np.int8).reshape(tensors[0].shape)
+        _check_alike(weight, integers, stored, tensors[0].quantization.scale)
+        model.buffers[tensors[0].buffer].data = integers.view(np.uint8).ravel()
+        if weight.bias is not None:
+            rounded = model.buffers[tensors[1].buffer].data.view(np.int32)
+            _check_alike(weight, weight.bias, rounded, None)
+            model.buffers[tensors[1].buffer].data = np.ascontiguousarray(weight.bias).view(np.uint8)
+
+
+def _check_alike(
+    weight: IntegerWeight, integers: NDArray[Any], stored: NDArray[Any], scales: NDArray[np.float32] | None
+) -> None:
+    """Check that the converter stored the same, up to how it rounds."""
+    if integers.shape != stored.shape:
+        raise _not_the_network(f"{weight.tensor} of shape {integers.shape}", str(stored.shape))
+    if scales is not None and not np.array_equal(scales, weight.scales):
+        raise _not_the_network(f"{weight.tensor} with the recipe's scales", "others")
+    if (far := int(np.abs(integers.astype(np.int64) - stored).max())) > 1:
+        raise _not_the_network(f"{weight.tensor} up to rounding", f"integers {far} apart")
+
+
+def _not_the_network(expected: str, got: str) -> ConversionError:
+    return ConversionError(
+        "the TFLite graph is not the quantized network", expected=expected, got=got,
+        remedy="report this version of litert-torch",
+    )  # fmt: skip
 
 
 def _packed(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[np.float32], axis: int) -> Any:

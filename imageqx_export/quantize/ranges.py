@@ -1,4 +1,8 @@
-"""From ranges to scales: the arithmetic of affine int8."""
+"""From ranges to scales: the arithmetic of affine int8.
+
+Every scale is a float16, the next larger one where it is not: a Core ML program that computes in float16 holds scales
+so, and all formats must have the same. The step grows by 0.1 % at most, no more than a tenth of one rounding.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from imageqx_export.quantize.observers import LEVELS, SHRINKS, Range
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, WeightScales
 
 SIGMOID = (1 / LEVELS, ACTIVATION_LEVELS[0])
-SMALLEST = float(np.finfo(np.float32).tiny)
+SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
 
 
 def activation_scale(tensor: str, within: Range, observer: str) -> ActivationScale:
@@ -24,8 +28,7 @@ def activation_scale(tensor: str, within: Range, observer: str) -> ActivationSca
         observer: What chose it.
     """
     low, high = within
-    # float32, as every runtime holds it.
-    scale = float(np.float32(max((high - low) / (LEVELS - 1), SMALLEST)))
+    scale = float(as_halves(torch.tensor((high - low) / (LEVELS - 1))))
     zero_point = int(np.clip(np.rint(ACTIVATION_LEVELS[0] - low / scale), *ACTIVATION_LEVELS))
     return ActivationScale(tensor=tensor, scale=scale, zero_point=zero_point, observer=observer)
 
@@ -50,7 +53,19 @@ def weight_scales(tensor: str, weight: Tensor, observer: str = "minmax") -> Weig
         candidates = scales[None] * torch.from_numpy(SHRINKS)[:, None]
         errors = torch.stack([_squared_error(rows, candidate) for candidate in candidates])
         scales = candidates.gather(0, errors.argmin(0)[None])[0]
-    return WeightScales(tensor=tensor, scales=tuple(scales.float().tolist()), observer=observer)
+    return WeightScales(tensor=tensor, scales=tuple(as_halves(scales).tolist()), observer=observer)
+
+
+def as_halves(scales: Tensor) -> Tensor:
+    """Return the least float16 that is not below each scale, as float32, in [6e-8, 65504].
+
+    >>> as_halves(torch.tensor([0.1, 0.25, 0.0]))
+    tensor([1.0004e-01, 2.5000e-01, 5.9605e-08])
+    """
+    wanted = scales.double().numpy()
+    halves = wanted.astype(np.float16)
+    above = np.where(halves < wanted, np.nextafter(halves, np.float16(np.inf)), halves)
+    return torch.from_numpy(np.asarray(np.clip(above, SMALLEST, np.finfo(np.float16).max), np.float32))
 
 
 def _squared_error(rows: Tensor, scales: Tensor) -> Tensor:

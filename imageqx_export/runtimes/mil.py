@@ -4,7 +4,8 @@ coremltools reads the package back into MIL; every operation of ``main`` is then
 :data:`imageqx_export.runtimes.mil_ops.OPS` has for it. The rounding model: each operation computes in float32
 (it accumulates in float32) on operands that are already rounded, and rounds its result once, to the nearest
 float16, where the program says float16. A phone's Neural Engine or GPU may fuse operations, which rounds less
-often, or accumulate in float16, which rounds more often: this is neither of them bit for bit.
+often, or accumulate in float16, which rounds more often: this is neither of them bit for bit. What lies between
+``dequantize`` and ``quantize`` is computed on the integers, see :mod:`imageqx_export.runtimes.mil_integers`.
 
 Source: the MIL operation specification, https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.ops.defs.html.
 """

@@ -150,13 +150,17 @@ class Plan:
         return self._slots[id(var)]
 
     def _step(self, op: Any) -> _Step:
+        from imageqx_export.runtimes.mil_integers import fused
         from imageqx_export.runtimes.mil_node import EXACT, Node
         from imageqx_export.runtimes.mil_ops import OPS
 
         node = Node(op, self.where)
         kernel = OPS[op.op_type](node)
         node.finish()
-        operands = tuple(self._slot(var).place for var in node.operands)
+        taken = node.operands
+        if op.op_type == "quantize" and (integers := fused(op, self.where)) is not None:
+            kernel, taken = integers
+        operands = tuple(self._slot(var).place for var in taken)
         results = tuple(self._slot(var) for var in op.outputs)
         return _Step(f"{op.op_type} ({op.name})", kernel, op.op_type in EXACT, operands, results)
 
@@ -187,9 +191,12 @@ class Plan:
 
 
 def _with_deaths(steps: list[_Step], constants: list[Tensor | None], kept: set[int]) -> list[_Step]:
+    """Return the steps that an output needs, each with the slots that nobody reads after it."""
     seen = kept | {index for index, value in enumerate(constants) if value is not None}
     done: list[_Step] = []
     for step in reversed(steps):
+        if not seen & {slot.place for slot in step.results}:
+            continue
         dead = {*step.operands, *(slot.place for slot in step.results)} - seen
         seen |= dead
         done.append(step._replace(dead=tuple(dead)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from imageqx_export.errors import ConversionError
 from imageqx_export.export import flatbuffer
-from imageqx_export.export.tflite_quant import with_int8_weights
-from imageqx_export.quantize.model import IntegerWeight
+from imageqx_export.export.tflite_quant import with_exact_integers, with_int8_weights
+from imageqx_export.quantize.integers import IntegerWeight
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 RNG = np.random.default_rng(0)
@@ -98,6 +100,60 @@ def test_int8_weights_give_what_torch_gives_with_the_rounded_ones() -> None:
 def test_a_weight_that_is_not_there_is_refused_by_its_name() -> None:
     with pytest.raises(ConversionError, match="late9:conv"):
         with_int8_weights(small_model(), [integer_weight("late9:conv", CONV + np.float32(1e-3))])
+
+
+def int8_model(weight: IntegerWeight, stored: np.ndarray, bias: np.ndarray) -> object:
+    """Return the small model's first convolution with an int8 weight and an int32 bias."""
+    model = small_model()
+    graph = model.subgraphs[0]  # type: ignore[attr-defined]
+    del graph.operators[1]
+    for index, values, kind in (
+        (1, stored.transpose(0, 2, 3, 1), schema.TensorType.INT8),
+        (2, bias, schema.TensorType.INT32),
+    ):
+        made = graph.tensors[graph.operators[0].inputs[index]]
+        made.type, made.quantization = kind, schema.QuantizationParametersT()
+        made.quantization.scale = weight.scales.copy()
+        model.buffers[made.buffer].data = np.ascontiguousarray(values).view(np.uint8).ravel()  # type: ignore[attr-defined]
+    return model
+
+
+def held(model: object, index: int, dtype: type) -> list[int]:
+    graph = model.subgraphs[0]  # type: ignore[attr-defined]
+    made = graph.tensors[graph.operators[0].inputs[index]]
+    return model.buffers[made.buffer].data.view(dtype).tolist()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_integers_that_were_rounded_the_other_way_are_written_over() -> None:
+    right = np.array([5, -7, 0, 12345], np.int32)
+    weight = dataclasses.replace(integer_weight("one", CONV), bias=right)
+    stored, bias = weight.integers.copy(), right + np.array([0, 1, 0, -1], np.int32)
+    stored[0, 1, 2, 0] -= 1
+    model = int8_model(weight, stored, bias)
+    with_exact_integers(model, [weight])
+    assert held(model, 2, np.int32) == [5, -7, 0, 12345]
+    assert held(model, 1, np.int8) == weight.integers.transpose(0, 2, 3, 1).ravel().tolist()
+
+
+@pytest.mark.parametrize("what", ["integers", "bias", "scales", "shape", "count"])
+def test_a_convolution_of_another_network_is_refused(what: str) -> None:
+    weight = dataclasses.replace(integer_weight("one", CONV), bias=np.zeros(4, np.int32))
+    model = int8_model(weight, weight.integers, np.zeros(4, np.int32))
+    given = [weight]
+    if what == "integers":
+        other = weight.integers.copy()
+        other[0, 0, 0, 0] = -other[0, 0, 0, 0]
+        given = [dataclasses.replace(weight, integers=other)]
+    elif what == "bias":
+        given = [dataclasses.replace(weight, bias=np.array([0, 0, 2, 0], np.int32))]
+    elif what == "scales":
+        given = [dataclasses.replace(weight, scales=weight.scales * np.float32(1.01))]
+    elif what == "shape":
+        given = [dataclasses.replace(weight, integers=weight.integers[:, :, :1])]
+    else:
+        given = []
+    with pytest.raises(ConversionError, match="not the quantized network"):
+        with_exact_integers(model, given)
 
 
 def test_equal_vectors_are_written_once_and_buffers_stay_aligned() -> None:

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.onnx_quant import pooled_globally, shortened, with_int8_weights, with_unsigned_activations
-from imageqx_export.quantize.model import IntegerWeight
+from imageqx_export.quantize.integers import IntegerWeight
 from imageqx_export.runtimes.onnx import optimised_operations
 
 RNG = np.random.default_rng(0)

@@ -12,10 +12,12 @@ import pytest
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.export import coreml, stage
+from imageqx_export.parity import generated_pixels
 from imageqx_export.processes import isolated
 from imageqx_export.quantize.model import QuantizedModel
+from imageqx_export.quantize.qat_weights import network_for
 from imageqx_export.quantize.stage import read_recipe
-from imageqx_export.runtimes import mil
+from imageqx_export.runtimes import Outputs, Pixels, load_runtime, mil
 
 MODELS = Path(__file__).parent.parent.parent / "models"
 WEIGHTED = ("conv", "linear")
@@ -25,9 +27,10 @@ MODEL = "Data/com.apple.CoreML/model.mlmodel"
 @pytest.fixture(scope="module")
 def quantized() -> dict[Precision, QuantizedModel]:
     """Give what the exporters were given."""
-    _, network = load_checkpoint(MODELS / "imageqx.safetensors")
-    names = (Precision.W8, Precision.W8A8)
-    return {p: QuantizedModel(network, read_recipe(MODELS / f"imageqx.{p}.json")) for p in names}
+    checkpoint = MODELS / "imageqx.safetensors"
+    network = load_checkpoint(checkpoint)[1]
+    recipes = {p: read_recipe(MODELS / f"imageqx.{p}.json") for p in (Precision.W8, Precision.W8A8)}
+    return {p: QuantizedModel(network_for(r, checkpoint, network), r) for p, r in recipes.items()}
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +60,13 @@ def kind(var: Any) -> str:
 def test_weights_are_the_integers_and_scales_that_quantization_chose(
     packages: Path, quantized: dict[Precision, QuantizedModel], precision: Precision
 ) -> None:
-    """One by one, in the graph's order; a scale is float16 where the arithmetic is."""
+    """One by one, in the graph's order; a scale is the same number where the arithmetic is float16."""
     stored = [op for op in operations(package(packages, precision)) if op.op_type == "constexpr_affine_dequantize"]
     weights = quantized[precision].weights()
-    assert len(stored) == len(weights) >= 70
+    assert len(stored) == len(weights) >= 60
     for op, weight in zip(stored, weights, strict=True):
         np.testing.assert_array_equal(op.quantized_data.val, weight.integers, err_msg=weight.tensor)
-        np.testing.assert_array_equal(op.scale.val, weight.scales.astype(op.scale.val.dtype), err_msg=weight.tensor)
+        np.testing.assert_array_equal(op.scale.val.astype(np.float32), weight.scales, err_msg=weight.tensor)
         assert not op.zero_point.val.any() and op.axis.val == 0
 
 
@@ -86,19 +89,31 @@ def test_every_convolution_reads_integers_and_gives_integers(
 
 
 def test_activations_have_the_recipes_scales(packages: Path, quantized: dict[Precision, QuantizedModel]) -> None:
-    """As float16; coremltools writes a zero point of −128 as uint8 without one, and rescales both sides of a sum."""
+    """Exactly; coremltools writes a zero point of −128 as uint8 without one, and rescales both sides of a sum."""
     recipe = quantized[Precision.W8A8].recipe
     ops = operations(package(packages, Precision.W8A8))
     held: Counter[tuple[float, int]] = Counter()
     for op in ops:
         if op.op_type == "quantize" and kind(op.input) != "add":
             zero = 0 if op.zero_point is None else int(op.zero_point.val)
-            held[(float(np.float16(op.scale.val)), zero - 128 if op.output_dtype.val == "uint8" else zero)] += 1
-    wanted = Counter(
-        (float(np.float16(row.scale)), row.zero_point) for row in recipe.activations if ":add" not in row.tensor
-    )
+            held[(float(op.scale.val), zero - 128 if op.output_dtype.val == "uint8" else zero)] += 1
+    wanted = Counter((row.scale, row.zero_point) for row in recipe.activations if ":add" not in row.tensor)
     assert held == wanted
     assert not [op.name for op in ops if op.op_type == "quantize" and kind(op.input) == "dequantize"]
+
+
+def test_the_file_gives_the_quantized_networks_answers(
+    packages: Path, quantized: dict[Precision, QuantizedModel]
+) -> None:
+    """Integers for integers; what is left is the heads' float16."""
+    pixels = generated_pixels(4)
+    got = isolated(outputs, package(packages, Precision.W8A8), pixels)
+    for name, want in quantized[Precision.W8A8].run(pixels).items():
+        assert 0 < np.abs(got[name] - want).max() < 2e-3 * max(1, np.abs(want).max()), name
+
+
+def outputs(path: Path, pixels: Pixels) -> Outputs:
+    return load_runtime(path).run(pixels)
 
 
 def test_what_a_phone_must_run(packages: Path) -> None:
