@@ -17,7 +17,7 @@ COMPILE := $(UV) pip compile -q pyproject.toml --all-extras --group dev --univer
 TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
-.PHONY: help setup export test check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb test-report \
+.PHONY: help setup export test test-long check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb test-report \
 	lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train clean
 
 help: ## Show this list
@@ -48,7 +48,10 @@ export: $(STAMP) ## Set up, then write and verify every artifact of the shipped 
 	$(BIN)/imageqx export
 
 test: $(STAMP) ## Set up, then run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
+
+test-long: $(STAMP) artifacts/imageqx/manifest.json ## Export again, kill an export, train in two processes
+	OMP_NUM_THREADS=1 IMAGEQX_EXPORTED=artifacts/imageqx $(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
 check: $(STAMP) lock-check ## Lint, type-check, and see that the lock is current
 	$(BIN)/ruff check .

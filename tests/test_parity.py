@@ -231,6 +231,7 @@ def test_all_pass_and_json_tells_both_losses_apart(exported: Path) -> None:
         assert 100 * kept["mean_abs"] < lost["mean_abs"] < 0.05
 
 
+@pytest.mark.long
 def test_w8_is_not_compared_with_the_float_network(exported: Path, checkpoint: Path, tmp_path: Path) -> None:
     """With a recipe of coarser scales the same file must fail; against the float network it would be as it was."""
     folder = tmp_path / "imageqx"

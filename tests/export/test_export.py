@@ -56,6 +56,7 @@ def test_everything_is_there_and_the_manifest_says_so(exported: Path, checkpoint
     assert list(exported.parent.glob(".*")) == []
 
 
+@pytest.mark.long
 def test_the_same_checkpoint_gives_the_same_bytes(exported: Path, cli: Cli, sizes_alone: Path, tmp_path: Path) -> None:
     """Core ML's identifiers and dates, protobuf's maps and zip's clock all differ from run to run by themselves."""
     again = cli("export", "--precisions", "fp16", "--out", tmp_path, "--json", "--budgets", sizes_alone)
@@ -100,7 +101,7 @@ def test_onnx_fp16_rounds_the_weights_after_the_early_stages(exported: Path, che
     assert {held[name].data_type for name in early} == {onnx.TensorProto.FLOAT}
     sizes = {name: int(np.prod(tensor.dims)) for name, tensor in held.items()}
     assert sum(sizes[name] for name in early) < 0.02 * sum(sizes.values())
-    image = np.asarray(Image.open(exported / "golden" / "00.png"))[None]
+    image = np.array(Image.open(exported / "golden" / "00.png"))[None]  # a copy: torch wants to be able to write
     assert load_checkpoint(checkpoint)[0].calibration is not None
     got, expected = load_runtime(path).run(image), load_runtime(checkpoint).run(image)
     for name in NAMES:
@@ -181,6 +182,7 @@ def test_golden_vectors_hold_for_another_runtime(exported: Path) -> None:
     assert len(labels) >= 2, "twelve inputs that all get one label prove little"
 
 
+@pytest.mark.long
 def test_a_killed_export_leaves_the_old_folder_whole(exported: Path, tmp_path: Path) -> None:
     out = tmp_path / "artifacts"
     shutil.copytree(exported, out / "imageqx")

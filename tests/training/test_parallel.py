@@ -72,17 +72,20 @@ def two(tmp_path_factory: pytest.TempPathFactory, table: Path) -> tuple[Path, li
     return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)], result.stdout
 
 
+@pytest.mark.long
 def test_they_talk(two: tuple[Path, list[dict[str, Any]], str]) -> None:
     assert [facts["mean"] for facts in two[1]] == [0.5, 0.5]
     assert [facts["told"] for facts in two[1]] == ["process 0", "process 0"]
 
 
+@pytest.mark.long
 def test_gradients_are_those_of_the_whole_batch(two: tuple[Path, list[dict[str, Any]], str]) -> None:
     for facts in two[1]:
         assert facts["gradients"]["spread"] < 1e-5
         assert facts["gradients"]["half"] > 1e-2, "both halves have the same gradient: the test proves nothing"
 
 
+@pytest.mark.long
 def test_both_end_with_the_same_weights(two: tuple[Path, list[dict[str, Any]], str]) -> None:
     folder, facts, _ = two
     assert all(fact["trained"]["same"] and fact["trained"]["moved"] for fact in facts)
@@ -90,6 +93,7 @@ def test_both_end_with_the_same_weights(two: tuple[Path, list[dict[str, Any]], s
     assert [fact["trained"]["reports"] for fact in facts] == [[0, 1, 2], []]
 
 
+@pytest.mark.long
 def test_a_state_that_one_process_does_not_see(two: tuple[Path, list[dict[str, Any]], str]) -> None:
     """Without this they would wait for one another for ever."""
     for rank, epochs in ((0, 2), (1, 0)):
@@ -98,6 +102,7 @@ def test_a_state_that_one_process_does_not_see(two: tuple[Path, list[dict[str, A
         assert f"{epochs} in process {rank}" in error
 
 
+@pytest.mark.long
 def test_the_command_writes_and_prints_once(two: tuple[Path, list[dict[str, Any]], str]) -> None:
     folder, _, stdout = two
     printed = json.loads(stdout)
