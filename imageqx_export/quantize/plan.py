@@ -28,7 +28,7 @@ from imageqx_export.quantize.recipe import (
     Recipe,
     WeightScales,
 )
-from imageqx_export.quantize.sums import with_equal_steps
+from imageqx_export.quantize.steps import with_exact_steps
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
@@ -165,7 +165,7 @@ def decided(
         calibration=calibration,
         channels=tuple(ChannelScales(module=path, scales=scales) for path, scales in seen.channels.items()),
         weights=_weights(seen.program, weights),
-        activations=with_equal_steps(seen.program, _activations(seen.program, seen.tensors, observers)),
+        activations=with_exact_steps(seen.program, _activations(seen.program, seen.tensors, observers)),
         floats=_heads(seen.program),
     )
 

@@ -63,7 +63,7 @@ def test_weights_are_the_integers_and_scales_that_quantization_chose(
     """One by one, in the graph's order; a scale is the same number where the arithmetic is float16."""
     stored = [op for op in operations(package(packages, precision)) if op.op_type == "constexpr_affine_dequantize"]
     weights = quantized[precision].weights()
-    assert len(stored) == len(weights) >= 60
+    assert len(stored) == len(weights) >= 50
     for op, weight in zip(stored, weights, strict=True):
         np.testing.assert_array_equal(op.quantized_data.val, weight.integers, err_msg=weight.tensor)
         np.testing.assert_array_equal(op.scale.val.astype(np.float32), weight.scales, err_msg=weight.tensor)

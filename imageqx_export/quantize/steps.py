@@ -1,0 +1,75 @@
+"""Choose steps so that sums and means of integers are exact, and the same in every runtime.
+
+With three steps an addition needs two factors and a rounding, and runtimes differ there: XNNPACK shifts fixed-point
+products, ONNX Runtime multiplies in float32. With one step there is nothing to round: the sum is the integers' own.
+
+A mean's factor is input step / output step / count. ONNX Runtime multiplies by it; XNNPACK multiplies by input step ·
+1/count, rounds to float32, and divides by the output step: one mean in 500,000 was another integer. With an output step
+that is a power of 2, the division rounds nothing; and of neighbouring input steps one has the same quotient both ways.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imageqx_export.quantize.capture import kind_of, tensors
+from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch.fx import GraphModule
+
+
+def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> tuple[ActivationScale, ...]:
+    """Return the rows with one step for all that a sum adds and gives, and means' steps with one factor.
+
+    A step only grows: a sum's to the widest of its group, a mean's to the next power of 2, and what a mean reads by a
+    few of float16's last digits.
+
+    Args:
+        program: The captured graph.
+        rows: One per int8 tensor, in the graph's order; what a mean reads is in no sum.
+    """
+    given = {row.tensor: row for row in rows}
+    group = {name: name for name in given}
+    nodes = tensors(program)
+    for name, node in nodes.items():
+        if name not in given or kind_of(node) != "add":
+            continue
+        joined = {group[n.meta["tensor"]] for n in node.all_input_nodes if n.meta.get("tensor") in given}
+        for member, leader in group.items():
+            if leader in joined:
+                group[member] = group[name]
+    widest: dict[str, float] = {}
+    for name, leader in group.items():
+        widest[leader] = max(widest.get(leader, 0.0), given[name].scale)
+    found = {name: _widened(row, widest[group[name]]) for name, row in given.items()}
+    for name in (n for n in given if kind_of(nodes[n]) == "mean"):
+        source = nodes[name].all_input_nodes[0]
+        read = source.meta.get("tensor", "")
+        if read in found:
+            _, _, *size = source.meta["val"].shape
+            found[read] = _widened(found[read], _divisible(found[read].scale, math.prod(size)))
+            found[name] = _widened(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
+    return tuple(found.values())
+
+
+def _divisible(scale: float, count: int) -> float:
+    """Return the least float16 from ``scale`` on that ÷ count and × 1/count make the same float32."""
+    n, step = np.float32(count), np.float16(scale)
+    while np.float32(step) / n != np.float32(step) * (1 / n):
+        step = np.nextafter(step, np.float16(np.inf))
+    return float(step)
+
+
+def _widened(row: ActivationScale, scale: float) -> ActivationScale:
+    """Return a row with a wider step, the middle of its range where it was."""
+    if scale == row.scale:
+        return row
+    low, high = ((level - row.zero_point) * row.scale for level in ACTIVATION_LEVELS)
+    zero_point = int(np.clip(np.rint(sum(ACTIVATION_LEVELS) / 2 - (low + high) / 2 / scale), *ACTIVATION_LEVELS))
+    return row.model_copy(update={"scale": scale, "zero_point": zero_point})
