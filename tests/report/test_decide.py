@@ -259,6 +259,8 @@ def test_unavailable_is_no_pass() -> None:
         (float("nan"), Precision.FP32, Verdict.REGRESSION),
         (float("inf"), Precision.FP32, Verdict.REGRESSION),
         (None, Precision.FP32, Verdict.UNAVAILABLE),
+        (2e-2, Precision.W8, Verdict.UNAVAILABLE),
+        (float("nan"), Precision.W8, Verdict.REGRESSION),
     ],
 )
 def test_parity_on_the_target(error: float | None, precision: Precision, verdict: Verdict) -> None:
