@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _QUANTIZATION = 3  # coremltools' CompressionType.QUANTIZATION
 _PER_TENSOR = "quantized_decomposed.dequantize_per_tensor.default"
-_PER_CHANNEL = "quantized_decomposed.dequantize_per_channel.default"
 
 
 def compressed(quantized: QuantizedModel) -> PhoneGraph:
@@ -104,7 +103,7 @@ def _upstream(operation: Any) -> set[str]:
 
 
 def _unpack(graph: GraphModule) -> None:
-    """Make every integer constant but the weights float again, in place, at the same value.
+    """Make every gate float again, in place, at the same value.
 
     What coremltools makes of a gate, ``constexpr_affine_dequantize``, is for weights.
     """
@@ -122,11 +121,8 @@ def _unpack(graph: GraphModule) -> None:
 
 
 def _stored(graph: GraphModule, node: Node) -> list[Any] | None:
-    """Return the arguments of a dequantize operation on a constant that is not a weight; None for all other nodes."""
-    if str(node.target) not in (_PER_TENSOR, _PER_CHANNEL):
+    """Return the arguments of a dequantize operation on a gate; None for all other nodes."""
+    if str(node.target) != _PER_TENSOR:  # weights have a scale per channel
         return None
     constants = [getattr(graph, str(a.target)) if isinstance(a, Node) and a.op == "get_attr" else a for a in node.args]
-    integers = constants[0]
-    if not isinstance(integers, torch.Tensor):
-        return None
-    return None if str(node.target) == _PER_CHANNEL and integers.dtype == torch.int8 else constants
+    return constants if isinstance(constants[0], torch.Tensor) else None

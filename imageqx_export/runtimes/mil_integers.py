@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from imageqx_export.runtimes.mil_node import Kernel, Node, dtype_of
+from imageqx_export.runtimes.mil_quant import DTYPES
 from imageqx_export.runtimes.mil_windows import conv
-
-DTYPES = {"int8": torch.int8, "uint8": torch.uint8}
 
 
 class Fused(NamedTuple):

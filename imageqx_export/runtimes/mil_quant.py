@@ -11,7 +11,7 @@ from torch import Tensor
 
 from imageqx_export.runtimes.mil_node import Kernel, Node
 
-_DTYPES = {"int8": torch.int8, "uint8": torch.uint8}
+DTYPES = {"int8": torch.int8, "uint8": torch.uint8}
 
 
 def quantize(node: Node) -> Kernel:
@@ -24,7 +24,7 @@ def quantize(node: Node) -> Kernel:
     """
     node.take("input")
     kind = node.word("output_dtype")
-    dtype, levels = _DTYPES[kind], torch.iinfo(_DTYPES[kind])
+    dtype, levels = DTYPES[kind], torch.iinfo(DTYPES[kind])
     parameters = _scale_and_zero(node)
 
     def integers(x: Tensor) -> Tensor:
