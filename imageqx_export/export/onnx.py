@@ -10,7 +10,14 @@ from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.graph import PhoneGraph
 from imageqx_export.export.header import header
-from imageqx_export.export.onnx_quant import pooled_globally, shortened, with_int8_weights, with_unsigned_activations
+from imageqx_export.export.onnx_quant import (
+    pooled_globally,
+    shortened,
+    with_bytes_read,
+    with_int8_weights,
+    with_unsigned_activations,
+    with_wide_gates,
+)
 from imageqx_export.networks.imageqx import ImageQX
 
 if TYPE_CHECKING:
@@ -35,7 +42,7 @@ def write(
 
     The input is uint8 and the outputs are float32 in all. fp16 is fp32 with float16 weights after the early stages, w8
     with int8 ones; a session makes them float32 when it opens the file. w8a8 has a QuantizeLinear and a
-    DequantizeLinear around what is integer: uint8 activations, int8 weights, int32 biases.
+    DequantizeLinear around what is integer: uint8 activations, the pixels first, int8 weights, int32 biases.
 
     Args:
         network: The trained network, eval mode.
@@ -108,7 +115,10 @@ def integers(model: Any, *, signed: bool = False) -> Any:
 
     # onnxsim would compute the weights' DequantizeLinear, and with it undo what this is for.
     copy = onnx.ModelProto.FromString(model.SerializeToString()) if signed else with_unsigned_activations(model)
+    if not signed:
+        with_bytes_read(copy)
     _without_traces(copy)
+    with_wide_gates(copy)
     pooled_globally(copy)
     shortened(copy, [value.name for value in (*copy.graph.input, *copy.graph.output)])
     return copy

@@ -13,7 +13,13 @@ from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
 from imageqx_export.export import flatbuffer
 from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.export.header import header
-from imageqx_export.export.tflite_quant import static_config, with_exact_integers, with_int8_weights
+from imageqx_export.export.tflite_quant import (
+    static_config,
+    with_bytes_read,
+    with_exact_integers,
+    with_int8_weights,
+    with_wide_gates,
+)
 from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
@@ -37,7 +43,7 @@ def write(
     """Write one ``.tflite`` file per precision.
 
     fp16 and w8 store the weights as float16 (of all but the early stages) or int8, and make them float32 when the file
-    is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers between one QUANTIZE and
+    is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers from the pixels to
     the heads.
 
     Args:
@@ -63,6 +69,8 @@ def write(
             with_int8_weights(model, quantized[precision].weights())
         elif precision is Precision.W8A8:
             with_exact_integers(model, quantized[precision].weights())
+            with_bytes_read(model)
+            with_wide_gates(model)
         flatbuffer.shorten_names(model)
         content = flatbuffer.write(model)
         path.write_bytes(content + _zipped(header(checkpoint, precision, quantized), len(content)))

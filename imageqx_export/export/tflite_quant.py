@@ -14,6 +14,8 @@ from imageqx_export.errors import ConversionError
 if TYPE_CHECKING:
     from imageqx_export.quantize.integers import IntegerWeight
 
+_LEAST = -128
+_WIDE = 28 * 28  # pixels from which it pays
 _DEQUANTIZE_VERSION = 5  # with a scale per channel: TFLite's op_version.cc
 
 
@@ -108,6 +110,83 @@ def with_exact_integers(model: Any, weights: Iterable[IntegerWeight]) -> None:
             model.buffers[tensors[1].buffer].data = np.ascontiguousarray(weight.bias).view(np.uint8)
 
 
+def with_bytes_read(model: Any) -> None:
+    """Keep the graph's entry in integers, in place: one QUANTIZE from uint8 to int8, 128 less, and then the frame.
+
+    In PyTorch pixels become float32, are framed, scaled and quantized; with a step of one level that gives the pixels
+    back, and the frame's colours rounded.
+
+    Args:
+        model: A ``ModelT`` with integers throughout.
+
+    Raises:
+        ConversionError: The entry is another.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    kinds = [model.operatorCodes[operator.opcodeIndex].builtinCode for operator in graph.operators]
+    expected = ("CAST", "CONCATENATION", "CONCATENATION", "MUL", "QUANTIZE")
+    if kinds[: len(expected)] != [getattr(schema.BuiltinOperator, name) for name in expected]:
+        raise _not_the_network(f"{', '.join(expected)} first", str(kinds[: len(expected)]))
+    cast, *framing, scaled, rounded = graph.operators[: len(expected)]
+    pixels, integers = graph.tensors[cast.inputs[0]], graph.tensors[rounded.outputs[0]]
+    step, zero = integers.quantization.scale[0], int(integers.quantization.zeroPoint[0])
+    factor = model.buffers[graph.tensors[scaled.inputs[1]].buffer].data.view(np.float32)[0]
+    if factor != step or zero != _LEAST:
+        raise _not_the_network(f"pixels in steps of {factor} from {_LEAST}", f"{step} from {zero}")
+    pixels.quantization = _quantization(np.array([step], np.float32), np.zeros(1, np.int64), 0)
+    for index in {index for operator in framing for index in (*operator.inputs, *operator.outputs)}:
+        tensor = graph.tensors[index]
+        tensor.type, tensor.quantization = schema.TensorType.INT8, integers.quantization
+        colours = model.buffers[tensor.buffer].data
+        if colours is not None:
+            moved = np.rint(colours.view(np.float32)) + _LEAST
+            model.buffers[tensor.buffer].data = moved.astype(np.int8).view(np.uint8)
+    framing[-1].outputs = rounded.outputs
+    rounded.inputs, rounded.outputs = cast.inputs, cast.outputs
+    graph.operators[: len(expected)] = [rounded, *framing]
+
+
+def with_wide_gates(model: Any) -> None:
+    """Give squeeze-and-excite's factors a column for each column of what they multiply, in place.
+
+    Kernels walk along the axes that two operands share: channels alone, and XNNPACK would begin anew at each pixel. A
+    product with ones of step 1 repeats the integers, and XNNPACK computes it, as it does not BROADCAST_TO.
+
+    Args:
+        model: A ``ModelT`` with integers throughout.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    for operator in list(graph.operators):
+        if model.operatorCodes[operator.opcodeIndex].builtinCode != schema.BuiltinOperator.MUL:
+            continue
+        tensors = graph.tensors
+        gate, large = sorted(operator.inputs, key=lambda index: int(np.prod(tensors[index].shape)))
+        height, width, channels = (1, 1, *(int(size) for size in tensors[large].shape))[-3:]
+        if list(tensors[gate].shape) != [1, 1, 1, channels] or height * width < _WIDE:
+            continue
+        ones, wide, repeat = schema.TensorT(), schema.TensorT(), schema.OperatorT()
+        for tensor, name in ((ones, b"ones"), (wide, tensors[gate].name + b"/wide")):
+            tensor.name, tensor.type, tensor.hasRank = name, schema.TensorType.INT8, True
+            tensor.shape = np.array([1, 1, width, channels], np.int32)
+            tensor.buffer = 0
+        ones.quantization = _quantization(np.ones(1, np.float32), np.zeros(1, np.int64), 0)
+        ones.buffer, buffer = len(model.buffers), schema.BufferT()
+        buffer.data = np.ones(width * channels, np.uint8)
+        model.buffers.append(buffer)
+        wide.quantization = tensors[gate].quantization
+        graph.tensors += [ones, wide]
+        repeat.opcodeIndex, repeat.builtinOptionsType = operator.opcodeIndex, operator.builtinOptionsType
+        repeat.builtinOptions = operator.builtinOptions
+        repeat.inputs = np.array([gate, len(graph.tensors) - 2], np.int32)
+        repeat.outputs = np.array([len(graph.tensors) - 1], np.int32)
+        operator.inputs = np.array([large, len(graph.tensors) - 1], np.int32)
+        graph.operators.insert(graph.operators.index(operator), repeat)
+
+
 def _check_alike(
     weight: IntegerWeight, integers: NDArray[Any], stored: NDArray[Any], scales: NDArray[np.float32] | None
 ) -> None:
@@ -133,9 +212,7 @@ def _packed(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[
 
     graph = model.subgraphs[0]
     float_tensor = graph.tensors[index]
-    quantization = schema.QuantizationParametersT()
-    quantization.scale, quantization.zeroPoint = scales, np.zeros(len(scales), np.int64)
-    quantization.quantizedDimension = axis
+    quantization = _quantization(scales, np.zeros(len(scales), np.int64), axis)
     tensor, operator = schema.TensorT(), schema.OperatorT()
     tensor.name, tensor.shape, tensor.type = float_tensor.name, float_tensor.shape, schema.TensorType.INT8
     tensor.buffer, tensor.quantization, tensor.hasRank = float_tensor.buffer, quantization, True
@@ -146,6 +223,14 @@ def _packed(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[
     operator.inputs = np.array([len(graph.tensors) - 1], np.int32)
     operator.outputs = np.array([index], np.int32)
     return operator
+
+
+def _quantization(scales: NDArray[np.float32], zeros: NDArray[np.int64], axis: int) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    made = schema.QuantizationParametersT()
+    made.scale, made.zeroPoint, made.quantizedDimension = scales, zeros, axis
+    return made
 
 
 def _layout(weight: NDArray[np.float32]) -> tuple[int, tuple[int, ...]]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from imageqx_export.export.graph import Layout, PhoneGraph
+from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def capture(
     channels: Mapping[str, tuple[float, ...]] | None = None,
     biases: Mapping[str, tuple[float, ...]] | None = None,
 ) -> GraphModule:
-    """Capture ``network`` as a graph of aten operations, BatchNorm folded and SiLU spelt out.
+    """Capture ``network`` as a graph of aten operations: BatchNorm and normalisation folded, SiLU spelt out.
 
     Args:
         network: The trained network; copied, not changed.
@@ -63,7 +64,7 @@ def capture(
     graph = PhoneGraph(network, layout)
     equalise(graph, channels or {})
     _spell_out(graph)
-    _repeat_columns(graph)
+    read_pixels(graph)
     shape = (PIXELS, PIXELS, 3) if layout == "NHWC" else (3, PIXELS, PIXELS)
     # Two: torch.export takes a size of one for a constant.
     example = torch.zeros(2 if batch is None else batch, *shape, dtype=torch.uint8)
@@ -106,17 +107,6 @@ def _spell_out(module: nn.Module) -> None:
             setattr(module, name, Swish())
         else:
             _spell_out(child)
-
-
-def _repeat_columns(graph: PhoneGraph) -> None:
-    """Give every column its own copy of the three channels' mean and deviation.
-
-    Kernels walk along the axes that two operands share, and three numbers are so few that ONNX Runtime took longer to
-    normalise pixels than for its slowest two convolutions together.
-    """
-    for name in ("mean", "std"):
-        constant: Tensor = graph.early.get_buffer(name)
-        graph.early.register_buffer(name, constant.repeat(1, 1, 1, PIXELS))
 
 
 def _name(program: GraphModule) -> None:

@@ -19,7 +19,7 @@ from imageqx_export.quantize.capture import HAS_WEIGHT, capture, kind_of, tensor
 from imageqx_export.quantize.equalise import channel_scales, places
 from imageqx_export.quantize.images import MINIMUM_IMAGES
 from imageqx_export.quantize.observers import OBSERVERS, Histogram
-from imageqx_export.quantize.ranges import activation_scale, sigmoid_scale, weight_scales
+from imageqx_export.quantize.ranges import activation_scale, pixel_scale, sigmoid_scale, weight_scales
 from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
@@ -28,6 +28,7 @@ from imageqx_export.quantize.recipe import (
     Recipe,
     WeightScales,
 )
+from imageqx_export.quantize.refine import refined
 from imageqx_export.quantize.steps import with_exact_steps
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ EVERY = 13
 # Sigmoid's output has steps of 1/256, so it is 0 below −6.24 and as large as it can be from 6.24 on; a quarter is for
 # the rounding of its argument. What lies beyond may as well lie here, and all steps are narrower for it.
 SATURATION = 6.5
+# SiLU is least, −0.28, at −1.3: what lies below −1.5 gives nearly nothing, and is not worth levels of the rest.
+NOTHING = 1.5
 # The heads read one pooled vector and give the probabilities themselves, which 256 steps of a logit would coarsen.
 HEADS = ("explanations", "quality", "reasons_to_quality", "attention")
 HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be steps in a probability"
@@ -49,10 +52,13 @@ HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be
 # stages (0.0059 and 0.0018 for a reason's); w8a8's integers begin at the first pixel, and are fine-tuned instead.
 EARLY_REASON = "an early stage: all four have 1.5 % of the weights, and two thirds of what rounding them costs"
 
-OBSERVED = {"input": "percentile", "conv": "percentile", "mul": "percentile", "add": "mse", "mean": "entropy"}
+FIXED = {"input": pixel_scale, "sigmoid": sigmoid_scale}
+OBSERVED = {"conv": "percentile", "mul": "percentile", "add": "mse", "mean": "entropy"}
 WEIGHTS = "minmax"
 # The stem's SiLU and the first block's: their largest channel is 60 times the median one.
 RESCALED = 2
+# Tensors whose ranges are chosen anew, and on how many images: what the next ones cost is noise.
+NARROWED, NARROWED_ON = 16, 40
 
 
 def w8_recipe(
@@ -92,6 +98,7 @@ def w8a8_recipe(
     observers: Mapping[str, str] | str = OBSERVED,
     weights: str = WEIGHTS,
     rescaled: int = RESCALED,
+    narrowed: int = NARROWED,
     progress: Progress = silent,
 ) -> Recipe:
     """Return the recipe with int8 weights and activations.
@@ -104,6 +111,7 @@ def w8a8_recipe(
         observers: One of :data:`OBSERVERS` for all tensors, or one per kind of operation.
         weights: ``"minmax"`` or ``"mse"``.
         rescaled: How many SiLUs, counted from the network's entry, have their channels rescaled.
+        narrowed: How many tensors' ranges are then chosen by what the network answers.
         progress: Opens bars.
 
     Raises:
@@ -116,7 +124,8 @@ def w8a8_recipe(
     channels = _channels(network, pixels, rescaled) if rescaled else {}
     seen = watched(network, pixels, channels, progress=progress)
     calibration = _calibration(pixels, source)
-    return decided(seen, checkpoint_sha256, calibration, observers=observers, weights=weights)
+    recipe = decided(seen, checkpoint_sha256, calibration, observers=observers, weights=weights)
+    return refined(seen.program, recipe, pixels[:NARROWED_ON], narrowed, progress=progress) if narrowed else recipe
 
 
 @dataclass(frozen=True)
@@ -172,7 +181,7 @@ def decided(
 
 def _known(program: GraphModule) -> set[str]:
     """Return the tensors whose scale does not depend on what they held."""
-    return {name for name, node in tensors(program).items() if _in_head(name) or kind_of(node) == "sigmoid"}
+    return {name for name, node in tensors(program).items() if _in_head(name) or kind_of(node) in FIXED}
 
 
 def _channels(network: ImageQX, pixels: Pixels, count: int) -> dict[str, tuple[float, ...]]:
@@ -182,7 +191,7 @@ def _channels(network: ImageQX, pixels: Pixels, count: int) -> dict[str, tuple[f
     found = {}
     for path, (before, after) in names.items():
         # What counts is how large the product gets, and how far below 0 its argument still matters.
-        below = (-seen[before][0]).clamp(0, SATURATION)
+        below = (-seen[before][0]).clamp(0, NOTHING)
         found[path] = tuple(channel_scales(torch.maximum(seen[after][1], below)))
     return found
 
@@ -196,8 +205,9 @@ def _floors(program: GraphModule, channels: Mapping[str, tuple[float, ...]]) -> 
     floors = {}
     for name, node in tensors(program).items():
         if kind_of(node) == "conv" and _feeds_a_swish(node):
-            scales = channels.get(name.removesuffix("0:conv") + "1", (1.0,))
-            floors[name] = (-SATURATION / torch.tensor(scales))[None, :, None, None]
+            scales = channels.get(name.removesuffix("0:conv") + "1")
+            floor = -SATURATION if scales is None else -NOTHING / torch.tensor(scales)
+            floors[name] = torch.as_tensor(floor).reshape(1, -1, 1, 1)
     return floors
 
 
@@ -249,8 +259,8 @@ def _activations(
         kind = kind_of(node)
         if _in_head(name) or kind is None:
             continue
-        if kind == "sigmoid":
-            rows.append(sigmoid_scale(name))
+        if kind in FIXED:
+            rows.append(FIXED[kind](name))
             continue
         observer = observers if isinstance(observers, str) else observers[kind]
         low, high = OBSERVERS[observer](seen[name])

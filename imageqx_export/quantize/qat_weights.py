@@ -19,6 +19,7 @@ from imageqx_export.artifact import Checkpoint, digest
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.errors import ArtifactError
 from imageqx_export.export.graph import FLOAT32_STAGES, PhoneGraph
+from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise
 from imageqx_export.quantize.recipe import FineTuned, Recipe
 
@@ -87,10 +88,12 @@ def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor
     graph = PhoneGraph(network, "NHWC")
     if recipe.channels:
         equalise(graph, recipe.channel_scales)
+    entry = read_pixels(graph)
     own = dict(graph.named_parameters())
     shifts = {f"{name.removesuffix(':conv')}.bias": torch.tensor(row) for name, row in recipe.bias_shifts.items()}
     for name, value in parameters.items():
         own[name].data = value.detach().cpu() - shifts.get(name, 0)
+    entry.restore()
     if recipe.channels:
         inverse = {path: tuple(1 / s for s in scales) for path, scales in recipe.channel_scales.items()}
         equalise(graph, inverse)

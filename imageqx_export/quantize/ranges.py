@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imageqx_export.quantize.entry import PIXEL_STEP
 from imageqx_export.quantize.observers import LEVELS, SHRINKS, Range
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, WeightScales
 
@@ -36,6 +37,11 @@ def activation_scale(tensor: str, within: Range, observer: str) -> ActivationSca
 def sigmoid_scale(tensor: str) -> ActivationScale:
     """Return sigmoid's own scale, 1/256 from zero point −128: TFLite's specification fixes it for LOGISTIC."""
     return ActivationScale(tensor=tensor, scale=SIGMOID[0], zero_point=SIGMOID[1], observer="fixed")
+
+
+def pixel_scale(tensor: str) -> ActivationScale:
+    """Return the scale on which a byte is the integer 128 below it."""
+    return ActivationScale(tensor=tensor, scale=PIXEL_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
 
 
 def weight_scales(tensor: str, weight: Tensor, observer: str = "minmax") -> WeightScales:

@@ -34,16 +34,8 @@ def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> t
         program: The captured graph.
         rows: One per int8 tensor, in the graph's order; what a mean reads is in no sum.
     """
-    given = {row.tensor: row for row in rows}
-    group = {name: name for name in given}
-    nodes = tensors(program)
-    for name, node in nodes.items():
-        if name not in given or kind_of(node) != "add":
-            continue
-        joined = {group[n.meta["tensor"]] for n in node.all_input_nodes if n.meta.get("tensor") in given}
-        for member, leader in group.items():
-            if leader in joined:
-                group[member] = group[name]
+    given, nodes = {row.tensor: row for row in rows}, tensors(program)
+    group = sums(program, given)
     widest: dict[str, float] = {}
     for name, leader in group.items():
         widest[leader] = max(widest.get(leader, 0.0), given[name].scale)
@@ -56,6 +48,24 @@ def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> t
             found[read] = _widened(found[read], _divisible(found[read].scale, math.prod(size)))
             found[name] = _widened(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
     return tuple(found.values())
+
+
+def sums(program: GraphModule, given: Iterable[str]) -> dict[str, str]:
+    """Return each int8 tensor's group, by the name of one of its members: all that is added up has one step.
+
+    Args:
+        program: The captured graph.
+        given: The int8 tensors' names, in the graph's order.
+    """
+    group = {name: name for name in given}
+    for name, node in tensors(program).items():
+        if name not in group or kind_of(node) != "add":
+            continue
+        joined = {group[n.meta["tensor"]] for n in node.all_input_nodes if n.meta.get("tensor") in group}
+        for member, leader in group.items():
+            if leader in joined:
+                group[member] = group[name]
+    return group
 
 
 def _divisible(scale: float, count: int) -> float:

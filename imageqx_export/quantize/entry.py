@@ -1,0 +1,88 @@
+"""Let the first convolution read the pixels themselves: normalisation lies in its weights and biases.
+
+A byte is an int8 already, less 128, so that nothing is rounded before the first product; a phone that normalised in
+float would round each pixel twice. What is left of normalisation is its padding: around normalised pixels 0, that is
+the mean colour around bytes, which integers round to a whole level in each channel.
+
+Source: folding an affine map into the convolution behind it, Jacob et al., CVPR 2018, section 3.2, there for BatchNorm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from imageqx_export.artifact import Preprocessing
+
+if TYPE_CHECKING:
+    from imageqx_export.export.graph import PhoneGraph
+
+# What one level of a pixel counts; a power of 2, so that every byte is exact in every format, and of a size that leaves
+# the first weights as large as they are for normalised pixels.
+PIXEL_STEP = 2.0**-6
+
+
+class PixelEntry(nn.Module):
+    """Surround pixels with the mean colour above and to the left, and run the first stages on them.
+
+    Args:
+        stages: The first is a convolution that reads normalised pixels, with a kernel of 3, stride 2 and padding 1, on
+            a picture of even sides: its last row and column of padding are never read. Changed.
+        mean: What normalisation subtracts, in 0…255, float32 [1,3,1,1].
+        std: What it divides by, likewise.
+    """
+
+    above: Tensor
+    left: Tensor
+
+    def __init__(self, stages: nn.Sequential, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        size = Preprocessing()
+        self.register_buffer("above", mean.repeat(1, 1, 1, size.width))
+        self.register_buffer("left", mean.repeat(1, 1, size.height + 1, 1))
+        self.stages = stages
+        self._mean, self._std = mean.double(), std.double()
+        stem = self._stem()
+        weight = stem.weight.double() / self._std
+        assert stem.bias is not None
+        stem.bias.data = (stem.bias.double() - (weight * self._mean).sum((1, 2, 3))).float()
+        stem.weight.data = (weight / PIXEL_STEP).float()
+        stem.padding = (0, 0)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the features of [N,3,224,224] in 0…255."""
+        count = pixels.shape[0]
+        framed = torch.cat([self.above.expand(count, -1, -1, -1), pixels], 2)
+        framed = torch.cat([self.left.expand(count, -1, -1, -1), framed], 3)
+        features: Tensor = self.stages(framed / (1 / PIXEL_STEP))
+        return features
+
+    def restore(self) -> None:
+        """Make the first convolution one for normalised pixels again, in place."""
+        stem = self._stem()
+        assert stem.bias is not None
+        weight = stem.weight.double() * PIXEL_STEP
+        stem.bias.data = (stem.bias.double() + (weight * self._mean).sum((1, 2, 3))).float()
+        stem.weight.data = (weight * self._std).float()
+        stem.padding = (1, 1)
+
+    def _stem(self) -> nn.Conv2d:
+        first: Any = self.stages[0]
+        stem: nn.Conv2d = first[0]
+        return stem
+
+
+def read_pixels(graph: PhoneGraph) -> PixelEntry:
+    """Put a :class:`PixelEntry` in the place of normalisation, in place, and return it.
+
+    The graph computes the same up to float32's rounding.
+
+    Args:
+        graph: With BatchNorm folded.
+    """
+    early: Any = graph.early
+    entry = PixelEntry(early.stages, early.mean, early.std).eval().requires_grad_(False)
+    graph.early = entry  # type: ignore[assignment]
+    return entry
