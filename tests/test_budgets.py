@@ -194,13 +194,18 @@ def test_what_costs_too_much_is_named_with_figure_limit_and_next_command(report:
     assert not report.passed
 
 
-def test_a_file_that_does_not_run_fails_alone(report: BudgetReport) -> None:
+def test_a_file_that_does_not_run_fails_alone(folder: Path, photos: LabelledPhotos) -> None:
+    files = manifest(folder, "x_fp32.onnx", "x_w8.onnx", "x_w8a8.tflite")
+    report = check_budgets(folder, files, folder / "none.safetensors", LIMITS, photos)
     broken = row(report, "x_w8a8.tflite")
+    assert row(report, "x_w8.onnx").problems == ()
     assert broken.accuracy is None and len(broken.problems) == 1
     assert "not a TFLite flatbuffer" in broken.problems[0] and "imageqx parity" in broken.problems[0]
 
 
-def test_core_ml_has_the_figures_of_the_same_graph_and_a_size_of_its_own(report: BudgetReport) -> None:
+def test_each_format_has_the_figures_of_the_same_graph_and_a_size_of_its_own(report: BudgetReport) -> None:
+    assert row(report, "x_w8a8.tflite").measured_on == "x_w8a8.onnx"
+    assert row(report, "x_w8a8.tflite").problems == row(report, "x_w8a8.onnx").problems
     package = row(report, "x_w8.mlpackage")
     assert package.measured_on == "x_w8.onnx" and package.accuracy == row(report, "x_w8.onnx").accuracy
     assert len(package.problems) == 1 and package.problems[0].startswith("100 bytes > 99")

@@ -27,8 +27,8 @@ ADVICE = {
     "accuracy": "imageqx quantize --analyze --precision {precision}: which layers cost it, and which to keep float",
     "run": "imageqx parity with this folder",
 }
-# Evaluating Core ML takes 3.5 times as long as ONNX Runtime, a minute a file, and its program is the same quantized
-# graph, to which parity holds it: 99.9 % of all decisions. So it has the figures of a quick format, where there is one.
+# A point of a reason's F1 takes thousands of samples to see, and all formats hold the same quantized graph, to which
+# parity holds each: 99.9 % of all decisions. So a precision is run once, through the first of these that it has.
 QUICK = (Format.ONNX, Format.TFLITE)
 
 
@@ -46,7 +46,7 @@ class ArtifactBudget(_Frozen):
         size_limit: The most that it may have, or None.
         budget: What it may cost against fp32, or None.
         accuracy: What it does cost, or None where there is no budget or it cannot be run.
-        measured_on: The artifact of the same quantized graph that was run; itself, but for Core ML.
+        measured_on: The artifact of the same quantized graph that was run.
         problems: Every budget that does not hold, in words with the next command; empty is a pass.
     """
 
@@ -92,7 +92,7 @@ def check_budgets(
 ) -> BudgetReport:
     """Hold a folder's artifacts to their budgets.
 
-    What quantization costs is measured through the artifacts' own runtimes, against an fp32 artifact (the checkpoint
+    What quantization costs is measured through one artifact of each precision, against an fp32 artifact (the checkpoint
     itself where there is none): parity has shown that they say the same.
 
     Args:
@@ -126,8 +126,6 @@ def _reference(folder: Path, manifest: Manifest, checkpoint_path: Path) -> Path:
 
 def _through(artifact: Artifact, manifest: Manifest) -> Artifact:
     """Return the artifact that is run for this one's figures."""
-    if artifact.format in QUICK:
-        return artifact
     alike = {a.format: a for a in manifest.artifacts if a.precision is artifact.precision}
     return next((alike[format] for format in QUICK if format in alike), artifact)
 
@@ -141,7 +139,7 @@ def _costs(
         pool() as threads,
         progress("measuring accuracy", len(artifacts) + 1) as advance,
     ):
-        pixels = Path(place) / "pixels.npy"  # 150 MB, which a pipe to each process would copy twice
+        pixels = Path(place) / "pixels.npy"  # 600 MB, which a pipe to each process would copy twice
         np.save(pixels, photos.pixels)
         float32 = threads.submit(isolated, outputs_of, reference, pixels)
         jobs = {name: threads.submit(isolated, outputs_of, folder / a.path, pixels) for name, a in artifacts.items()}
@@ -160,7 +158,7 @@ def outputs_of(path: Path, pixels: Path) -> Outputs:
     Raises:
         ArtifactError: The file cannot be read or run.
     """
-    return run_file(path, np.load(pixels))[1]
+    return run_file(path, np.load(pixels, mmap_mode="c"))[1]
 
 
 def _cost(before: Outputs, job: Future[Outputs], photos: LabelledPhotos, artifact: Artifact) -> Accuracy | ImageQXError:

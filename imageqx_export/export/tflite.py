@@ -15,7 +15,6 @@ from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.export.header import header
 from imageqx_export.export.tflite_quant import (
     static_config,
-    with_bytes_read,
     with_exact_integers,
     with_int8_weights,
     with_wide_gates,
@@ -44,7 +43,7 @@ def write(
 
     fp16 and w8 store the weights as float16 (of all but the early stages) or int8, and make them float32 when the file
     is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers from the pixels to
-    the heads.
+    the heads; XNNPACK turns bytes into int8 quickest by way of float32, where every byte is exact.
 
     Args:
         network: The trained network, eval mode.
@@ -69,7 +68,6 @@ def write(
             with_int8_weights(model, quantized[precision].weights())
         elif precision is Precision.W8A8:
             with_exact_integers(model, quantized[precision].weights())
-            with_bytes_read(model)
             with_wide_gates(model)
         flatbuffer.shorten_names(model)
         content = flatbuffer.write(model)

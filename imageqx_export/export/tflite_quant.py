@@ -14,7 +14,6 @@ from imageqx_export.errors import ConversionError
 if TYPE_CHECKING:
     from imageqx_export.quantize.integers import IntegerWeight
 
-_LEAST = -128
 _WIDE = 28 * 28  # pixels from which it pays
 _DEQUANTIZE_VERSION = 5  # with a scale per channel: TFLite's op_version.cc
 
@@ -108,44 +107,6 @@ def with_exact_integers(model: Any, weights: Iterable[IntegerWeight]) -> None:
             rounded = model.buffers[tensors[1].buffer].data.view(np.int32)
             _check_alike(weight, weight.bias, rounded, None)
             model.buffers[tensors[1].buffer].data = np.ascontiguousarray(weight.bias).view(np.uint8)
-
-
-def with_bytes_read(model: Any) -> None:
-    """Keep the graph's entry in integers, in place: one QUANTIZE from uint8 to int8, 128 less, and then the frame.
-
-    In PyTorch pixels become float32, are framed, scaled and quantized; with a step of one level that gives the pixels
-    back, and the frame's colours rounded.
-
-    Args:
-        model: A ``ModelT`` with integers throughout.
-
-    Raises:
-        ConversionError: The entry is another.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    graph = model.subgraphs[0]
-    kinds = [model.operatorCodes[operator.opcodeIndex].builtinCode for operator in graph.operators]
-    expected = ("CAST", "CONCATENATION", "CONCATENATION", "MUL", "QUANTIZE")
-    if kinds[: len(expected)] != [getattr(schema.BuiltinOperator, name) for name in expected]:
-        raise _not_the_network(f"{', '.join(expected)} first", str(kinds[: len(expected)]))
-    cast, *framing, scaled, rounded = graph.operators[: len(expected)]
-    pixels, integers = graph.tensors[cast.inputs[0]], graph.tensors[rounded.outputs[0]]
-    step, zero = integers.quantization.scale[0], int(integers.quantization.zeroPoint[0])
-    factor = model.buffers[graph.tensors[scaled.inputs[1]].buffer].data.view(np.float32)[0]
-    if factor != step or zero != _LEAST:
-        raise _not_the_network(f"pixels in steps of {factor} from {_LEAST}", f"{step} from {zero}")
-    pixels.quantization = _quantization(np.array([step], np.float32), np.zeros(1, np.int64), 0)
-    for index in {index for operator in framing for index in (*operator.inputs, *operator.outputs)}:
-        tensor = graph.tensors[index]
-        tensor.type, tensor.quantization = schema.TensorType.INT8, integers.quantization
-        colours = model.buffers[tensor.buffer].data
-        if colours is not None:
-            moved = np.rint(colours.view(np.float32)) + _LEAST
-            model.buffers[tensor.buffer].data = moved.astype(np.int8).view(np.uint8)
-    framing[-1].outputs = rounded.outputs
-    rounded.inputs, rounded.outputs = cast.inputs, cast.outputs
-    graph.operators[: len(expected)] = [rounded, *framing]
 
 
 def with_wide_gates(model: Any) -> None:

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from imageqx_export.errors import ConversionError
-from imageqx_export.export.onnx_quant import pooled_globally, shortened, with_int8_weights, with_unsigned_activations
+from imageqx_export.export.onnx_quant import (
+    pooled_globally,
+    shortened,
+    with_bytes_read,
+    with_int8_weights,
+    with_unsigned_activations,
+    with_wide_gates,
+)
 from imageqx_export.quantize.integers import IntegerWeight
 from imageqx_export.runtimes.onnx import optimised_operations
 
@@ -36,7 +43,7 @@ def proto(nodes: list[Any], arrays: dict[str, NDArray[Any]], rank: int = 4) -> A
     return model
 
 
-def evaluate(model: Any, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def evaluate(model: Any, x: NDArray[Any]) -> NDArray[np.float32]:
     newer = onnx.ModelProto.FromString(model.SerializeToString())
     newer.opset_import[0].version = 19  # the evaluator's first with DequantizeLinear, which is 18's but for new types
     (y,) = onnx.reference.ReferenceEvaluator(newer).run(None, {"x": x})
@@ -169,3 +176,77 @@ def test_equal_constants_are_one_and_a_means_of_another_type_is_not() -> None:
     shortened(model, ["x", "y"])
     zeros = [t for t in model.graph.initializer if t.data_type == TensorProto.INT8 and not t.dims]
     assert len(zeros) == 1
+
+
+def bytes_model(zero_point: int = 0, step: float = 1 / 64) -> Any:
+    """Return uint8 → float → a frame on top and at the left → ÷ 64 → Q → DQ."""
+    frame = np.array([123.7, 116.3, 103.5], np.float32).reshape(1, 3, 1, 1)
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["f"], ["t"], perm=[0, 3, 1, 2]),
+        helper.make_node("Concat", ["above", "t"], ["u"], axis=2),
+        helper.make_node("Concat", ["left", "u"], ["v"], axis=3),
+        helper.make_node("Div", ["v", "levels"], ["w"]),
+        helper.make_node("QuantizeLinear", ["w", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    arrays = {
+        "above": frame.repeat(6, 3), "left": frame.repeat(7, 2), "levels": np.float32(64),
+        "s": np.float32(step), "z": np.uint8(zero_point),
+    }  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 6, 6, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 7, 7])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def test_bytes_that_stay_bytes_are_the_same_numbers() -> None:
+    model = bytes_model()
+    x = RNG.integers(0, 256, (1, 6, 6, 3), np.uint8)
+    want = evaluate(model, x)
+    with_bytes_read(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Transpose", "Concat", "Concat", "DequantizeLinear"]
+    np.testing.assert_array_equal(evaluate(model, x), want)
+    np.testing.assert_array_equal(want[0, :, 0, 0] * 64, [124, 116, 104])
+    np.testing.assert_array_equal(want[0, :, 1:, 1:] * 64, x[0].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("zero_point", "step"), [(1, 1 / 64), (0, 1 / 63)])
+def test_an_entry_that_rounds_pixels_is_refused(zero_point: int, step: float) -> None:
+    with pytest.raises(ConversionError, match="entry"):
+        with_bytes_read(bytes_model(zero_point, step))
+
+
+def gated_model(size: int) -> Any:
+    """Return the product of [1,2,size,size] with its own mean's sigmoid, all int8 between Q and DQ."""
+    scales = {"s0": 0.03, "s1": 0.03, "s2": 1 / 256, "s3": 0.02}
+    arrays = {name: np.float32(scale) for name, scale in scales.items()} | {"z": np.uint8(9)}
+    nodes = []
+    for index, (kind, inputs) in enumerate(
+        [("", ["x"]), ("GlobalAveragePool", ["r0"]), ("Sigmoid", ["r1"]), ("Mul", ["r2", "r0"])]
+    ):
+        source = inputs[0] if not kind else f"a{index}"
+        nodes += [helper.make_node(kind, inputs, [source])] if kind else []
+        nodes.append(helper.make_node("QuantizeLinear", [source, f"s{index}", "z"], [f"q{index}"]))
+        out = "y" if index == 3 else f"r{index}"
+        nodes.append(helper.make_node("DequantizeLinear", [f"q{index}", f"s{index}", "z"], [out]))
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, size, size])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2, size, size])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+@pytest.mark.parametrize(("size", "products"), [(28, 2), (27, 1)])
+def test_gates_with_a_column_for_each_column_are_the_same_numbers(size: int, products: int) -> None:
+    model, x = gated_model(size), RNG.normal(2, 1, (1, 2, size, size)).astype(np.float32)
+    want = evaluate(model, x)
+    with_wide_gates(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert sum(node.op_type == "Mul" for node in model.graph.node) == products
+    np.testing.assert_array_equal(evaluate(model, x), want)
+    assert len(np.unique(want)) > 50

@@ -49,7 +49,7 @@ def pixels() -> Pixels:
 def recipe(network: ImageQX, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
-        return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4)
+        return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4, narrowed=0)
 
 
 def run(program: torch.fx.GraphModule, pixels: Pixels) -> Outputs:
