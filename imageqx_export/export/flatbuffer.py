@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import flatbuffers  # type: ignore[import-untyped]
@@ -65,6 +66,8 @@ def write(model: Any) -> bytes:
 def shorten_names(model: Any) -> None:
     """Leave of each tensor's name the modules' own names; in place. A signature has its names apart.
 
+    Names stay different from one another, as tools that take the file further want them (ai-edge-quantizer).
+
     >>> from types import SimpleNamespace as Some
     >>> tensor = Some(name=b"a.b.PhoneGraph_inner/torch.nn.modules.container.Sequential_3/c.Conv2d_fc1;2")
     >>> shorten_names(Some(subgraphs=[Some(tensors=[tensor])]))
@@ -72,8 +75,11 @@ def shorten_names(model: Any) -> None:
     b'3/fc1;2'
     """
     for graph in model.subgraphs:
+        seen: Counter[str] = Counter()
         for tensor in graph.tensors:
-            tensor.name = _short(tensor.name.decode()).encode()
+            name = _short(tensor.name.decode()) or "_"
+            seen[name] += 1
+            tensor.name = (name if seen[name] == 1 else f"{name}~{seen[name]}").encode()
 
 
 def _short(name: str) -> str:

@@ -96,7 +96,9 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
         ArtifactError: It cannot be read, or it is for others.
     """
     from imageqx_export.export.graph import PhoneGraph
+    from imageqx_export.quantize.entry import ENTRY
     from imageqx_export.quantize.qat_weights import network_for
+    from imageqx_export.quantize.ranges import pixel_scale
     from imageqx_export.quantize.stage import read_recipe
 
     recipe = read_recipe(path)
@@ -105,9 +107,15 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
             "a recipe for another checkpoint", where=path, expected=checkpoint.sha256, got=recipe.checkpoint_sha256,
             remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
         )  # fmt: skip
-    network_for(
-        recipe, checkpoint.path, network
-    )  # fine-tuned weights that are missing are told before anything is made
+    entry = next((row for row in recipe.activations if row.tensor == ENTRY), None)
+    if entry is not None and entry != pixel_scale(ENTRY):
+        raise ArtifactError(
+            "a recipe that rounds pixels", where=path, expected="bytes as they are, as this version reads them",
+            got=f"steps of {entry.scale:g} from {entry.zero_point}",
+            remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
+        )  # fmt: skip
+    # Fine-tuned weights that are missing are told before anything is made.
+    network_for(recipe, checkpoint.path, network)
     modules = dict(PhoneGraph(network, "NHWC").named_modules()) | {"heads": network}
     rows = [r.tensor for r in recipe.weights] + [r.tensor for r in recipe.activations]
     rows += [r.tensor for r in recipe.biases]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # What one level of a pixel counts; a power of 2, so that every byte is exact in every format, and of a size that leaves
 # the first weights as large as they are for normalised pixels.
 PIXEL_STEP = 2.0**-6
+ENTRY = "early:input"
+"""What the framed pixels are called in a captured graph."""
 
 
 class PixelEntry(nn.Module):

@@ -189,6 +189,16 @@ def test_names_become_the_modules_own() -> None:
     assert names == [b"early/stages/to_be;1", b"1", b"bias1", b"out1", b"2", b"bias2", b"out2"]
 
 
+def test_names_stay_different_and_are_never_empty() -> None:
+    model = small_model()
+    tensors = model.subgraphs[0].tensors  # type: ignore[attr-defined]
+    tensors[0].name, tensors[1].name, tensors[2].name = b"x.y.A_b", b"p.q.C_b", b"x.y.Graph_inner"
+    flatbuffer.shorten_names(model)
+    assert [made.name for made in tensors[:3]] == [b"b", b"b~2", b"_"]
+    flatbuffer.shorten_names(model)
+    assert len({made.name for made in tensors}) == len(tensors)
+
+
 def test_bytes_behind_the_flatbuffer_are_taken_in() -> None:
     """Large files have them there, and ai-edge-quantizer writes them so."""
     model, image = small_model(), RNG.normal(size=(1, 8, 8, 3)).astype(np.float32)

@@ -12,8 +12,10 @@ from imageqx_export.errors import ArtifactError, ConversionError, DatasetError
 from imageqx_export.export.recipes import choose_recipes
 from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.networks.imageqx_spec import spec
+from imageqx_export.quantize.entry import ENTRY, PIXEL_STEP
 from imageqx_export.quantize.plan import w8_recipe
-from imageqx_export.quantize.recipe import BiasShifts, Recipe
+from imageqx_export.quantize.ranges import pixel_scale
+from imageqx_export.quantize.recipe import ActivationScale, BiasShifts, Recipe
 from imageqx_export.quantize.stage import write_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
@@ -90,6 +92,19 @@ def test_a_named_recipe_for_something_else_is_refused(
     with pytest.raises(ArtifactError, match=words) as caught:
         choose_recipes(checkpoint, network, [Precision.W8], named=[path])
     assert "named.json" in str(caught.value) and "imageqx quantize" in str(caught.value)
+
+
+@pytest.mark.parametrize(("step", "zero_point"), [(PIXEL_STEP / 2, -128), (PIXEL_STEP, -127)])
+def test_a_recipe_that_rounds_pixels_is_refused(
+    network: ImageQX, checkpoint: Checkpoint, own: Recipe, tmp_path: Path, step: float, zero_point: int
+) -> None:
+    path = tmp_path / "named.json"
+    row = ActivationScale(tensor=ENTRY, scale=step, zero_point=zero_point, observer="fixed")
+    write_recipe(path, own.model_copy(update={"precision": "w8a8", "activations": (row,)}))
+    with pytest.raises(ArtifactError, match="rounds pixels"):
+        choose_recipes(checkpoint, network, [Precision.W8A8], named=[path])
+    write_recipe(path, own.model_copy(update={"precision": "w8a8", "activations": (pixel_scale(ENTRY),)}))
+    assert choose_recipes(checkpoint, network, [Precision.W8A8], named=[path]).recipes[Precision.W8A8]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"precision": "w8"}'])

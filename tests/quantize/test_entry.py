@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from imageqx_export.artifact import Preprocessing
-from imageqx_export.quantize.entry import PIXEL_STEP, PixelEntry
+from imageqx_export.quantize.entry import ENTRY, PIXEL_STEP, PixelEntry
 from imageqx_export.quantize.ranges import pixel_scale
 from imageqx_export.quantize.simulate import rounded_activation
 
@@ -68,7 +68,7 @@ def test_restored_the_weights_are_what_they_were() -> None:
 
 
 def test_every_byte_is_an_integer_of_its_own() -> None:
-    row, bytes_ = pixel_scale("early:input"), torch.arange(256.0)
+    row, bytes_ = pixel_scale(ENTRY), torch.arange(256.0)
     assert (row.scale, row.zero_point) == (PIXEL_STEP, -128)
     assert torch.equal(rounded_activation(bytes_ * PIXEL_STEP, row), bytes_ * PIXEL_STEP)
     model = onnx.parser.parse_model(
@@ -83,5 +83,5 @@ def test_every_byte_is_an_integer_of_its_own() -> None:
 @pytest.mark.parametrize("channel", range(3))
 def test_the_frame_rounds_to_the_level_next_to_the_mean_colour(channel: int) -> None:
     mean = 255 * Preprocessing().mean[channel]
-    rounded = float(rounded_activation(torch.tensor(mean * PIXEL_STEP), pixel_scale("early:input"))) / PIXEL_STEP
+    rounded = float(rounded_activation(torch.tensor(mean * PIXEL_STEP), pixel_scale(ENTRY))) / PIXEL_STEP
     assert rounded == (124, 116, 104)[channel] and abs(rounded - mean) <= 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,6 +25,7 @@ from imageqx_export.runtimes.onnx import optimised_operations
 
 CONVOLUTIONS = 82  # with attention's
 GOAL = 4.9e6
+WIDE_GATES = 5  # of the first five blocks, whose pictures have 28 × 28 pixels or more
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*LeafSpec:FutureWarning",
     "ignore:.*isinstance.treespec:FutureWarning",
@@ -69,6 +71,8 @@ def test_onnx_runtime_computes_every_int8_convolution_with_integers(
     assert found["QLinearConv"] == len(recipe.weights) >= 70
     assert found["Conv"] == CONVOLUTIONS - len(recipe.weights)
     assert found["QLinearSigmoid"] == sum(row.tensor.endswith(":sigmoid") for row in recipe.activations)
+    assert found["QLinearMul"] == sum(":mul" in row.tensor for row in recipe.activations) + WIDE_GATES
+    assert "QuantizeLinear" not in found and "Cast" not in found, "pixels are integers already"
     assert others["QLinearConv"] < found["QLinearConv"] / 2, "on this machine int8 activations would do as well"
     assert path.stat().st_size <= GOAL
     agree(path, model)
@@ -96,4 +100,12 @@ def test_tflite_computes_with_integers_from_the_pixels_to_the_heads(
         if kind in ("CONV_2D", "DEPTHWISE_CONV_2D")
     ]
     assert integers.count(True) == len(recipe.weights)
+    wide = [o for o, kind in zip(graph.operators, kinds, strict=True) if kind == "MUL" and is_wide(graph, o)]
+    assert len(wide) == WIDE_GATES, "squeeze-and-excite's factors where pictures are large"
     agree(path, model)
+
+
+def is_wide(graph: Any, operator: Any) -> bool:
+    """Whether a product repeats a factor a channel over a row of pixels."""
+    shapes = [list(graph.tensors[index].shape) for index in (*operator.inputs, *operator.outputs)]
+    return shapes[0][:3] == [1, 1, 1] and shapes[1] == shapes[2] and shapes[2][:2] == [1, 1] and shapes[2][2] >= 28
