@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.bench_quantize`` prints, per kind (the outputs of convolutions, of multiplications, …) and per
 observer, the mean |Δ| of the labels' probabilities against the float network; and the same for the two ways to choose
-weights' scales, and for the whole recipe, with and without its float island. Ranges come from painted training samples,
-figures from painted validation samples, so that the test samples of ``imageqx quantize`` have no part in the choice. It
-exits with 1 if an observer of ``quantize/plan.py`` is not within 10 % of the best of its kind.
+weights' scales, and for the whole recipe before its dearest ranges are narrowed. Ranges come from painted training
+samples, figures from painted validation samples, so that the test samples of ``imageqx quantize`` have no part in the
+choice. It exits with 1 if an observer of ``quantize/plan.py`` is not within 10 % of the best of its kind.
 """
 
 from __future__ import annotations

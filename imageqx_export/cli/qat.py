@@ -14,7 +14,8 @@ from imageqx_export.errors import TrainingError
 # Options that are passed on where they are given, and those that both ways of training read alike.
 _OWN_DEFAULT = ("epochs", "batch_size", "learning_rate", "ema_decay")
 _SHARED = ("samples", "painted", "photo_share", "rated_share", "validation_samples", "seed")
-_OTHERS = ("qat", "recipe", "init", "out", "photos", "annotations", "images", "held_out_samples", "fresh", "json")
+_OTHERS = ("qat", "recipe", "init", "out", "photos", "annotations", "images", "held_out_samples", "fresh", "json",
+           "further")  # fmt: skip
 
 
 def fine_tune(context: typer.Context) -> None:
@@ -36,7 +37,7 @@ def fine_tune(context: typer.Context) -> None:
     sources = {name: context.get_parameter_source(name) for name in options}
     given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
     if not options["qat"]:
-        raise TrainingError("--recipe is for fine-tuning", remedy="--qat with it")
+        raise TrainingError("--recipe and --further are for fine-tuning", remedy="--qat with it")
     known = (*_OWN_DEFAULT, *_SHARED, *_OTHERS)
     if surplus := sorted(given - set(known)):
         raise TrainingError(
@@ -52,6 +53,7 @@ def fine_tune(context: typer.Context) -> None:
         config=QatConfig(checkpoint_sha256="", recipe_sha256="", **chosen),
         held_out_samples=options["held_out_samples"],
         resume=not options["fresh"],
+        further=options["further"],
     )
     show.fine_tuned(qat_stage.fine_tune(request, progress=bar, report=show.epoch), as_json=options["json"])
 

@@ -82,10 +82,13 @@ def train(
         Path | None,
         typer.Option(help="With --qat: where its ranges come from; else --out as it is, or a new one.", metavar="JSON"),
     ] = None,
+    further: Annotated[
+        bool, typer.Option("--further", help="With --qat: start from the fine-tuned weights that --recipe names.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Train on rated photos, on photos that are spoilt on purpose, and on painted scenes; resumes by itself."""
-    if qat or recipe is not None:
+    if qat or further or recipe is not None:
         from imageqx_export.cli.qat import fine_tune
 
         fine_tune(context)

@@ -56,6 +56,7 @@ class Request:
         config: How; its digests are filled in here.
         held_out_samples: How many test samples the result is measured on.
         resume: Whether to go on from an earlier run's state.
+        further: Whether to start from the weights that the recipe names, not from the checkpoint's.
     """
 
     checkpoint: Path
@@ -65,6 +66,7 @@ class Request:
     config: QatConfig
     held_out_samples: int = 1000
     resume: bool = True
+    further: bool = False
 
     @property
     def weights(self) -> Path:
@@ -79,7 +81,7 @@ class FineTuning:
     Args:
         request: What was asked for.
         recipe: What was written.
-        before: What post-training quantization costs on the test samples, with the recipe that was started from.
+        before: What quantization costs on the test samples with the recipe, and the weights, that were started from.
         after: What quantization costs with the weights that were learnt.
         source: Where the samples come from.
         problems: What is over the budget.
@@ -123,8 +125,10 @@ def fine_tune(
         # The teacher's tensors are compared with the student's, so its channels are rescaled as the student's are.
         teacher = capture(network, batch=None, channels=recipe.channel_scales)
         _check(request, recipe, set(tensors(teacher)))
-        tuned = _learnt(request, checkpoint, network, recipe, teacher, progress, report)
-        return _measured(request, checkpoint, network, teacher, recipe, tuned, progress)
+        first = network_for(recipe, request.checkpoint, network)
+        start = capture(first, batch=None, channels=recipe.channel_scales)
+        tuned = _learnt(request, checkpoint, network, recipe, (start, teacher), progress, report)
+        return _measured(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
     except KeyboardInterrupt:
         raise StoppedError(
             "stopped; the epochs that were finished are kept", got="Ctrl-C", where=state_path(request.weights),
@@ -133,7 +137,7 @@ def fine_tune(
 
 
 def _start(request: Request, checkpoint: Checkpoint, network: ImageQX, progress: Progress) -> Recipe:
-    """Return the recipe to start from, without the weights of an earlier run."""
+    """Return the recipe to start from; unless it goes further, without the weights of an earlier run."""
     path = request.recipe or (request.out if request.out.is_file() else None)
     if path is None:
         pixels, source = calibration_images(None, progress=progress)
@@ -147,7 +151,16 @@ def _start(request: Request, checkpoint: Checkpoint, network: ImageQX, progress:
         )  # fmt: skip
     if recipe.precision != "w8a8":
         raise ArtifactError("fine-tuning is for w8a8", where=path, expected="w8a8", got=recipe.precision, remedy=remedy)
-    return recipe.model_copy(update={"finetuned": None})
+    if not request.further:
+        return recipe.model_copy(update={"finetuned": None})
+    if recipe.finetuned is None:
+        raise ArtifactError("a recipe without fine-tuned weights to go on from", where=path, remedy="no --further")
+    if recipe.finetuned.weights == request.weights.name:
+        raise TrainingError(
+            "the fine-tuned weights would replace those that they go on from", where=request.weights,
+            remedy="--recipe with the old recipe, and --out with another name",
+        )  # fmt: skip
+    return recipe
 
 
 def _check(request: Request, recipe: Recipe, names: set[str]) -> None:
@@ -164,10 +177,11 @@ def _check(request: Request, recipe: Recipe, names: set[str]) -> None:
 
 
 def _learnt(
-    request: Request, checkpoint: Checkpoint, network: ImageQX, recipe: Recipe, teacher: GraphModule,
-    progress: Progress, report: Report,
+    request: Request, checkpoint: Checkpoint, network: ImageQX, recipe: Recipe,
+    programs: tuple[GraphModule, GraphModule], progress: Progress, report: Report,
 ) -> Recipe:  # fmt: skip
-    """Fine-tune and return the recipe that was written last."""
+    """Fine-tune the first program with the second as the teacher, and return the recipe that was written last."""
+    start, teacher = programs
     config = replace(
         request.config, checkpoint_sha256=checkpoint.sha256,
         recipe_sha256=hashlib.sha256(recipe_json(recipe).encode()).hexdigest(),
@@ -180,7 +194,7 @@ def _learnt(
         validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=progress)
         gathering = TrainingConfig(seed=config.seed, painted=config.painted)
         data = training_data(gathering, sources, folder, validation, progress=progress)
-        program = copy.deepcopy(teacher)
+        program = copy.deepcopy(start)
         for name, value in shifted_biases(program, recipe.bias_shifts).items():
             program.get_parameter(name).data = value
         who = student(program, recipe)
@@ -194,12 +208,14 @@ def _learnt(
         def keep(units: list[Tensor], history: list[dict[str, Any]]) -> None:
             nonlocal written
             how = f"{len(history)} epochs of {config.samples} samples, distilled from the checkpoint"
+            if recipe.finetuned is not None:
+                how = f"{recipe.finetuned.how}; then {how}"
             facts = {"config": asdict(config), "history": history, "data": data.facts}
             written = _write(request, checkpoint, network, recipe, who, units, facts, how)
 
         state = state_path(request.weights)
         learn(config, lesson, state, here.device, keep=keep, resume=request.resume, progress=progress, report=report)
-    return written if written.finetuned is not None else read_recipe(request.out)
+    return written if written is not recipe else read_recipe(request.out)
 
 
 def _write(
@@ -228,15 +244,16 @@ def _batches(config: QatConfig, data: TrainingData, device: torch.device) -> Cal
 
 
 def _measured(
-    request: Request, checkpoint: Checkpoint, network: ImageQX, program: GraphModule, before: Recipe, after: Recipe,
-    progress: Progress,
+    request: Request, checkpoint: Checkpoint, network: ImageQX, programs: tuple[GraphModule, GraphModule],
+    before: Recipe, after: Recipe, progress: Progress,
 ) -> FineTuning:  # fmt: skip
-    """Measure post-training quantization and fine-tuning on the same test samples, against the float network."""
+    """Measure what was started from and what was reached on the same test samples, against the float network."""
+    start, program = programs
     photos = held_out_photos("test", request.sources, request.held_out_samples, progress=progress)
     reference = simulate(program, None, photos.pixels, progress=progress)
     tuned = capture(network_for(after, request.checkpoint, network), batch=None, channels=after.channel_scales)
     first, second = (
         accuracy(reference, simulate(graph, recipe, photos.pixels, progress=progress), photos, checkpoint.spec)
-        for graph, recipe in ((program, before), (tuned, after))
+        for graph, recipe in ((start, before), (tuned, after))
     )
     return FineTuning(request, after, first, second, photos.source, problems(second, BUDGETS[Precision.W8A8]))

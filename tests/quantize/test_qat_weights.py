@@ -158,7 +158,8 @@ def test_other_weights_are_refused(
     ("arguments", "message"),
     [
         (["--qat", "--seeds", "2", "--soft-labels"], r"not for fine-tuning\n  where:    --seeds, --soft-labels"),
-        (["--recipe", "x.json"], "--recipe is for fine-tuning"),
+        (["--recipe", "x.json"], "are for fine-tuning"),
+        (["--further"], "are for fine-tuning"),
         (["--qat", "--learning-rate", "128"], "the learning rate must lie in"),
         (["--qat", "--init", "none.safetensors"], r"no such file\n  where:    none.safetensors"),
     ],

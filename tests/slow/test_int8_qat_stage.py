@@ -136,6 +136,25 @@ def test_both_are_measured_on_the_same_photos(whole: FineTuning) -> None:
     assert 1e-4 < whole.before.mean_abs != whole.after.mean_abs > 1e-4
 
 
+def test_further_it_starts_from_the_fine_tuned_weights(
+    whole: FineTuning, checkpoint: Checkpoint, table: Path, tmp_path: Path
+) -> None:
+    asked = request(checkpoint, table, tmp_path / "run", further=True, config=replace(CONFIG, epochs=1))
+    folder = asked.out.parent
+    (folder / whole.request.weights.name).write_bytes(whole.request.weights.read_bytes())
+    first = folder / "first.json"
+    first.write_bytes(whole.request.out.read_bytes())
+    with pytest.raises(TrainingError, match="would replace"):
+        fine_tune(replace(asked, recipe=first))
+    with pytest.raises(ArtifactError, match="without fine-tuned weights"):
+        fine_tune(replace(asked, out=folder / "x.second.json"))
+    found = fine_tune(replace(asked, recipe=first, out=folder / "x.second.json"))
+    assert found.before == whole.after, "it starts where the first run ended"
+    assert found.recipe.finetuned is not None and whole.recipe.finetuned is not None
+    assert found.recipe.finetuned.how.startswith(f"{whole.recipe.finetuned.how}; then 1 epochs")
+    assert found.recipe.finetuned.weights == "x.second.safetensors"
+
+
 def test_stopped_it_goes_on_to_the_same_bytes(
     whole: FineTuning, checkpoint: Checkpoint, table: Path, tmp_path: Path
 ) -> None:
