@@ -23,7 +23,7 @@ def export(
     model: Annotated[str, typer.Option(help="The network.")] = "imageqx",
     checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
     formats: Annotated[str, typer.Option(help="Of onnx, coreml, tflite; with commas.")] = "onnx,coreml,tflite",
-    precisions: Annotated[str, typer.Option(help="Of fp32, fp16, w8, w8a8; with commas.")] = "fp32,fp16,w8",
+    precisions: Annotated[str, typer.Option(help="Of fp32, fp16, w8, w8a8; with commas.")] = "fp32,fp16,w8,w8a8",
     out: Annotated[Path, typer.Option(help="The folder of all models' artifacts.")] = Path("artifacts"),
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Go on without formats that lack a library.")

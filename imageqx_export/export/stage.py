@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from imageqx_export.quantize.model import QuantizedModel
     from imageqx_export.quantize.recipe import Recipe
 
-# w8a8 is made when it is asked for, until it keeps benchmarks/budgets.toml.
-RELEASED = (Precision.FP32, Precision.FP16, Precision.W8)
 GOLDEN_SEED = 2**32 + 1
 GOLDEN_COUNT = 12
 PARITY_FILE = "parity.json"
@@ -88,7 +86,7 @@ def export_checkpoint(
     *,
     model: str = "imageqx",
     formats: Sequence[Format] = tuple(Format),
-    precisions: Sequence[Precision] = RELEASED,
+    precisions: Sequence[Precision] = tuple(Precision),
     allow_missing: bool = False,
     recipes: Sequence[Path] = (),
     calibration: Path | None = None,

@@ -6,6 +6,10 @@ products, ONNX Runtime multiplies in float32. With one step there is nothing to 
 A mean's factor is input step / output step / count. ONNX Runtime multiplies by it; XNNPACK multiplies by input step ·
 1/count, rounds to float32, and divides by the output step: one mean in 500,000 was another integer. With an output step
 that is a power of 2, the division rounds nothing; and of neighbouring input steps one has the same quotient both ways.
+
+A product's integer is rounded and then moved by the zero point, but by MLAS the other way about. That is the same but
+where the product lies on a half, which goes to the even side, or so near it that the sum does in float32: of steps as
+15 to 14, one product in 1400. Of neighbouring steps one has no such products.
 """
 
 from __future__ import annotations
@@ -16,7 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imageqx_export.quantize.capture import kind_of, tensors
+from imageqx_export.quantize.equalise import GATE_STEP
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale
+
+_GATE = ActivationScale(tensor="", scale=GATE_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,10 +32,10 @@ if TYPE_CHECKING:
 
 
 def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> tuple[ActivationScale, ...]:
-    """Return the rows with one step for all that a sum adds and gives, and means' steps with one factor.
+    """Return the rows with one step for all that a sum adds and gives, and steps of means and products that round alike.
 
-    A step only grows: a sum's to the widest of its group, a mean's to the next power of 2, and what a mean reads by a
-    few of float16's last digits.
+    A step only grows: a sum's to the widest of its group, a mean's to the next power of 2, and a product's, or what a
+    mean reads, by a few of float16's last digits.
 
     Args:
         program: The captured graph.
@@ -47,6 +54,9 @@ def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> t
             _, _, *size = source.meta["val"].shape
             found[read] = _widened(found[read], _divisible(found[read].scale, math.prod(size)))
             found[name] = _widened(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
+    for name in (n for n in given if kind_of(nodes[n]) == "mul"):
+        read = [node.meta.get("tensor", "") for node in nodes[name].all_input_nodes]
+        found[name] = _rounded_alike(found[name], *(found.get(source, _GATE) for source in (read[0], read[-1])))
     return tuple(found.values())
 
 
@@ -74,6 +84,26 @@ def _divisible(scale: float, count: int) -> float:
     while np.float32(step) / n != np.float32(step) * (1 / n):
         step = np.nextafter(step, np.float16(np.inf))
     return float(step)
+
+
+def _rounded_alike(row: ActivationScale, first: ActivationScale, second: ActivationScale) -> ActivationScale:
+    """Return a product's row with the next step with which all its integers round alike.
+
+    Args:
+        row: The product's.
+        first: A factor's.
+        second: The other's.
+    """
+    least, most = ACTIVATION_LEVELS
+    a, b = (np.arange(least, most + 1, dtype=np.float32) - factor.zero_point for factor in (first, second))
+    products, above = np.unique(np.outer(a, b)), np.float32(row.zero_point - least)  # as uint8
+    step = np.float16(row.scale)
+    while True:
+        real = products * (np.float32(first.scale) * np.float32(second.scale) / np.float32(step))
+        inside = real[(real + above >= -1) & (real + above <= most - least + 1)]
+        if (np.rint(inside + above) == np.rint(inside) + above).all():
+            return _widened(row, float(step))
+        step = np.nextafter(step, np.float16(np.inf))
 
 
 def _widened(row: ActivationScale, scale: float) -> ActivationScale:
