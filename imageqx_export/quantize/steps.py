@@ -23,16 +23,16 @@ from imageqx_export.quantize.capture import kind_of, tensors
 from imageqx_export.quantize.equalise import GATE_STEP
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale
 
-_GATE = ActivationScale(tensor="", scale=GATE_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from torch.fx import GraphModule
 
+_GATE = ActivationScale(tensor="", scale=GATE_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
+
 
 def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> tuple[ActivationScale, ...]:
-    """Return the rows with one step for all that a sum adds and gives, and steps of means and products that round alike.
+    """Return the rows with one step for all that a sum adds and gives, and with means and products that round alike.
 
     A step only grows: a sum's to the widest of its group, a mean's to the next power of 2, and a product's, or what a
     mean reads, by a few of float16's last digits.
@@ -47,16 +47,18 @@ def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> t
     for name, leader in group.items():
         widest[leader] = max(widest.get(leader, 0.0), given[name].scale)
     found = {name: _widened(row, widest[group[name]]) for name, row in given.items()}
+    counts: dict[str, int] = {}
     for name in (n for n in given if kind_of(nodes[n]) == "mean"):
         source = nodes[name].all_input_nodes[0]
-        read = source.meta.get("tensor", "")
-        if read in found:
+        if source.meta.get("tensor", "") in found:
             _, _, *size = source.meta["val"].shape
-            found[read] = _widened(found[read], _divisible(found[read].scale, math.prod(size)))
+            counts[source.meta["tensor"]] = math.prod(size)
             found[name] = _widened(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
-    for name in (n for n in given if kind_of(nodes[n]) == "mul"):
-        read = [node.meta.get("tensor", "") for node in nodes[name].all_input_nodes]
-        found[name] = _rounded_alike(found[name], *(found.get(source, _GATE) for source in (read[0], read[-1])))
+    for name, node in nodes.items():
+        if name in found and (name in counts or kind_of(node) == "mul"):
+            read = [source.meta.get("tensor", "") for source in node.all_input_nodes] if kind_of(node) == "mul" else []
+            factors = [found.get(source, _GATE) for source in (read[0], read[-1])] if read else []
+            found[name] = _next(found[name], counts.get(name, 1), factors)
     return tuple(found.values())
 
 
@@ -78,32 +80,34 @@ def sums(program: GraphModule, given: Iterable[str]) -> dict[str, str]:
     return group
 
 
-def _divisible(scale: float, count: int) -> float:
-    """Return the least float16 from ``scale`` on that ÷ count and × 1/count make the same float32."""
-    n, step = np.float32(count), np.float16(scale)
-    while np.float32(step) / n != np.float32(step) * (1 / n):
-        step = np.nextafter(step, np.float16(np.inf))
-    return float(step)
-
-
-def _rounded_alike(row: ActivationScale, first: ActivationScale, second: ActivationScale) -> ActivationScale:
-    """Return a product's row with the next step with which all its integers round alike.
+def _next(row: ActivationScale, count: int, factors: Sequence[ActivationScale]) -> ActivationScale:
+    """Return a row with the least step, of float16, from its own on, that is divisible and rounds products alike.
 
     Args:
-        row: The product's.
-        first: A factor's.
-        second: The other's.
+        row: A tensor's.
+        count: What a mean of it is over; 1 where there is none.
+        factors: Of a product both; else nothing.
     """
+    step = np.float16(row.scale)
+    while not (_divisible(step, count) and (not factors or _alike(row, np.float32(step), *factors))):
+        step = np.nextafter(step, np.float16(np.inf))
+    return _widened(row, float(step))
+
+
+def _divisible(step: np.float16, count: int) -> bool:
+    """Whether ÷ count and × 1/count make the same float32."""
+    n = np.float32(count)
+    return bool(np.float32(step) / n == np.float32(step) * (1 / n))
+
+
+def _alike(row: ActivationScale, step: np.float32, first: ActivationScale, second: ActivationScale) -> bool:
+    """Whether every product is the same integer, rounded before or after the zero point is added."""
     least, most = ACTIVATION_LEVELS
     a, b = (np.arange(least, most + 1, dtype=np.float32) - factor.zero_point for factor in (first, second))
-    products, above = np.unique(np.outer(a, b)), np.float32(row.zero_point - least)  # as uint8
-    step = np.float16(row.scale)
-    while True:
-        real = products * (np.float32(first.scale) * np.float32(second.scale) / np.float32(step))
-        inside = real[(real + above >= -1) & (real + above <= most - least + 1)]
-        if (np.rint(inside + above) == np.rint(inside) + above).all():
-            return _widened(row, float(step))
-        step = np.nextafter(step, np.float16(np.inf))
+    real = np.unique(np.outer(a, b)) * (np.float32(first.scale) * np.float32(second.scale) / step)
+    above = np.float32(row.zero_point - least)  # as uint8
+    inside = real[(real + above >= -1) & (real + above <= most - least + 1)]
+    return bool((np.rint(inside + above) == np.rint(inside) + above).all())
 
 
 def _widened(row: ActivationScale, scale: float) -> ActivationScale:

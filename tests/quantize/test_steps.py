@@ -6,10 +6,13 @@ import functools
 import math
 
 import numpy as np
+import onnx.parser
+import onnxruntime
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
@@ -99,6 +102,74 @@ def test_a_means_factor_is_the_same_in_every_order(before: float, after: float) 
     x, y, n = np.float32(source.scale), np.float32(mean.scale), np.float32(14 * 14)
     for total in np.random.default_rng(0).integers(-255 * 196, 255 * 196, 50).astype(np.float32):
         assert total * (x / (y * n)) == total * (x / y / n) == (total * (x * (1 / n))) / y
+
+
+class Product(nn.Module):
+    """A product of two tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the product."""
+        x = pixels.float().permute(0, 3, 1, 2)
+        product: Tensor = self.a(x) * self.b(x)
+        return product
+
+
+@functools.cache
+def product() -> GraphModule:
+    return traced(Product().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
+
+
+def in_onnx_runtime(a: ActivationScale, b: ActivationScale, c: ActivationScale) -> NDArray[np.int64]:
+    """Return the integers of all products of two bytes, row by row, less their zero point."""
+    scales = ", ".join(f"float s{i} = {{{row.scale!r}}}" for i, row in enumerate((a, b, c)))
+    zeros = ", ".join(f"uint8 z{i} = {{{row.zero_point + 128}}}" for i, row in enumerate((a, b, c)))
+    model = onnx.parser.parse_model(
+        f'<ir_version: 9, opset_import: ["": 18]> g (uint8[256,256] p, uint8[256,256] q) => (uint8[256,256] r) '
+        f"<{scales}, {zeros}> {{ x = DequantizeLinear(p, s0, z0) y = DequantizeLinear(q, s1, z1) m = Mul(x, y) "
+        "r = QuantizeLinear(m, s2, z2) }"
+    )
+    p, q = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8), indexing="ij")
+    (r,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"p": p, "q": q})
+    return np.asarray(r, np.int64) - c.zero_point - 128
+
+
+def rounded_first(a: ActivationScale, b: ActivationScale, c: ActivationScale) -> NDArray[np.int64]:
+    """Return the same, as XNNPACK computes it: rounded to an integer, which the zero point then moves."""
+    p, q = (np.arange(-128, 128, dtype=np.float32) - row.zero_point for row in (a, b))
+    real = np.outer(p, q) * (np.float32(a.scale) * np.float32(b.scale) / np.float32(c.scale))
+    return np.asarray(np.clip(np.rint(real), -128 - c.zero_point, 127 - c.zero_point), np.int64)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.floats(0.02, 1).map(np.float16), st.floats(0.02, 1).map(np.float16), st.integers(-128, 127),
+    st.integers(-128, 127),
+)  # fmt: skip
+@example(np.float16(0.703125), np.float16(0.65625), -103, -102)
+def test_products_are_the_same_integers_in_onnx_runtime(
+    before: np.float16, after: np.float16, first: int, last: int
+) -> None:
+    given_rows = [
+        ActivationScale(tensor=name, scale=float(scale), zero_point=zero, observer="minmax")
+        for name, scale, zero in (("a:conv", before, first), ("b:conv", np.float16(2**-8), -128),
+                                  ("heads:mul", after, last))
+    ]  # fmt: skip
+    a, b, c = with_exact_steps(product(), given_rows)
+    assert (a, b) == tuple(given_rows[:2])
+    assert float(after) <= c.scale <= 1.05 * float(after) and c.scale == float(np.float16(c.scale))
+    np.testing.assert_array_equal(in_onnx_runtime(a, b, c), rounded_first(a, b, c))
+
+
+def test_steps_as_15_to_14_would_not_be() -> None:
+    a, b, c = (
+        ActivationScale(tensor="x", scale=scale, zero_point=zero, observer="minmax")
+        for scale, zero in ((0.703125, -103), (2**-8, -128), (0.65625, -102))
+    )
+    assert (in_onnx_runtime(a, b, c) != rounded_first(a, b, c)).sum() == 3
 
 
 @functools.cache
