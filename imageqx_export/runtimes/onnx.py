@@ -84,8 +84,6 @@ def _session(path: Path, optimised: Path | None = None) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    # Without VNNI, x86 kernels for uint8 × int8 clip sums of two products to 16 bits; these do not, and take longer.
-    options.add_session_config_entry("session.x64quantprecision", "1")
     if optimised is not None:
         options.optimized_model_filepath = str(optimised)
     try:
