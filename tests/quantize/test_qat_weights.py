@@ -14,6 +14,7 @@ from imageqx_export.errors import ArtifactError, ImageQXError
 from imageqx_export.export.graph import PhoneGraph
 from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.networks.imageqx_spec import spec
+from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise, places
 from imageqx_export.quantize.qat_weights import fine_tuned, network_for, write_fine_tuned
 from imageqx_export.quantize.recipe import BiasShifts, ChannelScales, FineTuned, Recipe
@@ -65,6 +66,7 @@ def parameters(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
     """Return the folded, rescaled, shifted graph's parameters: what a student's graph would hold."""
     graph = PhoneGraph(network, "NHWC")
     equalise(graph, wanted.channel_scales)
+    read_pixels(graph)
     own = {name: value.detach().clone() for name, value in graph.named_parameters()}
     for name, shifts in wanted.bias_shifts.items():
         own[f"{name.removesuffix(':conv')}.bias"] += torch.tensor(shifts)
@@ -78,12 +80,19 @@ def taught(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
     return {name: own[name] + 0.1 * torch.randn(own[name].shape, generator=generator) for name in names}
 
 
+def alike(name: str, one: Tensor, other: Tensor) -> bool:
+    """Whether two parameters are equal, to the bit but for the first convolution, which normalisation goes in and out of."""
+    if name.startswith(f"{LEARNT[0]}."):
+        return torch.allclose(one, other, rtol=1e-6, atol=1e-5)
+    return torch.equal(one, other)
+
+
 def test_what_was_learnt_is_folded_back_to_the_bit(network: ImageQX) -> None:
     wanted = recipe(rescaled=False)
     learnt = taught(network, wanted)
     after = parameters(fine_tuned(network, wanted, learnt), wanted)
     before = parameters(network, wanted)
-    assert all(torch.equal(after[name], value) for name, value in learnt.items())
+    assert all(alike(name, after[name], value) for name, value in learnt.items())
     assert all(torch.equal(after[name], value) for name, value in before.items() if name not in learnt)
     assert not any(torch.equal(before[name], value) for name, value in learnt.items())
 
@@ -94,7 +103,7 @@ def test_rescaled_and_shifted_it_comes_back_too(network: ImageQX) -> None:
     learnt = taught(network, wanted)
     after, before = parameters(fine_tuned(network, wanted, learnt), wanted), parameters(network, wanted)
     for name, value in (before | learnt).items():
-        torch.testing.assert_close(after[name], value, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(after[name], value, rtol=1e-6, atol=1e-5)
     # The neighbour of a rescaled layer that did not learn is as it was, to the bit.
     plain = recipe(rescaled=False)
     neighbour = "early.stages.1.0.block.0.0.weight"
@@ -124,7 +133,7 @@ def test_written_beside_the_checkpoint_it_is_found(network: ImageQX, checkpoint:
     found = network_for(written, checkpoint.path, network)
     wanted = taught(network, written)
     own = parameters(found, written)
-    assert all(torch.equal(own[name], value) for name, value in wanted.items())
+    assert all(alike(name, own[name], value) for name, value in wanted.items())
     read, _ = load_checkpoint(checkpoint.path.with_name("x.w8a8.safetensors"))
     assert read.spec == checkpoint.spec and read.metrics == {}
     facts = read.provenance["qat"]

@@ -92,6 +92,7 @@ class Pooled(nn.Module):
         return pooled
 
 
+@settings(deadline=None)
 @given(st.floats(1e-3, 2), st.floats(1e-3, 2))
 def test_a_means_factor_is_the_same_in_every_order(before: float, after: float) -> None:
     scales = {"a:conv": float(np.float16(before)), "heads:mean": float(np.float16(after))}
