@@ -81,7 +81,7 @@ def taught(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
 
 
 def alike(name: str, one: Tensor, other: Tensor) -> bool:
-    """Whether two parameters are equal, to the bit but for the first convolution, which normalisation goes in and out of."""
+    """Whether two parameters are equal to the bit; in and out of the first convolution, normalisation rounds."""
     if name.startswith(f"{LEARNT[0]}."):
         return torch.allclose(one, other, rtol=1e-6, atol=1e-5)
     return torch.equal(one, other)
