@@ -25,7 +25,7 @@ def bench(
         bool, typer.Option("--instructions", help="Count instructions too; minutes an artifact on the host.")
     ] = False,
     formats: Annotated[str, typer.Option(help="Of onnx, coreml, tflite; with commas.")] = "onnx,coreml,tflite",
-    precisions: Annotated[str, typer.Option(help="Of fp32, fp16; with commas. Without it, all.")] = "",
+    precisions: Annotated[str, typer.Option(help="Of fp32, fp16, w8, w8a8; with commas. Without it, all.")] = "",
     history: Annotated[
         Path | None, typer.Option(help="Append the runs to this JSON Lines file.", metavar="FILE")
     ] = None,

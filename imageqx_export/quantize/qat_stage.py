@@ -126,7 +126,7 @@ def fine_tune(
         teacher = capture(network, batch=None, channels=recipe.channel_scales)
         _check(request, recipe, set(tensors(teacher)))
         first = network_for(recipe, request.checkpoint, network)
-        start = capture(first, batch=None, channels=recipe.channel_scales)
+        start = teacher if first is network else capture(first, batch=None, channels=recipe.channel_scales)
         tuned = _learnt(request, checkpoint, network, recipe, (start, teacher), progress, report)
         return _measured(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
     except KeyboardInterrupt:
