@@ -10,10 +10,10 @@ from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.graph import PhoneGraph
 from imageqx_export.export.header import header
+from imageqx_export.export.onnx_entry import with_bytes_read, with_pixels_in_fours
 from imageqx_export.export.onnx_quant import (
     pooled_globally,
     shortened,
-    with_bytes_read,
     with_int8_weights,
     with_unsigned_activations,
     with_wide_gates,
@@ -117,6 +117,7 @@ def integers(model: Any, *, signed: bool = False) -> Any:
     copy = onnx.ModelProto.FromString(model.SerializeToString()) if signed else with_unsigned_activations(model)
     if not signed:
         with_bytes_read(copy)
+        with_pixels_in_fours(copy)
     _without_traces(copy)
     with_wide_gates(copy)
     pooled_globally(copy)

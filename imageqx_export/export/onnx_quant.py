@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from imageqx_export.quantize.integers import IntegerWeight
 
 _AFFINE = ("QuantizeLinear", "DequantizeLinear")
-_ENTRY = ("Cast", "Transpose", "Concat", "Div")
 _WIDE = 28 * 28  # pixels from which it pays
 _SIGN = 128  # uint8 − int8, for the same real value
 
@@ -91,47 +90,6 @@ def with_unsigned_activations(model: Any) -> Any:
             held[name].CopyFrom(arrays.from_array(moved.astype(np.uint8), name))
     del copy.graph.value_info[:]  # they still say int8
     return copy
-
-
-def with_bytes_read(model: Any) -> None:
-    """Keep the graph's entry in uint8, in place: a pixel is the integer that the first convolution reads.
-
-    In PyTorch pixels become float32, are framed, scaled and quantized; with zero point 0 and a step of one level that
-    gives the pixels back, and the frame's colours rounded.
-
-    Args:
-        model: An ``onnx.ModelProto`` with unsigned activations.
-
-    Raises:
-        ConversionError: The entry is another.
-    """
-    from onnx import numpy_helper as arrays
-
-    graph = model.graph
-    held = {tensor.name: tensor for tensor in graph.initializer}
-    entry = [_reader(graph, graph.input[0].name)]
-    while entry[-1].op_type in _ENTRY:
-        entry.append(_reader(graph, entry[-1].output[0]))
-    cast, *framing, scaled, rounded = entry
-    constants = [arrays.to_array(held[name]) for name in (*scaled.input[1:], *rounded.input[1:]) if name in held]
-    kinds = (cast.op_type, scaled.op_type, rounded.op_type)
-    if kinds != ("Cast", "Div", "QuantizeLinear") or constants[0] * constants[1] != 1 or constants[2] != 0:
-        raise ConversionError(
-            "the ONNX graph's entry is not the quantized network's", expected="Cast, a frame, Div and QuantizeLinear",
-            got=", ".join(node.op_type for node in entry), remedy="report this version of the exporter",
-        )  # fmt: skip
-    for name in (name for node in framing for name in node.input if name in held):
-        held[name].CopyFrom(arrays.from_array(np.rint(arrays.to_array(held[name])).astype(np.uint8), name))
-    framing[0].input[:] = [cast.input[0] if name == cast.output[0] else name for name in framing[0].input]
-    framing[-1].output[0] = rounded.output[0]
-    for node in (cast, scaled, rounded):
-        graph.node.remove(node)
-
-
-def _reader(graph: Any, name: str) -> Any:
-    """Return the one node that reads a value."""
-    (node,) = (node for node in graph.node if name in node.input)
-    return node
 
 
 def with_wide_gates(model: Any) -> None:

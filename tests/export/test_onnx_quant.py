@@ -19,7 +19,6 @@ from imageqx_export.errors import ConversionError
 from imageqx_export.export.onnx_quant import (
     pooled_globally,
     shortened,
-    with_bytes_read,
     with_int8_weights,
     with_unsigned_activations,
     with_wide_gates,
@@ -176,48 +175,6 @@ def test_equal_constants_are_one_and_a_means_of_another_type_is_not() -> None:
     shortened(model, ["x", "y"])
     zeros = [t for t in model.graph.initializer if t.data_type == TensorProto.INT8 and not t.dims]
     assert len(zeros) == 1
-
-
-def bytes_model(zero_point: int = 0, step: float = 1 / 64) -> Any:
-    """Return uint8 → float → a frame on top and at the left → ÷ 64 → Q → DQ."""
-    frame = np.array([123.7, 116.3, 103.5], np.float32).reshape(1, 3, 1, 1)
-    nodes = [
-        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["f"], ["t"], perm=[0, 3, 1, 2]),
-        helper.make_node("Concat", ["above", "t"], ["u"], axis=2),
-        helper.make_node("Concat", ["left", "u"], ["v"], axis=3),
-        helper.make_node("Div", ["v", "levels"], ["w"]),
-        helper.make_node("QuantizeLinear", ["w", "s", "z"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
-    ]
-    arrays = {
-        "above": frame.repeat(6, 3), "left": frame.repeat(7, 2), "levels": np.float32(64),
-        "s": np.float32(step), "z": np.uint8(zero_point),
-    }  # fmt: skip
-    graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 6, 6, 3])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 7, 7])],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )  # fmt: skip
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-
-
-def test_bytes_that_stay_bytes_are_the_same_numbers() -> None:
-    model = bytes_model()
-    x = RNG.integers(0, 256, (1, 6, 6, 3), np.uint8)
-    want = evaluate(model, x)
-    with_bytes_read(model)
-    onnx.checker.check_model(model, full_check=True)
-    assert [node.op_type for node in model.graph.node] == ["Transpose", "Concat", "Concat", "DequantizeLinear"]
-    np.testing.assert_array_equal(evaluate(model, x), want)
-    np.testing.assert_array_equal(want[0, :, 0, 0] * 64, [124, 116, 104])
-    np.testing.assert_array_equal(want[0, :, 1:, 1:] * 64, x[0].transpose(2, 0, 1))
-
-
-@pytest.mark.parametrize(("zero_point", "step"), [(1, 1 / 64), (0, 1 / 63)])
-def test_an_entry_that_rounds_pixels_is_refused(zero_point: int, step: float) -> None:
-    with pytest.raises(ConversionError, match="entry"):
-        with_bytes_read(bytes_model(zero_point, step))
 
 
 def gated_model(size: int) -> Any:
