@@ -19,6 +19,7 @@ from imageqx_export.bench.golden import golden_error, golden_pixels
 from imageqx_export.bench.launch import LITERT_LAYERS, RUNNER, Launcher
 from imageqx_export.bench.protocol import Instructions, LayerCost, Machine, ProcessSample, Protocol
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.runtimes.onnx import session_config
 
 LIBRARIES = {Format.TFLITE: "ai_edge_litert", Format.ONNX: "onnxruntime", Format.COREML: "coremltools"}
 COOL_DOWN_SECONDS = 300.0
@@ -179,7 +180,14 @@ class HostTarget:
     def _request(self, mode: str, artifact: Artifact, protocol: Protocol, more: dict[str, Any]) -> dict[str, Any]:
         state = self._opened()
         path, cores = str((state.folder / artifact.path).resolve()), None if state.cores is None else list(state.cores)
-        common = {"mode": mode, "path": path, "format": artifact.format.value, "threads": protocol.threads}
+        common: dict[str, Any] = {
+            "mode": mode,
+            "path": path,
+            "format": artifact.format.value,
+            "threads": protocol.threads,
+        }
+        if artifact.format is Format.ONNX:
+            common["config"] = session_config()
         return {**common, "cores": cores, **more}
 
     def _count(self, counter: Counter, artifact: Artifact, protocol: Protocol, runs: int) -> int:

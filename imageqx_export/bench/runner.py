@@ -5,8 +5,9 @@ emulated one and started there: it needs Python ≥ 3.11, numpy and the artifact
 
 A request is ``{"mode": "time" | "count" | "memory" | "outputs" | "layers", "path": FILE, "format": "tflite" | "onnx" |
 "coreml", "threads": 1, "warmup_runs": 10, "warmup_seconds": 0.5, "runs": 10, "seconds": 1.0, "input": FILE.npy,
-"outputs": FILE.npz, "cores": [1]}``; the input is uint8 [N,H,W,3], and without one a fixed picture of noise is used;
-without cores the process may use any. The result has ``versions`` and, by mode:
+"outputs": FILE.npz, "cores": [1], "config": {}}``; the input is uint8 [N,H,W,3], and without one a fixed picture of
+noise is used; without cores the process may use any; config has entries for ONNX Runtime's session. The result has
+``versions`` and, by mode:
 
 - ``time``: ``load_seconds``, ``first_seconds``, ``seconds`` (a list), ``started``, ``temperature_before``, ``…_after``;
 - ``count``: ``runs``, after the load and exactly so many inferences, for an instruction counter around the process;
@@ -38,7 +39,7 @@ import numpy as np
 
 DEFAULTS: dict[str, Any] = {
     "threads": 1, "warmup_runs": 10, "warmup_seconds": 0.5, "runs": 10, "seconds": 1.0,
-    "input": None, "outputs": None, "cores": None,
+    "input": None, "outputs": None, "cores": None, "config": {},
 }  # fmt: skip
 
 
@@ -62,9 +63,10 @@ class Model:
 
 
 Load = Callable[[str, int, "str | None"], Model]
+Config = dict[str, str]
 
 
-def _tflite() -> Load:
+def _tflite(_: Config) -> Load:
     from ai_edge_litert.interpreter import Interpreter
 
     def load(path: str, threads: int, profile: str | None) -> Model:
@@ -96,7 +98,7 @@ def _tflite() -> Load:
     return load
 
 
-def _onnx() -> Load:
+def _onnx(config: Config) -> Load:
     import onnxruntime
 
     dtypes = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
@@ -106,6 +108,8 @@ def _onnx() -> Load:
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 3
+        for key, value in config.items():
+            options.add_session_config_entry(key, value)
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, profile
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -119,7 +123,7 @@ def _onnx() -> Load:
     return load
 
 
-def _coreml() -> Load:
+def _coreml(_: Config) -> Load:
     import coremltools
     from PIL import Image
 
@@ -139,7 +143,7 @@ def _coreml() -> Load:
     return load
 
 
-FORMATS: dict[str, Callable[[], Load]] = {"tflite": _tflite, "onnx": _onnx, "coreml": _coreml}
+FORMATS: dict[str, Callable[[Config], Load]] = {"tflite": _tflite, "onnx": _onnx, "coreml": _coreml}
 
 
 def noise(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -312,7 +316,7 @@ def main(argv: list[str]) -> int:
             raise ValueError(f"runs and threads must be 1 or more, got {request['runs']} and {request['threads']}")
         if request["cores"] is not None:
             os.sched_setaffinity(0, request["cores"])  # before a library counts the cores and starts its threads
-        result = {**mode(request, load()), "versions": versions()}
+        result = {**mode(request, load(request["config"])), "versions": versions()}
         aside = Path(f"{result_path}.part")
         aside.write_text(json.dumps(result))
         aside.replace(result_path)

@@ -15,6 +15,7 @@ from imageqx_export.export.onnx_quant import (
     pooled_globally,
     shortened,
     with_int8_weights,
+    with_own_weights,
     with_unsigned_activations,
     with_wide_gates,
 )
@@ -122,6 +123,7 @@ def integers(model: Any, *, signed: bool = False) -> Any:
     with_wide_gates(copy)
     pooled_globally(copy)
     shortened(copy, [value.name for value in (*copy.graph.input, *copy.graph.output)])
+    with_own_weights(copy)
     return copy
 
 

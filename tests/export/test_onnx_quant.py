@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.reference
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from imageqx_export.export.onnx_quant import (
     pooled_globally,
     shortened,
     with_int8_weights,
+    with_own_weights,
     with_unsigned_activations,
     with_wide_gates,
 )
@@ -139,6 +141,44 @@ def test_zero_points_that_did_not_move_would_be_found() -> None:
     zero = next(t for t in wrong.graph.initializer if t.name == "z1")
     zero.CopyFrom(numpy_helper.from_array(np.array(120, np.uint8), "z1"))
     assert not np.array_equal(evaluate(wrong, x), evaluate(signed, x))
+
+
+def shared_model() -> Any:
+    """Return two int8 convolutions of bytes, whose weights and zero points are the same tensors."""
+    nodes = [helper.make_node("DequantizeLinear", ["x", "s", "z"], ["a"])]
+    for index, source in enumerate("ab"):
+        nodes += [
+            helper.make_node("DequantizeLinear", ["kernel", "scales", "zeros"], [f"w{index}"], axis=0),
+            helper.make_node("Conv", [source, f"w{index}"], [f"c{index}"]),
+            helper.make_node("QuantizeLinear", [f"c{index}", "s", "z"], [f"q{index}"]),
+            helper.make_node("DequantizeLinear", [f"q{index}", "s", "z"], ["by"[index]]),
+        ]
+    kernel = np.random.default_rng(1).integers(-127, 128, (4, 4, 1, 1), np.int8)
+    arrays = {
+        "kernel": kernel, "scales": np.full(4, 2**-8, np.float32), "zeros": np.zeros(4, np.int8),
+        "s": np.float32(2**-4), "z": np.uint8(128),
+    }  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 4, 2, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, 2, 2])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def test_weights_that_no_other_shares_can_be_made_unsigned() -> None:
+    x, model = RNG.integers(0, 256, (1, 4, 2, 2), np.uint8), shared_model()
+    want, options = evaluate(model, x), onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    options.log_severity_level = 4
+    with_own_weights(model)
+    onnx.checker.check_model(model, full_check=True)
+    np.testing.assert_array_equal(evaluate(model, x), want)
+    with pytest.raises(Exception, match="Attempt to replace the existing tensor"):
+        onnxruntime.InferenceSession(shared_model().SerializeToString(), options)
+    (got,) = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {"x": x})
+    np.testing.assert_array_equal(got, want)
+    assert len(np.unique(want)) > 3
 
 
 def mean_model(keepdims: int) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,29 @@ def test_onnx_runtime_computes_every_int8_convolution_with_integers(
     assert others["QLinearConv"] < found["QLinearConv"] / 2, "on this machine int8 activations would do as well"
     assert path.stat().st_size <= GOAL
     agree(path, model)
+    agree_without_vnni(path, model, tmp_path)
+
+
+def agree_without_vnni(path: Path, model: QuantizedModel, folder: Path) -> None:
+    """Check the same on valgrind's processor, which has AVX2 alone, and that it would be wrong if nobody asked."""
+    code = """
+import sys, numpy
+from pathlib import Path
+from imageqx_export.runtimes import onnx
+path, pixels, out = sys.argv[1:]
+found = [onnx.load(Path(path)).run(numpy.load(pixels))["quality"]]
+onnx.session_config = dict
+found.append(onnx.load(Path(path)).run(numpy.load(pixels))["quality"])
+numpy.save(out, numpy.stack(found))
+"""
+    pixels, out = folder / "pixels.npy", folder / "out.npy"
+    np.save(pixels, generated_pixels(2))
+    valgrind = ["valgrind", "--tool=none", "-q"]
+    subprocess.run([*valgrind, sys.executable, "-c", code, str(path), str(pixels), str(out)], check=True)
+    asked, bare = np.load(out)
+    want = model.run(np.load(pixels))["quality"]
+    assert np.abs(asked - want).max() < 1e-5
+    assert np.abs(bare - want).max() > 1e-3, "nothing clips here: the test proves nothing"
 
 
 def test_tflite_computes_with_integers_from_the_pixels_to_the_heads(
