@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.errors import ConversionError
+from imageqx_export.export.stem import grouped_kernel
 
 _ENTRY = ("Cast", "Transpose", "Concat", "Div")
-_GROUP = 4  # pixels read as one
+_GROUP = 4  # pixels read as one: x86 wants channels in fours, and gives two columns for four pixels
 
 
 def with_bytes_read(model: Any) -> None:
@@ -85,7 +86,7 @@ def with_pixels_in_fours(model: Any) -> None:
         )  # fmt: skip
     turned, above, left, unpacked, conv, packed = chain
     weight, bias = made[conv.input[1]], made[conv.input[2]]
-    kernel = grouped_kernel(arrays.to_array(held[weight.input[0]]))
+    kernel = grouped_kernel(arrays.to_array(held[weight.input[0]]), _GROUP)
     for node, index in ((weight, 1), (weight, 2), *((bias, i) for i in range(len(bias.input)))):
         replace(node, index, np.tile(arrays.to_array(held[node.input[index]]), 2))
     replace(weight, 0, kernel)
@@ -119,23 +120,6 @@ def with_pixels_in_fours(model: Any) -> None:
         onnx.helper.make_node("Reshape", ["twos", "in_ones"], ["ones"]),
         onnx.helper.make_node("Transpose", ["ones"], [integers], perm=(0, 3, 1, 2)),
     )  # fmt: skip
-
-
-def grouped_kernel(kernel: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return what gives two columns at once from groups of four pixels, for a stride of one group.
-
-    Args:
-        kernel: int8 [O,C,3,3], for stride 2 on rows with one column before the picture.
-
-    Returns:
-        int8 [2·O,4·C,3,2], for rows with four columns before it: the left column's outputs, then the right one's.
-    """
-    out, channels, height, width = kernel.shape
-    grouped = np.zeros((2, out, height, 2 * _GROUP, channels), np.int8)
-    for column in range(2):
-        begin = _GROUP - 1 + 2 * column
-        grouped[column, :, :, begin : begin + width] = kernel.transpose(0, 2, 3, 1)
-    return grouped.reshape(2 * out, height, 2, _GROUP * channels).transpose(0, 3, 1, 2)
 
 
 def _insert(graph: Any, before: Any, *nodes: Any) -> None:

@@ -13,6 +13,7 @@ from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
 from imageqx_export.export import flatbuffer
 from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.export.header import header
+from imageqx_export.export.tflite_entry import with_pixels_in_twos
 from imageqx_export.export.tflite_quant import (
     static_config,
     with_exact_integers,
@@ -69,6 +70,7 @@ def write(
         elif precision is Precision.W8A8:
             with_exact_integers(model, quantized[precision].weights())
             with_wide_gates(model)
+            with_pixels_in_twos(model)
         flatbuffer.shorten_names(model)
         content = flatbuffer.write(model)
         path.write_bytes(content + _zipped(header(checkpoint, precision, quantized), len(content)))

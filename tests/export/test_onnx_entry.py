@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from imageqx_export.errors import ConversionError
-from imageqx_export.export.onnx_entry import grouped_kernel, with_bytes_read, with_pixels_in_fours
+from imageqx_export.export.onnx_entry import with_bytes_read, with_pixels_in_fours
 from tests.export.test_onnx_quant import evaluate
 
 RNG = np.random.default_rng(0)
@@ -103,13 +103,6 @@ def test_pixels_read_in_fours_give_the_same_integers(rows: int, groups: int, out
     assert {a.name: tuple(a.ints) for a in conv.attribute} == {"strides": (2, 1), "kernel_shape": (3, 2)}
     np.testing.assert_array_equal(evaluate(model, x), want)
     assert len(np.unique(want)) > 2
-
-
-def test_a_kernel_in_fours_has_each_weight_twice() -> None:
-    kernel = RNG.integers(-127, 128, (5, 3, 3, 3), np.int8)
-    grouped = grouped_kernel(kernel)
-    assert grouped.shape == (10, 12, 3, 2) and grouped.dtype == np.int8
-    assert sorted(grouped[grouped != 0].tolist()) == sorted(kernel[kernel != 0].tolist() * 2)
 
 
 def test_a_stem_that_does_not_read_bytes_is_refused() -> None:
