@@ -24,7 +24,7 @@ from imageqx_export.progress import bar
 from imageqx_export.quantize.capture import kind_of, tensors
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.observers import OBSERVERS
-from imageqx_export.quantize.plan import OBSERVED, WEIGHTS, Seen, decided, watched
+from imageqx_export.quantize.plan import OBSERVED, WEIGHTS, Seen, decided, rescaled_channels, watched
 from imageqx_export.quantize.recipe import CalibrationSet, Recipe
 from imageqx_export.quantize.simulate import simulate
 from imageqx_export.runtimes import Pixels
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print numbers instead of a table")
     options = parser.parse_args(argv)
     checkpoint, network = load_checkpoint(options.checkpoint)
-    seen = watched(network, calibration_images(None)[0], {}, progress=bar)
+    images, _ = calibration_images(None)
+    seen = watched(network, images, rescaled_channels(network, images), progress=bar)
     costs = measured(seen, checkpoint.sha256, held_out_photos("val", Sources(), options.samples).pixels)
     chosen = {**{kind: OBSERVED[kind] for kind in costs if kind in OBSERVED}, "weights": WEIGHTS}
     missed = [kind for kind, name in chosen.items() if costs[kind][name] > NEAR * min(costs[kind].values())]

@@ -83,7 +83,7 @@ def _recipe(kind: str) -> Any:
     program = captured(kind, clip=True, any_batch=True)
     seen = observe(program, painted_samples(OBSERVED_IMAGES, SEED).pixels)
     some = CalibrationSet(images=OBSERVED_IMAGES, sha256="0" * 64, source="painted samples")
-    recipe = decided(Seen(program, {}, seen), "0" * 64, some, observers="minmax")
+    recipe = decided(Seen(program, (), seen), "0" * 64, some, observers="minmax")
     if kind == "none":  # whose ranges, a linear network's, differ by more than kernels can rescale
         same = {"scale": 0.05, "zero_point": 0}
         rows = [row if row.observer == "fixed" else row.model_copy(update=same) for row in recipe.activations]

@@ -34,7 +34,7 @@ def compressed(quantized: QuantizedModel) -> PhoneGraph:
         quantized: With int8 weights alone.
     """
     graph = PhoneGraph(quantized.network, "NCHW")
-    equalise(graph, quantized.recipe.channel_scales)
+    equalise(graph, quantized.recipe.channels)
     _register(graph, quantized.weights())
     return graph
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from imageqx_export.export.graph import Layout, PhoneGraph
 from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise
+from imageqx_export.quantize.recipe import ChannelScales
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
@@ -23,6 +24,7 @@ QUANTIZABLE = {
     torch.ops.aten.conv2d.default: "conv",
     torch.ops.aten.linear.default: "linear",
     torch.ops.aten.sigmoid.default: "sigmoid",
+    torch.ops.aten.relu.default: "relu",
     torch.ops.aten.mul.Tensor: "mul",
     torch.ops.aten.mean.dim: "mean",
     torch.ops.aten.add_.Tensor: "add",
@@ -45,7 +47,7 @@ def capture(
     network: ImageQX,
     layout: Layout = "NHWC",
     batch: int | None = 1,
-    channels: Mapping[str, tuple[float, ...]] | None = None,
+    channels: Iterable[ChannelScales] = (),
     biases: Mapping[str, tuple[float, ...]] | None = None,
 ) -> GraphModule:
     """Capture ``network`` as a graph of aten operations: BatchNorm and normalisation folded, SiLU spelt out.
@@ -54,7 +56,7 @@ def capture(
         network: The trained network; copied, not changed.
         layout: ``"NHWC"`` for uint8 [N,224,224,3], ``"NCHW"`` for float32 [N,3,224,224] in 0…255.
         batch: N, or None for any.
-        channels: What :func:`equalise` divides channels by, or None.
+        channels: What :func:`equalise` divides channels by.
         biases: What is added to operations' biases, per operation, or None.
 
     Returns:
@@ -62,7 +64,7 @@ def capture(
         where :data:`QUANTIZABLE` has its operation: the module's path, a colon, and the operation.
     """
     graph = PhoneGraph(network, layout)
-    equalise(graph, channels or {})
+    equalise(graph, channels)
     _spell_out(graph)
     read_pixels(graph)
     shape = (PIXELS, PIXELS, 3) if layout == "NHWC" else (3, PIXELS, PIXELS)
@@ -128,6 +130,17 @@ def _module_path(node: Node) -> str:
 def kind_of(node: Node) -> str | None:
     """Return what :data:`QUANTIZABLE` calls the node's operation, or None."""
     return QUANTIZABLE.get(node.target) if node.op == "call_function" else None  # type: ignore[call-overload]
+
+
+def held_as(node: Node) -> str:
+    """Return the name of the tensor that holds what a node computes: its own, or that of the ReLU that alone reads it.
+
+    Between a convolution and its ReLU nothing is rounded: an int8 tensor that begins at 0 is the ReLU.
+    """
+    readers = list(node.users)
+    last = readers[0] if len(readers) == 1 and kind_of(node) == "conv" and kind_of(readers[0]) == "relu" else node
+    name: str = last.meta.get("tensor", "")
+    return name
 
 
 def tensors(program: GraphModule) -> dict[str, Node]:

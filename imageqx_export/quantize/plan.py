@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.bias import corrected
 from imageqx_export.quantize.calibrate import extremes, observe
-from imageqx_export.quantize.capture import HAS_WEIGHT, capture, kind_of, tensors
+from imageqx_export.quantize.capture import HAS_WEIGHT, capture, held_as, kind_of, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
 from imageqx_export.quantize.images import MINIMUM_IMAGES
 from imageqx_export.quantize.observers import OBSERVERS, Histogram
@@ -26,6 +26,7 @@ from imageqx_export.quantize.recipe import (
     ChannelScales,
     FloatOperation,
     Recipe,
+    SiluOrRelu,
     WeightScales,
 )
 from imageqx_export.quantize.refine import refined
@@ -53,7 +54,7 @@ HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be
 EARLY_REASON = "an early stage: all four have 1.5 % of the weights, and two thirds of what rounding them costs"
 
 FIXED = {"input": pixel_scale, "sigmoid": sigmoid_scale}
-OBSERVED = {"conv": "percentile", "mul": "percentile", "add": "mse", "mean": "entropy"}
+OBSERVED = {"conv": "percentile", "relu": "percentile", "mul": "percentile", "add": "mse", "mean": "entropy"}
 WEIGHTS = "minmax"
 # The stem's SiLU and the first block's: their largest channel is 60 times the median one.
 RESCALED = 2
@@ -98,6 +99,7 @@ def w8a8_recipe(
     observers: Mapping[str, str] | str = OBSERVED,
     weights: str = WEIGHTS,
     rescaled: int = RESCALED,
+    function: SiluOrRelu = "silu",
     narrowed: int = NARROWED,
     progress: Progress = silent,
 ) -> Recipe:
@@ -111,6 +113,7 @@ def w8a8_recipe(
         observers: One of :data:`OBSERVERS` for all tensors, or one per kind of operation.
         weights: ``"minmax"`` or ``"mse"``.
         rescaled: How many SiLUs, counted from the network's entry, have their channels rescaled.
+        function: What those SiLUs become, see :class:`ChannelScales`.
         narrowed: How many tensors' ranges are then chosen by what the network answers.
         progress: Opens bars.
 
@@ -121,11 +124,35 @@ def w8a8_recipe(
         raise DatasetError(
             "too few photos to calibrate on", where=source, expected=f"at least {MINIMUM_IMAGES}", got=str(len(pixels))
         )
-    channels = _channels(network, pixels, rescaled) if rescaled else {}
+    channels = rescaled_channels(network, pixels, rescaled, function)
     seen = watched(network, pixels, channels, progress=progress)
     calibration = _calibration(pixels, source)
     recipe = decided(seen, checkpoint_sha256, calibration, observers=observers, weights=weights)
     return refined(seen.program, recipe, pixels[:NARROWED_ON], narrowed, progress=progress) if narrowed else recipe
+
+
+def rescaled_channels(
+    network: ImageQX, pixels: Pixels, count: int = RESCALED, function: SiluOrRelu = "silu"
+) -> tuple[ChannelScales, ...]:
+    """Return what the channels of the first SiLUs are divided by, so that all come near the range of the largest.
+
+    Args:
+        network: The trained network, eval mode.
+        pixels: uint8 [N,224,224,3].
+        count: How many SiLUs, counted from the network's entry.
+        function: What they become.
+    """
+    paths = [place.path for place in places(PhoneGraph(network, "NHWC"))][:count]
+    names = {path: (_conv_before(path), f"{path}:mul") for path in paths}
+    wanted = {name for pair in names.values() for name in pair}
+    seen = extremes(capture(network, batch=None), pixels, wanted) if paths else {}
+    found = []
+    for path, (before, after) in names.items():
+        # What counts is how large the product gets, and how far below 0 its argument still matters.
+        below = (-seen[before][0]).clamp(0, NOTHING) if function == "silu" else torch.zeros(())
+        scales = tuple(channel_scales(torch.maximum(seen[after][1], below)))
+        found.append(ChannelScales(module=path, scales=scales, function=function))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -134,24 +161,24 @@ class Seen:
 
     Args:
         program: The captured graph.
-        channels: What channels are divided by.
+        channels: What channels are divided by, and where.
         tensors: A histogram a tensor.
     """
 
     program: GraphModule
-    channels: Mapping[str, tuple[float, ...]]
+    channels: tuple[ChannelScales, ...]
     tensors: Mapping[str, Histogram]
 
 
 def watched(
-    network: ImageQX, pixels: Pixels, channels: Mapping[str, tuple[float, ...]], *, progress: Progress = silent
+    network: ImageQX, pixels: Pixels, channels: tuple[ChannelScales, ...], *, progress: Progress = silent
 ) -> Seen:
     """Run the float network over calibration images and keep what its tensors held.
 
     Args:
         network: The trained network, eval mode.
         pixels: uint8 [N,224,224,3].
-        channels: What channels are divided by, per SiLU.
+        channels: What channels are divided by, and where.
         progress: Opens a bar.
     """
     program = capture(network, batch=None, channels=channels)
@@ -172,7 +199,7 @@ def decided(
         precision="w8a8",
         checkpoint_sha256=checkpoint_sha256,
         calibration=calibration,
-        channels=tuple(ChannelScales(module=path, scales=scales) for path, scales in seen.channels.items()),
+        channels=seen.channels,
         weights=_weights(seen.program, weights),
         activations=with_exact_steps(seen.program, _activations(seen.program, seen.tensors, observers)),
         floats=_heads(seen.program),
@@ -180,32 +207,23 @@ def decided(
 
 
 def _known(program: GraphModule) -> set[str]:
-    """Return the tensors whose scale does not depend on what they held."""
-    return {name for name, node in tensors(program).items() if _in_head(name) or kind_of(node) in FIXED}
-
-
-def _channels(network: ImageQX, pixels: Pixels, count: int) -> dict[str, tuple[float, ...]]:
-    paths = [place.path for place in places(PhoneGraph(network, "NHWC"))][:count]
-    names = {path: (_conv_before(path), f"{path}:mul") for path in paths}
-    seen = extremes(capture(network, batch=None), pixels, {name for pair in names.values() for name in pair})
-    found = {}
-    for path, (before, after) in names.items():
-        # What counts is how large the product gets, and how far below 0 its argument still matters.
-        below = (-seen[before][0]).clamp(0, NOTHING)
-        found[path] = tuple(channel_scales(torch.maximum(seen[after][1], below)))
-    return found
+    """Return the tensors whose scale does not depend on what they held, and those that a ReLU takes the place of."""
+    return {
+        name for name, node in tensors(program).items()
+        if _in_head(name) or kind_of(node) in FIXED or held_as(node) != name
+    }  # fmt: skip
 
 
 def _conv_before(silu: str) -> str:
     return f"{silu.removesuffix('.1')}.0:conv"
 
 
-def _floors(program: GraphModule, channels: Mapping[str, tuple[float, ...]]) -> dict[str, Tensor]:
+def _floors(program: GraphModule, channels: Iterable[ChannelScales]) -> dict[str, Tensor]:
     """Return, per convolution in front of a SiLU, below which value the SiLU gives nothing."""
-    floors = {}
+    floors, given = {}, {row.module: row.scales for row in channels}
     for name, node in tensors(program).items():
         if kind_of(node) == "conv" and _feeds_a_swish(node):
-            scales = channels.get(name.removesuffix("0:conv") + "1")
+            scales = given.get(name.removesuffix("0:conv") + "1")
             floor = -SATURATION if scales is None else -NOTHING / torch.tensor(scales)
             floors[name] = torch.as_tensor(floor).reshape(1, -1, 1, 1)
     return floors
@@ -257,7 +275,7 @@ def _activations(
     rows = []
     for name, node in tensors(program).items():
         kind = kind_of(node)
-        if _in_head(name) or kind is None:
+        if _in_head(name) or kind is None or held_as(node) != name:
             continue
         if kind in FIXED:
             rows.append(FIXED[kind](name))

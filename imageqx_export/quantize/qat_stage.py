@@ -122,11 +122,10 @@ def fine_tune(
         )
     try:
         recipe = _start(request, checkpoint, network, progress)
-        # The teacher's tensors are compared with the student's, so its channels are rescaled as the student's are.
-        teacher = capture(network, batch=None, channels=recipe.channel_scales)
-        _check(request, recipe, set(tensors(teacher)))
         first = network_for(recipe, request.checkpoint, network)
-        start = teacher if first is network else capture(first, batch=None, channels=recipe.channel_scales)
+        start = capture(first, batch=None, channels=recipe.channels)
+        _check(request, recipe, set(tensors(start)))
+        teacher = capture(network, batch=None)
         tuned = _learnt(request, checkpoint, network, recipe, (start, teacher), progress, report)
         return _measured(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
     except KeyboardInterrupt:
@@ -251,7 +250,7 @@ def _measured(
     start, program = programs
     photos = held_out_photos("test", request.sources, request.held_out_samples, progress=progress)
     reference = simulate(program, None, photos.pixels, progress=progress)
-    tuned = capture(network_for(after, request.checkpoint, network), batch=None, channels=after.channel_scales)
+    tuned = capture(network_for(after, request.checkpoint, network), batch=None, channels=after.channels)
     first, second = (
         accuracy(reference, simulate(graph, recipe, photos.pixels, progress=progress), photos, checkpoint.spec)
         for graph, recipe in ((start, before), (tuned, after))

@@ -87,7 +87,7 @@ def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor
     """
     graph = PhoneGraph(network, "NHWC")
     if recipe.channels:
-        equalise(graph, recipe.channel_scales)
+        equalise(graph, recipe.channels)
     entry = read_pixels(graph)
     own = dict(graph.named_parameters())
     shifts = {f"{name.removesuffix(':conv')}.bias": torch.tensor(row) for name, row in recipe.bias_shifts.items()}
@@ -95,7 +95,7 @@ def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor
         own[name].data = value.detach().cpu() - shifts.get(name, 0)
     entry.restore()
     if recipe.channels:
-        inverse = {path: tuple(1 / s for s in scales) for path, scales in recipe.channel_scales.items()}
+        inverse = [row.model_copy(update={"scales": tuple(1 / s for s in row.scales)}) for row in recipe.channels]
         equalise(graph, inverse)
     made = copy.deepcopy(network)
     for name in parameters:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 ACTIVATION_LEVELS = (-128, 127)
 # −128 is left out, so that the scheme is symmetric and every format's kernels take it.
 WEIGHT_LEVELS = (-127, 127)
+SiluOrRelu = Literal["silu", "relu"]
 
 
 class _Frozen(BaseModel):
@@ -29,6 +30,12 @@ class ActivationScale(_Frozen):
     scale: float = Field(gt=0, allow_inf_nan=False)
     zero_point: int = Field(ge=-128, le=127)
     observer: str
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest real value that it holds."""
+        low, high = ACTIVATION_LEVELS
+        return (low - self.zero_point) * self.scale, (high - self.zero_point) * self.scale
 
 
 class WeightScales(_Frozen):
@@ -51,10 +58,13 @@ class ChannelScales(_Frozen):
     Args:
         module: The SiLU's path.
         scales: One a channel, in (0, 1].
+        function: What is computed there: the SiLU itself, by a factor a channel in front of its sigmoid, or a ReLU in
+            its place, which needs none.
     """
 
     module: str
     scales: tuple[float, ...]
+    function: SiluOrRelu = "silu"
 
 
 class BiasShifts(_Frozen):
@@ -112,7 +122,7 @@ class Recipe(_Frozen):
         precision: ``w8`` (int8 weights, float activations) or ``w8a8`` (int8 activations too).
         checkpoint_sha256: Of the weights that it is for.
         calibration: Which images ranges and bias shifts come from; None where there was none.
-        channels: Which SiLUs' channels are rescaled; the float network is the same with and without.
+        channels: Which SiLUs' channels are rescaled; where they stay SiLUs, the float network is the same.
         weights: Every operation with an int8 weight, in the graph's order.
         activations: Every tensor that is held as int8, likewise; empty for ``w8``.
         biases: What is added to biases; those that are not named stay.
@@ -135,11 +145,6 @@ class Recipe(_Frozen):
     def bias_shifts(self) -> dict[str, tuple[float, ...]]:
         """Per operation, what is added to its bias."""
         return {row.tensor: row.shifts for row in self.biases}
-
-    @property
-    def channel_scales(self) -> dict[str, tuple[float, ...]]:
-        """Per SiLU, by its path, what its channels are divided by."""
-        return {row.module: row.scales for row in self.channels}
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:

@@ -19,7 +19,7 @@ from imageqx_export.networks.imageqx import Outputs as Answers
 from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.qat_loss import distillation
 from imageqx_export.quantize.ranges import activation_scale
-from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale, Recipe
+from imageqx_export.quantize.recipe import ActivationScale, Recipe
 from imageqx_export.quantize.simulate import OUTPUTS, simulate
 from imageqx_export.quantize.steps import sums, with_exact_steps
 from imageqx_export.runtimes import Outputs, Pixels
@@ -102,7 +102,7 @@ class _Search:
         rows = dict(start)
         for name in unit:
             row = rows[name]
-            low, high = ((level - row.zero_point) * row.scale for level in ACTIVATION_LEVELS)
+            low, high = row.ends
             within = (low, high * factor) if end == 0 else (low * factor, high)
             rows[name] = activation_scale(name, within, OBSERVER)
         return {row.tensor: row for row in with_exact_steps(self._program, rows.values())}

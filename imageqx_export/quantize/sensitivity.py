@@ -85,7 +85,7 @@ class Subject:
 
     def program(self) -> GraphModule:
         """Return the captured float graph with the recipe's channels."""
-        return capture(self.network, batch=None, channels=self.recipe.channel_scales)
+        return capture(self.network, batch=None, channels=self.recipe.channels)
 
     def key(self, *more: object) -> str:
         """Return what measurements of this are kept under."""

@@ -65,7 +65,7 @@ def recipe(*, rescaled: bool) -> Recipe:
 def parameters(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
     """Return the folded, rescaled, shifted graph's parameters: what a student's graph would hold."""
     graph = PhoneGraph(network, "NHWC")
-    equalise(graph, wanted.channel_scales)
+    equalise(graph, wanted.channels)
     read_pixels(graph)
     own = {name: value.detach().clone() for name, value in graph.named_parameters()}
     for name, shifts in wanted.bias_shifts.items():
