@@ -4,7 +4,7 @@
 README. It exits with 1 if a goal is missed. Of each file:
 
 - *latency*: on one thread and one core, in fresh processes that take turns, all on the same picture; the ratio to the
-  fp32 file of the same format is the median over the rounds, with the least and the largest.
+  fp32 file of the same format is that of the lower quartiles over the rounds, with the rounds' least and largest.
 - *instructions*: with ``--target emulated:cortex-a76``, per inference on an emulated phone.
 - *accuracy*: on the held-out samples of benchmarks/budgets.toml, against the fp32 ONNX file.
 
@@ -16,14 +16,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from benchmarks.int8_measures import Score, Subject, fused, instructions, latencies, outputs, ratios, scores, short
+from benchmarks.int8_measures import (
+    Score,
+    Subject,
+    fused,
+    instructions,
+    latencies,
+    lower_quartile,
+    outputs,
+    ratios,
+    scores,
+    short,
+)
 from benchmarks.int8_peers import PEERS, made
 from benchmarks.int8_table import Goal, Row, body, goals, markdown, table
 from imageqx_export.artifact import Format, Manifest, Precision, size_of
@@ -139,7 +149,7 @@ def row(
     return Row(
         subject=subject,
         size_bytes=None if subject.path is None else size_of(subject.path),
-        seconds=statistics.median(own) if isinstance(own, tuple) else own,
+        seconds=lower_quartile(own) if isinstance(own, tuple) else own,
         latency=latency,
         instructions={cpu: found[subject.name] for cpu, found in counts.items() if subject.name in found},
         counted=counted,

@@ -24,8 +24,8 @@ class Row:
     Attributes:
         subject: The file.
         size_bytes: Its bytes, or None where it could not be made.
-        seconds: Median of the processes' median inferences.
-        latency: Its ratio to the fp32 file of the same format: median of the rounds, least, largest.
+        seconds: Lower quartile of the processes' median inferences.
+        latency: Its ratio to the fp32 file of the same format: of the lower quartiles; the rounds' least and largest.
         instructions: Per inference on each emulated phone, by its name.
         counted: Their ratios to the fp32 file's.
         score: What it is worth.
