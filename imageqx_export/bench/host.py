@@ -185,9 +185,8 @@ class HostTarget:
             "path": path,
             "format": artifact.format.value,
             "threads": protocol.threads,
+            **({"config": session_config()} if artifact.format is Format.ONNX else {}),
         }
-        if artifact.format is Format.ONNX:
-            common["config"] = session_config()
         return {**common, "cores": cores, **more}
 
     def _count(self, counter: Counter, artifact: Artifact, protocol: Protocol, runs: int) -> int:

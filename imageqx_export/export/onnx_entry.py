@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.errors import ConversionError
-from imageqx_export.export.stem import grouped_kernel
+from imageqx_export.export.stem import grouped_kernel, unknown_entry
 
 _ENTRY = ("Cast", "Transpose", "Concat", "Div")
 _GROUP = 4  # pixels read as one: x86 wants channels in fours, and gives two columns for four pixels
@@ -37,10 +36,7 @@ def with_bytes_read(model: Any) -> None:
     constants = [arrays.to_array(held[name]) for name in (*scaled.input[1:], *rounded.input[1:]) if name in held]
     kinds = (cast.op_type, scaled.op_type, rounded.op_type)
     if kinds != ("Cast", "Div", "QuantizeLinear") or constants[0] * constants[1] != 1 or constants[2] != 0:
-        raise ConversionError(
-            "the ONNX graph's entry is not the quantized network's", expected="Cast, a frame, Div and QuantizeLinear",
-            got=", ".join(node.op_type for node in entry), remedy="report this version of the exporter",
-        )  # fmt: skip
+        raise unknown_entry("ONNX", "Cast, a frame, Div and QuantizeLinear", (node.op_type for node in entry))
     for name in (name for node in framing for name in node.input if name in held):
         held[name].CopyFrom(arrays.from_array(np.rint(arrays.to_array(held[name])).astype(np.uint8), name))
     framing[0].input[:] = [cast.input[0] if name == cast.output[0] else name for name in framing[0].input]
@@ -80,10 +76,7 @@ def with_pixels_in_fours(model: Any) -> None:
         chain.append(_reader(graph, chain[-1].output[0]))
     kinds = tuple(node.op_type for node in chain)
     if kinds != ("Transpose", "Concat", "Concat", "DequantizeLinear", "Conv", "QuantizeLinear"):
-        raise ConversionError(
-            "the ONNX graph's entry is not the quantized network's", expected="a frame in bytes, and a convolution",
-            got=", ".join(kinds), remedy="report this version of the exporter",
-        )  # fmt: skip
+        raise unknown_entry("ONNX", "a frame in bytes, and a convolution", kinds)
     turned, above, left, unpacked, conv, packed = chain
     weight, bias = made[conv.input[1]], made[conv.input[2]]
     kernel = grouped_kernel(arrays.to_array(held[weight.input[0]]), _GROUP)

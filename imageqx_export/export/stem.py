@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
+
+from imageqx_export.errors import ConversionError
 
 
 def grouped_kernel(kernel: NDArray[np.int8], size: int) -> NDArray[np.int8]:
@@ -25,3 +29,17 @@ def grouped_kernel(kernel: NDArray[np.int8], size: int) -> NDArray[np.int8]:
         begin = size - 1 + 2 * column
         grouped[column, :, :, begin : begin + width] = kernel.transpose(0, 2, 3, 1)
     return grouped.reshape(-1, height, 2, size * channels).transpose(0, 3, 1, 2)
+
+
+def unknown_entry(kind: str, expected: str, found: Iterable[str]) -> ConversionError:
+    """Return the error for a converted graph that begins otherwise than the quantized network.
+
+    Args:
+        kind: Of graph: ``"ONNX"`` or ``"TFLite"``.
+        expected: What it should begin with, in words.
+        found: The operations that it begins with.
+    """
+    return ConversionError(
+        f"the {kind} graph's entry is not the quantized network's", expected=expected, got=", ".join(found),
+        remedy="report this version of the exporter",
+    )  # fmt: skip

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.errors import ConversionError
-from imageqx_export.export.stem import grouped_kernel
+from imageqx_export.export.stem import grouped_kernel, unknown_entry
 from imageqx_export.quantize.entry import PIXEL_STEP
 
 _GROUP = 2  # pixels read as one: six channels of XNNPACK's eight, instead of three
@@ -37,10 +36,7 @@ def with_pixels_in_twos(model: Any) -> None:
     entry = graph.operators[:6]
     found = tuple(names[model.operatorCodes[operator.opcodeIndex].builtinCode] for operator in entry)
     if found != ("CAST", "CONCATENATION", "CONCATENATION", "MUL", "QUANTIZE", "CONV_2D"):
-        raise ConversionError(
-            "the TFLite graph's entry is not the quantized network's", expected="bytes, framed, scaled and rounded",
-            got=", ".join(found), remedy="report this version of litert-torch",
-        )  # fmt: skip
+        raise unknown_entry("TFLite", "bytes, framed, scaled and rounded", found)
     cast, above, left, _, quantize, conv = entry
     tensors = graph.tensors
     rounded = tensors[quantize.outputs[0]]

@@ -10,11 +10,11 @@ import onnx.reference
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.onnx_entry import with_bytes_read, with_pixels_in_fours
-from tests.export.test_onnx_quant import evaluate
+from tests.export.test_onnx_quant import evaluate, proto
 
 RNG = np.random.default_rng(0)
 
@@ -35,12 +35,7 @@ def bytes_model(zero_point: int = 0, step: float = 1 / 64) -> Any:
         "above": frame.repeat(6, 3), "left": frame.repeat(7, 2), "levels": np.float32(64),
         "s": np.float32(step), "z": np.uint8(zero_point),
     }  # fmt: skip
-    graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 6, 6, 3])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 7, 7])],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )  # fmt: skip
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return proto(nodes, arrays, kind=TensorProto.UINT8, shape=(1, 6, 6, 3))
 
 
 def test_bytes_that_stay_bytes_are_the_same_numbers() -> None:
@@ -83,12 +78,7 @@ def stem_model(height: int, groups: int, out: int) -> Any:
         "kz": np.zeros(out, np.int8), "bias": rng.integers(-9999, 9999, out, np.int32),
         "bs": (steps * 2.0**-6).astype(np.float32), "bz": np.zeros(out, np.int32),
     }  # fmt: skip
-    graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, height, width, 3])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, out, height // 2, width // 2])],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )  # fmt: skip
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return proto(nodes, arrays, kind=TensorProto.UINT8, shape=(1, height, width, 3))
 
 
 @settings(deadline=None, max_examples=10)

@@ -33,11 +33,15 @@ CONV = RNG.normal(size=(4, 3, 3, 3)).astype(np.float32)
 LINEAR = RNG.normal(size=(2, 4)).astype(np.float32)
 
 
-def proto(nodes: list[Any], arrays: dict[str, NDArray[Any]], rank: int = 4) -> Any:
+def proto(
+    nodes: list[Any], arrays: dict[str, NDArray[Any]], rank: int = 4, *,
+    kind: int = TensorProto.FLOAT, shape: tuple[int, ...] = (1, 3, 6, 6),
+) -> Any:  # fmt: skip
+    """Return a model from x, of a kind and shape, to y, float32 of a rank."""
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 6, 6])],
+        nodes, "g", [helper.make_tensor_value_info("x", kind, shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["a", "b", "c", "d"][:rank])],
-        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
