@@ -24,7 +24,7 @@ from imageqx_export.progress import bar
 from imageqx_export.quantize.capture import kind_of, tensors
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.observers import OBSERVERS
-from imageqx_export.quantize.plan import OBSERVED, WEIGHTS, Seen, decided, rescaled_channels, watched
+from imageqx_export.quantize.plan import OBSERVED, WEIGHTS, Seen, decided, rewritten, watched
 from imageqx_export.quantize.recipe import CalibrationSet, Recipe
 from imageqx_export.quantize.simulate import simulate
 from imageqx_export.runtimes import Pixels
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     checkpoint, network = load_checkpoint(options.checkpoint)
     images, _ = calibration_images(None)
-    seen = watched(network, images, rescaled_channels(network, images), progress=bar)
+    seen = watched(network, images, rewritten(network, images, progress=bar), progress=bar)
     costs = measured(seen, checkpoint.sha256, held_out_photos("val", Sources(), options.samples).pixels)
     chosen = {**{kind: OBSERVED[kind] for kind in costs if kind in OBSERVED}, "weights": WEIGHTS}
     missed = [kind for kind, name in chosen.items() if costs[kind][name] > NEAR * min(costs[kind].values())]

@@ -78,12 +78,12 @@ def _recipe(kind: str) -> Any:
     from imageqx_export.quantize.calibrate import observe
     from imageqx_export.quantize.capture import tensors
     from imageqx_export.quantize.plan import Seen, decided
-    from imageqx_export.quantize.recipe import CalibrationSet
+    from imageqx_export.quantize.recipe import CalibrationSet, Rewrites
 
     program = captured(kind, clip=True, any_batch=True)
     seen = observe(program, painted_samples(OBSERVED_IMAGES, SEED).pixels)
     some = CalibrationSet(images=OBSERVED_IMAGES, sha256="0" * 64, source="painted samples")
-    recipe = decided(Seen(program, (), seen), "0" * 64, some, observers="minmax")
+    recipe = decided(Seen(program, Rewrites(), seen), "0" * 64, some, observers="minmax")
     if kind == "none":  # whose ranges, a linear network's, differ by more than kernels can rescale
         same = {"scale": 0.05, "zero_point": 0}
         rows = [row if row.observer == "fixed" else row.model_copy(update=same) for row in recipe.activations]

@@ -15,7 +15,6 @@ from torch.fx import Node
 
 from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.quantize.capture import PIXELS
-from imageqx_export.quantize.equalise import equalise
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -34,7 +33,6 @@ def compressed(quantized: QuantizedModel) -> PhoneGraph:
         quantized: With int8 weights alone.
     """
     graph = PhoneGraph(quantized.network, "NCHW")
-    equalise(graph, quantized.recipe.channels)
     _register(graph, quantized.weights())
     return graph
 

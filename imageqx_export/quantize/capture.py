@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from imageqx_export.export.graph import Layout, PhoneGraph
 from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise
-from imageqx_export.quantize.recipe import ChannelScales
+from imageqx_export.quantize.excitation import fold_excitations
+from imageqx_export.quantize.recipe import Rewrites
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
@@ -31,6 +32,7 @@ QUANTIZABLE = {
     torch.ops.aten.add.Tensor: "add",
     torch.ops.aten.div.Tensor: "input",
 }
+NOTHING = Rewrites()
 HAS_WEIGHT = ("conv", "linear")
 PIXELS = 224
 
@@ -47,7 +49,7 @@ def capture(
     network: ImageQX,
     layout: Layout = "NHWC",
     batch: int | None = 1,
-    channels: Iterable[ChannelScales] = (),
+    rewrites: Rewrites = NOTHING,
     biases: Mapping[str, tuple[float, ...]] | None = None,
 ) -> GraphModule:
     """Capture ``network`` as a graph of aten operations: BatchNorm and normalisation folded, SiLU spelt out.
@@ -56,7 +58,7 @@ def capture(
         network: The trained network; copied, not changed.
         layout: ``"NHWC"`` for uint8 [N,224,224,3], ``"NCHW"`` for float32 [N,3,224,224] in 0…255.
         batch: N, or None for any.
-        channels: What :func:`equalise` divides channels by.
+        rewrites: What is changed before: see :func:`equalise` and :func:`fold_excitations`.
         biases: What is added to operations' biases, per operation, or None.
 
     Returns:
@@ -64,7 +66,8 @@ def capture(
         where :data:`QUANTIZABLE` has its operation: the module's path, a colon, and the operation.
     """
     graph = PhoneGraph(network, layout)
-    equalise(graph, channels)
+    equalise(graph, rewrites.channels)
+    fold_excitations(graph, rewrites.excitations)
     _spell_out(graph)
     read_pixels(graph)
     shape = (PIXELS, PIXELS, 3) if layout == "NHWC" else (3, PIXELS, PIXELS)

@@ -14,9 +14,10 @@ from imageqx_export.errors import DatasetError
 from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.bias import corrected
-from imageqx_export.quantize.calibrate import extremes, observe
+from imageqx_export.quantize.calibrate import extremes, kept, observe
 from imageqx_export.quantize.capture import HAS_WEIGHT, capture, held_as, kind_of, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
+from imageqx_export.quantize.excitation import constant_excitation, excitation_name, squeezes
 from imageqx_export.quantize.images import MINIMUM_IMAGES
 from imageqx_export.quantize.observers import OBSERVERS, Histogram
 from imageqx_export.quantize.ranges import activation_scale, pixel_scale, sigmoid_scale, weight_scales
@@ -24,8 +25,10 @@ from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
     ChannelScales,
+    ConstantExcitation,
     FloatOperation,
     Recipe,
+    Rewrites,
     SiluOrRelu,
     WeightScales,
 )
@@ -58,6 +61,8 @@ OBSERVED = {"conv": "percentile", "relu": "percentile", "mul": "percentile", "ad
 WEIGHTS = "minmax"
 # The stem's SiLU and the first block's: their largest channel is 60 times the median one.
 RESCALED = 2
+# Excitations vary by one to two and a half steps of int8 in 14 of the 16 blocks.
+VARYING = 3.0
 # Tensors whose ranges are chosen anew, and on how many images: what the next ones cost is noise.
 NARROWED, NARROWED_ON = 16, 40
 
@@ -100,6 +105,7 @@ def w8a8_recipe(
     weights: str = WEIGHTS,
     rescaled: int = RESCALED,
     function: SiluOrRelu = "silu",
+    varying: float = VARYING,
     narrowed: int = NARROWED,
     progress: Progress = silent,
 ) -> Recipe:
@@ -114,6 +120,7 @@ def w8a8_recipe(
         weights: ``"minmax"`` or ``"mse"``.
         rescaled: How many SiLUs, counted from the network's entry, have their channels rescaled.
         function: What those SiLUs become, see :class:`ChannelScales`.
+        varying: Squeeze-and-excitation whose excitations vary by less than this many steps of int8 becomes constant.
         narrowed: How many tensors' ranges are then chosen by what the network answers.
         progress: Opens bars.
 
@@ -124,28 +131,40 @@ def w8a8_recipe(
         raise DatasetError(
             "too few photos to calibrate on", where=source, expected=f"at least {MINIMUM_IMAGES}", got=str(len(pixels))
         )
-    channels = rescaled_channels(network, pixels, rescaled, function)
-    seen = watched(network, pixels, channels, progress=progress)
+    rewrites = rewritten(network, pixels, rescaled=rescaled, function=function, varying=varying, progress=progress)
+    seen = watched(network, pixels, rewrites, progress=progress)
     calibration = _calibration(pixels, source)
     recipe = decided(seen, checkpoint_sha256, calibration, observers=observers, weights=weights)
     return refined(seen.program, recipe, pixels[:NARROWED_ON], narrowed, progress=progress) if narrowed else recipe
 
 
-def rescaled_channels(
-    network: ImageQX, pixels: Pixels, count: int = RESCALED, function: SiluOrRelu = "silu"
-) -> tuple[ChannelScales, ...]:
-    """Return what the channels of the first SiLUs are divided by, so that all come near the range of the largest.
+def rewritten(
+    network: ImageQX,
+    pixels: Pixels,
+    *,
+    rescaled: int = RESCALED,
+    function: SiluOrRelu = "silu",
+    varying: float = VARYING,
+    progress: Progress = silent,
+) -> Rewrites:
+    """Return what is changed in a network before its ranges are chosen; arguments as for :func:`w8a8_recipe`."""
+    graph = PhoneGraph(network, "NHWC")
+    silus = [place.path for place in places(graph)][:rescaled]
+    blocks = [path for path, _ in squeezes(graph)] if varying else []
+    program = capture(network, batch=None)
+    return Rewrites(
+        _rescaled_channels(program, silus, pixels, function, progress),
+        _constant_excitations(program, blocks, pixels, varying, progress),
+    )
 
-    Args:
-        network: The trained network, eval mode.
-        pixels: uint8 [N,224,224,3].
-        count: How many SiLUs, counted from the network's entry.
-        function: What they become.
-    """
-    paths = [place.path for place in places(PhoneGraph(network, "NHWC"))][:count]
+
+def _rescaled_channels(
+    program: GraphModule, paths: Iterable[str], pixels: Pixels, function: SiluOrRelu, progress: Progress
+) -> tuple[ChannelScales, ...]:
+    """Return what SiLUs' channels are divided by, so that all come near the range of the largest."""
     names = {path: (_conv_before(path), f"{path}:mul") for path in paths}
     wanted = {name for pair in names.values() for name in pair}
-    seen = extremes(capture(network, batch=None), pixels, wanted) if paths else {}
+    seen = extremes(program, pixels, wanted, progress=progress) if names else {}
     found = []
     for path, (before, after) in names.items():
         # What counts is how large the product gets, and how far below 0 its argument still matters.
@@ -155,35 +174,49 @@ def rescaled_channels(
     return tuple(found)
 
 
+def _constant_excitations(
+    program: GraphModule, paths: Iterable[str], pixels: Pixels, varying: float, progress: Progress
+) -> tuple[ConstantExcitation, ...]:
+    """Return the squeeze-and-excitation blocks whose excitations hardly vary, with their means."""
+    names = {path: excitation_name(path) for path in paths}
+    seen = kept(program, pixels, names.values(), progress=progress) if names else {}
+    found = (constant_excitation(path, seen[name].flatten(1), varying) for path, name in names.items())
+    return tuple(row for row in found if row is not None)
+
+
 @dataclass(frozen=True)
 class Seen:
     """Hold what calibration images showed: all that ranges are chosen from.
 
     Args:
         program: The captured graph.
-        channels: What channels are divided by, and where.
+        rewrites: What was changed in the network before.
         tensors: A histogram a tensor.
     """
 
     program: GraphModule
-    channels: tuple[ChannelScales, ...]
+    rewrites: Rewrites
     tensors: Mapping[str, Histogram]
 
 
 def watched(
-    network: ImageQX, pixels: Pixels, channels: tuple[ChannelScales, ...], *, progress: Progress = silent
+    network: ImageQX,
+    pixels: Pixels,
+    rewrites: Rewrites,
+    *,
+    progress: Progress = silent,
 ) -> Seen:
     """Run the float network over calibration images and keep what its tensors held.
 
     Args:
         network: The trained network, eval mode.
         pixels: uint8 [N,224,224,3].
-        channels: What channels are divided by, and where.
+        rewrites: What is changed in the network before.
         progress: Opens a bar.
     """
-    program = capture(network, batch=None, channels=channels)
-    floors, known = _floors(program, channels), _known(program)
-    return Seen(program, channels, observe(program, pixels, floors, every=EVERY, skip=known, progress=progress))
+    program = capture(network, batch=None, rewrites=rewrites)
+    floors, known = _floors(program, rewrites.channels), _known(program)
+    return Seen(program, rewrites, observe(program, pixels, floors, every=EVERY, skip=known, progress=progress))
 
 
 def decided(
@@ -199,7 +232,8 @@ def decided(
         precision="w8a8",
         checkpoint_sha256=checkpoint_sha256,
         calibration=calibration,
-        channels=seen.channels,
+        channels=seen.rewrites.channels,
+        excitations=seen.rewrites.excitations,
         weights=_weights(seen.program, weights),
         activations=with_exact_steps(seen.program, _activations(seen.program, seen.tensors, observers)),
         floats=_heads(seen.program),

@@ -33,7 +33,7 @@ def prepared(program: GraphModule, recipe: Recipe, *, biases: bool = True) -> Gr
     """Return a captured graph with a fake-quantize module where the built graph quantizes and dequantizes.
 
     Args:
-        program: From :func:`imageqx_export.quantize.capture.capture` with the recipe's channels; changed.
+        program: From :func:`imageqx_export.quantize.capture.capture` with the recipe's rewrites; changed.
         recipe: What to quantize, and how.
         biases: Whether the graph that ``convert_pt2e`` makes of it has int32 biases; no difference before.
     """

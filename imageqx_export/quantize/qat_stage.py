@@ -123,7 +123,7 @@ def fine_tune(
     try:
         recipe = _start(request, checkpoint, network, progress)
         first = network_for(recipe, request.checkpoint, network)
-        start = capture(first, batch=None, channels=recipe.channels)
+        start = capture(first, batch=None, rewrites=recipe.rewrites)
         _check(request, recipe, set(tensors(start)))
         teacher = capture(network, batch=None)
         tuned = _learnt(request, checkpoint, network, recipe, (start, teacher), progress, report)
@@ -250,7 +250,7 @@ def _measured(
     start, program = programs
     photos = held_out_photos("test", request.sources, request.held_out_samples, progress=progress)
     reference = simulate(program, None, photos.pixels, progress=progress)
-    tuned = capture(network_for(after, request.checkpoint, network), batch=None, channels=after.channels)
+    tuned = capture(network_for(after, request.checkpoint, network), batch=None, rewrites=after.rewrites)
     first, second = (
         accuracy(reference, simulate(graph, recipe, photos.pixels, progress=progress), photos, checkpoint.spec)
         for graph, recipe in ((start, before), (tuned, after))

@@ -1,8 +1,8 @@
 """Keep fine-tuned weights: an ordinary checkpoint beside the one that they come from, named in the recipe.
 
-What learns is the phone's graph, BatchNorm folded and channels rescaled. It is written back as a network: channels as
-they were, and in the place of each BatchNorm one that only adds the bias. So the file is checked on reading like every
-checkpoint, and every stage quantizes it like any other network.
+What learns is the phone's graph, BatchNorm folded and rewritten as the recipe says. It is written back as a network:
+channels and squeeze-and-excitation as they were, and in the place of each BatchNorm one that only adds the bias. So the
+file is checked on reading like every checkpoint, and every stage quantizes it like any other network.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from imageqx_export.errors import ArtifactError
 from imageqx_export.export.graph import FLOAT32_STAGES, PhoneGraph
 from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise
+from imageqx_export.quantize.excitation import scale_by_excitations
 from imageqx_export.quantize.recipe import FineTuned, Recipe
 
 if TYPE_CHECKING:
@@ -82,21 +83,20 @@ def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor
 
     Args:
         network: The float network.
-        recipe: Says which channels are rescaled and which biases are shifted in the graph that learnt.
+        recipe: Says what is rewritten, and which biases are shifted, in the graph that learnt.
         parameters: Of that graph, by their name in it; weights lie on their int8 grid.
     """
     graph = PhoneGraph(network, "NHWC")
-    if recipe.channels:
-        equalise(graph, recipe.channels)
+    equalise(graph, recipe.channels)
+    scale_by_excitations(graph, recipe.excitations)
     entry = read_pixels(graph)
     own = dict(graph.named_parameters())
     shifts = {f"{name.removesuffix(':conv')}.bias": torch.tensor(row) for name, row in recipe.bias_shifts.items()}
     for name, value in parameters.items():
         own[name].data = value.detach().cpu() - shifts.get(name, 0)
     entry.restore()
-    if recipe.channels:
-        inverse = [row.model_copy(update={"scales": tuple(1 / s for s in row.scales)}) for row in recipe.channels]
-        equalise(graph, inverse)
+    scale_by_excitations(graph, recipe.excitations, inverse=True)
+    equalise(graph, [row.model_copy(update={"scales": tuple(1 / s for s in row.scales)}) for row in recipe.channels])
     made = copy.deepcopy(network)
     for name in parameters:
         _put(made.features, _place(name), own[name].data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -67,6 +67,25 @@ class ChannelScales(_Frozen):
     function: SiluOrRelu = "silu"
 
 
+class ConstantExcitation(_Frozen):
+    """Say what a squeeze-and-excitation block multiplies its channels by, where that hardly varies between photos.
+
+    Args:
+        module: The block's path.
+        values: One a channel, in (0, 1): the mean over the calibration images.
+    """
+
+    module: str
+    values: tuple[float, ...]
+
+
+class Rewrites(NamedTuple):
+    """Hold what is changed in the float network before anything is rounded; see the fields of :class:`Recipe`."""
+
+    channels: tuple[ChannelScales, ...] = ()
+    excitations: tuple[ConstantExcitation, ...] = ()
+
+
 class BiasShifts(_Frozen):
     """Say what is added to one operation's bias, so that its outputs' means are the float network's.
 
@@ -123,6 +142,7 @@ class Recipe(_Frozen):
         checkpoint_sha256: Of the weights that it is for.
         calibration: Which images ranges and bias shifts come from; None where there was none.
         channels: Which SiLUs' channels are rescaled; where they stay SiLUs, the float network is the same.
+        excitations: Which squeeze-and-excitation blocks are constants that the next convolution's weight takes in.
         weights: Every operation with an int8 weight, in the graph's order.
         activations: Every tensor that is held as int8, likewise; empty for ``w8``.
         biases: What is added to biases; those that are not named stay.
@@ -135,11 +155,17 @@ class Recipe(_Frozen):
     checkpoint_sha256: str
     calibration: CalibrationSet | None = None
     channels: tuple[ChannelScales, ...] = ()
+    excitations: tuple[ConstantExcitation, ...] = ()
     weights: tuple[WeightScales, ...]
     activations: tuple[ActivationScale, ...] = ()
     biases: tuple[BiasShifts, ...] = ()
     floats: tuple[FloatOperation, ...] = ()
     finetuned: FineTuned | None = None
+
+    @property
+    def rewrites(self) -> Rewrites:
+        """What is changed in the float network before anything is rounded."""
+        return Rewrites(self.channels, self.excitations)
 
     @property
     def bias_shifts(self) -> dict[str, tuple[float, ...]]:
@@ -156,4 +182,6 @@ class Recipe(_Frozen):
                 raise ValueError(f"{field} names a tensor twice")
         if not all(0 < scale <= 1 for row in self.channels for scale in row.scales):
             raise ValueError("what channels are divided by must lie in (0, 1]")
+        if not all(0 < value < 1 for row in self.excitations for value in row.values):
+            raise ValueError("constant excitations must lie in (0, 1)")
         return self

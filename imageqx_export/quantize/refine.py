@@ -36,7 +36,7 @@ def refined(program: GraphModule, recipe: Recipe, pixels: Pixels, count: int, *,
     """Return a recipe with other ranges for the tensors that cost most.
 
     Args:
-        program: The captured float graph for any batch, NHWC, its channels rescaled as the recipe says; not changed.
+        program: The captured float graph for any batch, NHWC, with the recipe's rewrites; not changed.
         recipe: With int8 activations.
         pixels: uint8 [N,224,224,3], of the training distribution; the network runs over them some six times for each
             tensor that is narrowed, and over every fourth of them once for each that there is.

@@ -84,8 +84,8 @@ class Subject:
     spec: ModelSpec
 
     def program(self) -> GraphModule:
-        """Return the captured float graph with the recipe's channels."""
-        return capture(self.network, batch=None, channels=self.recipe.channels)
+        """Return the captured float graph that the recipe quantizes."""
+        return capture(self.network, batch=None, rewrites=self.recipe.rewrites)
 
     def key(self, *more: object) -> str:
         """Return what measurements of this are kept under."""

@@ -34,7 +34,7 @@ def simulate(
     Biases are left in float32: int32 with scale input × weight rounds them by less than 1e-4 of a step.
 
     Args:
-        program: The captured float graph for any batch, NHWC, its channels rescaled as the recipe says; not changed.
+        program: The captured float graph for any batch, NHWC, with the recipe's rewrites; not changed.
         recipe: What to round; None for nothing, which gives the float network's outputs.
         pixels: uint8 [N,224,224,3].
         only: Names of the operations that are quantized, with their weight and their output; None for all.

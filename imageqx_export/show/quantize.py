@@ -37,6 +37,8 @@ def quantized(result: Quantized, *, as_json: bool) -> None:
         note(f"search: {len(found.floats)} layers stay float, {found.trials} sets tried: {said}")
     if request.chart is not None:
         note(f"chart: {request.chart}")
+    if result.recipe.excitations:
+        note(f"constant: the excitations of {len(result.recipe.excitations)} blocks, which hardly vary between photos")
     note(f"recipe: {request.out}")
     for problem in result.problems:
         note(f"over the budget: {problem}")
@@ -104,6 +106,7 @@ def _body(result: Quantized) -> dict[str, Any]:
         "int8_weights": len(recipe.weights),
         "int8_activations": dict(Counter(row.observer for row in recipe.activations)),
         "rescaled": [row.module for row in recipe.channels],
+        "constant_excitations": [row.module for row in recipe.excitations],
         "floats": [row.model_dump(mode="json") for row in recipe.floats],
     }
     if analysis is not None:

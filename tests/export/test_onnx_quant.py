@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ LINEAR = RNG.normal(size=(2, 4)).astype(np.float32)
 
 
 def proto(
-    nodes: list[Any], arrays: dict[str, NDArray[Any]], rank: int = 4, *,
+    nodes: list[Any], arrays: Mapping[str, Any], rank: int = 4, *,
     kind: int = TensorProto.FLOAT, shape: tuple[int, ...] = (1, 3, 6, 6),
 ) -> Any:  # fmt: skip
     """Return a model from x, of a kind and shape, to y, float32 of a rank."""

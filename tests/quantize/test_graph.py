@@ -18,7 +18,7 @@ from imageqx_export.quantize.capture import capture, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.plan import w8_recipe, w8a8_recipe
-from imageqx_export.quantize.recipe import ChannelScales, Recipe
+from imageqx_export.quantize.recipe import ChannelScales, Recipe, Rewrites
 from imageqx_export.quantize.simulate import OUTPUTS, simulate
 from imageqx_export.runtimes import Outputs, Pixels
 
@@ -49,14 +49,14 @@ def pixels() -> Pixels:
 def recipe(network: ImageQX, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
-        return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4, function="silu", narrowed=0)
+        return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4, varying=0, narrowed=0)
 
 
 @pytest.fixture(scope="module")
 def rectified(network: ImageQX, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
-        return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, function="relu", narrowed=0)
+        return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, function="relu", varying=0, narrowed=0)
 
 
 def run(program: torch.fx.GraphModule, pixels: Pixels) -> Outputs:
@@ -84,7 +84,7 @@ def test_captured_it_is_the_phones_graph(network: ImageQX, pixels: Pixels) -> No
 
 
 def test_rescaled_channels_change_nothing_and_have_one_range(network: ImageQX, pixels: Pixels, recipe: Recipe) -> None:
-    before, after = capture(network, batch=None), capture(network, batch=None, channels=recipe.channels)
+    before, after = capture(network, batch=None), capture(network, batch=None, rewrites=recipe.rewrites)
     outputs = run(before, pixels)
     scale = max(float(np.abs(v).max()) for v in outputs.values())
     assert largest(outputs, run(after, pixels)) < 1e-4 * scale
@@ -111,7 +111,7 @@ def test_every_place_is_rescaled_exactly(network: ImageQX, pixels: Pixels) -> No
     ]
     outputs = run(capture(network), pixels)
     scale = max(float(np.abs(v).max()) for v in outputs.values())
-    assert largest(outputs, run(capture(network, channels=scales), pixels)) < 1e-3 * scale
+    assert largest(outputs, run(capture(network, rewrites=Rewrites(tuple(scales))), pixels)) < 1e-3 * scale
 
 
 def test_the_built_graph_is_what_was_simulated(network: ImageQX, pixels: Pixels, recipe: Recipe) -> None:
@@ -152,8 +152,8 @@ def test_a_relu_is_what_a_module_of_torch_computes(network: ImageQX, pixels: Pix
     )
     with torch.inference_mode():
         graph(image)
-        for channels in (rectified.channels, ()):
-            program = capture(network, batch=None, channels=channels)
+        for rewrites in (rectified.rewrites, Rewrites()):
+            program = capture(network, batch=None, rewrites=rewrites)
             Watched(program, lambda n, value: seen.append(value) if n == name else None).run(image)
     want, relu, silu = seen
     scale = float(want.abs().max())
@@ -208,7 +208,7 @@ def test_a_recipe_that_changes_more_than_weights_has_no_weights_of_the_float_net
 ) -> None:
     assert recipe.channels
     recipe = recipe.model_copy(update={"precision": "w8", "activations": ()})
-    with pytest.raises(ConversionError, match="rescales channels"):
+    with pytest.raises(ConversionError, match="rewrites the network"):
         QuantizedModel(network, recipe).weights()
 
 

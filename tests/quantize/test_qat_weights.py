@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,13 +17,15 @@ from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.networks.imageqx_spec import spec
 from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise, places
+from imageqx_export.quantize.excitation import fold_excitations
 from imageqx_export.quantize.qat_weights import fine_tuned, network_for, write_fine_tuned
-from imageqx_export.quantize.recipe import BiasShifts, ChannelScales, FineTuned, Recipe
+from imageqx_export.quantize.recipe import BiasShifts, ChannelScales, ConstantExcitation, FineTuned, Recipe
 
 LEARNT = (
     "early.stages.0.0",
     "early.stages.1.0.block.1.fc1",
     "early.stages.2.0.block.0.0",
+    "late.0.1.block.3.0",
     "late.3.0.block.2.fc2",
     "late.4.0",
 )
@@ -51,21 +54,20 @@ def checkpoint(network: ImageQX, tmp_path_factory: pytest.TempPathFactory) -> Ch
 
 
 def recipe(*, rescaled: bool) -> Recipe:
-    return Recipe(
-        precision="w8",
-        checkpoint_sha256="ab" * 32,
-        channels=(ChannelScales(module="early.stages.0.1", scales=tuple(0.1 + 0.9 * i / 31 for i in range(32))),)
-        if rescaled
-        else (),
-        biases=(BiasShifts(tensor=f"{SHIFTED}:conv", shifts=(0.25,) * 1280),) if rescaled else (),
-        weights=(),
-    )
+    plain = Recipe(precision="w8", checkpoint_sha256="ab" * 32, weights=())
+    if not rescaled:
+        return plain
+    channels = ChannelScales(module="early.stages.0.1", scales=tuple(float(s) for s in np.linspace(0.1, 1, 32)))
+    constant = ConstantExcitation(module="late.0.1.block.2", values=tuple(float(v) for v in np.linspace(0.1, 0.9, 480)))
+    biases = BiasShifts(tensor=f"{SHIFTED}:conv", shifts=(0.25,) * 1280)
+    return plain.model_copy(update={"channels": (channels,), "excitations": (constant,), "biases": (biases,)})
 
 
 def parameters(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
     """Return the folded, rescaled, shifted graph's parameters: what a student's graph would hold."""
     graph = PhoneGraph(network, "NHWC")
     equalise(graph, wanted.channels)
+    fold_excitations(graph, wanted.excitations)
     read_pixels(graph)
     own = {name: value.detach().clone() for name, value in graph.named_parameters()}
     for name, shifts in wanted.bias_shifts.items():
