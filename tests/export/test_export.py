@@ -33,7 +33,6 @@ from tests.conftest import EXPORTED, Cli
 
 NAMES = ["quality", "explanations", "attention"]
 PRECISIONS = [Precision(name) for name in EXPORTED]
-ARTIFACTS = sorted(f"imageqx_{p}{f.suffix}" for f in Format for p in PRECISIONS)
 
 
 def manifest_of(folder: Path) -> Manifest:
@@ -41,18 +40,22 @@ def manifest_of(folder: Path) -> Manifest:
 
 
 def test_everything_is_there_and_the_manifest_says_so(exported: Path, checkpoint: Path) -> None:
-    names = sorted(path.name for path in exported.iterdir())
-    assert names == sorted([*ARTIFACTS, "budgets.json", "golden", "manifest.json", "parity.json", "quantization"])
     manifest = manifest_of(exported)
-    assert sorted(str(artifact.path) for artifact in manifest.artifacts) == ARTIFACTS
+    precisions = {artifact.precision for artifact in manifest.artifacts}
+    assert precisions >= set(PRECISIONS)
+    artifacts = sorted(f"imageqx_{p}{f.suffix}" for f in Format for p in precisions)
+    assert sorted(str(artifact.path) for artifact in manifest.artifacts) == artifacts
+    names = sorted(path.name for path in exported.iterdir())
+    assert names == sorted([*artifacts, "budgets.json", "golden", "manifest.json", "parity.json", "quantization"])
     assert manifest.checkpoint_sha256 == digest(checkpoint)
     for artifact in manifest.artifacts:
         assert artifact.sha256 == digest(exported / artifact.path)
         assert "missing" not in artifact.tool_versions.values()
-        budget = {Precision.FP32: 16.9e6, Precision.FP16: 8.7e6, Precision.W8: 4.9e6}[artifact.precision]
+        budget = {"fp32": 16.9e6, "fp16": 8.7e6, "w8": 4.9e6, "w8a8": 5.2e6}[artifact.precision]
         assert 0.45 * budget < artifact.size_bytes <= budget
-    assert manifest.recipes == {"imageqx_w8.json": digest(exported / "quantization" / "imageqx_w8.json")}
-    assert read_recipe(exported / "quantization" / "imageqx_w8.json").checkpoint_sha256 == digest(checkpoint)
+    recipes = [exported / "quantization" / f"imageqx_{p}.json" for p in precisions & {Precision.W8, Precision.W8A8}]
+    assert manifest.recipes == {path.name: digest(path) for path in recipes} != {}
+    assert all(read_recipe(path).checkpoint_sha256 == digest(checkpoint) for path in recipes)
     assert list(exported.parent.glob(".*")) == []
 
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from imageqx_export.artifact import size_of
+from imageqx_export.artifact import Format, size_of
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.report.size_readers import _core_ml_messages
 from imageqx_export.report.sizes import Part, Sizes, compare_sizes, read_sizes, whole
+from tests.conftest import EXPORTED
 
 
 def by_name(sizes: Sizes) -> dict[tuple[str, str], int]:
@@ -158,11 +159,10 @@ def test_a_core_ml_package(tmp_path: Path) -> None:
 def test_the_artifacts(exported: Path) -> None:
     """Every byte is somewhere; the weights are the bulk, and half as many bytes in fp16."""
     found = {}
-    for path in sorted(p for p in exported.iterdir() if p.suffix in (".onnx", ".tflite", ".mlpackage")):
+    for path in (exported / f"imageqx_{p}{format.suffix}" for p in EXPORTED for format in Format):
         sizes = found[path.name] = read_sizes(path)
         assert sum(part.bytes for part in sizes.parts) == sizes.total == size_of(path)
         assert sizes.total - sizes.sections["weights"] < 230_000 < 0.06 * sizes.total
-    assert len(found) == 9
     for suffix in (".onnx", ".tflite", ".mlpackage"):
         half, full = (found[f"imageqx_{p}{suffix}"].sections["weights"] for p in ("fp16", "fp32"))
         assert half / full == pytest.approx(0.51, abs=0.01)  # 1.5 % of the weights stay in float32
