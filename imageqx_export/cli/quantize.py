@@ -27,12 +27,6 @@ def quantize(
     out: Annotated[
         Path | None, typer.Option(help="The recipe to write; by default beside the checkpoint.", metavar="FILE")
     ] = None,
-    relu: Annotated[
-        bool,
-        typer.Option(
-            "--relu", help="w8a8 with ReLU in the place of the first two SiLUs: faster; to be fine-tuned (train --qat)."
-        ),
-    ] = False,
     photos: PhotosOption = None,
     samples: Annotated[
         int, typer.Option(min=1, help="Held-out samples to measure on, of --photos or painted scenes.")
@@ -61,8 +55,6 @@ def quantize(
 
     if precision not in (Precision.W8, Precision.W8A8):
         raise UnknownNameError("INT8 precision", precision, [Precision.W8, Precision.W8A8])
-    if relu and precision != Precision.W8A8:
-        raise UnknownNameError("INT8 precision for --relu", precision, [Precision.W8A8])
     request = assess.Request(
         checkpoint=checkpoint,
         precision=Precision(precision),
@@ -73,7 +65,6 @@ def quantize(
         analysis=analysis_samples if analyze else None,
         chart=chart if analyze else None,
         jobs=jobs,
-        function="relu" if relu else "silu",
     )
     result = assess.quantize(request, cache=Cache(cache), progress=bar)
     show.quantized(result, as_json=json)

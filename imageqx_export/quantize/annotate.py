@@ -23,7 +23,7 @@ from torchao.quantization.pt2e.quantizer import (
 )
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-from imageqx_export.quantize.capture import held_as, kind_of, tensors
+from imageqx_export.quantize.capture import kind_of, tensors
 from imageqx_export.quantize.equalise import GATE_STEP
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe, WeightScales
 
@@ -75,7 +75,7 @@ class RecipeQuantizer(Quantizer):  # type: ignore[misc]
         for name, node in tensors(model).items():
             inputs: dict[Node, QuantizationSpecBase | None] = {}
             for producer in node.all_input_nodes:
-                if producer.meta.get("tensor") in self._activations and held_as(node) in self._activations:
+                if producer.meta.get("tensor") in self._activations and name in self._activations:
                     inputs[producer] = SharedQuantizationSpec(producer)
                 elif producer.op == "get_attr" and kind_of(node) == "mul" and name in self._activations:
                     inputs[producer] = gate_spec()

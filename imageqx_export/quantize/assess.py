@@ -14,7 +14,7 @@ from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, accuracy, proble
 from imageqx_export.quantize.cache import NOWHERE, Cache
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.islands import with_floats
-from imageqx_export.quantize.recipe import Recipe, SiluOrRelu
+from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.search import Found, fewest
 from imageqx_export.quantize.sensitivity import LayerLoss, Subject, analyse
 from imageqx_export.quantize.stage import make_recipe, write_recipe
@@ -38,7 +38,6 @@ class Request:
         analysis: How many validation samples to analyse on; None for no analysis.
         chart: The analysis' bar chart to write, or None.
         jobs: Processes for the analysis.
-        function: What the first SiLUs become in w8a8.
     """
 
     checkpoint: Path
@@ -50,7 +49,6 @@ class Request:
     analysis: int | None = None
     chart: Path | None = None
     jobs: int = 1
-    function: SiluOrRelu = "silu"
 
     @property
     def scheme(self) -> Literal["w8", "w8a8"]:
@@ -188,7 +186,7 @@ def because(row: LayerLoss, photos: int) -> str:
 
 def _recipe(request: Request, network: ImageQX, sha256: str, progress: Progress) -> Recipe:
     pixels, source = calibration_images(request.calibration, progress=progress)
-    return make_recipe(network, sha256, request.scheme, pixels, source, function=request.function, progress=progress)
+    return make_recipe(network, sha256, request.scheme, pixels, source, progress=progress)
 
 
 def _held_out(split: Split, request: Request, count: int, progress: Progress) -> LabelledPhotos:

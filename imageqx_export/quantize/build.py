@@ -5,10 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from imageqx_export.quantize.capture import capture, held_as, kind_of, tensors
+from imageqx_export.quantize.capture import capture, tensors
 from imageqx_export.quantize.recipe import Recipe
-
-_QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -35,7 +33,7 @@ def captured(
     nodes, int8 = tensors(program), {row.tensor for row in recipe.activations}
     for row in recipe.weights:
         inputs = nodes[row.tensor].all_input_nodes
-        if held_as(nodes[row.tensor]) in int8 and inputs[0].meta.get("tensor") in int8 and len(inputs) > 2:
+        if row.tensor in int8 and inputs[0].meta.get("tensor") in int8 and len(inputs) > 2:
             bias = program.get_parameter(str(inputs[2].target))
             bias.data = bias.detach().half().float()
     return program
@@ -70,18 +68,4 @@ def build(
         program = captured(network, recipe, layout=layout, batch=batch)
         prepared = prepare_pt2e(program, RecipeQuantizer(recipe, biases=biases))
         built: GraphModule = convert_pt2e(prepared, fold_quantize=fold)
-    _without_relus(built)
     return built
-
-
-def _without_relus(built: GraphModule) -> None:
-    """Leave out each ReLU whose result is rounded to a tensor that begins at 0, in place: rounding clips as it does."""
-    for node in list(built.graph.nodes):
-        readers = list(node.users)
-        if kind_of(node) != "relu" or [str(reader.target) for reader in readers] != [_QUANTIZE]:
-            continue
-        _, _, zero_point, lowest, *_ = readers[0].args
-        if zero_point == lowest:
-            node.replace_all_uses_with(node.args[0])
-            built.graph.erase_node(node)
-    built.recompile()

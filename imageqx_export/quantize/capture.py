@@ -25,7 +25,6 @@ QUANTIZABLE = {
     torch.ops.aten.conv2d.default: "conv",
     torch.ops.aten.linear.default: "linear",
     torch.ops.aten.sigmoid.default: "sigmoid",
-    torch.ops.aten.relu.default: "relu",
     torch.ops.aten.mul.Tensor: "mul",
     torch.ops.aten.mean.dim: "mean",
     torch.ops.aten.add_.Tensor: "add",
@@ -133,17 +132,6 @@ def _module_path(node: Node) -> str:
 def kind_of(node: Node) -> str | None:
     """Return what :data:`QUANTIZABLE` calls the node's operation, or None."""
     return QUANTIZABLE.get(node.target) if node.op == "call_function" else None  # type: ignore[call-overload]
-
-
-def held_as(node: Node) -> str:
-    """Return the name of the tensor that holds what a node computes: its own, or that of the ReLU that alone reads it.
-
-    Between a convolution and its ReLU nothing is rounded: an int8 tensor that begins at 0 is the ReLU.
-    """
-    readers = list(node.users)
-    last = readers[0] if len(readers) == 1 and kind_of(node) == "conv" and kind_of(readers[0]) == "relu" else node
-    name: str = last.meta.get("tensor", "")
-    return name
 
 
 def tensors(program: GraphModule) -> dict[str, Node]:

@@ -3,8 +3,7 @@
 One scale holds a whole tensor, so a channel that is thirty times smaller than the largest has eight levels left.
 Dividing a channel by s and multiplying the next weight's input channel by s changes nothing where the function between
 them is linear. SiLU is not, but x · sigmoid(x) = s · (x' · sigmoid(s · x')) with x' = x / s: one multiplication per
-channel in front of the sigmoid makes it exact. ReLU needs none; where the largest channel is 60 times the median one,
-its step is as wide as what ReLU and SiLU differ by, and fine-tuning makes up for the rest.
+channel in front of the sigmoid makes it exact.
 
 Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1,
 for ReLU; the gate in front of the sigmoid is ours.
@@ -90,17 +89,17 @@ def channel_scales(largest: Tensor) -> list[float]:
 
 
 def equalise(graph: PhoneGraph, rows: Iterable[ChannelScales]) -> None:
-    """Rescale SiLUs' channels, in place; but where a ReLU takes one's place, the graph computes the same.
+    """Rescale SiLUs' channels, in place; the graph computes the same up to float32's rounding.
 
     Args:
         graph: With BatchNorm folded.
         rows: Which SiLUs, and s per channel.
     """
-    given = {row.module: row for row in rows}
+    given = {row.module: row.scales for row in rows}
     for place in list(places(graph)):
         if place.path not in given:
             continue
-        s, silu = torch.tensor(given[place.path].scales), given[place.path].function == "silu"
+        s = torch.tensor(given[place.path])
         place.before.weight.data /= s[:, None, None, None]
         assert place.before.bias is not None
         place.before.bias.data /= s
@@ -108,4 +107,4 @@ def equalise(graph: PhoneGraph, rows: Iterable[ChannelScales]) -> None:
             # A depthwise weight has one input channel per group.
             shape = (-1, 1, 1, 1) if conv.groups > 1 else (1, -1, 1, 1)
             conv.weight.data *= s.reshape(shape)
-        place.parent[1] = GatedSwish(s, place.width) if silu else nn.ReLU()  # type: ignore[operator]
+        place.parent[1] = GatedSwish(s, place.width)  # type: ignore[operator]

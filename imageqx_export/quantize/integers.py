@@ -21,7 +21,7 @@ from torch import Tensor, fx
 
 from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.calibrate import BATCH, batches
-from imageqx_export.quantize.capture import held_as, kind_of, tensors
+from imageqx_export.quantize.capture import kind_of, tensors
 from imageqx_export.quantize.equalise import GATE_STEP
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe
 from imageqx_export.quantize.simulate import joined
@@ -85,7 +85,7 @@ def integer_weights(program: GraphModule, recipe: Recipe) -> tuple[IntegerWeight
         # As quantized_decomposed.quantize_per_channel rounds, which the built graph has: × 1/scale, not ÷ scale.
         levels = (value * (1 / scales).reshape(-1, *[1] * (value.ndim - 1))).round().clamp(*WEIGHT_LEVELS)
         step, bias = steps.get(inputs[0].meta.get("tensor", "")), None
-        if step is not None and len(inputs) > 2 and held_as(nodes[row.tensor]) in steps:
+        if step is not None and len(inputs) > 2 and row.tensor in steps:
             real = held[str(inputs[2].target)].detach()
             bias = (real * (1 / (step * scales))).round().to(torch.int32).numpy()
         found.append(IntegerWeight(row.tensor, value.numpy(), levels.to(torch.int8).numpy(), scales.numpy(), bias))
@@ -132,11 +132,9 @@ class IntegerRun(fx.Interpreter):
         args: Any
         kwargs: Any
         args, kwargs = fx.map_arg((node.args, node.kwargs), lambda source: self.env[source])
-        row, kind = self._rows.get(held_as(node)), kind_of(node)
+        row, kind = self._rows.get(node.meta.get("tensor", "")), kind_of(node)
         weight = self._weights.get(node.meta.get("tensor", ""))
         if row is not None and isinstance(args[0], Integers):
-            if kind == "relu" and row.zero_point == ACTIVATION_LEVELS[0]:
-                return args[0]  # rounded and clipped already
             if kind == "conv" and weight is not None:
                 return _conv(args, row, weight)
             if kind in _KERNELS and all(isinstance(a, Integers) or _is_gate(n) for a, n in _operands(args, node)):

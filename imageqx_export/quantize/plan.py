@@ -15,7 +15,7 @@ from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.bias import corrected
 from imageqx_export.quantize.calibrate import extremes, kept, observe
-from imageqx_export.quantize.capture import HAS_WEIGHT, capture, held_as, kind_of, tensors
+from imageqx_export.quantize.capture import HAS_WEIGHT, capture, kind_of, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
 from imageqx_export.quantize.excitation import constant_excitation, excitation_name, squeezes
 from imageqx_export.quantize.images import MINIMUM_IMAGES
@@ -29,7 +29,6 @@ from imageqx_export.quantize.recipe import (
     FloatOperation,
     Recipe,
     Rewrites,
-    SiluOrRelu,
     WeightScales,
 )
 from imageqx_export.quantize.refine import refined
@@ -57,7 +56,7 @@ HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be
 EARLY_REASON = "an early stage: all four have 1.5 % of the weights, and two thirds of what rounding them costs"
 
 FIXED = {"input": pixel_scale, "sigmoid": sigmoid_scale}
-OBSERVED = {"conv": "percentile", "relu": "percentile", "mul": "percentile", "add": "mse", "mean": "entropy"}
+OBSERVED = {"conv": "percentile", "mul": "percentile", "add": "mse", "mean": "entropy"}
 WEIGHTS = "minmax"
 # The stem's SiLU and the first block's: their largest channel is 60 times the median one.
 RESCALED = 2
@@ -104,7 +103,6 @@ def w8a8_recipe(
     observers: Mapping[str, str] | str = OBSERVED,
     weights: str = WEIGHTS,
     rescaled: int = RESCALED,
-    function: SiluOrRelu = "silu",
     varying: float = VARYING,
     narrowed: int = NARROWED,
     progress: Progress = silent,
@@ -119,7 +117,6 @@ def w8a8_recipe(
         observers: One of :data:`OBSERVERS` for all tensors, or one per kind of operation.
         weights: ``"minmax"`` or ``"mse"``.
         rescaled: How many SiLUs, counted from the network's entry, have their channels rescaled.
-        function: What those SiLUs become, see :class:`ChannelScales`.
         varying: Squeeze-and-excitation whose excitations vary by less than this many steps of int8 becomes constant.
         narrowed: How many tensors' ranges are then chosen by what the network answers.
         progress: Opens bars.
@@ -131,7 +128,7 @@ def w8a8_recipe(
         raise DatasetError(
             "too few photos to calibrate on", where=source, expected=f"at least {MINIMUM_IMAGES}", got=str(len(pixels))
         )
-    rewrites = rewritten(network, pixels, rescaled=rescaled, function=function, varying=varying, progress=progress)
+    rewrites = rewritten(network, pixels, rescaled=rescaled, varying=varying, progress=progress)
     seen = watched(network, pixels, rewrites, progress=progress)
     calibration = _calibration(pixels, source)
     recipe = decided(seen, checkpoint_sha256, calibration, observers=observers, weights=weights)
@@ -143,7 +140,6 @@ def rewritten(
     pixels: Pixels,
     *,
     rescaled: int = RESCALED,
-    function: SiluOrRelu = "silu",
     varying: float = VARYING,
     progress: Progress = silent,
 ) -> Rewrites:
@@ -153,13 +149,13 @@ def rewritten(
     blocks = [path for path, _ in squeezes(graph)] if varying else []
     program = capture(network, batch=None)
     return Rewrites(
-        _rescaled_channels(program, silus, pixels, function, progress),
+        _rescaled_channels(program, silus, pixels, progress),
         _constant_excitations(program, blocks, pixels, varying, progress),
     )
 
 
 def _rescaled_channels(
-    program: GraphModule, paths: Iterable[str], pixels: Pixels, function: SiluOrRelu, progress: Progress
+    program: GraphModule, paths: Iterable[str], pixels: Pixels, progress: Progress
 ) -> tuple[ChannelScales, ...]:
     """Return what SiLUs' channels are divided by, so that all come near the range of the largest."""
     names = {path: (_conv_before(path), f"{path}:mul") for path in paths}
@@ -168,9 +164,9 @@ def _rescaled_channels(
     found = []
     for path, (before, after) in names.items():
         # What counts is how large the product gets, and how far below 0 its argument still matters.
-        below = (-seen[before][0]).clamp(0, NOTHING) if function == "silu" else torch.zeros(())
+        below = (-seen[before][0]).clamp(0, NOTHING)
         scales = tuple(channel_scales(torch.maximum(seen[after][1], below)))
-        found.append(ChannelScales(module=path, scales=scales, function=function))
+        found.append(ChannelScales(module=path, scales=scales))
     return tuple(found)
 
 
@@ -241,11 +237,8 @@ def decided(
 
 
 def _known(program: GraphModule) -> set[str]:
-    """Return the tensors whose scale does not depend on what they held, and those that a ReLU takes the place of."""
-    return {
-        name for name, node in tensors(program).items()
-        if _in_head(name) or kind_of(node) in FIXED or held_as(node) != name
-    }  # fmt: skip
+    """Return the tensors whose scale does not depend on what they held."""
+    return {name for name, node in tensors(program).items() if _in_head(name) or kind_of(node) in FIXED}
 
 
 def _conv_before(silu: str) -> str:
@@ -309,7 +302,7 @@ def _activations(
     rows = []
     for name, node in tensors(program).items():
         kind = kind_of(node)
-        if _in_head(name) or kind is None or held_as(node) != name:
+        if _in_head(name) or kind is None:
             continue
         if kind in FIXED:
             rows.append(FIXED[kind](name))

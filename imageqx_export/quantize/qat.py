@@ -20,7 +20,7 @@ from torch import Tensor, fx, nn
 
 from imageqx_export.networks.imageqx import Outputs
 from imageqx_export.quantize.calibrate import Watch, Watched
-from imageqx_export.quantize.capture import held_as, kind_of, tensors
+from imageqx_export.quantize.capture import kind_of, tensors
 from imageqx_export.quantize.recipe import WEIGHT_LEVELS, Recipe
 
 if TYPE_CHECKING:
@@ -248,6 +248,6 @@ def _learnt(program: GraphModule, recipe: Recipe) -> tuple[Learnt, ...]:
         scales = torch.tensor(row.scales)
         found.append(Learnt(weight, scales.reshape(-1, *[1] * (own[weight].dim() - 1)), True))
         for name in bias:  # where what it is added to stays float, its own largest value stands for the range
-            step = steps.get(held_as(nodes[row.tensor])) or max(float(own[name].abs().max()), 1e-6) / 127
+            step = steps.get(row.tensor) or max(float(own[name].abs().max()), 1e-6) / 127
             found.append(Learnt(name, torch.tensor(step), False))
     return tuple(found)

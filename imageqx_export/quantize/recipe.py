@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 ACTIVATION_LEVELS = (-128, 127)
 # −128 is left out, so that the scheme is symmetric and every format's kernels take it.
 WEIGHT_LEVELS = (-127, 127)
-SiluOrRelu = Literal["silu", "relu"]
 
 
 class _Frozen(BaseModel):
@@ -58,13 +57,10 @@ class ChannelScales(_Frozen):
     Args:
         module: The SiLU's path.
         scales: One a channel, in (0, 1].
-        function: What is computed there: the SiLU itself, by a factor a channel in front of its sigmoid, or a ReLU in
-            its place, which needs none.
     """
 
     module: str
     scales: tuple[float, ...]
-    function: SiluOrRelu = "silu"
 
 
 class ConstantExcitation(_Frozen):
@@ -141,7 +137,7 @@ class Recipe(_Frozen):
         precision: ``w8`` (int8 weights, float activations) or ``w8a8`` (int8 activations too).
         checkpoint_sha256: Of the weights that it is for.
         calibration: Which images ranges and bias shifts come from; None where there was none.
-        channels: Which SiLUs' channels are rescaled; where they stay SiLUs, the float network is the same.
+        channels: Which SiLUs' channels are rescaled; the float network is the same.
         excitations: Which squeeze-and-excitation blocks are constants that the next convolution's weight takes in.
         weights: Every operation with an int8 weight, in the graph's order.
         activations: Every tensor that is held as int8, likewise; empty for ``w8``.

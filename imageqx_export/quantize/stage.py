@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from imageqx_export.errors import ArtifactError
 from imageqx_export.files import written_aside
 from imageqx_export.progress import Progress, silent
-from imageqx_export.quantize.recipe import Recipe, SiluOrRelu
+from imageqx_export.quantize.recipe import Recipe
 
 if TYPE_CHECKING:
     from imageqx_export.networks.imageqx import ImageQX
@@ -26,7 +26,6 @@ def make_recipe(
     pixels: Pixels,
     source: str,
     *,
-    function: SiluOrRelu = "silu",
     progress: Progress = silent,
 ) -> Recipe:
     """Return the recipe that measurement has chosen for a precision.
@@ -37,7 +36,6 @@ def make_recipe(
         precision: ``"w8"`` or ``"w8a8"``.
         pixels: Calibration images, uint8 [N,224,224,3], N ≥ 256; ``"w8"`` has no ranges and does not look at them.
         source: Where they come from, in words.
-        function: What the first SiLUs become in ``"w8a8"``.
         progress: Opens bars.
 
     Raises:
@@ -48,7 +46,7 @@ def make_recipe(
     if precision == "w8":
         # Shifted biases would bring reasons nearer (bias.py), and labels not; converters keep the float network's.
         return w8_recipe(network, checkpoint_sha256)
-    return w8a8_recipe(network, checkpoint_sha256, pixels, source, function=function, progress=progress)
+    return w8a8_recipe(network, checkpoint_sha256, pixels, source, progress=progress)
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:

@@ -114,7 +114,5 @@ def _widened(row: ActivationScale, scale: float) -> ActivationScale:
     """Return a row with a wider step, the middle of its range where it was."""
     if scale == row.scale:
         return row
-    if row.zero_point == ACTIVATION_LEVELS[0]:  # a range that begins at 0 still does: that is what clips as ReLU does
-        return row.model_copy(update={"scale": scale})
     zero_point = int(np.clip(np.rint(sum(ACTIVATION_LEVELS) / 2 - sum(row.ends) / 2 / scale), *ACTIVATION_LEVELS))
     return row.model_copy(update={"scale": scale, "zero_point": zero_point})

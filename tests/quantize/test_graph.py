@@ -13,7 +13,7 @@ from imageqx_export.export.graph import Layout, PhoneGraph
 from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.build import build, captured
-from imageqx_export.quantize.calibrate import Watched, extremes, observe
+from imageqx_export.quantize.calibrate import extremes, observe
 from imageqx_export.quantize.capture import capture, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
 from imageqx_export.quantize.model import QuantizedModel
@@ -52,13 +52,6 @@ def recipe(network: ImageQX, pixels: Pixels) -> Recipe:
         return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4, varying=0, narrowed=0)
 
 
-@pytest.fixture(scope="module")
-def rectified(network: ImageQX, pixels: Pixels) -> Recipe:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
-        return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, function="relu", varying=0, narrowed=0)
-
-
 def run(program: torch.fx.GraphModule, pixels: Pixels) -> Outputs:
     with torch.inference_mode():
         rows = [program(torch.from_numpy(pixels[i : i + 1])) for i in range(len(pixels))]
@@ -73,7 +66,7 @@ def test_names_are_the_same_for_every_batch_and_layout(network: ImageQX) -> None
     shapes: list[tuple[Layout, int | None]] = [("NHWC", 1), ("NHWC", None), ("NCHW", 1)]
     names = [list(tensors(capture(network, layout, batch))) for layout, batch in shapes]
     assert names[0] == names[1] == names[2]
-    assert len(set(names[0])) == len(names[0]) == 245
+    assert len(set(names[0])) == len(names[0]) == 244
     assert "early.stages.1.0.block.1.fc2:conv" in names[0]
 
 
@@ -120,44 +113,6 @@ def test_the_built_graph_is_what_was_simulated(network: ImageQX, pixels: Pixels,
     lost = largest(run(program, pixels), simulated)
     assert lost > 1e-4, "nothing was rounded: the test proves nothing"
     assert largest(built, simulated) < 0.01 * lost
-
-
-def test_a_relu_in_a_silus_place_is_the_clipping_of_an_int8_tensor(
-    network: ImageQX, pixels: Pixels, rectified: Recipe
-) -> None:
-    modules = [row.module for row in rectified.channels]
-    rows = {row.tensor: row for row in rectified.activations}
-    assert all(row.function == "relu" for row in rectified.channels) and len(modules) == 2
-    assert all(rows[f"{module}:relu"].zero_point == -128 for module in modules)
-    convolutions = [f"{module.removesuffix('.1')}.0:conv" for module in modules]
-    assert not rows.keys() & {*convolutions, *(f"{m}:{k}" for m in modules for k in ("mul", "mul2", "sigmoid"))}
-    assert {*convolutions} <= {row.tensor for row in rectified.weights}
-
-    program = captured(network, rectified, batch=None)
-    built = build(network, rectified, biases=False)
-    left = [node.target for node in built.graph.nodes].count(torch.ops.aten.relu.default)
-    assert left == 1, "attention's own, behind which nothing is rounded"
-    simulated = simulate(program, rectified, pixels)
-    lost = largest(run(program, pixels), simulated)
-    assert largest(run(built, pixels), simulated) < 0.02 * lost
-
-
-def test_a_relu_is_what_a_module_of_torch_computes(network: ImageQX, pixels: Pixels, rectified: Recipe) -> None:
-    name, image = "early.stages.1.0.block.2.0:conv", torch.from_numpy(pixels[:1])
-    graph, seen = PhoneGraph(network, "NHWC"), []
-    for place in list(places(graph))[:2]:
-        place.parent[1] = torch.nn.ReLU()  # type: ignore[operator]
-    graph.early.get_submodule(name.removeprefix("early.").removesuffix(":conv")).register_forward_hook(
-        lambda module, inputs, output: seen.append(output)
-    )
-    with torch.inference_mode():
-        graph(image)
-        for rewrites in (rectified.rewrites, Rewrites()):
-            program = capture(network, batch=None, rewrites=rewrites)
-            Watched(program, lambda n, value: seen.append(value) if n == name else None).run(image)
-    want, relu, silu = seen
-    scale = float(want.abs().max())
-    assert float((relu - want).abs().max()) < 1e-4 * scale < 1e-2 * scale < float((silu - want).abs().max())
 
 
 def test_w8_has_int8_weights_and_float_activations(network: ImageQX, pixels: Pixels) -> None:

@@ -60,7 +60,6 @@ def test_the_shipped_recipes_are_the_shipped_checkpoints() -> None:
     ("arguments", "words"),
     [
         (("--precision", "int8"), "one of w8, w8a8"),
-        (("--precision", "w8", "--relu"), "one of w8a8"),
         (("--checkpoint", "none.safetensors"), "none.safetensors"),
         (("--calibration", "none"), "no such folder"),
     ],
