@@ -55,7 +55,8 @@ def constant_excitation(path: str, seen: Tensor, steps: float) -> ConstantExcita
     """
     if float(seen.var(0).mean().sqrt()) >= steps * STEP:
         return None
-    return ConstantExcitation(module=path, values=tuple(float(value) for value in seen.mean(0)))
+    # Half a step at least, so that dividing by it can undo it.
+    return ConstantExcitation(module=path, values=tuple(float(value) for value in seen.mean(0).clamp(min=STEP / 2)))
 
 
 def fold_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation]) -> None:

@@ -68,7 +68,7 @@ class ConstantExcitation(_Frozen):
 
     Args:
         module: The block's path.
-        values: One a channel, in (0, 1): the mean over the calibration images.
+        values: One a channel, in (0, 1]: the mean over the calibration images.
     """
 
     module: str
@@ -178,6 +178,6 @@ class Recipe(_Frozen):
                 raise ValueError(f"{field} names a tensor twice")
         if not all(0 < scale <= 1 for row in self.channels for scale in row.scales):
             raise ValueError("what channels are divided by must lie in (0, 1]")
-        if not all(0 < value < 1 for row in self.excitations for value in row.values):
-            raise ValueError("constant excitations must lie in (0, 1)")
+        if not all(0 < value <= 1 for row in self.excitations for value in row.values):
+            raise ValueError("constant excitations must lie in (0, 1]")
         return self

@@ -126,6 +126,11 @@ def test_what_varies_is_the_spread_between_photos_in_steps(seed: int, spread: fl
         np.testing.assert_allclose(row.values, seen.mean(0), rtol=1e-9)
 
 
+def test_a_channel_that_is_shut_can_be_opened_again() -> None:
+    row = constant_excitation("x", torch.tensor([[0.0, 1.0]] * 3), 1)
+    assert row is not None and row.values == (1 / 512, 1.0)
+
+
 @pytest.fixture(scope="module")
 def recipe(network: ImageQX, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
@@ -150,6 +155,6 @@ def test_a_recipe_names_nothing_of_a_constant_block(network: ImageQX, recipe: Re
 
 def test_a_recipe_comes_back_and_refuses_a_constant_that_no_sigmoid_gives(recipe: Recipe) -> None:
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
-    wrong = ConstantExcitation(module=CONSTANT[0], values=(0.5, 1.0))
+    wrong = ConstantExcitation(module=CONSTANT[0], values=(0.5, 1.25))
     with pytest.raises(pydantic.ValidationError, match="excitations must lie in"):
         Recipe.model_validate(recipe.model_copy(update={"excitations": (wrong,)}).model_dump())

@@ -18,6 +18,7 @@ from imageqx_export.export import flatbuffer, stage
 from imageqx_export.export import onnx as onnx_export
 from imageqx_export.parity import generated_pixels
 from imageqx_export.processes import isolated, quiet
+from imageqx_export.quantize import plan
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.qat_weights import network_for
 from imageqx_export.quantize.recipe import Recipe
@@ -27,7 +28,7 @@ from imageqx_export.runtimes.onnx import optimised_operations
 
 CONVOLUTIONS = 82  # with attention's
 GOAL = 4.9e6
-WIDE_GATES = 5  # of the first five blocks, whose pictures have 28 × 28 pixels or more
+LARGE = ("early.stages.1", "early.stages.2", "early.stages.3")  # blocks whose pictures have 28 × 28 pixels or more
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*LeafSpec:FutureWarning",
     "ignore:.*isinstance.treespec:FutureWarning",
@@ -35,9 +36,24 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.fixture(scope="module")
-def recipe(checkpoint: Path) -> Recipe:
-    return read_recipe(checkpoint.with_suffix(".w8a8.json"))
+@pytest.fixture(scope="module", params=["shipped", "nothing constant"])
+def recipe(checkpoint: Path, request: pytest.FixtureRequest) -> Recipe:
+    """Return the shipped recipe, and one whose excitations are all computed, as another checkpoint's may be."""
+    if request.param == "shipped":
+        return read_recipe(checkpoint.with_suffix(".w8a8.json"))
+    held, network = load_checkpoint(checkpoint)
+    pixels = generated_pixels(8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
+        return plan.w8a8_recipe(network, held.sha256, pixels, "painted", varying=0, narrowed=0)
+
+
+def wide_gates(recipe: Recipe) -> int:
+    """Return how many blocks with a large picture compute their excitations."""
+    constant = {row.module for row in recipe.excitations}
+    computed = [row.tensor.partition(".scale_activation")[0] for row in recipe.activations if "scale_" in row.tensor]
+    assert len(computed) + len(constant) == 16 and not constant & set(computed)
+    return sum(path.startswith(LARGE) for path in computed)
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +86,17 @@ def test_onnx_runtime_computes_every_int8_convolution_with_integers(
     onnx.save(file, path)
     onnx.save(onnx_export.integers(converted, signed=True), signed)
     found, others = optimised_operations(path), optimised_operations(signed)
-    assert found["QLinearConv"] == len(recipe.weights) >= 70
-    assert found["Conv"] == CONVOLUTIONS - len(recipe.weights)
+    constant = len(recipe.excitations)
+    assert found["QLinearConv"] == len(recipe.weights) == CONVOLUTIONS - 1 - 2 * constant
+    assert found["Conv"] == 1, "attention's"
     assert found["QLinearSigmoid"] == sum(row.tensor.endswith(":sigmoid") for row in recipe.activations)
-    assert found["QLinearMul"] == sum(":mul" in row.tensor for row in recipe.activations) + WIDE_GATES
+    assert found["QLinearMul"] == sum(":mul" in row.tensor for row in recipe.activations) + wide_gates(recipe)
     assert (found["QuantizeLinear"], found["Cast"]) == (1, 0), "the pooled features'; pixels are integers already"
     assert others["QLinearConv"] < found["QLinearConv"] / 2, "on this machine int8 activations would do as well"
     assert path.stat().st_size <= GOAL
     agree(path, model)
-    agree_without_vnni(path, model, tmp_path)
+    if constant:
+        agree_without_vnni(path, model, tmp_path)
 
 
 def agree_without_vnni(path: Path, model: QuantizedModel, folder: Path) -> None:
@@ -126,7 +144,7 @@ def test_tflite_computes_with_integers_from_the_pixels_to_the_heads(
     ]
     assert integers.count(True) == len(recipe.weights)
     wide = [o for o, kind in zip(graph.operators, kinds, strict=True) if kind == "MUL" and is_wide(graph, o)]
-    assert len(wide) == WIDE_GATES, "squeeze-and-excite's factors where pictures are large"
+    assert len(wide) == wide_gates(recipe) == (0 if recipe.excitations else 5)
     agree(path, model)
 
 
