@@ -56,7 +56,7 @@ HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be
 EARLY_REASON = "an early stage: all four have 1.5 % of the weights, and two thirds of what rounding them costs"
 
 FIXED = {"input": pixel_scale, "sigmoid": sigmoid_scale}
-OBSERVED = {"conv": "percentile", "mul": "percentile", "add": "mse", "mean": "entropy"}
+OBSERVED = {"conv": "percentile", "mul": "percentile", "add": "percentile", "mean": "entropy"}
 WEIGHTS = "minmax"
 # The stem's SiLU and the first block's: their largest channel is 60 times the median one.
 RESCALED = 2
