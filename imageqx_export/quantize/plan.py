@@ -60,7 +60,7 @@ OBSERVED = {"conv": "percentile", "mul": "percentile", "add": "percentile", "mea
 WEIGHTS = "minmax"
 # The stem's SiLU and the first block's: their largest channel is 60 times the median one.
 RESCALED = 2
-# Excitations vary by one to two and a half steps of int8 in 14 of the 16 blocks.
+# In 14 of the 16 blocks excitations vary by less than three steps of int8 between photos.
 VARYING = 3.0
 # Tensors whose ranges are chosen anew, and on how many images: what the next ones cost is noise.
 NARROWED, NARROWED_ON = 16, 40
