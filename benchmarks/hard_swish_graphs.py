@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +13,16 @@ from torch import Tensor, fx, nn
 
 from imageqx_export.progress import bar
 
+if TYPE_CHECKING:
+    from imageqx_export.quantize.accuracy import Accuracy
+
 CHECKPOINT = Path("models/imageqx.safetensors")
 OBSERVED_IMAGES = 4
 SEED = 2**31 + 9
 PARTS = 6.0
-LEARNT_FROM, HELD_OUT = 512, 128
-RATE = 0.1
+LEARNT_FROM, HELD_OUT, TEST = 2048, 256, 2000
+# In steps of 1/127 of a channel's largest weight. It is looked at so often, so that one sees whether more would help.
+RATE, LOOKS = 0.01, 6
 
 
 class Integers(nn.Module):
@@ -135,36 +139,59 @@ def _quantizer(recipe: Any, biases: bool) -> Any:
     return WithConstants(recipe, biases=biases)
 
 
-def distilled(steps: int, batch: int) -> list[dict[str, float]]:
+class Distilled(NamedTuple):
+    """Hold what distillation reached.
+
+    Args:
+        looks: How near the student was on validation samples, before and as it learnt: mean |Δ| and equal labels.
+        cost: What its answers cost on test samples, against the teacher's.
+    """
+
+    looks: list[dict[str, float]]
+    cost: Accuracy
+
+
+def distilled(steps: int, batch: int) -> Distilled:
     """Teach the float network with hard-swish what the one with SiLU answers.
 
-    Returns:
-        How near it is on samples that it has not seen, before and after: mean |Δ| and the share of equal labels.
+    Args:
+        steps: Of the optimizer; what they are made of is painted.
+        batch: Samples a step.
     """
+    from imageqx_export.checkpoint import load_checkpoint
     from imageqx_export.data.held_out import painted_samples
+    from imageqx_export.data.sources import Sources, held_out_photos
+    from imageqx_export.quantize.accuracy import accuracy
     from imageqx_export.quantize.qat import Student
-    from imageqx_export.quantize.qat_loop import Closeness, Lesson, QatConfig, learn
+    from imageqx_export.quantize.qat_loop import Closeness, Lesson, QatConfig, answers, learn
 
     teacher, program = (captured(kind, clip=True, any_batch=True) for kind in ("sigmoid", "operator"))
     samples = torch.from_numpy(painted_samples(LEARNT_FROM, SEED + 1).pixels)
     held_out = torch.from_numpy(painted_samples(HELD_OUT, SEED + 2).pixels)
-    config = QatConfig("", "", epochs=1, samples=steps * batch, batch_size=batch, learning_rate=RATE)
+    each = -(-steps // LOOKS)
+    config = QatConfig("", "", epochs=-(-steps // each), samples=each * batch, batch_size=batch, learning_rate=RATE)
 
     def some(epoch: int, step: int) -> Tensor:
-        return samples[np.random.default_rng((SEED, step)).integers(0, len(samples), batch)]
+        return samples[np.random.default_rng((SEED, epoch, step)).integers(0, len(samples), batch)]
 
-    told: list[dict[str, float]] = []
+    looks: list[dict[str, float]] = []
 
     def tell(epoch: int, loss: float, near: Closeness) -> None:
-        told.append({"steps": float(epoch * steps), **vars(near)})
+        looks.append({"steps": float(epoch * each), **vars(near)})
 
-    lesson = Lesson(Student(program, _everything(program), _sums(program), {}), teacher, some, held_out, "")
+    who, here = Student(program, _everything(program), _sums(program), {}), torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
-        learn(
-            config, lesson, Path(folder) / "state", torch.device("cpu"), keep=lambda units, history: None,
-            progress=bar, report=tell,
+        units = learn(
+            config, Lesson(who, teacher, some, held_out, ""), Path(folder) / "state", here,
+            keep=lambda units, history: None, progress=bar, report=tell,
         )  # fmt: skip
-    return told
+    own = dict(program.named_parameters())
+    for name, value in who.parameters(units).items():
+        own[name].data = value
+    test = held_out_photos("test", Sources(None, None, None), TEST, progress=bar)
+    given = [answers(graph, torch.from_numpy(test.pixels), here)._asdict() for graph in (teacher, program)]
+    before, after = ({name: value.numpy() for name, value in outputs.items()} for outputs in given)
+    return Distilled(looks, accuracy(before, after, test, load_checkpoint(CHECKPOINT)[0].spec))
 
 
 def _everything(program: Any) -> tuple[Any, ...]:

@@ -35,6 +35,10 @@ class Precision(StrEnum):
     W8A8 = "w8a8"
 
 
+QUANTIZED = (Precision.W8, Precision.W8A8)
+"""What is compared with the network quantized in PyTorch, not with the float32 one."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -211,6 +215,15 @@ class Manifest(_Frozen):
     unavailable: dict[str, str] = Field(default_factory=dict)
     golden: dict[str, str] = Field(default_factory=dict)
     recipes: dict[str, str] = Field(default_factory=dict)
+
+
+def golden_name(precision: Precision) -> str:
+    """Return the name, in ``golden/``, of PyTorch's outputs that a file of this precision should give.
+
+    >>> golden_name(Precision.FP16), golden_name(Precision.W8A8)
+    ('expected.json', 'expected_w8a8.json')
+    """
+    return f"expected_{precision}.json" if precision in QUANTIZED else "expected.json"
 
 
 def files_of(path: Path) -> list[Path]:

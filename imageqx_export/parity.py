@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
-from imageqx_export.artifact import Artifact, Manifest, ModelSpec, Precision, TensorSpec, digest
+from imageqx_export.artifact import QUANTIZED, Artifact, Manifest, ModelSpec, Precision, TensorSpec, digest
 from imageqx_export.compare import (
     TOLERANCES,
     ArtifactParity,
@@ -45,7 +45,6 @@ __all__ = [
     "run_quantized",
 ]
 PARITY_SEED = 2**32
-QUANTIZED = (Precision.W8, Precision.W8A8)
 RECIPES = "quantization"
 MINIMUM_IMAGES = 64
 

@@ -152,7 +152,7 @@ class AdbTarget:
         opened = self._open()
         # Our runner does it in one process, and names the outputs itself.
         way = opened.ways[artifact.format][-1]
-        return golden_error(opened.folder, way.outputs(opened.session, artifact, opened.folder))
+        return golden_error(opened.folder, artifact.precision, way.outputs(opened.session, artifact, opened.folder))
 
     def tool_versions(self) -> dict[str, str]:
         """Return the versions of adb and, as far as they ran, of what ran on the phone."""

@@ -133,7 +133,7 @@ class EmulatedTarget:
         np.save(pictures, golden_pixels(phone.folder))
         phone.guest.run({**self._request("outputs", artifact), "input": str(pictures), "outputs": str(outputs)})
         with np.load(outputs) as arrays:
-            return golden_error(phone.folder, dict(arrays))
+            return golden_error(phone.folder, artifact.precision, dict(arrays))
 
     def tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""

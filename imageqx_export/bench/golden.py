@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imageqx_export.artifact import Precision, golden_name
 from imageqx_export.errors import MeasurementError, PhotoError
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.runtimes import Outputs, Pixels
-
-EXPECTED = "expected.json"
 
 
 def golden_pixels(folder: Path) -> Pixels:
@@ -29,35 +28,42 @@ def golden_pixels(folder: Path) -> Pixels:
         MeasurementError: There are none, or one cannot be read.
     """
     try:
-        return np.stack([load_pixels(folder / "golden" / name) for name in _read(folder)])
+        return np.stack([load_pixels(folder / "golden" / name) for name in _read(folder, Precision.FP32)])
     except (OSError, PhotoError) as error:
         raise _broken(folder, error) from error
 
 
-def golden_outputs(folder: Path) -> Outputs:
+def golden_outputs(folder: Path, precision: Precision) -> Outputs:
     """Read PyTorch's outputs for the golden pictures: float32, the batch first, by name.
+
+    Args:
+        folder: The artifacts' folder, which has ``golden/``.
+        precision: Whose: a quantized one's are those of the network quantized in PyTorch, all others' the float32
+            network's.
 
     Raises:
         MeasurementError: There are none, or they cannot be read.
     """
-    rows = list(_read(folder).values())
+    pictures, rows = _read(folder, Precision.FP32), _read(folder, precision)
     try:
-        return {name: np.asarray([row[name] for row in rows], np.float32) for name in rows[0]}
+        wanted = [rows[picture] for picture in pictures]
+        return {name: np.asarray([row[name] for row in wanted], np.float32) for name in wanted[0]}
     except (KeyError, TypeError, ValueError) as error:
         raise _broken(folder, error) from error
 
 
-def golden_error(folder: Path, outputs: Mapping[str, NDArray[np.float32]]) -> float:
+def golden_error(folder: Path, precision: Precision, outputs: Mapping[str, NDArray[np.float32]]) -> float:
     """Return the largest |Δ| between ``outputs`` and PyTorch's, over every number of every output.
 
     Args:
         folder: The artifacts' folder, which has ``golden/``.
+        precision: The artifact's.
         outputs: What an artifact gave for :func:`golden_pixels`: float32, the batch first, by name.
 
     Raises:
         MeasurementError: An output is missing, not finite or of another shape, or there is nothing to compare with.
     """
-    expected = golden_outputs(folder)
+    expected = golden_outputs(folder, precision)
     if set(outputs) != set(expected):
         raise MeasurementError(
             "the outputs are not the golden ones", expected=", ".join(expected), got=", ".join(outputs) or "none"
@@ -76,8 +82,8 @@ def golden_error(folder: Path, outputs: Mapping[str, NDArray[np.float32]]) -> fl
     return worst
 
 
-def _read(folder: Path) -> dict[str, dict[str, object]]:
-    path = folder / "golden" / EXPECTED
+def _read(folder: Path, precision: Precision) -> dict[str, dict[str, object]]:
+    path = folder / "golden" / golden_name(precision)
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:

@@ -143,14 +143,14 @@ class HostTarget:
         return None
 
     def max_error(self, artifact: Artifact) -> float | None:
-        """Return the largest |artifact − PyTorch| over the golden pictures."""
+        """Return the largest |artifact − PyTorch in its own scheme| over the golden pictures."""
         import numpy as np
 
         state = self._opened()
         written = state.place / f"{artifact.path.name}.npz"
         self._run("outputs", artifact, state.protocol, input=str(self._pictures()), outputs=str(written))
         with np.load(written) as arrays:
-            return golden_error(state.folder, dict(arrays))
+            return golden_error(state.folder, artifact.precision, dict(arrays))
 
     def tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""

@@ -140,7 +140,9 @@ class IosTarget:
         opened, name = self._open(), artifact.spec.inputs[0].name
         feeds = [{name: ios_twin.planes(pixels)} for pixels in golden_pixels(opened.folder)]
         rows = ios_runner.predict(opened.place, self._twin(artifact), feeds)
-        return golden_error(opened.folder, {key: np.concatenate([row[key] for row in rows]) for key in rows[0]})
+        return golden_error(
+            opened.folder, artifact.precision, {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+        )
 
     def tool_versions(self) -> dict[str, str]:
         """Return the versions of coremltools and, once a phone is open, Xcode, devicectl and iOS."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageqx_export.artifact import Checkpoint, Precision
+from imageqx_export.artifact import QUANTIZED, Checkpoint, Precision
 from imageqx_export.errors import ArtifactError, ConversionError
-from imageqx_export.parity import QUANTIZED
 from imageqx_export.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -118,7 +117,6 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
     network_for(recipe, checkpoint.path, network)
     modules = dict(PhoneGraph(network, "NHWC").named_modules()) | {"heads": network}
     rows = [r.tensor for r in recipe.weights] + [r.tensor for r in recipe.activations]
-    rows += [r.tensor for r in recipe.biases]
     unknown = [name for name in rows if name.split(":")[0] not in modules]
     for row in recipe.weights:
         weight = getattr(modules.get(row.tensor.split(":")[0]), "weight", None)

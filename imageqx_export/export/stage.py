@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from imageqx_export import networks
-from imageqx_export.artifact import Artifact, Checkpoint, Format, Manifest, Precision, digest, size_of
+from imageqx_export.artifact import Artifact, Checkpoint, Format, Manifest, Precision, digest, golden_name, size_of
 from imageqx_export.budgets import Budgets
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError, UnknownNameError
@@ -22,7 +22,14 @@ from imageqx_export.export.budgets import BUDGETS_FILE, BudgetReport, check_budg
 from imageqx_export.export.header import versions
 from imageqx_export.export.recipes import choose_recipes
 from imageqx_export.folders import staged_folder
-from imageqx_export.parity import RECIPES, ParityReport, compare_artifacts, generated_pixels, recipe_name
+from imageqx_export.parity import (
+    RECIPES,
+    ParityReport,
+    compare_artifacts,
+    generated_pixels,
+    recipe_name,
+    run_quantized,
+)
 from imageqx_export.processes import isolated, pool, quiet
 from imageqx_export.progress import Progress, silent
 from imageqx_export.runtimes import Outputs
@@ -135,14 +142,15 @@ def export_checkpoint(
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in precisions}
         _convert_all(checkpoint_path, model, files, chosen.recipes, progress)
         artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())
-        golden = _write_golden(staging.path / "golden", TorchRuntime(network, checkpoint.spec))
+        written = _write_recipes(staging.path / RECIPES, model, chosen.recipes)
+        _write_golden(staging.path / "golden", checkpoint_path, TorchRuntime(network, checkpoint.spec), written)
         manifest = Manifest(
             model=model,
             checkpoint_sha256=checkpoint.sha256,
             artifacts=artifacts,
             unavailable=unavailable,
-            golden=golden,
-            recipes=_write_recipes(staging.path / RECIPES, model, chosen.recipes),
+            golden=_digests((staging.path / "golden").iterdir()),
+            recipes=_digests(written.values()),
         )
         (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
         report = compare_artifacts(staging.path, checkpoint_path, generated_pixels(), progress=progress)
@@ -242,16 +250,18 @@ def _convert(
         exporter(format).write(network, checkpoint, paths, quantized)
 
 
-def _write_recipes(folder: Path, model: str, recipes: Mapping[Precision, Recipe]) -> dict[str, str]:
-    """Write how each quantized precision was made; return the files' digests by name."""
+def _write_recipes(folder: Path, model: str, recipes: Mapping[Precision, Recipe]) -> dict[Precision, Path]:
+    """Write how each quantized precision was made; return the files."""
     from imageqx_export.quantize.stage import write_recipe
 
-    found = {}
-    for precision, recipe in recipes.items():
-        path = folder / recipe_name(model, precision)
-        write_recipe(path, recipe)
-        found[path.name] = digest(path)
-    return found
+    paths = {precision: folder / recipe_name(model, precision) for precision in recipes}
+    for precision, path in paths.items():
+        write_recipe(path, recipes[precision])
+    return paths
+
+
+def _digests(files: Iterable[Path]) -> dict[str, str]:
+    return {path.name: digest(path) for path in sorted(files)}
 
 
 def _artifact(root: Path, path: Path, format: Format, precision: Precision, checkpoint: Checkpoint) -> Artifact:
@@ -268,18 +278,23 @@ def _artifact(root: Path, path: Path, format: Format, precision: Precision, chec
     )
 
 
-def _write_golden(folder: Path, reference: TorchRuntime) -> dict[str, str]:
-    """Write inputs as PNG and the checkpoint's outputs for them, for the phones' own tests."""
+def _write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recipes: Mapping[Precision, Path]) -> None:
+    """Write inputs as PNG, and the outputs that PyTorch gives in float32 and in every quantized precision.
+
+    Phones' own tests, and the benchmark on any target, compare with them.
+    """
     from PIL import Image
 
     pixels = generated_pixels(GOLDEN_COUNT, GOLDEN_SEED)
-    outputs = reference.run(pixels)
+    with pool() as threads:
+        jobs = {p: threads.submit(isolated, run_quantized, checkpoint, path, pixels) for p, path in recipes.items()}
+        found = {Precision.FP32: reference.run(pixels)} | {precision: job.result() for precision, job in jobs.items()}
     folder.mkdir()
     for index, one in enumerate(pixels):
         Image.fromarray(one).save(folder / f"{index:02}.png")
-    rows = {f"{index:02}.png": _row(outputs, index) for index in range(len(pixels))}
-    (folder / "expected.json").write_text(json.dumps(rows, indent=1) + "\n")
-    return {path.name: digest(path) for path in sorted(folder.iterdir())}
+    for precision, outputs in found.items():
+        rows = {f"{index:02}.png": _row(outputs, index) for index in range(len(pixels))}
+        (folder / golden_name(precision)).write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def _row(outputs: Outputs, index: int) -> dict[str, object]:

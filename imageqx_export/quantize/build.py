@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def captured(
     network: ImageQX, recipe: Recipe, *, layout: Layout = "NHWC", batch: int | None = 1
 ) -> GraphModule:  # fmt: skip
-    """Return the float graph that a recipe quantizes: rewritten, biases shifted and as float16.
+    """Return the float graph that a recipe quantizes: rewritten, and biases as float16.
 
     A bias that becomes int32 is rounded to float16 first, as Core ML's float16 convolutions hold it, so that every
     format has the same integers. It moves by 2⁻¹² of itself at most, a 30th of an output's step.
@@ -29,7 +29,7 @@ def captured(
         layout: As for :func:`capture`.
         batch: Likewise.
     """
-    program = capture(network, layout, batch, recipe.rewrites, recipe.bias_shifts)
+    program = capture(network, layout, batch, recipe.rewrites)
     nodes, int8 = tensors(program), {row.tensor for row in recipe.activations}
     for row in recipe.weights:
         inputs = nodes[row.tensor].all_input_nodes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,54 +100,26 @@ def observe(
     return {name: Histogram(*ends[name], counts[name].numpy().astype(np.int64)) for name in ends}
 
 
-def extremes(
-    program: GraphModule, pixels: Pixels, names: Container[str], *, progress: Progress = silent
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return the smallest and the largest value of each channel of the named tensors, float32 [C] each.
-
-    Args:
-        program: A captured graph for any batch, NHWC.
-        pixels: uint8 [N,224,224,3].
-        names: Tensors [N,C,H,W].
-        progress: Opens a bar.
-    """
-    found: dict[str, tuple[Tensor, Tensor]] = {}
-
-    def watch(name: str, value: Tensor) -> None:
-        if name not in names:
-            return
-        low, high = value.amin((0, 2, 3)), value.amax((0, 2, 3))
-        known = found.get(name, (low, high))
-        found[name] = torch.minimum(low, known[0]), torch.maximum(high, known[1])
-
-    _show(program, watch, pixels, "the largest value of each channel", progress)
-    return found
-
-
 def kept(
-    program: GraphModule, pixels: Pixels, names: Iterable[str], *, progress: Progress = silent
+    program: GraphModule, pixels: Pixels, what: Mapping[str, Callable[[Tensor], Tensor]], *, progress: Progress = silent
 ) -> dict[str, Tensor]:
-    """Return the named tensors whole, one row an image.
+    """Return what is kept of named tensors, one row an image.
 
     Args:
         program: A captured graph for any batch, NHWC.
         pixels: uint8 [N,224,224,3].
-        names: Of small tensors.
+        what: Per tensor, what of it: gets [N,C,H,W], returns [N,…].
         progress: Opens a bar.
     """
-    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    found: dict[str, list[Tensor]] = {name: [] for name in what}
 
     def watch(name: str, value: Tensor) -> None:
-        if name in found:
-            found[name].append(value)
+        if name in what:
+            found[name].append(what[name](value))
 
-    _show(program, watch, pixels, "what varies between photos", progress)
-    return {name: torch.cat(values) for name, values in found.items()}
-
-
-def _show(program: GraphModule, watch: Watch, pixels: Pixels, what: str, progress: Progress) -> None:
     run = Watched(program, watch)
-    with torch.inference_mode(), progress(what, -(-len(pixels) // BATCH)) as advance:
+    with torch.inference_mode(), progress("what varies between photos", -(-len(pixels) // BATCH)) as advance:
         for batch in batches(pixels):
             run.run(batch)
             advance()
+    return {name: torch.cat(values) for name, values in found.items()}

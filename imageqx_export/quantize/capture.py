@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,7 +48,6 @@ def capture(
     layout: Layout = "NHWC",
     batch: int | None = 1,
     rewrites: Rewrites = NOTHING,
-    biases: Mapping[str, tuple[float, ...]] | None = None,
 ) -> GraphModule:
     """Capture ``network`` as a graph of aten operations: BatchNorm and normalisation folded, SiLU spelt out.
 
@@ -58,7 +56,6 @@ def capture(
         layout: ``"NHWC"`` for uint8 [N,224,224,3], ``"NCHW"`` for float32 [N,3,224,224] in 0…255.
         batch: N, or None for any.
         rewrites: What is changed before: see :func:`equalise` and :func:`fold_excitations`.
-        biases: What is added to operations' biases, per operation, or None.
 
     Returns:
         A graph that maps pixels to quality, explanations and attention. Each node's ``meta["tensor"]`` is its name
@@ -72,22 +69,7 @@ def capture(
     shape = (PIXELS, PIXELS, 3) if layout == "NHWC" else (3, PIXELS, PIXELS)
     # Two: torch.export takes a size of one for a constant.
     example = torch.zeros(2 if batch is None else batch, *shape, dtype=torch.uint8)
-    program = traced(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
-    for name, value in shifted_biases(program, biases or {}).items():
-        program.get_parameter(name).data = value
-    return program
-
-
-def shifted_biases(program: GraphModule, shifts: Mapping[str, tuple[float, ...]]) -> dict[str, Tensor]:
-    """Return biases with something added, by their name in a captured graph.
-
-    Args:
-        program: A captured graph; not changed.
-        shifts: Per operation, what is added, one an output channel.
-    """
-    nodes = tensors(program)
-    names = {name: str(nodes[name].args[2].target) for name in shifts}  # type: ignore[union-attr]
-    return {names[name]: program.get_parameter(names[name]).detach() + torch.tensor(s) for name, s in shifts.items()}
+    return traced(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
 
 
 def traced(module: nn.Module, example: Tensor, *, any_batch: bool) -> GraphModule:

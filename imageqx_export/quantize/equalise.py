@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from imageqx_export.artifact import Preprocessing
+from imageqx_export.quantize.blocks import blocks
 from imageqx_export.quantize.recipe import ChannelScales
 
 if TYPE_CHECKING:
@@ -61,21 +62,16 @@ class Place(NamedTuple):
 
 def places(graph: PhoneGraph) -> Iterator[Place]:
     """Yield every SiLU that follows a convolution of the backbone, but those inside squeeze-and-excite."""
-    stages = [(f"early.stages.{i}", stage) for i, stage in enumerate(graph.early.stages)]
-    stages += [(f"late.{i}", stage) for i, stage in enumerate(graph.late)]
-    stem: Any = stages[0][1]
-    first: Any = stages[1][1]
+    stem: Any = graph.early.stages[0]
     width = Preprocessing().width // stem[0].stride[1]
-    yield Place("early.stages.0.1", stem, stem[0], (first[0].block[0][0],), width)
-    for path, stage in stages[1:-1]:
-        for index, block in enumerate(stage.children()):
-            parts: list[Any] = list(block.block)  # type: ignore[arg-type]
-            for position, part in enumerate(parts[:-2]):
-                following = parts[position + 1]
-                width //= part[0].stride[1]
-                last = position == len(parts) - 3
-                after = (following.fc1, parts[-1][0]) if last else (following[0],)
-                yield Place(f"{path}.{index}.block.{position}.1", part, part[0], after, width)
+    yield Place("early.stages.0.1", stem, stem[0], (next(blocks(graph)).parts[0][0],), width)
+    for path, parts in blocks(graph):
+        for position, part in enumerate(parts[:-2]):
+            following = parts[position + 1]
+            width //= part[0].stride[1]
+            last = position == len(parts) - 3
+            after = (following.fc1, parts[-1][0]) if last else (following[0],)
+            yield Place(f"{path}.{position}.1", part, part[0], after, width)
 
 
 def channel_scales(largest: Tensor) -> list[float]:

@@ -11,18 +11,17 @@ Source: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018; its study of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from imageqx_export.quantize.blocks import blocks
+from imageqx_export.quantize.ranges import SIGMOID_STEP
 from imageqx_export.quantize.recipe import ConstantExcitation
 
 if TYPE_CHECKING:
     from imageqx_export.export.graph import PhoneGraph
-
-STEP = 1 / 256
-"""That of a sigmoid's int8 tensor."""
 
 
 def excitation_name(path: str) -> str:
@@ -36,12 +35,8 @@ def excitation_name(path: str) -> str:
 
 def squeezes(graph: PhoneGraph) -> Iterator[tuple[str, nn.Conv2d]]:
     """Yield the path of every squeeze-and-excitation block, and the convolution that follows it."""
-    stages = [(f"early.stages.{i}", stage) for i, stage in enumerate(graph.early.stages)][1:]
-    stages += [(f"late.{i}", stage) for i, stage in enumerate(graph.late)][:-1]
-    for path, stage in stages:
-        for index, block in enumerate(stage.children()):
-            parts: list[Any] = list(block.block)  # type: ignore[arg-type]
-            yield f"{path}.{index}.block.{len(parts) - 2}", parts[-1][0]
+    for path, parts in blocks(graph):
+        yield f"{path}.{len(parts) - 2}", parts[-1][0]
 
 
 def constant_excitation(path: str, seen: Tensor, steps: float) -> ConstantExcitation | None:
@@ -53,10 +48,12 @@ def constant_excitation(path: str, seen: Tensor, steps: float) -> ConstantExcita
         steps: How much it may vary, in steps of int8: the standard deviation between photos, its root mean square over
             the channels.
     """
-    if float(seen.var(0).mean().sqrt()) >= steps * STEP:
+    if float(seen.var(0).mean().sqrt()) >= steps * SIGMOID_STEP:
         return None
     # Half a step at least, so that dividing by it can undo it.
-    return ConstantExcitation(module=path, values=tuple(float(value) for value in seen.mean(0).clamp(min=STEP / 2)))
+    return ConstantExcitation(
+        module=path, values=tuple(float(value) for value in seen.mean(0).clamp(min=SIGMOID_STEP / 2))
+    )
 
 
 def fold_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation]) -> None:
@@ -73,16 +70,13 @@ def fold_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation]) -> N
         setattr(graph.get_submodule(parent), name, nn.Identity())
 
 
-def scale_by_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation], *, inverse: bool = False) -> None:
+def scale_by_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation]) -> None:
     """Multiply the weights behind squeeze-and-excitation blocks by constants, in place.
 
     Args:
         graph: With BatchNorm folded.
-        rows: Which blocks, and the constants.
-        inverse: Whether to divide instead.
+        rows: Which blocks, and the constants; their reciprocals undo it.
     """
     following = dict(squeezes(graph))
     for row in rows:
-        values = torch.tensor(row.values)[None, :, None, None]
-        weight = following[row.module].weight
-        weight.data = weight.data / values if inverse else weight.data * values
+        following[row.module].weight.data *= torch.tensor(row.values)[None, :, None, None]

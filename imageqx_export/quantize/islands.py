@@ -29,7 +29,6 @@ def with_floats(program: GraphModule, recipe: Recipe, reasons: Mapping[str, str]
         update={
             "weights": tuple(row for row in recipe.weights if row.tensor not in reasons),
             "activations": tuple(row for row in recipe.activations if row.tensor in kept),
-            "biases": tuple(row for row in recipe.biases if row.tensor not in reasons),
             "floats": (*recipe.floats, *(FloatOperation(tensor=name, reason=why) for name, why in reasons.items())),
         }
     )

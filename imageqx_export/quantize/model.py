@@ -50,9 +50,9 @@ class QuantizedModel:
         Raises:
             ConversionError: A recipe with int8 weights alone changes more than them, which no exporter would follow.
         """
-        if self.precision is Precision.W8 and (any(self.recipe.rewrites) or self.recipe.biases):
+        if self.precision is Precision.W8 and any(self.recipe.rewrites):
             raise ConversionError(
-                "a recipe that rewrites the network or shifts biases has no weights of the float network",
+                "a recipe that rewrites the network has no weights of the float network",
                 expected="w8 with weights alone", got=self.recipe.precision, remedy="imageqx quantize --precision w8",
             )  # fmt: skip
         return integer_weights(self._program(1), self.recipe)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,7 @@ from torch import Tensor
 from imageqx_export.errors import DatasetError
 from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.progress import Progress, silent
-from imageqx_export.quantize.bias import corrected
-from imageqx_export.quantize.calibrate import extremes, kept, observe
+from imageqx_export.quantize.calibrate import kept, observe
 from imageqx_export.quantize.capture import HAS_WEIGHT, capture, kind_of, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
 from imageqx_export.quantize.excitation import constant_excitation, excitation_name, squeezes
@@ -25,7 +24,6 @@ from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
     ChannelScales,
-    ConstantExcitation,
     FloatOperation,
     Recipe,
     Rewrites,
@@ -66,32 +64,20 @@ VARYING = 3.0
 NARROWED, NARROWED_ON = 16, 40
 
 
-def w8_recipe(
-    network: ImageQX,
-    checkpoint_sha256: str,
-    pixels: Pixels | None = None,
-    source: str = "",
-    *,
-    progress: Progress = silent,
-) -> Recipe:
+def w8_recipe(network: ImageQX, checkpoint_sha256: str) -> Recipe:
     """Return the recipe with int8 weights alone.
 
     Args:
         network: The trained network, eval mode.
         checkpoint_sha256: Of its file.
-        pixels: Images to correct biases by, uint8 [N,224,224,3]; None to leave biases as they are.
-        source: Where they come from, in words.
-        progress: Opens a bar.
     """
     program = capture(network, batch=None)
-    recipe = Recipe(
+    return Recipe(
         precision="w8",
         checkpoint_sha256=checkpoint_sha256,
-        calibration=None if pixels is None else _calibration(pixels, source),
         weights=tuple(row for row in _weights(program, WEIGHTS) if not _is_early(row.tensor)),
         floats=_early(program) + _heads(program),
     )
-    return recipe if pixels is None else corrected(program, recipe, pixels, progress=progress)
 
 
 def w8a8_recipe(
@@ -147,37 +133,34 @@ def rewritten(
     graph = PhoneGraph(network, "NHWC")
     silus = [place.path for place in places(graph)][:rescaled]
     blocks = [path for path, _ in squeezes(graph)] if varying else []
-    program = capture(network, batch=None)
+    wanted: dict[str, Callable[[Tensor], Tensor]] = {excitation_name(path): _whole for path in blocks}
+    for path in silus:
+        wanted |= {_conv_before(path): _lowest, f"{path}:mul": _highest}
+    seen = kept(capture(network, batch=None), pixels, wanted, progress=progress) if wanted else {}
+    constant = (constant_excitation(path, seen[excitation_name(path)], varying) for path in blocks)
     return Rewrites(
-        _rescaled_channels(program, silus, pixels, progress),
-        _constant_excitations(program, blocks, pixels, varying, progress),
+        tuple(_rescaled_channels(path, seen) for path in silus), tuple(row for row in constant if row is not None)
     )
 
 
-def _rescaled_channels(
-    program: GraphModule, paths: Iterable[str], pixels: Pixels, progress: Progress
-) -> tuple[ChannelScales, ...]:
-    """Return what SiLUs' channels are divided by, so that all come near the range of the largest."""
-    names = {path: (_conv_before(path), f"{path}:mul") for path in paths}
-    wanted = {name for pair in names.values() for name in pair}
-    seen = extremes(program, pixels, wanted, progress=progress) if names else {}
-    found = []
-    for path, (before, after) in names.items():
-        # What counts is how large the product gets, and how far below 0 its argument still matters.
-        below = (-seen[before][0]).clamp(0, NOTHING)
-        scales = tuple(channel_scales(torch.maximum(seen[after][1], below)))
-        found.append(ChannelScales(module=path, scales=scales))
-    return tuple(found)
+def _whole(value: Tensor) -> Tensor:
+    return value.flatten(1)
 
 
-def _constant_excitations(
-    program: GraphModule, paths: Iterable[str], pixels: Pixels, varying: float, progress: Progress
-) -> tuple[ConstantExcitation, ...]:
-    """Return the squeeze-and-excitation blocks whose excitations hardly vary, with their means."""
-    names = {path: excitation_name(path) for path in paths}
-    seen = kept(program, pixels, names.values(), progress=progress) if names else {}
-    found = (constant_excitation(path, seen[name].flatten(1), varying) for path, name in names.items())
-    return tuple(row for row in found if row is not None)
+def _lowest(value: Tensor) -> Tensor:
+    return value.amin((2, 3))
+
+
+def _highest(value: Tensor) -> Tensor:
+    return value.amax((2, 3))
+
+
+def _rescaled_channels(silu: str, seen: Mapping[str, Tensor]) -> ChannelScales:
+    """Return what a SiLU's channels are divided by, so that all come near the range of the largest."""
+    # What counts is how large the product gets, and how far below 0 its argument still matters.
+    below = (-seen[_conv_before(silu)].amin(0)).clamp(0, NOTHING)
+    scales = channel_scales(torch.maximum(seen[f"{silu}:mul"].amax(0), below))
+    return ChannelScales(module=silu, scales=tuple(scales))
 
 
 @dataclass(frozen=True)

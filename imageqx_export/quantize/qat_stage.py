@@ -19,9 +19,10 @@ from imageqx_export.data.recipes import plan
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
+from imageqx_export.processes import quiet
 from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, accuracy, problems
-from imageqx_export.quantize.capture import capture, shifted_biases, tensors
+from imageqx_export.quantize.capture import capture, tensors
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.qat import Student, moved, student
 from imageqx_export.quantize.qat_loop import Lesson, QatConfig, Report, learn
@@ -193,15 +194,12 @@ def _learnt(
         validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=progress)
         gathering = TrainingConfig(seed=config.seed, painted=config.painted)
         data = training_data(gathering, sources, folder, validation, progress=progress)
-        program = copy.deepcopy(start)
-        for name, value in shifted_biases(program, recipe.bias_shifts).items():
-            program.get_parameter(name).data = value
-        who = student(program, recipe)
-        moved(who.graph, here.device)
-        lesson = Lesson(
-            who, moved(copy.deepcopy(teacher), here.device), _batches(config, data, here.device),
-            torch.from_numpy(validation.pixels), data.digest(),
-        )  # fmt: skip
+        with quiet():  # torch and torchao warn of their own insides
+            program, wise = copy.deepcopy(start), moved(copy.deepcopy(teacher), here.device)
+            who = student(program, recipe)
+            moved(who.graph, here.device)
+        batches, photos = _batches(config, data, here.device), torch.from_numpy(validation.pixels)
+        lesson = Lesson(who, wise, batches, photos, data.digest())
         written = recipe
 
         def keep(units: list[Tensor], history: list[dict[str, Any]]) -> None:

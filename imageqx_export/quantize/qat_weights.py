@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from imageqx_export.artifact import Checkpoint, digest
@@ -83,7 +82,7 @@ def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor
 
     Args:
         network: The float network.
-        recipe: Says what is rewritten, and which biases are shifted, in the graph that learnt.
+        recipe: Says what is rewritten in the graph that learnt.
         parameters: Of that graph, by their name in it; weights lie on their int8 grid.
     """
     graph = PhoneGraph(network, "NHWC")
@@ -91,11 +90,11 @@ def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor
     scale_by_excitations(graph, recipe.excitations)
     entry = read_pixels(graph)
     own = dict(graph.named_parameters())
-    shifts = {f"{name.removesuffix(':conv')}.bias": torch.tensor(row) for name, row in recipe.bias_shifts.items()}
     for name, value in parameters.items():
-        own[name].data = value.detach().cpu() - shifts.get(name, 0)
+        own[name].data = value.detach().cpu().clone()
     entry.restore()
-    scale_by_excitations(graph, recipe.excitations, inverse=True)
+    constants = [row.model_copy(update={"values": tuple(1 / v for v in row.values)}) for row in recipe.excitations]
+    scale_by_excitations(graph, constants)
     equalise(graph, [row.model_copy(update={"scales": tuple(1 / s for s in row.scales)}) for row in recipe.channels])
     made = copy.deepcopy(network)
     for name in parameters:

@@ -14,7 +14,7 @@ from imageqx_export.quantize.entry import PIXEL_STEP
 from imageqx_export.quantize.observers import LEVELS, SHRINKS, Range
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, WeightScales
 
-SIGMOID = (1 / LEVELS, ACTIVATION_LEVELS[0])
+SIGMOID_STEP = 1 / LEVELS
 SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
 
 
@@ -36,7 +36,7 @@ def activation_scale(tensor: str, within: Range, observer: str) -> ActivationSca
 
 def sigmoid_scale(tensor: str) -> ActivationScale:
     """Return sigmoid's own scale, 1/256 from zero point −128: TFLite's specification fixes it for LOGISTIC."""
-    return ActivationScale(tensor=tensor, scale=SIGMOID[0], zero_point=SIGMOID[1], observer="fixed")
+    return ActivationScale(tensor=tensor, scale=SIGMOID_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
 
 
 def pixel_scale(tensor: str) -> ActivationScale:

@@ -82,18 +82,6 @@ class Rewrites(NamedTuple):
     excitations: tuple[ConstantExcitation, ...] = ()
 
 
-class BiasShifts(_Frozen):
-    """Say what is added to one operation's bias, so that its outputs' means are the float network's.
-
-    Args:
-        tensor: The operation's name.
-        shifts: One an output channel.
-    """
-
-    tensor: str
-    shifts: tuple[float, ...]
-
-
 class FloatOperation(_Frozen):
     """Name an operation that stays float32, and why."""
 
@@ -136,12 +124,11 @@ class Recipe(_Frozen):
         schema_version: Of this record.
         precision: ``w8`` (int8 weights, float activations) or ``w8a8`` (int8 activations too).
         checkpoint_sha256: Of the weights that it is for.
-        calibration: Which images ranges and bias shifts come from; None where there was none.
+        calibration: Which images ranges come from; None where there was none.
         channels: Which SiLUs' channels are rescaled; the float network is the same.
         excitations: Which squeeze-and-excitation blocks are constants that the next convolution's weight takes in.
         weights: Every operation with an int8 weight, in the graph's order.
         activations: Every tensor that is held as int8, likewise; empty for ``w8``.
-        biases: What is added to biases; those that are not named stay.
         floats: Every operation that stays float32, and why.
         finetuned: Which weights are quantized in the place of the checkpoint's; None for the checkpoint's own.
     """
@@ -154,7 +141,6 @@ class Recipe(_Frozen):
     excitations: tuple[ConstantExcitation, ...] = ()
     weights: tuple[WeightScales, ...]
     activations: tuple[ActivationScale, ...] = ()
-    biases: tuple[BiasShifts, ...] = ()
     floats: tuple[FloatOperation, ...] = ()
     finetuned: FineTuned | None = None
 
@@ -163,16 +149,11 @@ class Recipe(_Frozen):
         """What is changed in the float network before anything is rounded."""
         return Rewrites(self.channels, self.excitations)
 
-    @property
-    def bias_shifts(self) -> dict[str, tuple[float, ...]]:
-        """Per operation, what is added to its bias."""
-        return {row.tensor: row.shifts for row in self.biases}
-
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         if (self.precision == "w8a8") != bool(self.activations):
             raise ValueError(f"{self.precision} with {len(self.activations)} int8 activations")
-        for field in ("weights", "activations", "biases", "floats"):
+        for field in ("weights", "activations", "floats"):
             names = [row.tensor for row in getattr(self, field)]
             if len(set(names)) != len(names):
                 raise ValueError(f"{field} names a tensor twice")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.calibrate import BATCH, Watch, Watched, batches
-from imageqx_export.quantize.capture import shifted_biases, tensors
+from imageqx_export.quantize.capture import tensors
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe, WeightScales
 from imageqx_export.runtimes import Outputs, Pixels
 
@@ -57,12 +57,12 @@ def joined(rows: list[tuple[Tensor, ...]]) -> Outputs:
 def rounding(
     program: GraphModule, recipe: Recipe | None, only: Iterable[str] | None = None
 ) -> tuple[Watch, dict[str, Tensor]]:
-    """Return what rounds a recipe's activations, and its rounded weights and shifted biases by their name in the graph.
+    """Return what rounds a recipe's activations, and its rounded weights by their name in the graph.
 
     Args:
         program: The captured float graph.
         recipe: What to round; None for nothing.
-        only: As for :func:`simulate`; then no bias is shifted, as shifts make up for all that is rounded together.
+        only: As for :func:`simulate`.
     """
     chosen = None if only is None else set(only)
     rows = () if recipe is None else recipe.activations
@@ -73,8 +73,6 @@ def rounding(
         return rounded_activation(value, scales[name]) if name in scales else None
 
     parameters = rounded_weights(program, [row for row in weights if chosen is None or row.tensor in chosen])
-    if recipe is not None and chosen is None:
-        parameters |= shifted_biases(program, recipe.bias_shifts)
     return watch, parameters
 
 

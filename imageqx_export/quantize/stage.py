@@ -44,7 +44,6 @@ def make_recipe(
     from imageqx_export.quantize.plan import w8_recipe, w8a8_recipe
 
     if precision == "w8":
-        # Shifted biases would bring reasons nearer (bias.py), and labels not; converters keep the float network's.
         return w8_recipe(network, checkpoint_sha256)
     return w8a8_recipe(network, checkpoint_sha256, pixels, source, progress=progress)
 

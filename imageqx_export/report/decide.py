@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from imageqx_export.bench.protocol import BenchRun
 from imageqx_export.budgets import size_limit
-from imageqx_export.parity import QUANTIZED, TOLERANCES, ParityReport
+from imageqx_export.parity import TOLERANCES, ParityReport
 from imageqx_export.report.comparable import Found, incomparable, like, missing
 from imageqx_export.report.said import FILES, Say, share, signed
 from imageqx_export.report.sides import Side
@@ -132,10 +132,6 @@ def _target_parity(artifact: str, target: str, after: Sequence[Found]) -> Decisi
     if m is None or m.max_error is None:
         reason = "this target's outputs were not compared"
         return Say(artifact, target, Quantity.PARITY, "max |Δ|")(Verdict.UNAVAILABLE, reason)
-    if m.precision in QUANTIZED and math.isfinite(m.max_error):
-        # The golden outputs are the float network's, from which quantization alone may be further away.
-        reason = f"max |Δ| {m.max_error:.1e} from the float network, quantization included: there is no limit for that"
-        return Say(artifact, target, Quantity.PARITY, "max |Δ|", None, m.max_error)(Verdict.UNAVAILABLE, reason)
     error, limit = m.max_error, TOLERANCES[m.precision].max_abs
     say = Say(artifact, target, Quantity.PARITY, "max |Δ|", None, error if math.isfinite(error) else None)
     reason = f"max |Δ| {error:.1e} on this target; at most {limit:.0e} is allowed"

@@ -29,7 +29,7 @@ def quantized(result: Quantized, *, as_json: bool) -> None:
             f"{request.out}: {request.precision} against fp32 on {result.accuracy.photos:,} photos ({result.source})"
         )
         out.print(escape(title), highlight=False, soft_wrap=True)
-        out.print(_losses(result.accuracy, BUDGETS[request.precision]))
+        out.print(losses(result.accuracy, BUDGETS[request.precision]))
         out.print(_kept(result))
     if result.analysis is not None:
         found = result.analysis.search
@@ -44,7 +44,8 @@ def quantized(result: Quantized, *, as_json: bool) -> None:
         note(f"over the budget: {problem}")
 
 
-def _losses(found: Accuracy, budget: Budget) -> Table:
+def losses(found: Accuracy, budget: Budget) -> Table:
+    """Return what a network's answers cost, a row a budget."""
     table = Table()
     for name in ("", "loss, points", "95 % interval", "budget"):
         table.add_column(name, justify="right" if name else "left")

@@ -33,13 +33,13 @@ def test_a_twin_is_the_artifact_with_another_input(exported: Path, tmp_path: Pat
     assert specification(twin / PROGRAM) == 7
 
 
-@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
+@pytest.mark.parametrize("precision", list(Precision))
 def test_a_twin_answers_as_pytorch_does(exported: Path, tmp_path: Path, precision: Precision) -> None:
     twin = write_twin(exported / f"imageqx_{precision}.mlpackage", tmp_path / "twin.mlpackage")
     pixels = golden_pixels(exported)[7]
     outputs = mil.evaluate(twin, {"image": planes(pixels)})
     swapped = mil.evaluate(twin, {"image": planes(pixels[..., ::-1])})
-    for name, expected in golden_outputs(exported).items():
+    for name, expected in golden_outputs(exported, precision).items():
         assert np.abs(outputs[name][0] - expected[7]).max() <= TOLERANCES[precision].max_abs
     assert np.abs(swapped["quality"][0] - outputs["quality"][0]).max() > 1e-3  # the order of the colours matters
 

@@ -15,7 +15,7 @@ from imageqx_export.networks.imageqx_spec import spec
 from imageqx_export.quantize.entry import ENTRY, PIXEL_STEP
 from imageqx_export.quantize.plan import w8_recipe
 from imageqx_export.quantize.ranges import pixel_scale
-from imageqx_export.quantize.recipe import ActivationScale, BiasShifts, Recipe
+from imageqx_export.quantize.recipe import ActivationScale, Recipe
 from imageqx_export.quantize.stage import write_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
@@ -81,7 +81,6 @@ def test_a_stale_one_beside_the_checkpoint_is_passed_over_and_said(
             lambda r: r.model_copy(update={"weights": (r.weights[0].model_copy(update={"scales": (1.0,)}),)}),
             "with 1 channels",
         ),
-        (lambda r: r.model_copy(update={"biases": (BiasShifts(tensor="no:conv", shifts=(0.1,)),)}), "no:conv"),
     ],
 )  # fmt: skip
 def test_a_named_recipe_for_something_else_is_refused(

@@ -111,7 +111,8 @@ def test_dividing_undoes_multiplying(network: ImageQX, rows: tuple[ConstantExcit
     scale_by_excitations(graph, rows)
     changed = [name for name, value in graph.state_dict().items() if not torch.equal(value, before[name])]
     assert changed == ["early.stages.1.0.block.2.0.weight", "late.2.1.block.3.0.weight"]
-    scale_by_excitations(graph, rows, inverse=True)
+    inverse = [row.model_copy(update={"values": tuple(1 / value for value in row.values)}) for row in rows]
+    scale_by_excitations(graph, inverse)
     torch.testing.assert_close(graph.state_dict(), before, rtol=1e-6, atol=0)
 
 

@@ -13,7 +13,7 @@ from imageqx_export.export.graph import Layout, PhoneGraph
 from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.build import build, captured
-from imageqx_export.quantize.calibrate import extremes, observe
+from imageqx_export.quantize.calibrate import kept, observe
 from imageqx_export.quantize.capture import capture, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
 from imageqx_export.quantize.model import QuantizedModel
@@ -84,7 +84,7 @@ def test_rescaled_channels_change_nothing_and_have_one_range(network: ImageQX, p
     names = [f"{row.module}:mul" for row in recipe.channels]
 
     def spread(program: torch.fx.GraphModule, name: str) -> float:
-        high = extremes(program, pixels, {name})[name][1]
+        high = kept(program, pixels, {name: lambda v: v.amax((2, 3))})[name].amax(0)
         return float(high.max() / high.median())
 
     # The gated SiLU's product is named after the one in front of the sigmoid.
@@ -140,9 +140,10 @@ def test_too_few_images_are_refused(network: ImageQX, pixels: Pixels) -> None:
 def test_observed_ranges_are_the_tensors_own(network: ImageQX, pixels: Pixels) -> None:
     program = capture(network, batch=None)
     seen = observe(program, pixels)
-    low, high = extremes(program, pixels, {"early.stages.0.0:conv"})["early.stages.0.0:conv"]
-    row = seen["early.stages.0.0:conv"]
-    assert (row.low, row.high) == (float(low.min()), float(high.max()))
+    name = "early.stages.0.0:conv"
+    values = kept(program, pixels, {name: lambda v: v.flatten(1)})[name]
+    row = seen[name]
+    assert (row.low, row.high) == (float(values.min()), float(values.max()))
     assert row.counts.sum() == len(pixels) * 32 * 112 * 112
 
 

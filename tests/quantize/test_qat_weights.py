@@ -19,7 +19,7 @@ from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise, places
 from imageqx_export.quantize.excitation import fold_excitations
 from imageqx_export.quantize.qat_weights import fine_tuned, network_for, write_fine_tuned
-from imageqx_export.quantize.recipe import BiasShifts, ChannelScales, ConstantExcitation, FineTuned, Recipe
+from imageqx_export.quantize.recipe import ChannelScales, ConstantExcitation, FineTuned, Recipe
 
 LEARNT = (
     "early.stages.0.0",
@@ -29,7 +29,6 @@ LEARNT = (
     "late.3.0.block.2.fc2",
     "late.4.0",
 )
-SHIFTED = "late.4.0"
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +58,16 @@ def recipe(*, rescaled: bool) -> Recipe:
         return plain
     channels = ChannelScales(module="early.stages.0.1", scales=tuple(float(s) for s in np.linspace(0.1, 1, 32)))
     constant = ConstantExcitation(module="late.0.1.block.2", values=tuple(float(v) for v in np.linspace(0.1, 0.9, 480)))
-    biases = BiasShifts(tensor=f"{SHIFTED}:conv", shifts=(0.25,) * 1280)
-    return plain.model_copy(update={"channels": (channels,), "excitations": (constant,), "biases": (biases,)})
+    return plain.model_copy(update={"channels": (channels,), "excitations": (constant,)})
 
 
 def parameters(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
-    """Return the folded, rescaled, shifted graph's parameters: what a student's graph would hold."""
+    """Return the folded, rescaled graph's parameters: what a student's graph would hold."""
     graph = PhoneGraph(network, "NHWC")
     equalise(graph, wanted.channels)
     fold_excitations(graph, wanted.excitations)
     read_pixels(graph)
-    own = {name: value.detach().clone() for name, value in graph.named_parameters()}
-    for name, shifts in wanted.bias_shifts.items():
-        own[f"{name.removesuffix(':conv')}.bias"] += torch.tensor(shifts)
-    return own
+    return {name: value.detach().clone() for name, value in graph.named_parameters()}
 
 
 def taught(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
@@ -99,7 +94,7 @@ def test_what_was_learnt_is_folded_back_to_the_bit(network: ImageQX) -> None:
     assert not any(torch.equal(before[name], value) for name, value in learnt.items())
 
 
-def test_rescaled_and_shifted_it_comes_back_too(network: ImageQX) -> None:
+def test_rescaled_it_comes_back_too(network: ImageQX) -> None:
     wanted = recipe(rescaled=True)
     assert wanted.channels[0].module in {place.path for place in places(PhoneGraph(network, "NHWC"))}
     learnt = taught(network, wanted)

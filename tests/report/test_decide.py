@@ -259,7 +259,8 @@ def test_unavailable_is_no_pass() -> None:
         (float("nan"), Precision.FP32, Verdict.REGRESSION),
         (float("inf"), Precision.FP32, Verdict.REGRESSION),
         (None, Precision.FP32, Verdict.UNAVAILABLE),
-        (2e-2, Precision.W8, Verdict.UNAVAILABLE),
+        (9e-3, Precision.W8A8, Verdict.OK),
+        (1.1e-2, Precision.W8, Verdict.REGRESSION),
         (float("nan"), Precision.W8, Verdict.REGRESSION),
     ],
 )

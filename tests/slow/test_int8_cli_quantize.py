@@ -46,7 +46,6 @@ def test_w8_is_written_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert recipe.checkpoint_sha256 == digest(CHECKPOINT) and not recipe.activations
     assert body["int8_weights"] == len(recipe.weights) == 81 - 25  # the early stages stay float
     assert recipe.weights == shipped.weights, "make it anew: imageqx quantize --precision w8"
-    assert [row.tensor for row in recipe.biases] == [row.tensor for row in shipped.biases]
 
 
 def test_the_shipped_recipes_are_the_shipped_checkpoints() -> None:

@@ -110,7 +110,7 @@ def test_it_writes_weights_and_the_recipe_that_names_them(whole: FineTuning, che
 
 def integers(network: ImageQX, recipe: Recipe) -> dict[str, NDArray[np.float64]]:
     """Return weights as they are exported, in steps: whole numbers are on the grid."""
-    program = capture(network, rewrites=recipe.rewrites, biases=recipe.bias_shifts)
+    program = capture(network, rewrites=recipe.rewrites)
     own, found = dict(program.named_parameters()), {}
     for row in recipe.weights:
         value = own[str(tensors(program)[row.tensor].args[1].target)].detach().numpy()  # type: ignore[union-attr]
