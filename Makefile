@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb test-report \
-	lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train clean
+	lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -125,6 +125,12 @@ train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 		--out models/first/imageqx.safetensors $(if $(PHOTOS),--photos $(PHOTOS))
 	$(BIN)/imageqx train --init "models/first/imageqx.seed{seed}.safetensors" --epochs 3 --small-epochs 2 \
 		--small-size 144 --batch-size 16 --learning-rate 5e-4 --ema-decay 0.98 --seeds 5 --retake-budget 0.03 \
+		$(if $(PHOTOS),--photos $(PHOTOS))
+
+quantize: $(STAMP) ## Make the shipped recipes again, and fine-tune w8a8's weights; PHOTOS=DIR adds photos
+	$(BIN)/imageqx quantize --precision w8
+	-$(BIN)/imageqx quantize --precision w8a8 --out build/w8a8.json  # exits 1 over the budget: not fine-tuned yet
+	$(BIN)/imageqx train --qat --recipe build/w8a8.json --out models/imageqx.w8a8.json --epochs 8 --learning-rate 0.003 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 
 clean: ## Delete the environment, the artifacts and the caches
