@@ -11,10 +11,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from imageqx_export.artifact import digest
+from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data import held_out
 from imageqx_export.errors import ImageQXError
 from imageqx_export.quantize import images
+from imageqx_export.quantize.equalise import GATE_STEP
+from imageqx_export.quantize.images import calibration_images
+from imageqx_export.quantize.plan import rewritten
 from imageqx_export.quantize.stage import read_recipe
 from tests.conftest import CHECKPOINT, Cli
 
@@ -53,6 +57,17 @@ def test_the_shipped_recipes_are_the_shipped_checkpoints() -> None:
     assert w8a8.checkpoint_sha256 == read_recipe(MODELS / "imageqx.w8.json").checkpoint_sha256 == digest(CHECKPOINT)
     assert w8a8.calibration is not None and w8a8.calibration.images >= 256
     assert all(row.reason for row in w8a8.floats)
+
+
+def test_the_shipped_recipe_rewrites_what_this_code_finds() -> None:
+    shipped = read_recipe(MODELS / "imageqx.w8a8.json")
+    found = rewritten(load_checkpoint(CHECKPOINT)[1], calibration_images(None)[0])
+    assert [row.module for row in found.channels] == [row.module for row in shipped.channels]
+    for mine, theirs in zip(found.channels, shipped.channels, strict=True):
+        np.testing.assert_allclose(mine.scales, theirs.scales, atol=GATE_STEP)  # another CPU may round up
+    assert [row.module for row in found.excitations] == [row.module for row in shipped.excitations]
+    for block, constant in zip(found.excitations, shipped.excitations, strict=True):
+        np.testing.assert_allclose(block.values, constant.values, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
