@@ -48,7 +48,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = json.loads((FOLDER / "golden/expected.json").read_text())
     (folder / "golden/expected.json").write_text(json.dumps({name: rows[name] for name in sorted(rows)[:PICTURES]}))
     for format in FORMATS:
-        for precision in (Precision.FP32, Precision.FP16):
+        for precision in (Precision.FP32, Precision.FP16, Precision.W8A8):
             shutil.copy(FOLDER / artifact(format, precision).path, folder)
     return folder
 
@@ -72,6 +72,14 @@ def test_arm_kernels_say_what_pytorch_says(phone: EmulatedTarget, format: Format
     error = phone.max_error(artifact(format, Precision.FP32))
     assert error is not None
     assert 0 < error <= TOLERANCES[Precision.FP32].max_abs
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_integers_are_the_quantized_networks(phone: EmulatedTarget, format: Format) -> None:
+    """With dot products and without: far nearer than a conversion's limit, which float32's answers are not."""
+    error = phone.max_error(artifact(format, Precision.W8A8))
+    assert error is not None
+    assert 0 < error < 1e-5
 
 
 @pytest.mark.parametrize("format", FORMATS)
