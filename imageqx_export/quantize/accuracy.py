@@ -7,6 +7,7 @@ intervals are of the paired difference: photos are resampled, each with both net
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +35,20 @@ class Loss(_Frozen):
 
     Args:
         points: Float network's less quantized network's, in points.
-        interval: Of 95 %, by the paired bootstrap; None where it would have no width.
+        interval: Of 95 %, by the paired bootstrap; None where it would have no width, or was not asked for.
     """
 
     points: float
     interval: Interval | None = None
+
+
+class OfDecisions(NamedTuple):
+    """Hold the part of :class:`Accuracy` that decisions make."""
+
+    quality: Loss
+    explanations: Loss
+    reasons: dict[str, Loss]
+    agreement: float
 
 
 class Accuracy(_Frozen):
@@ -96,6 +106,27 @@ def accuracy(reference: Outputs, quantized: Outputs, photos: LabelledPhotos, spe
         photos: N ≥ 1, with the truth.
         spec: Names and thresholds.
     """
+    grown = [_calibrations(outputs, photos, spec) for outputs in (quantized, reference)]
+    return Accuracy(
+        photos=len(photos),
+        **of_decisions(reference, quantized, photos, spec)._asdict(),
+        calibration={name: POINTS * (grown[0][name] - grown[1][name]) for name in grown[0]},
+        mean_abs=float(np.abs(reference["quality"].astype(np.float64) - quantized["quality"]).mean()),
+    )
+
+
+def of_decisions(
+    reference: Outputs, quantized: Outputs, photos: LabelledPhotos, spec: ModelSpec, *, intervals: bool = True
+) -> OfDecisions:
+    """Compare what two networks decide on labelled photos.
+
+    Args:
+        reference: The float network's ``quality`` [N,4] and ``explanations`` [N,5].
+        quantized: The quantized network's.
+        photos: N ≥ 1, with the truth.
+        spec: Names and thresholds.
+        intervals: Whether to resample photos for intervals.
+    """
     truth = photos.reasons >= 0.5
     thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
     labels = one_hot(photos.quality, len(spec.labels))
@@ -103,19 +134,15 @@ def accuracy(reference: Outputs, quantized: Outputs, photos: LabelledPhotos, spe
     before, after = (one_hot(label, len(spec.labels)) for label in decided)
     given = [outputs["explanations"] >= thresholds for outputs in (reference, quantized)]
     losses = {
-        name: _loss(truth[:, [k]], given[0][:, [k]], given[1][:, [k]])
+        name: _loss(truth[:, [k]], given[0][:, [k]], given[1][:, [k]], intervals)
         for k, name in enumerate(spec.reasons)
         if truth[:, k].any()
     }
-    grown = [_calibrations(outputs, photos, spec) for outputs in (quantized, reference)]
-    return Accuracy(
-        photos=len(photos),
-        quality=_loss(labels, before, after),
-        explanations=_loss(truth, given[0], given[1]),
+    return OfDecisions(
+        quality=_loss(labels, before, after, intervals),
+        explanations=_loss(truth, given[0], given[1], intervals),
         reasons=losses,
         agreement=POINTS * float((decided[0] == decided[1]).mean()),
-        calibration={name: POINTS * (grown[0][name] - grown[1][name]) for name in grown[0]},
-        mean_abs=float(np.abs(reference["quality"].astype(np.float64) - quantized["quality"]).mean()),
     )
 
 
@@ -149,11 +176,13 @@ def macro_f1(truth: Bools, given: Bools) -> float:
     return float(_macro(truth, given, np.ones((1, len(truth)), np.float32))[0])
 
 
-def _loss(truth: Bools, before: Bools, after: Bools) -> Loss:
+def _loss(truth: Bools, before: Bools, after: Bools, intervals: bool) -> Loss:
     def difference(weights: NDArray[np.float32]) -> Floats:
         return (_macro(truth, before, weights) - _macro(truth, after, weights))[:, None]
 
     points = POINTS * (macro_f1(truth, before) - macro_f1(truth, after))
+    if not intervals:
+        return Loss(points=points)
     return Loss(points=points, interval=percentile(POINTS * bootstrap(difference, len(truth))[:, 0]))
 
 

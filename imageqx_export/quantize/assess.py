@@ -14,6 +14,7 @@ from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, accuracy, proble
 from imageqx_export.quantize.cache import NOWHERE, Cache
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.islands import with_floats
+from imageqx_export.quantize.jitter import DRAWS, SEED, SPREAD, jittered_accuracy
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.search import Found, fewest
 from imageqx_export.quantize.sensitivity import LayerLoss, Subject, analyse
@@ -143,6 +144,9 @@ def analysed(
 ) -> tuple[Recipe, Analysis]:
     """Measure every layer alone, and move the fewest to float with which the budget holds.
 
+    The photos of an analysis are few, so the search holds a set of layers to the budget with
+    :func:`~imageqx_export.quantize.jitter.jittered_accuracy`.
+
     Args:
         subject: The recipe of all layers, and photos.
         cache: Where figures are kept, to go on from.
@@ -166,9 +170,10 @@ def analysed(
     def holds(floats: frozenset[str]) -> bool:
         def tried() -> Accuracy:
             outputs = simulate(program, floating(floats), pixels, progress=progress)
-            return accuracy(reference, outputs, subject.photos, subject.spec)
+            return jittered_accuracy(reference, outputs, subject.photos, subject.spec)
 
-        return not problems(cache.get_or_make(subject.key("float", sorted(floats)), Accuracy, tried), budget)
+        key = subject.key("float", sorted(floats), SPREAD, DRAWS, SEED)
+        return not problems(cache.get_or_make(key, Accuracy, tried), budget)
 
     order = sorted(rows, key=lambda name: -rows[name].mean_abs)
     found = fewest(order, holds)

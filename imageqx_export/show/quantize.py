@@ -34,7 +34,8 @@ def quantized(result: Quantized, *, as_json: bool) -> None:
     if result.analysis is not None:
         found = result.analysis.search
         said = "the budget holds" if found.holds else "no set of float layers holds the budget"
-        note(f"search: {len(found.floats)} layers stay float, {found.trials} sets tried: {said}")
+        on = f"on {result.analysis.photos:,} validation photos, their answers jittered"
+        note(f"search: {len(found.floats)} layers stay float, {found.trials} sets tried: {said} {on}")
     if request.chart is not None:
         note(f"chart: {request.chart}")
     if result.recipe.excitations:
@@ -88,10 +89,14 @@ def _layers(analysis: Analysis) -> Table:
     for row in analysis.layers:
         kept = "float" if row.layer in analysis.search.floats else ""
         table.add_row(
-            escape(row.layer), f"{row.sqnr_db:.1f}", f"{row.mean_abs:.4f}", f"{-row.quality:+.2f}",
-            f"{-row.explanations:+.2f}", kept,
+            escape(row.layer), f"{row.sqnr_db:.1f}", f"{row.mean_abs:.4f}", _change(row.quality),
+            _change(row.explanations), kept,
         )  # fmt: skip
     return table
+
+
+def _change(lost: float) -> str:
+    return f"{round(-lost, 2) + 0.0:+.2f}"  # -0.0 + 0.0 is 0.0, and is printed as one
 
 
 def _body(result: Quantized) -> dict[str, Any]:
