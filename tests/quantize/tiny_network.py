@@ -67,30 +67,44 @@ class _Scaled(nn.Module):
 class TinySubject(Subject):
     """Stand in for a subject whose network is ImageQX."""
 
+    exact: bool = False
+
     def program(self) -> GraphModule:
         """Return the captured graph."""
-        return program()
+        return program(exact=self.exact)
 
 
-def program() -> GraphModule:
-    """Capture the network; always the same weights."""
+def program(*, exact: bool = False) -> GraphModule:
+    """Capture the network; always the same weights, or what int8 makes of them."""
     torch.manual_seed(0)
     made = Tiny().eval()
+    for layer in made.modules():
+        if exact and isinstance(layer, nn.Conv2d):
+            step = layer.weight.data.abs().amax((1, 2, 3), keepdim=True) / 127
+            layer.weight.data = step * (layer.weight.data / step).round()
     with torch.inference_mode():  # so that photos are of several labels
-        made.centre.copy_(made(torch.from_numpy(noise()))[2].mean((0, 2, 3)))
-    return traced(made, torch.zeros(2, 16, 16, 3, dtype=torch.uint8), any_batch=True)
+        made.centre.copy_(made(torch.from_numpy(noise(_side(exact))))[2].mean((0, 2, 3)))
+    return traced(made, torch.zeros(2, _side(exact), _side(exact), 3, dtype=torch.uint8), any_batch=True)
 
 
-def noise() -> Pixels:
+def _side(exact: bool) -> int:
+    return 64 if exact else 16
+
+
+def noise(side: int = 16) -> Pixels:
     """Return photos of noise, each around a colour of its own."""
     rng = np.random.default_rng(0)
-    colours, grain = rng.integers(0, 128, (PHOTOS, 1, 1, 3)), rng.integers(0, 128, (PHOTOS, 16, 16, 3))
+    colours, grain = rng.integers(0, 128, (PHOTOS, 1, 1, 3)), rng.integers(0, 128, (PHOTOS, side, side, 3))
     return (colours + grain).astype(np.uint8)
 
 
-def subject() -> TinySubject:
-    """Return the network, photos that it labels rightly, and a recipe with a step of one layer far too wide."""
-    graph, pixels = program(), noise()
+def subject(*, exact: bool = False) -> TinySubject:
+    """Return the network, photos that it labels rightly, and a recipe with a step of one layer far too wide.
+
+    Args:
+        exact: Whether its weights are int8's already and photos large, so that the other layers cost next to nothing.
+    """
+    graph, pixels = program(exact=exact), noise(_side(exact))
     sure = np.flatnonzero(_margins(simulate(graph, None, pixels)) > 0.05)  # so that small errors change no decision
     pixels = pixels[sure]
     outputs = simulate(graph, None, pixels)
@@ -103,7 +117,7 @@ def subject() -> TinySubject:
         names=tuple(map(str, range(len(pixels)))),
         source="tiny noise",
     )
-    return TinySubject(None, _recipe(graph, pixels), photos, spec())  # type: ignore[arg-type]
+    return TinySubject(None, _recipe(graph, pixels), photos, spec(), exact)  # type: ignore[arg-type]
 
 
 def _margins(outputs: Outputs) -> NDArray[np.float32]:

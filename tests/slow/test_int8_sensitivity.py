@@ -128,7 +128,8 @@ def test_killed_in_the_middle_it_goes_on(tiny: TinySubject, rows: tuple[LayerLos
     assert len(list(tmp_path.iterdir())) == len(LAYERS)
 
 
-def test_the_search_finds_the_ruined_layer_and_says_why(tiny: TinySubject, tmp_path: Path) -> None:
+def test_the_search_finds_the_ruined_layer_and_says_why(tmp_path: Path) -> None:
+    tiny = subject(exact=True)
     recipe, analysis = analysed(tiny, cache=Cache(tmp_path))
     assert analysis.search.floats == (RUINED,) and analysis.search.holds
     assert [row.tensor for row in recipe.floats] == [RUINED, "act:sigmoid", "act:mul"]
