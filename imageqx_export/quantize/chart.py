@@ -1,4 +1,4 @@
-"""Draw what each layer costs: two bar charts, a bar a layer."""
+"""Draw what each layer costs: three bar charts, a bar a layer."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ _ROW = 0.17  # inches
 
 
 def draw(rows: Sequence[LayerLoss], path: Path, *, title: str) -> None:
-    """Write a PNG: per layer, the SQNR of its output, and the macro-F1 lost.
+    """Write a PNG: per layer, the SQNR of its output, how far the labels' probabilities move, and the macro-F1 lost.
 
     Args:
         rows: In the graph's order; the first is drawn at the top.
         path: The file to write.
-        title: Above both charts.
+        title: Above the charts.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 1.6 + _ROW * len(rows)), layout="constrained")
-    signal, loss = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(14, 1.6 + _ROW * len(rows)), layout="constrained")
+    signal, moved, loss = figure.subplots(1, 3, sharey=True)
     places = range(len(rows))
     signal.barh(places, [row.sqnr_db for row in rows], color=_BLUE)
     signal.set_xlabel("SQNR of the layer's output, dB (more is better)")
     signal.set_yticks(places, [short(row.layer) for row in rows], fontsize=6)
     signal.set_ylim(len(rows) - 0.4, -0.6)
+    moved.barh(places, [row.mean_abs for row in rows], color=_BLUE)
+    moved.locator_params(axis="x", nbins=5)
+    moved.set_xlabel("mean |Δ| of the labels' probabilities (less is better)")
     height = 0.4
     loss.barh([y - height / 2 for y in places], [row.quality for row in rows], height, color=_BLUE, label="labels")
     loss.barh(
@@ -38,7 +41,7 @@ def draw(rows: Sequence[LayerLoss], path: Path, *, title: str) -> None:
     loss.set_xlabel("macro-F1 lost, points (less is better)")
     loss.axvline(0, color="black", linewidth=0.6)
     loss.legend(loc="lower right", fontsize=8)
-    for axes in (signal, loss):
+    for axes in (signal, moved, loss):
         axes.grid(axis="x", linewidth=0.3)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
