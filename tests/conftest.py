@@ -50,8 +50,8 @@ def checkpoint() -> Path:
 def exported(tmp_path_factory: pytest.TempPathFactory, sizes_alone: Path) -> Path:
     """Export the shipped checkpoint, once for all workers; read the artifacts, do not change them.
 
-    Without w8a8, whose conversions take as long as all others together: make test-int8 has its own. make test-long,
-    and CI, give the folder that make export wrote.
+    Without w8a8, whose conversions take as long as all others together: make test-int8 has its own, and make test-long
+    gives the folder that make export wrote.
     """
     if "IMAGEQX_EXPORTED" in os.environ:
         return ROOT / os.environ["IMAGEQX_EXPORTED"]
