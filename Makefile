@@ -50,7 +50,7 @@ export: $(STAMP) ## Set up, then write and verify every artifact of the shipped 
 test: $(STAMP) ## Set up, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
-test-long: $(STAMP) artifacts/imageqx/manifest.json ## Export again, kill an export, train in two processes
+test-long: $(STAMP) artifacts/imageqx/manifest.json ## Export again, kill an export, train in two processes, w8a8's golden outputs
 	OMP_NUM_THREADS=1 IMAGEQX_EXPORTED=artifacts/imageqx $(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
 check: $(STAMP) lock-check ## Lint, type-check, and see that the lock is current

@@ -97,7 +97,14 @@ class Budget(_Frozen):
 BUDGETS = {Precision.W8: Budget(macro_f1=0.3), Precision.W8A8: Budget(macro_f1=0.5)}
 
 
-def accuracy(reference: Outputs, quantized: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Accuracy:
+def accuracy(
+    reference: Outputs,
+    quantized: Outputs,
+    photos: LabelledPhotos,
+    spec: ModelSpec,
+    *,
+    decisions: OfDecisions | None = None,
+) -> Accuracy:
     """Compare a quantized network with the float one on labelled photos.
 
     Args:
@@ -105,11 +112,14 @@ def accuracy(reference: Outputs, quantized: Outputs, photos: LabelledPhotos, spe
         quantized: The quantized network's.
         photos: N ≥ 1, with the truth.
         spec: Names and thresholds.
+        decisions: What decisions cost, if not as :func:`of_decisions` says.
     """
+    if decisions is None:
+        decisions = of_decisions(reference, quantized, photos, spec)
     grown = [_calibrations(outputs, photos, spec) for outputs in (quantized, reference)]
     return Accuracy(
         photos=len(photos),
-        **of_decisions(reference, quantized, photos, spec)._asdict(),
+        **decisions._asdict(),
         calibration={name: POINTS * (grown[0][name] - grown[1][name]) for name in grown[0]},
         mean_abs=float(np.abs(reference["quality"].astype(np.float64) - quantized["quality"]).mean()),
     )

@@ -8,7 +8,7 @@ and the figures are averaged. A photo near a threshold then counts by how far it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.special import expit, logit, softmax
@@ -29,7 +29,6 @@ def jittered_accuracy(
     spec: ModelSpec,
     *,
     spread: float = SPREAD,
-    draws: int = DRAWS,
 ) -> Accuracy:
     """Compare a quantized network with the float one on labelled photos, averaged over jittered answers.
 
@@ -39,7 +38,6 @@ def jittered_accuracy(
         photos: N ≥ 1, with the truth.
         spec: Names and thresholds.
         spread: Standard deviation of the noise, in logits (labels: in log-probabilities, normalised again).
-        draws: How often it is drawn, ≥ 1.
 
     Returns:
         F1's losses and the agreement are means over the draws, without intervals; the calibration error and mean |Δ|
@@ -47,21 +45,22 @@ def jittered_accuracy(
     """
     rng = np.random.default_rng(SEED)
     seen = []
-    for _ in range(draws):
+    for _ in range(DRAWS):
         labels, reasons = (rng.normal(0, spread, reference[name].shape) for name in ("quality", "explanations"))
         before, after = (_moved(outputs, labels, reasons) for outputs in (reference, quantized))
         seen.append(of_decisions(before, after, photos, spec, intervals=False))
 
-    def mean(points: Callable[[OfDecisions], float]) -> float:
-        return float(np.mean([points(one) for one in seen]))
-
     averaged = OfDecisions(
-        quality=Loss(points=mean(lambda one: one.quality.points)),
-        explanations=Loss(points=mean(lambda one: one.explanations.points)),
-        reasons={name: Loss(points=mean(lambda one, name=name: one.reasons[name].points)) for name in seen[0].reasons},  # type: ignore[misc]
-        agreement=mean(lambda one: one.agreement),
+        quality=_mean(one.quality for one in seen),
+        explanations=_mean(one.explanations for one in seen),
+        reasons={name: _mean(one.reasons[name] for one in seen) for name in seen[0].reasons},
+        agreement=float(np.mean([one.agreement for one in seen])),
     )
-    return accuracy(reference, quantized, photos, spec).model_copy(update=averaged._asdict())
+    return accuracy(reference, quantized, photos, spec, decisions=averaged)
+
+
+def _mean(losses: Iterable[Loss]) -> Loss:
+    return Loss(points=float(np.mean([loss.points for loss in losses])))
 
 
 def _moved(outputs: Outputs, labels: Floats, reasons: Floats) -> Outputs:
