@@ -25,10 +25,10 @@ import numpy as np
 from rich.table import Table
 
 from imageqx_export.evaluation.intervals import wilson
-from imageqx_export.files import written_aside
 from imageqx_export.report.latency import RunTimes, judge, measure_noise
 from imageqx_export.report.verdicts import PASSES, UNDECIDED, Rules, Verdict
 from imageqx_export.show.console import out
+from imageqx_export.support.files import written_aside
 
 DATA = Path(__file__).parent / "data" / "host_noise.json"
 BASELINE, CURRENT, MOST = 8, 2, 3

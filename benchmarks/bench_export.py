@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.processes import isolated, quiet
+from imageqx_export.support.processes import isolated, quiet
 
 CHECKPOINT = Path("models/imageqx.safetensors")
 EXPORT_SECONDS = 90.0
@@ -122,7 +122,8 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
 
 
 def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.export.graph import PhoneGraph
+    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+
     from imageqx_export.export.onnx import convert, with_half_weights
 
     single = convert(PhoneGraph(network, "NHWC"), checkpoint)
@@ -131,7 +132,8 @@ def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
 
 
 def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.export.graph import PhoneGraph
+    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+
     from imageqx_export.export.tflite import convert, halved
 
     single = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
@@ -141,9 +143,9 @@ def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
 
 def _bare_coreml(network: Any, checkpoint: Any, folder: Path) -> None:
     import torch
+    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
 
     from imageqx_export.export.coreml import convert
-    from imageqx_export.export.graph import PhoneGraph
 
     example = torch.zeros(1, 3, 224, 224)
     traced = torch.jit.trace(PhoneGraph(network, "NCHW"), example)  # type: ignore[no-untyped-call]

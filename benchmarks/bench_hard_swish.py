@@ -32,10 +32,10 @@ from rich.table import Table
 
 from benchmarks.hard_swish_graphs import CHECKPOINT, HELD_OUT, Distilled, built, distilled
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.processes import isolated, quiet
 from imageqx_export.quantize.accuracy import BUDGETS, problems
 from imageqx_export.show.console import out
 from imageqx_export.show.quantize import losses
+from imageqx_export.support.processes import isolated, quiet
 
 KINDS = ("sigmoid", "operator", "integers", "none")
 GAIN = 0.95

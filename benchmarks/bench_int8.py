@@ -44,8 +44,8 @@ from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.header import versions
 from imageqx_export.parity import read_manifest
-from imageqx_export.progress import Progress, bar
 from imageqx_export.quantize.images import calibration_images
+from imageqx_export.support.progress import Progress, bar
 
 COMMAND = "python -m benchmarks.bench_int8"
 LATENCY_GOALS = {Format.TFLITE: 0.50, Format.ONNX: 0.90}

@@ -20,11 +20,11 @@ from rich.table import Table
 
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.evaluation.by_skin import subset
-from imageqx_export.progress import bar
 from imageqx_export.quantize.accuracy import Accuracy, accuracy
 from imageqx_export.quantize.jitter import SPREAD, jittered_accuracy
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.show.console import out
+from imageqx_export.support.progress import bar
 
 SPREADS = (0.25, SPREAD, 1.0)
 MACRO = ("labels' macro-F1", "reasons' macro-F1")

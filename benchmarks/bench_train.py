@@ -23,8 +23,8 @@ import torch
 from rich.table import Table
 
 from benchmarks.training_loops import Batch, Contestant, Ours, Reference, Setting, pictures, write_folder
-from imageqx_export.progress import Progress, bar
 from imageqx_export.show.console import out
+from imageqx_export.support.progress import Progress, bar
 
 STEP_RATIO, LOOP_RATIO = 1.0, 1.0
 GPU_LOADER_RATIO = 2.0

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from imageqx_export.progress import bar
+from imageqx_export.support.progress import bar
 
 if TYPE_CHECKING:
     from imageqx_export.quantize.accuracy import Accuracy
@@ -55,8 +55,9 @@ def built(kind: str, *, fold: bool = True, biases: bool = True) -> Any:
 
 def captured(kind: str, *, clip: bool, any_batch: bool = False) -> Any:
     """Return the float graph with one kind of activation."""
+    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+
     from imageqx_export.checkpoint import load_checkpoint
-    from imageqx_export.export.graph import PhoneGraph
     from imageqx_export.quantize.capture import QUANTIZABLE, Swish, traced
 
     QUANTIZABLE[torch.ops.aten.hardswish.default] = "hard_swish"  # in this process, so that it is named and quantized

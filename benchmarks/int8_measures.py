@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import Artifact, Format, ModelSpec, digest
+from imageqx_export.artifact import Artifact, Format, ModelSpec, Outputs, Pixels, digest
 from imageqx_export.bench.emulated import EmulatedTarget
 from imageqx_export.bench.emulator import cache as emulator
 from imageqx_export.bench.host_facts import pick_cores
@@ -26,10 +26,9 @@ from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
 from imageqx_export.evaluation.tables import one_hot
 from imageqx_export.parity import run_file
 from imageqx_export.predict import decide
-from imageqx_export.processes import isolated, pool
-from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.accuracy import Accuracy, accuracy, macro_f1
-from imageqx_export.runtimes import Outputs, Pixels
+from imageqx_export.support.processes import isolated, pool
+from imageqx_export.support.progress import Progress, silent
 
 OPTIMIZE = Path(__file__).with_name("optimized_onnx.py")
 PROTOCOL = Protocol(runs=10, seconds=0.5, processes=1, warmup_runs=5, warmup_seconds=0.3)

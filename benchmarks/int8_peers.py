@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from imageqx_export.artifact import Format, digest
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.header import versions
-from imageqx_export.folders import staged_folder
-from imageqx_export.processes import isolated, quiet
 from imageqx_export.quantize.cache import key_of
+from imageqx_export.support.folders import staged_folder
+from imageqx_export.support.processes import isolated, quiet
 
 Make = Callable[[Path, Path, NDArray[np.uint8]], None]
 """Quantizes the first file into the second, given calibration images, uint8 [N,224,224,3]."""

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from imageqx_export.quantize.model import QuantizedModel
     from imageqx_export.quantize.recipe import Recipe
     from imageqx_export.quantize.stage import make_recipe, read_recipe, write_recipe
-    from imageqx_export.runtimes import Runtime, load_runtime
+    from imageqx_export.runtimes import load_runtime
+    from imageqx_export.runtimes.base import Runtime
     from imageqx_export.training.calibrate import choose_thresholds
     from imageqx_export.training.config import TrainingConfig
     from imageqx_export.training.stage import train

@@ -7,7 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Pixels = NDArray[np.uint8]
+"""Photos as the network takes them: uint8 [N,H,W,3], sRGB, of the ModelSpec's height and width."""
+Outputs = dict[str, NDArray[np.float32]]
+"""What a network or an artifact gives: per output's name float32 [N,…], the batch first."""
 
 
 class Format(StrEnum):

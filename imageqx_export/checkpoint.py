@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from imageqx_export import networks
 from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, digest
 from imageqx_export.errors import CheckpointError
-from imageqx_export.files import written_aside
+from imageqx_export.support.files import written_aside
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from imageqx_export.networks.imageqx import ImageQX
+    from imageqx_export.networks.imageqx.network.network import ImageQX
 
 # One key, as safetensors writes several in an order that changes from run to run.
 _HEADER_KEY = "imageqx_export"

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from imageqx_export.artifact import ModelSpec, Precision
+from imageqx_export.artifact import ModelSpec, Outputs, Precision
 from imageqx_export.predict import POOR, decide
-from imageqx_export.runtimes import Outputs
 
 
 class _Frozen(BaseModel):

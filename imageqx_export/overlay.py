@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from imageqx_export.artifact import ModelSpec
-from imageqx_export.files import written_aside
 from imageqx_export.predict import Verdict
 from imageqx_export.preprocess import open_photo
+from imageqx_export.support.files import written_aside
 
 TILE = 320
 _CAPTION = 52

@@ -10,7 +10,17 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
-from imageqx_export.artifact import QUANTIZED, Artifact, Manifest, ModelSpec, Precision, TensorSpec, digest
+from imageqx_export.artifact import (
+    QUANTIZED,
+    Artifact,
+    Manifest,
+    ModelSpec,
+    Outputs,
+    Pixels,
+    Precision,
+    TensorSpec,
+    digest,
+)
 from imageqx_export.compare import (
     TOLERANCES,
     ArtifactParity,
@@ -23,9 +33,9 @@ from imageqx_export.compare import (
 )
 from imageqx_export.errors import DatasetError, ImageQXError, ParityError
 from imageqx_export.preprocess import load_pixels
-from imageqx_export.processes import isolated, pool, quiet
-from imageqx_export.progress import Progress, silent
-from imageqx_export.runtimes import Outputs, Pixels, load_runtime
+from imageqx_export.runtimes import load_runtime
+from imageqx_export.support.processes import isolated, pool, quiet
+from imageqx_export.support.progress import Progress, silent
 
 __all__ = [
     "TOLERANCES",

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from imageqx_export.artifact import ModelSpec, Thresholds
+from imageqx_export.artifact import ModelSpec, Outputs, Thresholds
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.preprocess import load_pixels
-from imageqx_export.runtimes import Outputs, Runtime
+from imageqx_export.runtimes.base import Runtime
 
 POOR = "poor_quality"
 

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imageqx_export.networks.imageqx.network.spec import spec
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import cosine
@@ -20,7 +21,6 @@ from imageqx_export import parity
 from imageqx_export.artifact import Manifest, Precision, digest
 from imageqx_export.compare import ParityReport
 from imageqx_export.errors import DatasetError, ParityError
-from imageqx_export.networks.imageqx_spec import spec
 from imageqx_export.parity import TOLERANCES, OutputParity, Tolerance, compare_outputs
 from imageqx_export.quantize.stage import read_recipe, write_recipe
 from imageqx_export.show import artifacts as show

@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imageqx_export.networks.imageqx.network.spec import HINTS, LABELS, REASONS, spec
 from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
-from imageqx_export.artifact import ModelSpec, TensorSpec, digest
+from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec, digest
 from imageqx_export.cli import app
 from imageqx_export.data.held_out import painted_samples
 from imageqx_export.errors import ArtifactError, PhotoError, UnknownNameError
-from imageqx_export.networks.imageqx_spec import HINTS, LABELS, REASONS, spec
 from imageqx_export.overlay import blend, draw_attention
 from imageqx_export.predict import apply_thresholds, decide, judge_photos, verdict
-from imageqx_export.runtimes import Outputs, Pixels
 from tests.conftest import Cli
 
 

@@ -24,10 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from imageqx_export.artifact import TensorSpec
+from imageqx_export.artifact import Outputs, TensorSpec
 from imageqx_export.bench.protocol import LayerCost, Protocol
 from imageqx_export.errors import DeviceError, MeasurementError
-from imageqx_export.runtimes import Outputs
 
 RUNS = 3
 """Timed runs of one process: the most whose values the result file still has."""

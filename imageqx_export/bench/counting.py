@@ -18,7 +18,7 @@ from pathlib import Path
 
 from imageqx_export.bench.protocol import Instructions
 from imageqx_export.errors import MeasurementError, UnavailableError
-from imageqx_export.processes import pool
+from imageqx_export.support.processes import pool
 
 FEW, MANY = 1, 3
 REPEATS = 2

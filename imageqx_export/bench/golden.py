@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import Precision, golden_name
+from imageqx_export.artifact import Outputs, Pixels, Precision, golden_name
 from imageqx_export.errors import MeasurementError, PhotoError
 from imageqx_export.preprocess import load_pixels
-from imageqx_export.runtimes import Outputs, Pixels
 
 
 def golden_pixels(folder: Path) -> Pixels:

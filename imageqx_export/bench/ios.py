@@ -24,7 +24,7 @@ from imageqx_export.bench.ios_phones import Phone
 from imageqx_export.bench.ios_xcrun import Tools, devicectl, find_tools
 from imageqx_export.bench.protocol import Instructions, LayerCost, Machine, ProcessSample, Protocol
 from imageqx_export.errors import DeviceError, MeasurementError
-from imageqx_export.runtimes import require
+from imageqx_export.support.libraries import require
 
 PATIENCE = 180.0
 """Seconds that a phone which is locked or away is waited for, in the middle of a run."""

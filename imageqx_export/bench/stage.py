@@ -16,7 +16,7 @@ from imageqx_export.bench.protocol import BenchRun, LayerCost, Measurement, Proc
 from imageqx_export.bench.signals import signals_raise
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
 from imageqx_export.parity import read_manifest
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 
 R = TypeVar("R")
 

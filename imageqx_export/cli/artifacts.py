@@ -44,8 +44,8 @@ def export(
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.budgets import find_budgets
     from imageqx_export.export import stage
-    from imageqx_export.progress import bar
     from imageqx_export.show import artifacts as show
+    from imageqx_export.support.progress import bar
 
     result = stage.export_checkpoint(
         checkpoint,
@@ -73,8 +73,8 @@ def parity(
     """Compare every artifact with PyTorch, on painted photos or on yours; exit 1 if one differs too much."""
     _one_thread_each()
     from imageqx_export import parity as stage
-    from imageqx_export.progress import bar
     from imageqx_export.show import artifacts as show
+    from imageqx_export.support.progress import bar
 
     report = stage.check(folder, checkpoint, photos, progress=bar)
     show.parity(report, as_json=json)

@@ -45,8 +45,8 @@ def bench(
     from imageqx_export.bench.summary import passed
     from imageqx_export.bench.targets import AdbOptions, make_targets
     from imageqx_export.export.stage import parse_names
-    from imageqx_export.progress import bar
     from imageqx_export.show import bench as show
+    from imageqx_export.support.progress import bar
 
     targets = make_targets(target, AdbOptions(benchmark_model, fixed_performance))
     protocol = (QUICK if quick else Protocol()).model_copy(update={"threads": threads})

@@ -37,8 +37,8 @@ def check(annotations: TableArgument, images: ImagesOption = None, json: JsonOpt
     With --images every photo is decoded.
     """
     from imageqx_export.data import annotations as stage
-    from imageqx_export.progress import bar
     from imageqx_export.show import data as show
+    from imageqx_export.support.progress import bar
 
     result = stage.check(annotations, images, bar)
     show.checked(annotations, result, as_json=json)

@@ -22,8 +22,8 @@ def emulator(
     import time
 
     from imageqx_export.bench.emulator import build
-    from imageqx_export.progress import bar
     from imageqx_export.show import emulator as show
+    from imageqx_export.support.progress import bar
 
     begin = time.monotonic()
     parts = build(mirror, bar)

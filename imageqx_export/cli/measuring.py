@@ -46,8 +46,8 @@ def thresholds(
 ) -> None:
     """Choose thresholds, and fit temperatures, on validation photos; by one criterion, into the checkpoint's header."""
     from imageqx_export.data.sources import Sources
-    from imageqx_export.progress import bar
     from imageqx_export.show import thresholds as show
+    from imageqx_export.support.progress import bar
     from imageqx_export.training import calibrate as stage
     from imageqx_export.training.thresholds import criterion
 
@@ -87,8 +87,8 @@ def evaluate(
     """Measure a model: the paper's tables with 95 % intervals, curves, calibration, skin types and attention maps."""
     from imageqx_export.data.sources import Sources
     from imageqx_export.evaluation.file import evaluate_file
-    from imageqx_export.progress import bar
     from imageqx_export.show import evaluation as show
+    from imageqx_export.support.progress import bar
 
     sources = Sources(photos, annotations, images)
     result = evaluate_file(

@@ -28,10 +28,10 @@ def fine_tune(context: typer.Context) -> None:
         TrainingError: An option was given that has no meaning here.
     """
     from imageqx_export.data.sources import Sources
-    from imageqx_export.progress import bar
     from imageqx_export.quantize import qat_stage
     from imageqx_export.quantize.qat_loop import QatConfig
     from imageqx_export.show import qat as show
+    from imageqx_export.support.progress import bar
 
     options: dict[str, Any] = context.params
     sources = {name: context.get_parameter_source(name) for name in options}

@@ -14,8 +14,8 @@ from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import SPLITS, Label, LabelledPhotos, Split
 from imageqx_export.data.tables import Problem, Row, columns_of, read_table, write_table
 from imageqx_export.errors import DatasetError, PhotoError
-from imageqx_export.networks.imageqx_spec import LABELS, REASONS
-from imageqx_export.progress import Progress, silent
+from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.support.progress import Progress, silent
 
 FUSED = ("image", "group", "split", "label", "reasons", "raters", "fitzpatrick")
 SOFT = tuple(f"share_{name}" for name in (*LABELS, *REASONS))
@@ -142,7 +142,7 @@ def read_labelled(annotations: Path, images: Path, split: Split, *, progress: Pr
 
 def _load(paths: Sequence[Path], progress: Progress) -> list[NDArray[np.uint8] | None]:
     from imageqx_export.preprocess import load_pixels
-    from imageqx_export.processes import pool
+    from imageqx_export.support.processes import pool
 
     def load(path: Path) -> NDArray[np.uint8] | None:
         try:

@@ -17,8 +17,8 @@ from imageqx_export.data.icd10 import is_code
 from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.tables import Problem, read_table, write_table
 from imageqx_export.errors import PhotoError
-from imageqx_export.networks.imageqx_spec import LABELS, REASONS
-from imageqx_export.progress import Progress, silent
+from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.support.progress import Progress, silent
 
 REQUIRED = ("image", "rater", "evaluation", "reasons")
 OPTIONAL = ("patient", "split", "fitzpatrick")
@@ -280,7 +280,7 @@ def _disagreeing(
 
 def _bad_photos(names: Sequence[str], images: Path, progress: Progress) -> dict[str, str]:
     from imageqx_export.preprocess import load_pixels
-    from imageqx_export.processes import pool
+    from imageqx_export.support.processes import pool
 
     def trouble(name: str) -> str | None:
         if not (images / name).is_file():

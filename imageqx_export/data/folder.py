@@ -19,9 +19,9 @@ from imageqx_export.data.labels import Split
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
 from imageqx_export.data.tables import read_table
 from imageqx_export.errors import DatasetError, PhotoError
-from imageqx_export.networks.imageqx_spec import LABELS
+from imageqx_export.networks.imageqx.network.spec import LABELS
 from imageqx_export.preprocess import open_photo
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 MIN_SIDE = 96

@@ -11,7 +11,7 @@ from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.painted import SCENE_KINDS, paint
 from imageqx_export.data.recipes import plan
 from imageqx_export.data.spoil import Darkroom
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 
 # Training paints with its run's seed, a small number.
 SEEDS: dict[Split, int] = {"train": 0, "val": 2**31, "test": 2**31 + 1}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.errors import DatasetError
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from imageqx_export.data.folder import PhotoFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from imageqx_export.errors import DatasetError
-from imageqx_export.files import written_aside
+from imageqx_export.support.files import written_aside
 
 Row = tuple[int, dict[str, str]]
 """A row's line and its cells by column; a cell that is not there is ``""``."""

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import ModelSpec
+from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.evaluation.figures import words
 from imageqx_export.predict import POOR, decide
-from imageqx_export.runtimes import Outputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

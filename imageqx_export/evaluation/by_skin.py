@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import ModelSpec
+from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.evaluation.scores import Scores, measure
-from imageqx_export.runtimes import Outputs
 
 FEWEST = 10
 """A single type with fewer photos is left out: its intervals would span nearly everything."""

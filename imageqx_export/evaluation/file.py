@@ -10,8 +10,8 @@ from imageqx_export.errors import UnknownNameError
 from imageqx_export.evaluation import stage
 from imageqx_export.evaluation.raters import agreement_of
 from imageqx_export.predict import apply_thresholds
-from imageqx_export.progress import Progress, silent
 from imageqx_export.runtimes import load_runtime
+from imageqx_export.support.progress import Progress, silent
 
 _SPLITS: tuple[Split, ...] = ("test", "val")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imageqx_export.artifact import ModelSpec
+from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
 from imageqx_export.evaluation import figures, report
@@ -18,10 +18,11 @@ from imageqx_export.evaluation.attention import attention, examples
 from imageqx_export.evaluation.by_skin import SkinGroup, by_skin
 from imageqx_export.evaluation.raters import Raters, compared
 from imageqx_export.evaluation.scores import Scores, measure
-from imageqx_export.folders import staged_folder
-from imageqx_export.networks.imageqx_spec import LABELS, REASONS
-from imageqx_export.progress import Progress, silent
-from imageqx_export.runtimes import Outputs, Runtime, require
+from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.runtimes.base import Runtime
+from imageqx_export.support.folders import staged_folder
+from imageqx_export.support.libraries import require
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,16 +10,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from imageqx_export.artifact import Artifact, Format, Manifest, Precision
+from imageqx_export.artifact import Artifact, Format, Manifest, Outputs, Precision
 from imageqx_export.budgets import Budgets, size_limit
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
 from imageqx_export.parity import run_file
-from imageqx_export.processes import isolated, pool
-from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.accuracy import Accuracy, Budget, accuracy, problems
-from imageqx_export.runtimes import Outputs
+from imageqx_export.support.processes import isolated, pool
+from imageqx_export.support.progress import Progress, silent
 
 BUDGETS_FILE = "budgets.json"
 ADVICE = {

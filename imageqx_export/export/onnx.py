@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.errors import ConversionError
-from imageqx_export.export.graph import PhoneGraph
 from imageqx_export.export.header import header
 from imageqx_export.export.onnx_entry import with_bytes_read, with_pixels_in_fours
 from imageqx_export.export.onnx_quant import (
@@ -19,7 +18,8 @@ from imageqx_export.export.onnx_quant import (
     with_unsigned_activations,
     with_wide_gates,
 )
-from imageqx_export.networks.imageqx import ImageQX
+from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+from imageqx_export.networks.imageqx.network.network import ImageQX
 
 if TYPE_CHECKING:
     from torch.nn import Module

@@ -14,14 +14,23 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from imageqx_export import networks
-from imageqx_export.artifact import Artifact, Checkpoint, Format, Manifest, Precision, digest, golden_name, size_of
+from imageqx_export.artifact import (
+    Artifact,
+    Checkpoint,
+    Format,
+    Manifest,
+    Outputs,
+    Precision,
+    digest,
+    golden_name,
+    size_of,
+)
 from imageqx_export.budgets import Budgets
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError, UnknownNameError
 from imageqx_export.export.budgets import BUDGETS_FILE, BudgetReport, check_budgets
 from imageqx_export.export.header import versions
 from imageqx_export.export.recipes import choose_recipes
-from imageqx_export.folders import staged_folder
 from imageqx_export.parity import (
     RECIPES,
     ParityReport,
@@ -30,13 +39,13 @@ from imageqx_export.parity import (
     recipe_name,
     run_quantized,
 )
-from imageqx_export.processes import isolated, pool, quiet
-from imageqx_export.progress import Progress, silent
-from imageqx_export.runtimes import Outputs
 from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.support.folders import staged_folder
+from imageqx_export.support.processes import isolated, pool, quiet
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx import ImageQX
+    from imageqx_export.networks.imageqx.network.network import ImageQX
     from imageqx_export.quantize.model import QuantizedModel
     from imageqx_export.quantize.recipe import Recipe
 

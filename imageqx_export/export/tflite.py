@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
 from imageqx_export.export import flatbuffer
-from imageqx_export.export.graph import EARLY, PhoneGraph
 from imageqx_export.export.header import header
 from imageqx_export.export.tflite_entry import with_pixels_in_twos
 from imageqx_export.export.tflite_quant import (
@@ -20,7 +19,8 @@ from imageqx_export.export.tflite_quant import (
     with_int8_weights,
     with_wide_gates,
 )
-from imageqx_export.networks.imageqx import ImageQX
+from imageqx_export.networks.imageqx.network.graph import EARLY, PhoneGraph
+from imageqx_export.networks.imageqx.network.network import ImageQX
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
 if TYPE_CHECKING:

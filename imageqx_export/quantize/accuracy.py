@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from imageqx_export.artifact import ModelSpec, Precision
+from imageqx_export.artifact import ModelSpec, Outputs, Precision
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.evaluation.calibration import calibration
 from imageqx_export.evaluation.intervals import Bools, Floats, bootstrap, percentile
 from imageqx_export.evaluation.scores import LABEL
 from imageqx_export.evaluation.tables import one_hot
 from imageqx_export.predict import decide
-from imageqx_export.runtimes import Outputs
 
 POINTS = 100.0
 Interval = tuple[float, float]

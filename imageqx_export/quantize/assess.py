@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 from imageqx_export.artifact import Precision
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.sources import Sources, held_out_photos
-from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, accuracy, problems
 from imageqx_export.quantize.cache import NOWHERE, Cache
 from imageqx_export.quantize.images import calibration_images
@@ -19,10 +18,11 @@ from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.search import Found, fewest
 from imageqx_export.quantize.sensitivity import LayerLoss, Subject, analyse
 from imageqx_export.quantize.stage import make_recipe, write_recipe
-from imageqx_export.runtimes import require
+from imageqx_export.support.libraries import require
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx import ImageQX
+    from imageqx_export.networks.imageqx.network.network import ImageQX
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from imageqx_export.files import written_aside
+from imageqx_export.support.files import written_aside
 
 T = TypeVar("T", bound=BaseModel)
 

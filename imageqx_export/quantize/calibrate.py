@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from imageqx_export.progress import Progress, silent
+from imageqx_export.artifact import Pixels
 from imageqx_export.quantize.observers import BINS, Histogram
-from imageqx_export.runtimes import Pixels
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from imageqx_export.files import written_aside
 from imageqx_export.quantize.sensitivity import LayerLoss
+from imageqx_export.support.files import written_aside
 
 _BLUE, _ORANGE = "#0072B2", "#D55E00"  # Okabe & Ito's, which the colour-blind can tell apart
 _DPI = 110

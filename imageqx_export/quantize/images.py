@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imageqx_export.artifact import Pixels
 from imageqx_export.errors import DatasetError, PhotoError
 from imageqx_export.preprocess import load_pixels
-from imageqx_export.progress import Progress, silent
-from imageqx_export.runtimes import Pixels
+from imageqx_export.support.progress import Progress, silent
 
 MINIMUM_IMAGES = 256
 # How training's own painted scenes are drawn; what is held out, and what parity paints, have seeds from 2 ** 31 on.

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from imageqx_export.progress import Progress, silent
+from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.quantize.calibrate import BATCH, batches
 from imageqx_export.quantize.capture import kind_of, tensors
 from imageqx_export.quantize.equalise import GATE_STEP
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe
 from imageqx_export.quantize.simulate import joined
-from imageqx_export.runtimes import Outputs, Pixels
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node

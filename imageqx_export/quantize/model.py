@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import ConversionError
-from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.build import build, captured
 from imageqx_export.quantize.integers import IntegerWeight, integer_weights, run_integers
 from imageqx_export.quantize.recipe import Recipe
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.export.graph import Layout
-    from imageqx_export.networks.imageqx import ImageQX
-    from imageqx_export.runtimes import Outputs, Pixels
+    from imageqx_export.artifact import Outputs, Pixels
+    from imageqx_export.networks.imageqx.network.graph import Layout
+    from imageqx_export.networks.imageqx.network.network import ImageQX
 
 
 @dataclass(frozen=True)

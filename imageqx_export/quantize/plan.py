@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from imageqx_export.errors import DatasetError
-from imageqx_export.export.graph import EARLY, PhoneGraph
-from imageqx_export.progress import Progress, silent
+from imageqx_export.networks.imageqx.network.graph import EARLY, PhoneGraph
 from imageqx_export.quantize.calibrate import kept, observe
 from imageqx_export.quantize.capture import HAS_WEIGHT, capture, kind_of, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
@@ -31,12 +30,13 @@ from imageqx_export.quantize.recipe import (
 )
 from imageqx_export.quantize.refine import refined
 from imageqx_export.quantize.steps import with_exact_steps
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
-    from imageqx_export.networks.imageqx import ImageQX
-    from imageqx_export.runtimes import Pixels
+    from imageqx_export.artifact import Pixels
+    from imageqx_export.networks.imageqx.network.network import ImageQX
 
 # A prime, so that all channels and columns are counted in turn.
 EVERY = 13

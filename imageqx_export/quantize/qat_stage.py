@@ -19,8 +19,6 @@ from imageqx_export.data.recipes import plan
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
-from imageqx_export.processes import quiet
-from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, accuracy, problems
 from imageqx_export.quantize.capture import capture, tensors
 from imageqx_export.quantize.images import calibration_images
@@ -30,6 +28,8 @@ from imageqx_export.quantize.qat_weights import fine_tuned, network_for, write_f
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.simulate import simulate
 from imageqx_export.quantize.stage import make_recipe, read_recipe, recipe_json, write_recipe
+from imageqx_export.support.processes import quiet
+from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import world
@@ -39,7 +39,7 @@ from imageqx_export.training.state import state_path, writing
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.networks.imageqx import ImageQX
+    from imageqx_export.networks.imageqx.network.network import ImageQX
 
 BACKBONE = ("early.stages.", "late.")
 _TRAINING = 2  # what random numbers are for: the second part of their key; training has 0 and 1

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from imageqx_export.networks.imageqx import Outputs as Answers
-from imageqx_export.progress import Progress, silent
+from imageqx_export.artifact import Outputs, Pixels
+from imageqx_export.networks.imageqx.network.network import Outputs as Answers
 from imageqx_export.quantize.qat_loss import distillation
 from imageqx_export.quantize.ranges import activation_scale
 from imageqx_export.quantize.recipe import ActivationScale, Recipe
 from imageqx_export.quantize.simulate import OUTPUTS, simulate
 from imageqx_export.quantize.steps import sums, with_exact_steps
-from imageqx_export.runtimes import Outputs, Pixels
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule

@@ -23,11 +23,10 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from imageqx_export.artifact import ModelSpec
+from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.evaluation.tables import one_hot
 from imageqx_export.predict import decide
-from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.accuracy import POINTS, macro_f1
 from imageqx_export.quantize.cache import NOWHERE, Cache, key_of
 from imageqx_export.quantize.calibrate import Watch, batches
@@ -35,12 +34,12 @@ from imageqx_export.quantize.capture import capture
 from imageqx_export.quantize.partial import FromTheMiddle, Values, layers, stretches
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.simulate import joined, rounding
-from imageqx_export.runtimes import Outputs
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.networks.imageqx import ImageQX
+    from imageqx_export.networks.imageqx.network.network import ImageQX
 
 _Sums = dict[str, tuple[float, float]]
 TINY = 1e-300

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imageqx_export.progress import Progress, silent
+from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.quantize.calibrate import BATCH, Watch, Watched, batches
 from imageqx_export.quantize.capture import tensors
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe, WeightScales
-from imageqx_export.runtimes import Outputs, Pixels
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule

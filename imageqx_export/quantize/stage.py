@@ -10,13 +10,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from imageqx_export.errors import ArtifactError
-from imageqx_export.files import written_aside
-from imageqx_export.progress import Progress, silent
 from imageqx_export.quantize.recipe import Recipe
+from imageqx_export.support.files import written_aside
+from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx import ImageQX
-    from imageqx_export.runtimes import Pixels
+    from imageqx_export.artifact import Pixels
+    from imageqx_export.networks.imageqx.network.network import ImageQX
 
 
 def make_recipe(

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from imageqx_export.bench.protocol import BenchRun, Measurement
 from imageqx_export.errors import MeasurementError
-from imageqx_export.files import written_aside
 from imageqx_export.report.sizes import Sizes
+from imageqx_export.support.files import written_aside
 
 _SHORTEST = 4  # of a commit's digits; fewer are rather a mistyped file name
 

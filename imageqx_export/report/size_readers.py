@@ -15,7 +15,7 @@ from typing import Any
 from imageqx_export.artifact import files_of
 from imageqx_export.errors import ArtifactError
 from imageqx_export.report.sizes import Part
-from imageqx_export.runtimes import require
+from imageqx_export.support.libraries import require
 
 _WEIGHTS, _GRAPH, _METADATA, _FILE = "weights", "graph", "metadata", "file"
 _OUTSIDE = 1  # a buffer's Offset: 0 and 1 mean that its data are in the flatbuffer (schema.fbs, Buffer)

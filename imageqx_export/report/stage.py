@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from imageqx_export.artifact import digest
 from imageqx_export.errors import ImageQXError, MeasurementError
-from imageqx_export.folders import staged_folder
 from imageqx_export.parity import ParityReport, read_manifest
 from imageqx_export.report import build
 from imageqx_export.report.decide import decide
@@ -19,6 +18,7 @@ from imageqx_export.report.sides import Side, read_history, read_side
 from imageqx_export.report.sizes import Sizes, read_sizes
 from imageqx_export.report.values import Accuracy, Report
 from imageqx_export.report.verdicts import Rules, exit_code
+from imageqx_export.support.folders import staged_folder
 
 MARKDOWN, JSON, PAGE = "report.md", "report.json", "report.html"
 FILES = (MARKDOWN, JSON, PAGE)

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import ValidationError
-
-from imageqx_export.artifact import ModelSpec, TensorSpec
-from imageqx_export.errors import ArtifactError, UnavailableError, UnknownNameError
-
-Pixels = NDArray[np.uint8]
-Outputs = dict[str, NDArray[np.float32]]
-
-
-class Runtime(Protocol):
-    """Run one file."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The ModelSpec in the file's own metadata."""
-        ...
-
-    @property
-    def signature(self) -> tuple[TensorSpec, ...]:
-        """The outputs as the file itself declares them, in its own order; shapes are () where it has none."""
-        ...
-
-    def run(self, pixels: Pixels) -> Outputs:
-        """Return every output for uint8 [N,224,224,3] RGB: float32, the batch first, by name."""
-        ...
+from imageqx_export.errors import ArtifactError, UnknownNameError
+from imageqx_export.runtimes.base import Runtime
 
 
 def _torch(path: Path) -> Runtime:
@@ -103,33 +75,3 @@ def load_runtime(path: Path, runtime: str | None = None) -> Runtime:
     if not path.exists():
         raise ArtifactError("no such file", where=path, remedy="imageqx export")
     return RUNTIMES[name](path)
-
-
-def require(library: str, distribution: str) -> None:
-    """Raise unless ``library`` can be imported.
-
-    Raises:
-        UnavailableError: It cannot; the message names ``distribution``, which has it.
-    """
-    if importlib.util.find_spec(library) is None:
-        raise UnavailableError(f"{library} is not installed", remedy=f"make setup, or pip install {distribution}")
-
-
-def read_spec(metadata: Mapping[str, str], path: Path) -> ModelSpec:
-    """Parse the ModelSpec in a file's metadata.
-
-    Args:
-        metadata: The file's own key–value pairs.
-        path: The file, for the message.
-
-    Raises:
-        ArtifactError: There is none, or it is not valid.
-    """
-    if "spec" not in metadata:
-        raise ArtifactError(
-            "no ModelSpec in the file's metadata", where=path, expected="a key 'spec'", remedy="export it again"
-        )
-    try:
-        return ModelSpec.model_validate(json.loads(metadata["spec"]))
-    except (ValidationError, ValueError) as error:
-        raise ArtifactError("the ModelSpec in the file's metadata is not valid", where=path, got=str(error)) from error

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from imageqx_export.artifact import ModelSpec, TensorSpec
+from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError, UnavailableError, UnsupportedOpError
-from imageqx_export.runtimes import Outputs, Pixels, read_spec
+from imageqx_export.runtimes.base import read_spec
 from imageqx_export.runtimes.mil_node import CHOICES
 from imageqx_export.runtimes.mil_plan import Array, Plan, refuse_functions, refuse_unknown
 

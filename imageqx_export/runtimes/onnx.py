@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from imageqx_export.artifact import TensorSpec
+from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
-from imageqx_export.runtimes import Outputs, Pixels, read_spec, require
+from imageqx_export.runtimes.base import read_spec
+from imageqx_export.support.libraries import require
 
 # MatMulInteger of an uint8 [1,4] with four int8 weights of 127, as tests/runtimes/test_onnx.py writes it.
 _PROBE = bytes.fromhex(

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from imageqx_export.artifact import TensorSpec
+from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
-from imageqx_export.runtimes import Outputs, Pixels, read_spec, require
+from imageqx_export.runtimes.base import read_spec
+from imageqx_export.support.libraries import require
 
 SIGNATURE = "serving_default"
 # The appended zip's one entry; Android reads it with java.util.zip, iOS with any zip reader.

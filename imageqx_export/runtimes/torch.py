@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imageqx_export.artifact import ModelSpec, TensorSpec
-from imageqx_export.runtimes import Outputs, Pixels
+from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx import ImageQX
+    from imageqx_export.networks.imageqx.network.network import ImageQX
 
 
 class TorchRuntime:

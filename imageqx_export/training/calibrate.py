@@ -14,14 +14,14 @@ from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, Threshol
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import DatasetError
-from imageqx_export.files import written_aside
 from imageqx_export.predict import POOR, decide
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.files import written_aside
+from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training import temperature
 from imageqx_export.training.thresholds import Criterion, Measured, Scores, Unreachable, choose, measure
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx import ImageQX, Logits
+    from imageqx_export.networks.imageqx.network.network import ImageQX, Logits
 
 CHUNK = 32
 QUALITY = "quality"
@@ -155,7 +155,7 @@ def logits_of(network: ImageQX, pixels: NDArray[np.uint8], progress: Progress = 
     """Return the uncalibrated logits of photos uint8 [N,224,224,3], computed in PyTorch."""
     import torch
 
-    from imageqx_export.networks.imageqx import Logits
+    from imageqx_export.networks.imageqx.network.network import Logits
     from imageqx_export.networks.pixels import normalised
 
     rows = []

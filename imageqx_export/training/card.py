@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imageqx_export.artifact import Checkpoint
-from imageqx_export.files import written_aside
+from imageqx_export.support.files import written_aside
 from imageqx_export.training.config import TrainingConfig
 
 _OPTIONS = {"initialisation": "init"}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from imageqx_export.runtimes import require
+from imageqx_export.support.libraries import require
 
 _EVERY = 10  # steps; a GPU has to be waited for to know a number
 

@@ -21,11 +21,11 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.recipes import plan
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import TrainingError
-from imageqx_export.networks.imageqx import ImageQX
-from imageqx_export.networks.imageqx_spec import REASONS, spec
+from imageqx_export.networks.imageqx.network.network import ImageQX
+from imageqx_export.networks.imageqx.network.spec import REASONS, spec
+from imageqx_export.networks.imageqx.network.warmstart import warm_start
 from imageqx_export.networks.pixels import normalised
-from imageqx_export.networks.warmstart import warm_start
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.logs import Logs, NoLogs
 from imageqx_export.training.losses import class_weights, loss

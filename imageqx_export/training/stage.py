@@ -19,7 +19,7 @@ from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.painted import paint
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import StoppedError
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training import loop
 from imageqx_export.training.calibrate import choose_thresholds
 from imageqx_export.training.card import write_card

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from imageqx_export.errors import TrainingError
-from imageqx_export.files import written_aside
+from imageqx_export.support.files import written_aside
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

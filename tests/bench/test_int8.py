@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from imageqx_export.networks.imageqx.network.spec import spec
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, save
 
@@ -17,7 +18,6 @@ from benchmarks.tiny_models import SHAPE, write_onnx, write_tflite
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ImageQXError
-from imageqx_export.networks.imageqx_spec import spec
 
 IMAGES = np.zeros((2, 4, 4, 3), np.uint8)
 

@@ -22,7 +22,7 @@ from imageqx_export.data.labels import SPLITS, LabelledPhotos, Split
 from imageqx_export.data.painted import SCENE_KINDS, paint
 from imageqx_export.data.recipes import plan
 from imageqx_export.data.sources import Sources, held_out_photos
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 from tests.data.fakes import POOR
 
 Array = NDArray[Any]

@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+from imageqx_export.networks.imageqx.network.network import ImageQX
 from torch import Tensor, nn
 from torchvision.ops.misc import SqueezeExcitation
 
-from imageqx_export.export.graph import PhoneGraph
-from imageqx_export.networks.imageqx import ImageQX
+from imageqx_export.artifact import Pixels
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.build import build, captured
 from imageqx_export.quantize.capture import tensors
@@ -25,7 +26,6 @@ from imageqx_export.quantize.excitation import (
 from imageqx_export.quantize.plan import rewritten, w8a8_recipe
 from imageqx_export.quantize.recipe import ConstantExcitation, Recipe
 from imageqx_export.quantize.simulate import simulate
-from imageqx_export.runtimes import Pixels
 
 CONSTANT = ("early.stages.1.0.block.1", "late.2.1.block.2")
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")

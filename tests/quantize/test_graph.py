@@ -7,10 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from imageqx_export.networks.imageqx.network.graph import Layout, PhoneGraph
+from imageqx_export.networks.imageqx.network.network import ImageQX
 
+from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.errors import ConversionError, DatasetError
-from imageqx_export.export.graph import Layout, PhoneGraph
-from imageqx_export.networks.imageqx import ImageQX
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.build import build, captured
 from imageqx_export.quantize.calibrate import kept, observe
@@ -20,7 +21,6 @@ from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.plan import w8_recipe, w8a8_recipe
 from imageqx_export.quantize.recipe import ChannelScales, Recipe, Rewrites
 from imageqx_export.quantize.simulate import OUTPUTS, simulate
-from imageqx_export.runtimes import Outputs, Pixels
 
 SOURCE = "random pixels"
 # torch's own code for running a captured graph says this of torch.

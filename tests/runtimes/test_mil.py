@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from imageqx_export.networks.imageqx.network.spec import spec
 from scipy import signal, special
 
 from imageqx_export.errors import ArtifactError, UnavailableError, UnsupportedOpError
-from imageqx_export.networks.imageqx_spec import spec
-from imageqx_export.runtimes import Runtime, mil
+from imageqx_export.runtimes import mil
+from imageqx_export.runtimes.base import Runtime
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from imageqx_export.networks.imageqx.network.spec import spec
 
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ArtifactError, UnavailableError, UnknownNameError
-from imageqx_export.networks.imageqx_spec import spec
-from imageqx_export.runtimes import load_runtime, require, tflite
+from imageqx_export.runtimes import load_runtime, tflite
+from imageqx_export.support.libraries import require
 
 SUFFIXES = ["onnx", "tflite", "mlpackage"]
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imageqx_export.artifact import Format, Precision
+from imageqx_export.artifact import Format, Outputs, Pixels, Precision
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.export import coreml, stage
 from imageqx_export.parity import generated_pixels
-from imageqx_export.processes import isolated
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.qat_weights import network_for
 from imageqx_export.quantize.stage import read_recipe
-from imageqx_export.runtimes import Outputs, Pixels, load_runtime, mil
+from imageqx_export.runtimes import load_runtime, mil
+from imageqx_export.support.processes import isolated
 
 MODELS = Path(__file__).parent.parent.parent / "models"
 WEIGHTED = ("conv", "linear")

@@ -17,7 +17,6 @@ from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.export import flatbuffer, stage
 from imageqx_export.export import onnx as onnx_export
 from imageqx_export.parity import generated_pixels
-from imageqx_export.processes import isolated, quiet
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.qat_weights import network_for
@@ -25,6 +24,7 @@ from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.stage import read_recipe
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.runtimes.onnx import optimised_operations
+from imageqx_export.support.processes import isolated, quiet
 
 CONVOLUTIONS = 82  # with attention's
 GOAL = 4.9e6

@@ -11,7 +11,7 @@ from imageqx_export.bench.emulator.apt import Apt
 from imageqx_export.bench.emulator.cache import Built, Made, locked, made
 from imageqx_export.bench.emulator.machine import CPUS, Emulator, cache, parts
 from imageqx_export.errors import DeviceError
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 
 TRIAL_SECONDS = 600
 

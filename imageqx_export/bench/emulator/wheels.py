@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imageqx_export.bench.emulator.cache import Made
 from imageqx_export.errors import DeviceError
-from imageqx_export.progress import Progress, silent
+from imageqx_export.support.progress import Progress, silent
 
 # The runner's imports and what they import; of ai-edge-litert's and onnxruntime's own lists, nothing else is loaded.
 DISTRIBUTIONS = (

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from imageqx_export import folders
-from imageqx_export.folders import staged_folder
+from imageqx_export.support import folders
+from imageqx_export.support.folders import staged_folder
 
 _KILLED_WHILE_WRITING = """
 import sys, time
 from pathlib import Path
-from imageqx_export.folders import staged_folder
+from imageqx_export.support.folders import staged_folder
 target, ready = map(Path, sys.argv[1:])
 with staged_folder(target) as staging:
     (staging.path / "a").write_text("2")

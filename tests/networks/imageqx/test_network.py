@@ -13,17 +13,17 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from imageqx_export.networks.imageqx.network.graph import Layout, PhoneGraph
+from imageqx_export.networks.imageqx.network.network import ImageQX, Logits, folded_block
+from imageqx_export.networks.imageqx.network.warmstart import warm_start
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imageqx_export import networks
 from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
-from imageqx_export.export.graph import Layout, PhoneGraph
-from imageqx_export.networks import warmstart
-from imageqx_export.networks.imageqx import ImageQX, Logits, folded_block
+from imageqx_export.networks.imageqx.network import warmstart
 from imageqx_export.networks.pixels import normalised
-from imageqx_export.networks.warmstart import warm_start
 
 Array = NDArray[Any]
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageqx_export.files import written_aside
+from imageqx_export.support.files import written_aside
 
 _HALF_WAY = """
 import sys, time
 from pathlib import Path
-from imageqx_export.files import written_aside
+from imageqx_export.support.files import written_aside
 target, ready = map(Path, sys.argv[1:])
 with written_aside(target) as aside:
     aside.write_text("half of the n")

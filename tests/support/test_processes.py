@@ -16,7 +16,7 @@ import pytest
 from imageqx_export import errors, networks
 from imageqx_export.errors import ArtifactError, ImageQXError, PhotoError, UnknownNameError
 from imageqx_export.preprocess import open_photo
-from imageqx_export.processes import isolated, pool, quiet
+from imageqx_export.support.processes import isolated, pool, quiet
 
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ImageQXError)]
 FIELDS = {"what": "wrong", "where": "a.bin", "expected": "[3]", "got": "[4]", "remedy": "make it so"}
@@ -115,7 +115,7 @@ def test_quiet_lets_exceptions_pass_and_restores(capfd: pytest.CaptureFixture[st
 def test_quiet_silences_prints_that_are_buffered() -> None:
     """Into a pipe Python writes late: a print inside must not come out after, nor one from before be lost."""
     script = (
-        "from imageqx_export.processes import quiet\n"
+        "from imageqx_export.support.processes import quiet\n"
         "print('before')\n"
         "with quiet():\n    print('inside')\n"
         "with quiet():\n    print('x' * 100_000)\n"
