@@ -122,9 +122,8 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
 
 
 def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
-
     from imageqx_export.export.onnx import convert, with_half_weights
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     single = convert(PhoneGraph(network, "NHWC"), checkpoint)
     for model in (single, with_half_weights(single)):
@@ -132,9 +131,8 @@ def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
 
 
 def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
-
     from imageqx_export.export.tflite import convert, halved
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     single = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
     for content in (single, halved(single)):
@@ -143,9 +141,9 @@ def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
 
 def _bare_coreml(network: Any, checkpoint: Any, folder: Path) -> None:
     import torch
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
 
     from imageqx_export.export.coreml import convert
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     example = torch.zeros(1, 3, 224, 224)
     traced = torch.jit.trace(PhoneGraph(network, "NCHW"), example)  # type: ignore[no-untyped-call]

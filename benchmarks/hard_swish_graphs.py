@@ -55,9 +55,8 @@ def built(kind: str, *, fold: bool = True, biases: bool = True) -> Any:
 
 def captured(kind: str, *, clip: bool, any_batch: bool = False) -> Any:
     """Return the float graph with one kind of activation."""
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
-
     from imageqx_export.checkpoint import load_checkpoint
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
     from imageqx_export.quantize.capture import QUANTIZABLE, Swish, traced
 
     QUANTIZABLE[torch.ops.aten.hardswish.default] = "hard_swish"  # in this process, so that it is named and quantized

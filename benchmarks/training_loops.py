@@ -13,8 +13,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from imageqx_export.networks.imageqx.network.network import ImageQX
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -27,6 +25,8 @@ from imageqx_export.data.bank import PHOTO, SIDE, Bank, bank_of, join
 from imageqx_export.data.painted import paint
 from imageqx_export.data.recipes import plan
 from imageqx_export.data.spoil import Darkroom
+from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.networks.pixels import normalised
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.loop import GRADIENT_CLIP

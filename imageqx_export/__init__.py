@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from imageqx_export.errors import ImageQXError
     from imageqx_export.evaluation.stage import Evaluation, evaluate
     from imageqx_export.export.stage import ExportResult, export_checkpoint
-    from imageqx_export.parity import ParityReport, compare_artifacts
-    from imageqx_export.predict import Verdict, judge_photos
+    from imageqx_export.parity.compare import ParityReport
+    from imageqx_export.parity.stage import compare_artifacts
+    from imageqx_export.predict.verdict import Verdict, judge_photos
     from imageqx_export.preprocess import load_pixels
     from imageqx_export.quantize.model import QuantizedModel
     from imageqx_export.quantize.recipe import Recipe
@@ -61,8 +62,8 @@ _ROOMS = {
     "errors": ("ImageQXError",),
     "evaluation.stage": ("Evaluation", "evaluate"),
     "export.stage": ("ExportResult", "export_checkpoint"),
-    "parity": ("ParityReport", "compare_artifacts"),
-    "predict": ("Verdict", "judge_photos"),
+    "parity.stage": ("ParityReport", "compare_artifacts"),
+    "predict.verdict": ("Verdict", "judge_photos"),
     "preprocess": ("load_pixels",),
     "quantize.model": ("QuantizedModel",),
     "quantize.recipe": ("Recipe",),

@@ -16,7 +16,7 @@ from imageqx_export.support.files import written_aside
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 # One key, as safetensors writes several in an order that changes from run to run.
 _HEADER_KEY = "imageqx_export"

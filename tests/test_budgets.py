@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import spec
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, save
 from sklearn.metrics import f1_score
@@ -18,6 +17,7 @@ from imageqx_export.budgets import DEFAULT, Budgets, find_budgets, read_budgets,
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, MeasurementError
 from imageqx_export.export.budgets import ArtifactBudget, BudgetReport, check_budgets
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize.accuracy import BUDGETS
 from imageqx_export.show import budgets as show
 

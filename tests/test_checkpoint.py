@@ -15,7 +15,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.network import ImageQX
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from imageqx_export import networks
 from imageqx_export.artifact import Calibration, ModelSpec
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.errors import CheckpointError, UnknownNameError
+from imageqx_export.networks.imageqx.network import ImageQX
 
 METRICS = {"quality_macro_f1": 0.73, "confusion": [[1, 2], [3, 4]]}
 PROVENANCE = {"seed": 7, "data": "gemalte Bilder — ü", "versions": {"torch": "2.13.0"}}

@@ -26,9 +26,9 @@ from imageqx_export.bench.adb_session import Session, session
 from imageqx_export.bench.adb_site import Supply, clear_stale
 from imageqx_export.bench.adb_thermal import refuse_hopeless
 from imageqx_export.bench.adb_ways import PROFILER, RUNNER, TOOL, RunnerWay, ToolWay, Way
-from imageqx_export.bench.golden import golden_error
 from imageqx_export.bench.protocol import Instructions, LayerCost, Machine, ProcessSample, Protocol
 from imageqx_export.bench.signals import signals_raise
+from imageqx_export.bundle.golden import golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from imageqx_export.artifact import Artifact, Format, Outputs, digest
 from imageqx_export.bench import adb_benchmark as tool
 from imageqx_export.bench.adb_session import Session
-from imageqx_export.bench.golden import golden_pixels
 from imageqx_export.bench.protocol import LayerCost, ProcessSample, Protocol
+from imageqx_export.bundle.golden import golden_pixels
 from imageqx_export.errors import MeasurementError
 from imageqx_export.runtimes import load_runtime
 

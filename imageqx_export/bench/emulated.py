@@ -16,8 +16,8 @@ from imageqx_export.bench.counting import FEW, MANY, per_inference
 from imageqx_export.bench.emulator import CPUS, Emulator, cache
 from imageqx_export.bench.emulator.guest import TIMEOUT_SECONDS, Counts, Guest
 from imageqx_export.bench.emulator.kernels import chief
-from imageqx_export.bench.golden import golden_error, golden_pixels
 from imageqx_export.bench.protocol import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bundle.golden import golden_error, golden_pixels
 from imageqx_export.errors import DeviceError, MeasurementError, UnknownNameError
 
 REPEATS = 2

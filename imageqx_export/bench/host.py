@@ -15,9 +15,9 @@ from typing import Any
 from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench import host_facts as facts
 from imageqx_export.bench.counting import ENVIRONMENT, Counter, find_counter, per_inference
-from imageqx_export.bench.golden import golden_error, golden_pixels
 from imageqx_export.bench.launch import LITERT_LAYERS, RUNNER, Launcher
 from imageqx_export.bench.protocol import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bundle.golden import golden_error, golden_pixels
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.runtimes.onnx import session_config
 

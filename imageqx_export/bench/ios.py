@@ -19,10 +19,10 @@ import numpy as np
 
 from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench import ios_app, ios_phones, ios_runner, ios_twin
-from imageqx_export.bench.golden import golden_error, golden_pixels
 from imageqx_export.bench.ios_phones import Phone
 from imageqx_export.bench.ios_xcrun import Tools, devicectl, find_tools
 from imageqx_export.bench.protocol import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bundle.golden import golden_error, golden_pixels
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.libraries import require
 

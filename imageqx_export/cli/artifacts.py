@@ -72,7 +72,7 @@ def parity(
 ) -> None:
     """Compare every artifact with PyTorch, on painted photos or on yours; exit 1 if one differs too much."""
     _one_thread_each()
-    from imageqx_export import parity as stage
+    from imageqx_export.parity import stage
     from imageqx_export.show import artifacts as show
     from imageqx_export.support.progress import bar
 
@@ -94,14 +94,15 @@ def predict(
     json: JsonOption = False,
 ) -> None:
     """Say whether photos are good enough, and if not, what to do differently."""
-    from imageqx_export import predict as stage
-    from imageqx_export.overlay import draw_attention
+    from imageqx_export.decisions import apply_thresholds
+    from imageqx_export.predict.overlay import draw_attention
+    from imageqx_export.predict.verdict import judge_photos
     from imageqx_export.runtimes import load_runtime
     from imageqx_export.show import artifacts as show
 
     runtime = load_runtime(artifact)
-    spec = runtime.spec if thresholds is None else stage.apply_thresholds(runtime.spec, thresholds)
-    rows = stage.judge_photos(photos, runtime, spec)
+    spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
+    rows = judge_photos(photos, runtime, spec)
     if attention is not None:
         draw_attention(rows, spec, attention)
     show.verdicts([verdict for verdict, _ in rows], attention, as_json=json)

@@ -14,7 +14,7 @@ from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import SPLITS, Label, LabelledPhotos, Split
 from imageqx_export.data.tables import Problem, Row, columns_of, read_table, write_table
 from imageqx_export.errors import DatasetError, PhotoError
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.progress import Progress, silent
 
 FUSED = ("image", "group", "split", "label", "reasons", "raters", "fitzpatrick")

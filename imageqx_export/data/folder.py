@@ -19,7 +19,7 @@ from imageqx_export.data.labels import Split
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
 from imageqx_export.data.tables import read_table
 from imageqx_export.errors import DatasetError, PhotoError
-from imageqx_export.networks.imageqx.network.spec import LABELS
+from imageqx_export.networks.imageqx.spec import LABELS
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.progress import Progress, silent
 

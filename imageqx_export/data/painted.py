@@ -13,7 +13,7 @@ import numpy as np
 
 from imageqx_export.data.bank import PAINTED, SIDE, Bank, bank_of
 from imageqx_export.data.synthetic import MILD, STRONG, Image, Placement, SceneClass, scene
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.progress import Progress, silent
 
 # Per seventeen scenes: class, cut off, too far away. As often as recipes ask for them.

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.decisions import POOR, decide
 from imageqx_export.evaluation.figures import words
-from imageqx_export.predict import POOR, decide
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +105,7 @@ def attention(rows: Sequence[Example], reasons: Sequence[str], title: str) -> Fi
     from matplotlib.figure import Figure
     from PIL import Image
 
-    from imageqx_export.overlay import blend
+    from imageqx_export.predict.overlay import blend
 
     columns = len(reasons) + 1
     height = 2.25 * len(rows) + 0.4

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from imageqx_export.decisions import POOR
 from imageqx_export.evaluation.calibration import Calibration
 from imageqx_export.evaluation.curves import Curve
 from imageqx_export.evaluation.intervals import Floats, Measure
 from imageqx_export.evaluation.scores import LABEL
-from imageqx_export.predict import POOR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

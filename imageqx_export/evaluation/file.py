@@ -6,10 +6,10 @@ from pathlib import Path
 
 from imageqx_export.data.labels import Split
 from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.decisions import apply_thresholds
 from imageqx_export.errors import UnknownNameError
 from imageqx_export.evaluation import stage
 from imageqx_export.evaluation.raters import agreement_of
-from imageqx_export.predict import apply_thresholds
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.progress import Progress, silent
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imageqx_export.decisions import POOR
 from imageqx_export.evaluation.by_skin import POOLED
 from imageqx_export.evaluation.figures import ranged, words
 from imageqx_export.evaluation.intervals import Measure
 from imageqx_export.evaluation.scores import LABEL, Scores
 from imageqx_export.evaluation.tables import METRICS, Table
-from imageqx_export.predict import POOR
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.raters import RatersRow

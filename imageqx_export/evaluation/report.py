@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imageqx_export.decisions import POOR
 from imageqx_export.evaluation import grids
 from imageqx_export.evaluation.by_skin import FEWEST
 from imageqx_export.evaluation.curves import Curve
@@ -14,7 +15,6 @@ from imageqx_export.evaluation.figures import words
 from imageqx_export.evaluation.intervals import Floats, Measure
 from imageqx_export.evaluation.scores import LABEL, Scores
 from imageqx_export.evaluation.tables import METRICS, Row, Table
-from imageqx_export.predict import POOR
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.raters import Raters

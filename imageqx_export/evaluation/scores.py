@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.decisions import POOR, decide
 from imageqx_export.evaluation.calibration import Calibration, calibration
 from imageqx_export.evaluation.curves import Curve, curve
 from imageqx_export.evaluation.tables import Table, confusion, one_hot, table
-from imageqx_export.predict import POOR, decide
 
 LABEL = "label"
 """The name of the label's own calibration, beside those of the reasons."""

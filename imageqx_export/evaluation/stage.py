@@ -18,7 +18,7 @@ from imageqx_export.evaluation.attention import attention, examples
 from imageqx_export.evaluation.by_skin import SkinGroup, by_skin
 from imageqx_export.evaluation.raters import Raters, compared
 from imageqx_export.evaluation.scores import Scores, measure
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.folders import staged_folder
 from imageqx_export.support.libraries import require

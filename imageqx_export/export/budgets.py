@@ -15,8 +15,8 @@ from imageqx_export.budgets import Budgets, size_limit
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
-from imageqx_export.parity import run_file
 from imageqx_export.quantize.accuracy import Accuracy, Budget, accuracy, problems
+from imageqx_export.runtimes.run import run_file
 from imageqx_export.support.processes import isolated, pool
 from imageqx_export.support.progress import Progress, silent
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
 from imageqx_export.export.header import AUTHOR, DESCRIPTION, LICENSE, header
-from imageqx_export.networks.imageqx.network.graph import EARLY, PhoneGraph
-from imageqx_export.networks.imageqx.network.network import ImageQX
+from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX
 
 if TYPE_CHECKING:
     from imageqx_export.quantize.model import QuantizedModel

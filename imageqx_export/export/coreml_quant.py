@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.fx import Node
 
-from imageqx_export.networks.imageqx.network.graph import EARLY, PhoneGraph
+from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
 from imageqx_export.quantize.capture import PIXELS
 
 if TYPE_CHECKING:

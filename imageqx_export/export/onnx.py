@@ -18,8 +18,8 @@ from imageqx_export.export.onnx_quant import (
     with_unsigned_activations,
     with_wide_gates,
 )
-from imageqx_export.networks.imageqx.network.graph import PhoneGraph
-from imageqx_export.networks.imageqx.network.network import ImageQX
+from imageqx_export.networks.imageqx.graph import PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX
 
 if TYPE_CHECKING:
     from torch.nn import Module

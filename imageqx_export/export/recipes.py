@@ -12,7 +12,7 @@ from imageqx_export.errors import ArtifactError, ConversionError
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
     from imageqx_export.quantize.recipe import Recipe
 
 
@@ -94,7 +94,7 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
     Raises:
         ArtifactError: It cannot be read, or it is for others.
     """
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
     from imageqx_export.quantize.entry import ENTRY
     from imageqx_export.quantize.qat_weights import network_for
     from imageqx_export.quantize.ranges import pixel_scale

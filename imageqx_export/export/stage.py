@@ -26,33 +26,27 @@ from imageqx_export.artifact import (
     size_of,
 )
 from imageqx_export.budgets import Budgets
+from imageqx_export.bundle.manifest import MANIFEST_FILE, PARITY_FILE, RECIPES, recipe_name
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError, UnknownNameError
 from imageqx_export.export.budgets import BUDGETS_FILE, BudgetReport, check_budgets
 from imageqx_export.export.header import versions
 from imageqx_export.export.recipes import choose_recipes
-from imageqx_export.parity import (
-    RECIPES,
-    ParityReport,
-    compare_artifacts,
-    generated_pixels,
-    recipe_name,
-    run_quantized,
-)
+from imageqx_export.parity.compare import ParityReport
+from imageqx_export.parity.stage import compare_artifacts, generated_pixels
+from imageqx_export.quantize.run import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.folders import staged_folder
 from imageqx_export.support.processes import isolated, pool, quiet
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
     from imageqx_export.quantize.model import QuantizedModel
     from imageqx_export.quantize.recipe import Recipe
 
 GOLDEN_SEED = 2**32 + 1
 GOLDEN_COUNT = 12
-PARITY_FILE = "parity.json"
-MANIFEST_FILE = "manifest.json"
 
 
 class Exporter(Protocol):

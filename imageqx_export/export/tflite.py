@@ -19,8 +19,8 @@ from imageqx_export.export.tflite_quant import (
     with_int8_weights,
     with_wide_gates,
 )
-from imageqx_export.networks.imageqx.network.graph import EARLY, PhoneGraph
-from imageqx_export.networks.imageqx.network.network import ImageQX
+from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
 if TYPE_CHECKING:

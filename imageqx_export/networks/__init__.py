@@ -9,17 +9,17 @@ from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 
 def _imageqx(weights: str) -> ImageQX:
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
     return ImageQX(weights)  # type: ignore[arg-type]  # checked by the constructor
 
 
 def _imageqx_spec() -> ModelSpec:
-    from imageqx_export.networks.imageqx.network.spec import spec
+    from imageqx_export.networks.imageqx.spec import spec
 
     return spec()
 

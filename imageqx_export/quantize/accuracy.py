@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import ModelSpec, Outputs, Precision
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.decisions import decide
 from imageqx_export.evaluation.calibration import calibration
 from imageqx_export.evaluation.intervals import Bools, Floats, bootstrap, percentile
 from imageqx_export.evaluation.scores import LABEL
 from imageqx_export.evaluation.tables import one_hot
-from imageqx_export.predict import decide
 
 POINTS = 100.0
 Interval = tuple[float, float]

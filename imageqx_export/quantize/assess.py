@@ -22,7 +22,7 @@ from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 
 @dataclass(frozen=True)

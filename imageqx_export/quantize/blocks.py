@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
 
 class Block(NamedTuple):

@@ -11,8 +11,8 @@ from imageqx_export.quantize.recipe import Recipe
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.networks.imageqx.network.graph import Layout
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.graph import Layout
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 
 def captured(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.networks.imageqx.network.graph import Layout, PhoneGraph
+from imageqx_export.networks.imageqx.graph import Layout, PhoneGraph
 from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise
 from imageqx_export.quantize.excitation import fold_excitations
@@ -17,7 +17,7 @@ from imageqx_export.quantize.recipe import Rewrites
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 # What computes a new tensor that a runtime can hold as integers; anything else copies, reshapes or casts.
 QUANTIZABLE = {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from imageqx_export.artifact import Preprocessing
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
 # What one level of a pixel counts; a power of 2, so that every byte is exact in every format, and of a size that leaves
 # the first weights as large as they are for normalised pixels.

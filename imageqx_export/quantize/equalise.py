@@ -22,7 +22,7 @@ from imageqx_export.quantize.blocks import blocks
 from imageqx_export.quantize.recipe import ChannelScales
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
 # A gate is a multiple of this, so that int8 holds it exactly (zero point −128), and so does float16; a power of 2, so
 # that it may stand on either side of a factor. No channel is blown up more than 64 times.

@@ -21,7 +21,7 @@ from imageqx_export.quantize.ranges import SIGMOID_STEP
 from imageqx_export.quantize.recipe import ConstantExcitation
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.graph import PhoneGraph
+    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
 
 def excitation_name(path: str) -> str:

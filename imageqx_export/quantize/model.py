@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
 
     from imageqx_export.artifact import Outputs, Pixels
-    from imageqx_export.networks.imageqx.network.graph import Layout
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.graph import Layout
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.imageqx.network.graph import EARLY, PhoneGraph
+from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
 from imageqx_export.quantize.calibrate import kept, observe
 from imageqx_export.quantize.capture import HAS_WEIGHT, capture, kind_of, tensors
 from imageqx_export.quantize.equalise import channel_scales, places
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
     from imageqx_export.artifact import Pixels
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 # A prime, so that all channels and columns are counted in turn.
 EVERY = 13

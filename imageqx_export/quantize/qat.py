@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from imageqx_export.networks.imageqx.network.network import Outputs
+from imageqx_export.networks.imageqx.network import Outputs
 from imageqx_export.quantize.calibrate import Watch, Watched
 from imageqx_export.quantize.capture import kind_of, tensors
 from imageqx_export.quantize.recipe import WEIGHT_LEVELS, Recipe

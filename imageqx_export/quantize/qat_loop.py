@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imageqx_export.errors import TrainingError
-from imageqx_export.networks.imageqx.network.network import Outputs
+from imageqx_export.networks.imageqx.network import Outputs
 from imageqx_export.quantize.qat import Student, Units, float_answers
 from imageqx_export.quantize.qat_loss import distillation
 from imageqx_export.support.progress import Progress, silent

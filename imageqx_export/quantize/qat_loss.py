@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from imageqx_export.networks.imageqx.network.network import Outputs
+from imageqx_export.networks.imageqx.network import Outputs
 
 # A probability of 0 has no logarithm; float32's softmax gives smaller ones than this only where nothing can be learnt.
 LEAST = 1e-30

@@ -39,7 +39,7 @@ from imageqx_export.training.state import state_path, writing
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 BACKBONE = ("early.stages.", "late.")
 _TRAINING = 2  # what random numbers are for: the second part of their key; training has 0 and 1

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from imageqx_export.artifact import Checkpoint, digest
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.errors import ArtifactError
-from imageqx_export.networks.imageqx.network.graph import FLOAT32_STAGES, PhoneGraph
+from imageqx_export.networks.imageqx.graph import FLOAT32_STAGES, PhoneGraph
 from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise
 from imageqx_export.quantize.excitation import scale_by_excitations
 from imageqx_export.quantize.recipe import FineTuned, Recipe
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 
 def network_for(recipe: Recipe, checkpoint: Path, network: ImageQX) -> ImageQX:

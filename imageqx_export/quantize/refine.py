@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from imageqx_export.artifact import Outputs, Pixels
-from imageqx_export.networks.imageqx.network.network import Outputs as Answers
+from imageqx_export.networks.imageqx.network import Outputs as Answers
 from imageqx_export.quantize.qat_loss import distillation
 from imageqx_export.quantize.ranges import activation_scale
 from imageqx_export.quantize.recipe import ActivationScale, Recipe

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.decisions import decide
 from imageqx_export.evaluation.tables import one_hot
-from imageqx_export.predict import decide
 from imageqx_export.quantize.accuracy import POINTS, macro_f1
 from imageqx_export.quantize.cache import NOWHERE, Cache, key_of
 from imageqx_export.quantize.calibrate import Watch, batches
@@ -39,7 +39,7 @@ from imageqx_export.support.progress import Progress, silent
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 _Sums = dict[str, tuple[float, float]]
 TINY = 1e-300

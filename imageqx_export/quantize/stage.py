@@ -16,7 +16,7 @@ from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from imageqx_export.artifact import Pixels
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 
 def make_recipe(

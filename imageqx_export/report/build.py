@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from imageqx_export.bench.protocol import BenchRun, Measurement
 from imageqx_export.bench.summary import Summary, summarise
-from imageqx_export.parity import TOLERANCES, ParityReport
+from imageqx_export.parity.compare import TOLERANCES, ParityReport
 from imageqx_export.report.comparable import Found
 from imageqx_export.report.sides import Side
 from imageqx_export.report.sizes import Sizes, compare_sizes

@@ -10,8 +10,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from imageqx_export.artifact import digest
+from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import ImageQXError, MeasurementError
-from imageqx_export.parity import ParityReport, read_manifest
+from imageqx_export.parity.compare import ParityReport
 from imageqx_export.report import build
 from imageqx_export.report.decide import decide
 from imageqx_export.report.sides import Side, read_history, read_side

@@ -10,7 +10,7 @@ import numpy as np
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.network import ImageQX
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 
 class TorchRuntime:

@@ -14,8 +14,8 @@ from imageqx_export.show.console import json, note, out
 
 if TYPE_CHECKING:
     from imageqx_export.export.stage import ExportResult
-    from imageqx_export.parity import OutputParity, ParityReport
-    from imageqx_export.predict import Verdict
+    from imageqx_export.parity.compare import OutputParity, ParityReport
+    from imageqx_export.predict.verdict import Verdict
 
 _ADVICE = {"poor_quality": ("red", "take it again"), "no_skin": ("yellow", "nothing to judge: no skin in the picture")}
 

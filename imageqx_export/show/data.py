@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.data.labels import SPLITS, Label
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.show.console import json, note, out
 
 if TYPE_CHECKING:

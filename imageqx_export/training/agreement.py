@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.data.annotations import Rating
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from pydantic import BaseModel, ConfigDict
 from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, Thresholds
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.decisions import POOR, decide
 from imageqx_export.errors import DatasetError
-from imageqx_export.predict import POOR, decide
 from imageqx_export.support.files import written_aside
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training import temperature
 from imageqx_export.training.thresholds import Criterion, Measured, Scores, Unreachable, choose, measure
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network.network import ImageQX, Logits
+    from imageqx_export.networks.imageqx.network import ImageQX, Logits
 
 CHUNK = 32
 QUALITY = "quality"
@@ -137,7 +137,7 @@ def choose_thresholds(
 
 
 def write_thresholds(spec: ModelSpec, choice: Choice, path: Path) -> None:
-    """Write the thresholds of ``spec`` as a clinic's file, which :func:`imageqx_export.predict.apply_thresholds` reads.
+    """Write the thresholds of ``spec`` as a clinic's file, for :func:`imageqx_export.decisions.apply_thresholds`.
 
     Args:
         spec: With the thresholds.
@@ -155,7 +155,7 @@ def logits_of(network: ImageQX, pixels: NDArray[np.uint8], progress: Progress = 
     """Return the uncalibrated logits of photos uint8 [N,224,224,3], computed in PyTorch."""
     import torch
 
-    from imageqx_export.networks.imageqx.network.network import Logits
+    from imageqx_export.networks.imageqx.network import Logits
     from imageqx_export.networks.pixels import normalised
 
     rows = []

@@ -21,9 +21,9 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.recipes import plan
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import TrainingError
-from imageqx_export.networks.imageqx.network.network import ImageQX
-from imageqx_export.networks.imageqx.network.spec import REASONS, spec
-from imageqx_export.networks.imageqx.network.warmstart import warm_start
+from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.imageqx.spec import REASONS, spec
+from imageqx_export.networks.imageqx.warmstart import warm_start
 from imageqx_export.networks.pixels import normalised
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.config import TrainingConfig

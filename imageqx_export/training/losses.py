@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from imageqx_export.networks.imageqx.network.network import Logits
+from imageqx_export.networks.imageqx.network import Logits
 
 QUALITY_WEIGHT = 1.0
 EXPLANATIONS_WEIGHT = 5.0

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from imageqx_export.data.recipes import Recipe
 from imageqx_export.errors import TrainingError
-from imageqx_export.networks.imageqx.network.network import ImageQX, Logits
+from imageqx_export.networks.imageqx.network import ImageQX, Logits
 
 T = TypeVar("T")
 _MEETINGS = itertools.count()  # a script may train twice: without a number it would call at the first time's addresses

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.predict import decide
+from imageqx_export.decisions import decide
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.metrics import score

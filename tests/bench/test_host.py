@@ -22,8 +22,8 @@ from imageqx_export.bench.counting import Counter
 from imageqx_export.bench.host import HostTarget
 from imageqx_export.bench.host_facts import Sensor, choose, machine, pick_cores
 from imageqx_export.bench.launch import RUNNER
+from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DeviceError, MeasurementError, UnavailableError
-from imageqx_export.parity import read_manifest
 from tests.bench.tiny import SHORT, tiny_folder
 
 linux = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin")

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import spec
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, save
 
@@ -18,6 +17,7 @@ from benchmarks.tiny_models import SHAPE, write_onnx, write_tflite
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ImageQXError
+from imageqx_export.networks.imageqx.spec import spec
 
 IMAGES = np.zeros((2, 4, 4, 3), np.uint8)
 

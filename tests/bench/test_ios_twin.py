@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from imageqx_export.artifact import Precision, digest
-from imageqx_export.bench.golden import golden_outputs, golden_pixels
 from imageqx_export.bench.ios_twin import PROGRAM, planes, specification, write_twin
+from imageqx_export.bundle.golden import golden_outputs, golden_pixels
 from imageqx_export.errors import ArtifactError
-from imageqx_export.parity import TOLERANCES
+from imageqx_export.parity.compare import TOLERANCES
 from imageqx_export.runtimes import mil
 
 WEIGHTS = Path("Data/com.apple.CoreML/weights/weight.bin")

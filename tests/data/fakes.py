@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
 from numpy.typing import NDArray
 
 from imageqx_export.data.bank import PAINTED, PHOTO, RATED, SIDE, Bank, bank_of, join
 from imageqx_export.data.recipes import Recipe
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 LESION, NO_SKIN, HEALTHY, POOR = range(4)
 FRAMING, LIGHT, BLUR, RESOLUTION, DISTANCE = range(5)

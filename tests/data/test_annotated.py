@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import LABELS
 from PIL import Image
 
 from imageqx_export.data.annotated import clean_ratings, labels_of, read_labelled, read_labels, write_labels
@@ -14,6 +13,7 @@ from imageqx_export.data.annotations import Rating, write_ratings
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import Label, Split
 from imageqx_export.errors import DatasetError
+from imageqx_export.networks.imageqx.spec import LABELS
 from imageqx_export.preprocess import load_pixels
 
 COLORS = {"a": (200, 150, 120), "b": (90, 60, 40), "c": (10, 200, 10), "d": (120, 120, 120), "e": (250, 250, 250)}

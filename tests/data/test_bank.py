@@ -7,10 +7,10 @@ from dataclasses import fields
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
 from numpy.typing import NDArray
 
 from imageqx_export.data.bank import PAINTED, PHOTO, RATED, SIDE, Bank, bank_of, join
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from tests.data.fakes import (
     DISTANCE,
     FRAMING,

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.spec import LABELS
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -22,6 +21,7 @@ from imageqx_export.data.folder import PhotoFolder, cutout, read_folder, split_g
 from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.synthetic import SceneClass
 from imageqx_export.errors import DatasetError
+from imageqx_export.networks.imageqx.spec import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from imageqx_export.networks.imageqx.network.spec import spec
 
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.networks.imageqx.spec import spec
 
 
 class FakeRuntime:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from imageqx_export.networks.imageqx.network.spec import spec
 
 from imageqx_export.evaluation.by_skin import FEWEST, by_skin, subset
 from imageqx_export.evaluation.scores import measure
+from imageqx_export.networks.imageqx.spec import spec
 from tests.evaluation.fakes import answers, labelled
 
 

@@ -7,7 +7,6 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS, spec
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -15,6 +14,7 @@ from imageqx_export.evaluation import figures
 from imageqx_export.evaluation.attention import attention, examples
 from imageqx_export.evaluation.curves import curve
 from imageqx_export.evaluation.scores import measure
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 from tests.evaluation.fakes import answers, labelled
 
 PHOTOS = labelled(0, 60)

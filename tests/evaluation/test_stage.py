@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS, spec
 from PIL import Image
 from sklearn.metrics import f1_score, roc_auc_score
 
@@ -19,6 +18,7 @@ from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
 from imageqx_export.evaluation import report, stage
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.evaluation.stage import FILES, assess, evaluate
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 from imageqx_export.training.agreement import agreement
 from tests.evaluation.fakes import FakeRuntime, answers, labelled
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
 from imageqx_export.evaluation.tables import confusion, one_hot, table
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 
 def test_classes_are_scikit_learns() -> None:

@@ -25,7 +25,7 @@ from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import CheckpointError, UnavailableError, UnknownNameError
 from imageqx_export.export import onnx as onnx_export
 from imageqx_export.export import stage
-from imageqx_export.parity import TOLERANCES, Tolerance
+from imageqx_export.parity.compare import TOLERANCES, Tolerance
 from imageqx_export.quantize.stage import read_recipe
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.folders import staged_folder

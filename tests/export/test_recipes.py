@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from imageqx_export.networks.imageqx.network.network import ImageQX
-from imageqx_export.networks.imageqx.network.spec import spec
 
 from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.errors import ArtifactError, ConversionError, DatasetError
 from imageqx_export.export.recipes import choose_recipes
+from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize.entry import ENTRY, PIXEL_STEP
 from imageqx_export.quantize.plan import w8_recipe
 from imageqx_export.quantize.ranges import pixel_scale

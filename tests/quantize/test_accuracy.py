@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS, spec
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from imageqx_export.artifact import Outputs, Precision
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.predict import decide
+from imageqx_export.decisions import decide
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, Budget, Loss, accuracy, macro_f1, problems
 
 PHOTOS = 400

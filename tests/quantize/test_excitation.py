@@ -8,12 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.graph import PhoneGraph
-from imageqx_export.networks.imageqx.network.network import ImageQX
 from torch import Tensor, nn
 from torchvision.ops.misc import SqueezeExcitation
 
 from imageqx_export.artifact import Pixels
+from imageqx_export.networks.imageqx.graph import PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.build import build, captured
 from imageqx_export.quantize.capture import tensors

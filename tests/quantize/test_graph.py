@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.graph import Layout, PhoneGraph
-from imageqx_export.networks.imageqx.network.network import ImageQX
 
 from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.errors import ConversionError, DatasetError
+from imageqx_export.networks.imageqx.graph import Layout, PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.build import build, captured
 from imageqx_export.quantize.calibrate import kept, observe

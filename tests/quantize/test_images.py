@@ -12,7 +12,7 @@ from PIL import Image
 
 from imageqx_export.data.held_out import SEEDS
 from imageqx_export.errors import DatasetError
-from imageqx_export.parity import PARITY_SEED
+from imageqx_export.parity.stage import PARITY_SEED
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.quantize import images
 from imageqx_export.quantize.images import MINIMUM_IMAGES, TRAINING_SEED, calibration_images

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import REASONS, spec
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm
 
 from imageqx_export.artifact import Outputs
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.networks.imageqx.spec import REASONS, spec
 from imageqx_export.quantize.accuracy import Accuracy, accuracy
 from imageqx_export.quantize.jitter import SPREAD, jittered_accuracy
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from imageqx_export.networks.imageqx.network.network import Outputs
 from torch import Tensor
 from torch.nn import functional
 
 from imageqx_export.errors import TrainingError
+from imageqx_export.networks.imageqx.network import Outputs
 from imageqx_export.quantize.qat import RoundThrough, Student, float_answers, moved, prepared, student
 from imageqx_export.quantize.qat_loop import Closeness, Lesson, QatConfig, learn
 from imageqx_export.quantize.qat_loss import distillation

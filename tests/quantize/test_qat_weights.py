@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from imageqx_export.networks.imageqx.network.graph import PhoneGraph
-from imageqx_export.networks.imageqx.network.network import ImageQX
-from imageqx_export.networks.imageqx.network.spec import spec
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -15,6 +12,9 @@ from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.errors import ArtifactError, ImageQXError
+from imageqx_export.networks.imageqx.graph import PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize.entry import read_pixels
 from imageqx_export.quantize.equalise import equalise, places
 from imageqx_export.quantize.excitation import fold_excitations

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from imageqx_export.networks.imageqx.network.spec import spec
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize.cache import Cache
 from imageqx_export.quantize.calibrate import observe
 from imageqx_export.quantize.capture import HAS_WEIGHT, Swish, kind_of, tensors, traced

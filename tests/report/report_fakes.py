@@ -18,7 +18,7 @@ from imageqx_export.bench.protocol import (
     ProcessSample,
     Protocol,
 )
-from imageqx_export.parity import ArtifactParity, OutputParity, ParityReport
+from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityReport
 from imageqx_export.report import build
 from imageqx_export.report.decide import decide
 from imageqx_export.report.sides import Side

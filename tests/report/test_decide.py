@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imageqx_export.artifact import Precision
 from imageqx_export.bench.protocol import QUICK, BenchRun, Instructions, Measurement, Protocol
-from imageqx_export.parity import ArtifactParity, OutputParity, ParityReport
+from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityReport
 from imageqx_export.report.decide import decide, decide_size
 from imageqx_export.report.sides import Side
 from imageqx_export.report.verdicts import Decision, Quantity, Rules, Verdict, exit_code

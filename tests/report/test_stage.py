@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import spec
 from typer.testing import CliRunner
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest, size_of
 from imageqx_export.bench.protocol import QUICK, BenchRun, Measurement
 from imageqx_export.cli.report import app
 from imageqx_export.errors import ImageQXError, MeasurementError, ParityError
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.report import renew, stage
 from imageqx_export.report.sides import Baseline, read_side, write_baseline
 from imageqx_export.report.values import Report

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from imageqx_export.networks.imageqx.network.spec import spec
 from scipy import signal, special
 
 from imageqx_export.errors import ArtifactError, UnavailableError, UnsupportedOpError
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.runtimes import mil
 from imageqx_export.runtimes.base import Runtime
 

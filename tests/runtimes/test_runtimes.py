@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import spec
 
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ArtifactError, UnavailableError, UnknownNameError
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.runtimes import load_runtime, tflite
 from imageqx_export.support.libraries import require
 

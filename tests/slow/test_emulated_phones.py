@@ -16,8 +16,9 @@ from imageqx_export.bench.emulator import cache
 from imageqx_export.bench.emulator.kernels import work
 from imageqx_export.bench.protocol import QUICK, Instructions
 from imageqx_export.bench.stage import measure
+from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DeviceError, MeasurementError
-from imageqx_export.parity import TOLERANCES, read_manifest
+from imageqx_export.parity.compare import TOLERANCES
 
 FOLDER = Path(__file__).parents[2] / "artifacts" / "imageqx"
 FORMATS = (Format.TFLITE, Format.ONNX)

@@ -12,7 +12,7 @@ import pytest
 from imageqx_export.artifact import Format, Outputs, Pixels, Precision
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.export import coreml, stage
-from imageqx_export.parity import generated_pixels
+from imageqx_export.parity.stage import generated_pixels
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.qat_weights import network_for
 from imageqx_export.quantize.stage import read_recipe

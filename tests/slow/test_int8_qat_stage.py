@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from imageqx_export.networks.imageqx.network.network import ImageQX
-from imageqx_export.networks.imageqx.network.spec import spec
 from numpy.typing import NDArray
 from torch import nn
 from torchvision.models.efficientnet import EfficientNet, MBConvConfig
@@ -20,7 +18,9 @@ from imageqx_export.artifact import Checkpoint, digest
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.sources import Sources
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
-from imageqx_export.networks.imageqx.network import network as imageqx
+from imageqx_export.networks.imageqx import network as imageqx
+from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.capture import capture, tensors
 from imageqx_export.quantize.plan import w8_recipe, w8a8_recipe

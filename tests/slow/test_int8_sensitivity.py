@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from torch.fx import GraphModule
 
 from imageqx_export.artifact import Precision
-from imageqx_export.predict import decide
+from imageqx_export.decisions import decide
 from imageqx_export.quantize import sensitivity
 from imageqx_export.quantize.accuracy import BUDGETS, accuracy, problems
 from imageqx_export.quantize.assess import analysed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imageqx_export.networks.imageqx.network import network as imageqx
+from imageqx_export.networks.imageqx import network as imageqx
 from tests.training import fakes
 
 

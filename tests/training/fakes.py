@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from imageqx_export.networks.imageqx.network.network import ImageQX
 from PIL import Image
 from torch import nn
 
 from imageqx_export.data.bank import Bank
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.painted import paint
+from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import World

@@ -10,11 +10,11 @@ from statistics import mean, stdev
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
 from sklearn.metrics import f1_score
 
 from imageqx_export.data.annotations import Rating
 from imageqx_export.errors import DatasetError
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.training.agreement import Agreement, PairF1, agreement, expert_level, mean_row, read_scores
 
 EVALUATIONS = ["L57.0", "D22.9", "no_skin", "healthy_skin", "poor_quality"]

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from imageqx_export.networks.imageqx.network.network import Logits
-from imageqx_export.networks.imageqx.network.spec import REASONS, spec
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
@@ -24,8 +22,10 @@ from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.sources import Sources
+from imageqx_export.decisions import apply_thresholds, decide
 from imageqx_export.errors import CheckpointError, DatasetError
-from imageqx_export.predict import apply_thresholds, decide
+from imageqx_export.networks.imageqx.network import Logits
+from imageqx_export.networks.imageqx.spec import REASONS, spec
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training import calibrate as calibrate_stage

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS, spec
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 from imageqx_export.training.calibrate import Choice
 from imageqx_export.training.card import write_card
 from imageqx_export.training.config import TrainingConfig

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from imageqx_export.networks.imageqx.network.network import ImageQX
-from imageqx_export.networks.imageqx.network.spec import REASONS
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -19,6 +17,8 @@ from imageqx_export.artifact import Calibration, Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.recipes import plan
 from imageqx_export.errors import CheckpointError, TrainingError, UnknownNameError
+from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.imageqx.spec import REASONS
 from imageqx_export.training import loop, losses
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.state import load_state, state_path

@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.network import Logits
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from imageqx_export.networks.imageqx.network import Logits
 from imageqx_export.training.losses import class_weights, loss
 
 Array = NDArray[Any]

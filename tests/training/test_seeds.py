@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS, spec
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 from imageqx_export.training.metrics import score
 from imageqx_export.training.seeds import Spread, Summary, spread, summary
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
 from PIL import Image
 from sklearn.metrics import f1_score, recall_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -23,7 +22,8 @@ from imageqx_export.data.bank import PAINTED, PHOTO, RATED
 from imageqx_export.data.folder import read_folder
 from imageqx_export.data.sources import Sources
 from imageqx_export.errors import DatasetError, StoppedError
-from imageqx_export.networks.imageqx.network import network as imageqx
+from imageqx_export.networks.imageqx import network as imageqx
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.training import stage
 from imageqx_export.training.seeds import Summary

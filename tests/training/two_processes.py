@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from imageqx_export.networks.imageqx.network.network import ImageQX
 from torch import Tensor, distributed, nn
 
 from imageqx_export.data.recipes import plan
 from imageqx_export.errors import TrainingError
+from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.training import loop
 from imageqx_export.training.losses import loss
 from imageqx_export.training.parallel import World, world

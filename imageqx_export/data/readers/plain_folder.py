@@ -13,7 +13,7 @@ from imageqx_export.data.annotations import Rating
 from imageqx_export.data.readers.download import SUFFIXES, UNSPECIFIED, Imported, Published, skin_type, table
 from imageqx_export.data.tables import columns_of
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.imageqx.network.spec import LABELS
+from imageqx_export.networks.imageqx.spec import LABELS
 
 PUBLISHED = Published(
     "photos in folders", "wherever your photos are", (*(f"{label}/" for label in LABELS), "manifest.csv (optional)")

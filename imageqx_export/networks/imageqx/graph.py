@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imageqx_export.artifact import Preprocessing
-from imageqx_export.networks.imageqx.network.network import FEATURES, HIDDEN, ImageQX, folded_block, folded_head
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.network import FEATURES, HIDDEN, ImageQX, folded_block, folded_head
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 Layout = Literal["NHWC", "NCHW"]
 # fp16 keeps this many of the backbone's nine stages (1.5 % of the weights) in float32: they are where rounding hurts.

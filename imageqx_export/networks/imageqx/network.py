@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
-from imageqx_export.networks.imageqx.network.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 FEATURES = 1280
 HIDDEN = 64

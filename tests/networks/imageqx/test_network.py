@@ -13,16 +13,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.graph import Layout, PhoneGraph
-from imageqx_export.networks.imageqx.network.network import ImageQX, Logits, folded_block
-from imageqx_export.networks.imageqx.network.warmstart import warm_start
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imageqx_export import networks
 from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
-from imageqx_export.networks.imageqx.network import warmstart
+from imageqx_export.networks.imageqx import warmstart
+from imageqx_export.networks.imageqx.graph import Layout, PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX, Logits, folded_block
+from imageqx_export.networks.imageqx.warmstart import warm_start
 from imageqx_export.networks.pixels import normalised
 
 Array = NDArray[Any]

@@ -12,16 +12,16 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.spec import spec
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import cosine
 
-from imageqx_export import parity
 from imageqx_export.artifact import Manifest, Precision, digest
-from imageqx_export.compare import ParityReport
+from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DatasetError, ParityError
-from imageqx_export.parity import TOLERANCES, OutputParity, Tolerance, compare_outputs
+from imageqx_export.networks.imageqx.spec import spec
+from imageqx_export.parity import stage as parity
+from imageqx_export.parity.compare import TOLERANCES, OutputParity, ParityReport, Tolerance, compare_outputs
 from imageqx_export.quantize.stage import read_recipe, write_recipe
 from imageqx_export.show import artifacts as show
 from tests.conftest import EXPORTED, Cli
@@ -224,7 +224,7 @@ def test_all_pass_and_json_tells_both_losses_apart(exported: Path, capsys: pytes
     report = json.loads(capsys.readouterr().out)
     assert report["passed"] is True
     assert report["images"] >= 64
-    assert len(report["artifacts"]) == len(parity.read_manifest(exported).artifacts) >= 3 * len(EXPORTED)
+    assert len(report["artifacts"]) == len(read_manifest(exported).artifacts) >= 3 * len(EXPORTED)
     assert all(len(row["outputs"]) == 3 and row["passed"] for row in report["artifacts"])
     loss = next(row for row in report["quantization"] if row["precision"] == "w8")
     assert loss["recipe"] == "quantization/imageqx_w8.json"

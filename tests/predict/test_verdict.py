@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageqx_export.networks.imageqx.network.spec import HINTS, LABELS, REASONS, spec
 from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
@@ -17,9 +16,11 @@ from typer.testing import CliRunner
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec, digest
 from imageqx_export.cli import app
 from imageqx_export.data.held_out import painted_samples
+from imageqx_export.decisions import apply_thresholds, decide
 from imageqx_export.errors import ArtifactError, PhotoError, UnknownNameError
-from imageqx_export.overlay import blend, draw_attention
-from imageqx_export.predict import apply_thresholds, decide, judge_photos, verdict
+from imageqx_export.networks.imageqx.spec import HINTS, LABELS, REASONS, spec
+from imageqx_export.predict.overlay import blend, draw_attention
+from imageqx_export.predict.verdict import judge_photos, verdict
 from tests.conftest import Cli
 
 

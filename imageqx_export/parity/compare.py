@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import ModelSpec, Outputs, Precision
-from imageqx_export.predict import POOR, decide
+from imageqx_export.decisions import POOR, decide
 
 
 class _Frozen(BaseModel):

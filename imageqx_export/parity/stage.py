@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from imageqx_export.artifact import (
     QUANTIZED,
@@ -21,41 +19,24 @@ from imageqx_export.artifact import (
     TensorSpec,
     digest,
 )
-from imageqx_export.compare import (
+from imageqx_export.bundle.manifest import RECIPES, read_manifest, recipe_name
+from imageqx_export.errors import DatasetError, ImageQXError, ParityError
+from imageqx_export.parity.compare import (
     TOLERANCES,
     ArtifactParity,
-    OutputParity,
     ParityReport,
     QuantizationLoss,
-    Tolerance,
     because,
     compare_outputs,
 )
-from imageqx_export.errors import DatasetError, ImageQXError, ParityError
 from imageqx_export.preprocess import load_pixels
+from imageqx_export.quantize.run import run_quantized
 from imageqx_export.runtimes import load_runtime
+from imageqx_export.runtimes.run import run_file
 from imageqx_export.support.processes import isolated, pool, quiet
 from imageqx_export.support.progress import Progress, silent
 
-__all__ = [
-    "TOLERANCES",
-    "ArtifactParity",
-    "OutputParity",
-    "ParityReport",
-    "QuantizationLoss",
-    "Tolerance",
-    "check",
-    "compare_artifacts",
-    "compare_outputs",
-    "generated_pixels",
-    "photo_pixels",
-    "read_manifest",
-    "recipe_name",
-    "run_file",
-    "run_quantized",
-]
 PARITY_SEED = 2**32
-RECIPES = "quantization"
 MINIMUM_IMAGES = 64
 
 
@@ -184,63 +165,10 @@ def _recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
     return found
 
 
-def recipe_name(model: str, precision: Precision) -> str:
-    """Return the name of a recipe's file in an artifacts folder's ``quantization/``."""
-    return f"{model}_{precision}.json"
-
-
 def _run_checkpoint(checkpoint: Path, pixels: Pixels) -> tuple[ModelSpec, Outputs]:
     with quiet():
         runtime = load_runtime(checkpoint)
         return runtime.spec, runtime.run(pixels)
-
-
-def run_quantized(checkpoint: Path, recipe: Path, pixels: Pixels) -> Outputs:
-    """Run a checkpoint in PyTorch, quantized as a recipe says.
-
-    Args:
-        checkpoint: The float32 checkpoint.
-        recipe: The recipe's file.
-        pixels: uint8 [N,224,224,3].
-
-    Raises:
-        CheckpointError: The checkpoint cannot be trusted.
-        ArtifactError: The recipe cannot be read.
-    """
-    from imageqx_export.checkpoint import load_checkpoint
-    from imageqx_export.quantize.model import QuantizedModel
-    from imageqx_export.quantize.qat_weights import network_for
-    from imageqx_export.quantize.stage import read_recipe
-
-    with quiet():
-        read = read_recipe(recipe)
-        return QuantizedModel(network_for(read, checkpoint, load_checkpoint(checkpoint)[1]), read).run(pixels)
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read ``<folder>/manifest.json``.
-
-    Raises:
-        ParityError: It is missing or not valid.
-    """
-    path = folder / "manifest.json"
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ParityError("no manifest", where=path, remedy="imageqx export, then pass artifacts/<model>") from error
-    except (ValidationError, OSError, json.JSONDecodeError) as error:
-        raise ParityError("the manifest is not valid", where=path, got=str(error), remedy="imageqx export") from error
-
-
-def run_file(path: Path, pixels: Pixels) -> tuple[tuple[TensorSpec, ...], Outputs]:
-    """Open a file, run it, and return the outputs that it declares and gives.
-
-    Raises:
-        ArtifactError: The file cannot be read or run.
-    """
-    with quiet():
-        runtime = load_runtime(path)
-        return runtime.signature, runtime.run(pixels)
 
 
 def _judged(

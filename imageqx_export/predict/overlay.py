@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from imageqx_export.artifact import ModelSpec
-from imageqx_export.predict import Verdict
+from imageqx_export.predict.verdict import Verdict
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.files import written_aside
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageqx_export.artifact import Precision
-from imageqx_export.bench.golden import golden_error, golden_outputs, golden_pixels
+from imageqx_export.bundle.golden import golden_error, golden_outputs, golden_pixels
 from imageqx_export.errors import MeasurementError
 
 EXPECTED = {

@@ -1,0 +1,1 @@
+"""Parity: every artifact against PyTorch, output by output."""

@@ -1,0 +1,1 @@
+"""Predict: photos in, verdicts and overlays out."""
