@@ -122,7 +122,7 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
 
 
 def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.export.onnx import convert, with_half_weights
+    from imageqx_export.export.onnx.exporter import convert, with_half_weights
     from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     single = convert(PhoneGraph(network, "NHWC"), checkpoint)
@@ -131,7 +131,7 @@ def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
 
 
 def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.export.tflite import convert, halved
+    from imageqx_export.export.tflite.exporter import convert, halved
     from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     single = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
@@ -142,7 +142,7 @@ def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
 def _bare_coreml(network: Any, checkpoint: Any, folder: Path) -> None:
     import torch
 
-    from imageqx_export.export.coreml import convert
+    from imageqx_export.export.coreml.exporter import convert
     from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     example = torch.zeros(1, 3, 224, 224)

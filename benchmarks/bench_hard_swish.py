@@ -32,7 +32,7 @@ from rich.table import Table
 
 from benchmarks.hard_swish_graphs import CHECKPOINT, HELD_OUT, Distilled, built, distilled
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.quantize.accuracy import BUDGETS, problems
+from imageqx_export.evaluation.accuracy_loss import BUDGETS, problems
 from imageqx_export.show.console import out
 from imageqx_export.show.quantize import losses
 from imageqx_export.support.processes import isolated, quiet
@@ -81,9 +81,10 @@ def main(argv: list[str] | None = None) -> int:
 def converted(format: Format, kind: str, folder: Path) -> Path:
     """Write the w8a8 file with one kind of activation."""
     from imageqx_export.checkpoint import load_checkpoint
-    from imageqx_export.export import onnx, tflite
-    from imageqx_export.export.onnx_quant import pooled_globally, with_unsigned_activations
-    from imageqx_export.export.tflite_quant import static_config
+    from imageqx_export.export.onnx import exporter as onnx
+    from imageqx_export.export.onnx.passes import pooled_globally, with_unsigned_activations
+    from imageqx_export.export.tflite import exporter as tflite
+    from imageqx_export.export.tflite.passes import static_config
 
     path = folder / f"{kind}{format.suffix}"
     with quiet(), warnings.catch_warnings():

@@ -39,11 +39,11 @@ from benchmarks.int8_table import Goal, Row, body, goals, markdown, table
 from imageqx_export.artifact import Format, Manifest, Precision, size_of
 from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bench.host_facts import machine, pick_cores
-from imageqx_export.budgets import DEFAULT, read_budgets
+from imageqx_export.budgets.limits import DEFAULT, read_budgets
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
-from imageqx_export.export.header import versions
+from imageqx_export.export.metadata import versions
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.support.progress import Progress, bar
 

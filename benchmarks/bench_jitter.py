@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy
 from imageqx_export.evaluation.by_skin import subset
-from imageqx_export.quantize.accuracy import Accuracy, accuracy
 from imageqx_export.quantize.jitter import SPREAD, jittered_accuracy
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.show.console import out

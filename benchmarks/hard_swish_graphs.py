@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from imageqx_export.support.progress import bar
 
 if TYPE_CHECKING:
-    from imageqx_export.quantize.accuracy import Accuracy
+    from imageqx_export.evaluation.accuracy_loss import Accuracy
 
 CHECKPOINT = Path("models/imageqx.safetensors")
 OBSERVED_IMAGES = 4
@@ -161,7 +161,7 @@ def distilled(steps: int, batch: int) -> Distilled:
     from imageqx_export.checkpoint import load_checkpoint
     from imageqx_export.data.held_out import painted_samples
     from imageqx_export.data.sources import Sources, held_out_photos
-    from imageqx_export.quantize.accuracy import accuracy
+    from imageqx_export.evaluation.accuracy_loss import accuracy
     from imageqx_export.quantize.qat import Student
     from imageqx_export.quantize.qat_loop import Closeness, Lesson, QatConfig, answers, learn
 

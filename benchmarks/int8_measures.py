@@ -24,8 +24,8 @@ from imageqx_export.bench.protocol import Protocol
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import decide
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
+from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy, macro_f1
 from imageqx_export.evaluation.tables import one_hot
-from imageqx_export.quantize.accuracy import Accuracy, accuracy, macro_f1
 from imageqx_export.runtimes.run import run_file
 from imageqx_export.support.processes import isolated, pool
 from imageqx_export.support.progress import Progress, silent

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.int8_measures import Score, Subject
 from imageqx_export.artifact import Format
-from imageqx_export.quantize.accuracy import Loss
+from imageqx_export.evaluation.accuracy_loss import Loss
 
 MEGABYTE = 1_000_000
 Ratio = tuple[float, float, float]

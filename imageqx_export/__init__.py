@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from imageqx_export.data.labels import LabelledPhotos
     from imageqx_export.data.sources import Sources
     from imageqx_export.errors import ImageQXError
-    from imageqx_export.evaluation.stage import Evaluation, evaluate
+    from imageqx_export.evaluation.result import Evaluation
+    from imageqx_export.evaluation.stage import evaluate
     from imageqx_export.export.stage import ExportResult, export_checkpoint
     from imageqx_export.parity.compare import ParityReport
     from imageqx_export.parity.stage import compare_artifacts
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from imageqx_export.quantize.stage import make_recipe, read_recipe, write_recipe
     from imageqx_export.runtimes import load_runtime
     from imageqx_export.runtimes.base import Runtime
-    from imageqx_export.training.calibrate import choose_thresholds
+    from imageqx_export.thresholds.stage import choose_thresholds
     from imageqx_export.training.config import TrainingConfig
     from imageqx_export.training.stage import train
 
@@ -60,16 +61,19 @@ _ROOMS = {
     "data.labels": ("LabelledPhotos",),
     "data.sources": ("Sources",),
     "errors": ("ImageQXError",),
-    "evaluation.stage": ("Evaluation", "evaluate"),
+    "evaluation.result": ("Evaluation",),
+    "evaluation.stage": ("evaluate",),
     "export.stage": ("ExportResult", "export_checkpoint"),
-    "parity.stage": ("ParityReport", "compare_artifacts"),
+    "parity.compare": ("ParityReport",),
+    "parity.stage": ("compare_artifacts",),
     "predict.verdict": ("Verdict", "judge_photos"),
     "preprocess": ("load_pixels",),
     "quantize.model": ("QuantizedModel",),
     "quantize.recipe": ("Recipe",),
     "quantize.stage": ("make_recipe", "read_recipe", "write_recipe"),
-    "runtimes": ("Runtime", "load_runtime"),
-    "training.calibrate": ("choose_thresholds",),
+    "runtimes": ("load_runtime",),
+    "runtimes.base": ("Runtime",),
+    "thresholds.stage": ("choose_thresholds",),
     "training.config": ("TrainingConfig",),
     "training.stage": ("train",),
 }

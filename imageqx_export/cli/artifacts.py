@@ -42,7 +42,7 @@ def export(
     """Write the artifacts of a checkpoint and compare each with PyTorch; exit 1 if one differs or weighs too much."""
     _one_thread_each()
     from imageqx_export.artifact import Format, Precision
-    from imageqx_export.budgets import find_budgets
+    from imageqx_export.budgets.limits import find_budgets
     from imageqx_export.export import stage
     from imageqx_export.show import artifacts as show
     from imageqx_export.support.progress import bar

@@ -101,8 +101,8 @@ def agreement(
     With --scores, also say which of a model's scores are at expert level: within one SD of the raters' mean, or above.
     """
     from imageqx_export.data.annotated import clean_ratings
+    from imageqx_export.evaluation import agreement as stage
     from imageqx_export.show import data as show
-    from imageqx_export.training import agreement as stage
 
     raters = stage.agreement(clean_ratings(annotations))
     model = stage.read_scores(scores) if scores is not None else {}

@@ -48,8 +48,8 @@ def thresholds(
     from imageqx_export.data.sources import Sources
     from imageqx_export.show import thresholds as show
     from imageqx_export.support.progress import bar
-    from imageqx_export.training import calibrate as stage
-    from imageqx_export.training.thresholds import criterion
+    from imageqx_export.thresholds import stage
+    from imageqx_export.thresholds.criteria import criterion
 
     checkpoint_, choice = stage.calibrate(
         checkpoint,

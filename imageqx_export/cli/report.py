@@ -44,7 +44,7 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Say what changed, with reasons; exit 0 if nothing regressed, 1 if something did, 2 if it cannot be decided."""
-    from imageqx_export.budgets import read_budgets
+    from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.report import stage
     from imageqx_export.report.verdicts import Rules
     from imageqx_export.show import report as show

@@ -96,9 +96,9 @@ def train(
     from imageqx_export.data.sources import Sources
     from imageqx_export.show import training as show
     from imageqx_export.support.progress import bar
+    from imageqx_export.thresholds.criteria import criterion
     from imageqx_export.training import stage
     from imageqx_export.training.config import TrainingConfig
-    from imageqx_export.training.thresholds import criterion
 
     config = TrainingConfig(
         epochs=epochs,

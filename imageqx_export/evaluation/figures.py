@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.decisions import POOR
-from imageqx_export.evaluation.calibration import Calibration
 from imageqx_export.evaluation.curves import Curve
 from imageqx_export.evaluation.intervals import Floats, Measure
+from imageqx_export.evaluation.reliability import Calibration
 from imageqx_export.evaluation.scores import LABEL
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from imageqx_export.decisions import apply_thresholds
 from imageqx_export.errors import UnknownNameError
 from imageqx_export.evaluation import stage
 from imageqx_export.evaluation.raters import agreement_of
+from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.progress import Progress, silent
 
@@ -25,7 +26,7 @@ def evaluate_file(
     samples: int = 1000,
     thresholds: Path | None = None,
     progress: Progress = silent,
-) -> stage.Evaluation:
+) -> Evaluation:
     """Run ``file`` over photos that no training has seen, and write the report.
 
     Args:

@@ -15,7 +15,7 @@ from imageqx_export.evaluation.tables import METRICS, Table
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.raters import RatersRow
-    from imageqx_export.evaluation.stage import Evaluation
+    from imageqx_export.evaluation.result import Evaluation
 
 _HEADS = {"recall": "recall", "specificity": "specificity", "precision": "precision", "f1": "F1"}
 _EXPERT = {True: "yes", False: "no", None: "–"}

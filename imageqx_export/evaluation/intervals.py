@@ -6,7 +6,7 @@ Which interval a number gets, and why:
 - F1 of one class: Wilson as well, as F1 = 2J / (1 + J) with J = TP / (TP + FP + FN), and TP is binomial given that sum.
 - Macro means and average precision: the percentile bootstrap over photos, with a fixed seed.
 - AUC: DeLong, DeLong & Clarke-Pearson 1988, in :func:`auc`.
-- Calibration error: see :mod:`imageqx_export.evaluation.calibration`.
+- Calibration error: see :mod:`imageqx_export.evaluation.reliability`.
 
 All of them take photos as independent of each other; several photos of one patient make them too narrow.
 """

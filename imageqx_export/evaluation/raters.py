@@ -11,7 +11,7 @@ from imageqx_export.data.labels import Split
 from imageqx_export.evaluation.scores import Scores
 
 if TYPE_CHECKING:
-    from imageqx_export.training.agreement import Agreement, PairF1
+    from imageqx_export.evaluation.agreement import Agreement, PairF1
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def compared(agreement: Agreement, scores: Scores) -> Raters:
         agreement: The raters', on the photos that the model was measured on.
         scores: The model's, on all of them.
     """
-    from imageqx_export.training.agreement import expert_level
+    from imageqx_export.evaluation.agreement import expert_level
 
     rows = (*scores.quality.rows, *scores.explanations.rows)
     expert = expert_level(agreement, {row.name: row.f1.value for row in rows if row.f1.value is not None})
@@ -95,7 +95,7 @@ def agreement_of(annotations: Path, split: Split) -> Agreement | None:
     """
     from imageqx_export.data.annotated import clean_ratings, read_labels
     from imageqx_export.data.tables import columns_of
-    from imageqx_export.training.agreement import agreement
+    from imageqx_export.evaluation.agreement import agreement
 
     if "rater" not in columns_of(annotations):
         return None

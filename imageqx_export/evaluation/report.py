@@ -18,7 +18,7 @@ from imageqx_export.evaluation.tables import METRICS, Row, Table
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.raters import Raters
-    from imageqx_export.evaluation.stage import Evaluation
+    from imageqx_export.evaluation.result import Evaluation
 
 _POINTS = 201
 

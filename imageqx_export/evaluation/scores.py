@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import POOR, decide
-from imageqx_export.evaluation.calibration import Calibration, calibration
 from imageqx_export.evaluation.curves import Curve, curve
+from imageqx_export.evaluation.reliability import Calibration, calibration
 from imageqx_export.evaluation.tables import Table, confusion, one_hot, table
 
 LABEL = "label"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,10 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
 from imageqx_export.evaluation import figures, report
 from imageqx_export.evaluation.attention import attention, examples
-from imageqx_export.evaluation.by_skin import SkinGroup, by_skin
-from imageqx_export.evaluation.raters import Raters, compared
-from imageqx_export.evaluation.scores import Scores, measure
+from imageqx_export.evaluation.by_skin import by_skin
+from imageqx_export.evaluation.raters import compared
+from imageqx_export.evaluation.result import Evaluation
+from imageqx_export.evaluation.scores import measure
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.folders import staged_folder
@@ -27,35 +27,12 @@ from imageqx_export.support.progress import Progress, silent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from imageqx_export.training.agreement import Agreement
+    from imageqx_export.evaluation.agreement import Agreement
 
 CHUNK = 32
 FIGURES = ("attention.png", "calibration.png", "confusion.png", "precision_recall.png", "roc.png")
 FILES = ("evaluation.json", "evaluation.md", *FIGURES)
 _DPI = 110
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Hold what was measured of one model on one set of photos.
-
-    Args:
-        model: What to call the model.
-        source: Where the photos come from.
-        spec: The labels, reasons and thresholds that were used.
-        scores: On all photos.
-        skin: Per group of skin types; empty where no type is known.
-        skin_unknown: How many photos have no known skin type.
-        raters: How well raters agree, and which F1 is at their level; None where they are not known.
-    """
-
-    model: str
-    source: str
-    spec: ModelSpec
-    scores: Scores
-    skin: tuple[SkinGroup, ...]
-    skin_unknown: int
-    raters: Raters | None
 
 
 def evaluate(

@@ -25,15 +25,15 @@ from imageqx_export.artifact import (
     golden_name,
     size_of,
 )
-from imageqx_export.budgets import Budgets
+from imageqx_export.budgets.check import BUDGETS_FILE, BudgetReport, check_budgets
+from imageqx_export.budgets.limits import Budgets
 from imageqx_export.bundle.manifest import MANIFEST_FILE, PARITY_FILE, RECIPES, recipe_name
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError, UnknownNameError
-from imageqx_export.export.budgets import BUDGETS_FILE, BudgetReport, check_budgets
-from imageqx_export.export.header import versions
-from imageqx_export.export.recipes import choose_recipes
+from imageqx_export.export.metadata import versions
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.parity.stage import compare_artifacts, generated_pixels
+from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.quantize.run import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.folders import staged_folder
@@ -183,7 +183,7 @@ def parse_names(kind: str, text: str, known: type[Format] | type[Precision]) -> 
 
 def exporter(format: Format) -> Exporter:
     """Return the module that writes ``format``; its libraries are not imported yet."""
-    module: Exporter = importlib.import_module(f"imageqx_export.export.{format.value}")
+    module: Exporter = importlib.import_module(f"imageqx_export.export.{format.value}.exporter")
     return module
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from imageqx_export.artifact import Precision
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.sources import Sources, held_out_photos
-from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, accuracy, problems
+from imageqx_export.evaluation.accuracy_loss import BUDGETS, Accuracy, accuracy, problems
 from imageqx_export.quantize.cache import NOWHERE, Cache
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.islands import with_floats

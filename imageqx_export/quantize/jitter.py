@@ -15,8 +15,8 @@ from scipy.special import expit, logit, softmax
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.evaluation.accuracy_loss import Accuracy, Loss, OfDecisions, accuracy, of_decisions
 from imageqx_export.evaluation.intervals import Floats
-from imageqx_export.quantize.accuracy import Accuracy, Loss, OfDecisions, accuracy, of_decisions
 
 SPREAD, DRAWS, SEED = 0.5, 24, 20261122
 

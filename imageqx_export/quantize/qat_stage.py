@@ -19,7 +19,7 @@ from imageqx_export.data.recipes import plan
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
-from imageqx_export.quantize.accuracy import BUDGETS, Accuracy, accuracy, problems
+from imageqx_export.evaluation.accuracy_loss import BUDGETS, Accuracy, accuracy, problems
 from imageqx_export.quantize.capture import capture, tensors
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.qat import Student, moved, student

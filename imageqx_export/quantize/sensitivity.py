@@ -26,8 +26,8 @@ from torch import Tensor
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import decide
+from imageqx_export.evaluation.accuracy_loss import POINTS, macro_f1
 from imageqx_export.evaluation.tables import one_hot
-from imageqx_export.quantize.accuracy import POINTS, macro_f1
 from imageqx_export.quantize.cache import NOWHERE, Cache, key_of
 from imageqx_export.quantize.calibrate import Watch, batches
 from imageqx_export.quantize.capture import capture

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from imageqx_export.bench.protocol import BenchRun
-from imageqx_export.budgets import size_limit
+from imageqx_export.budgets.limits import size_limit
 from imageqx_export.parity.compare import TOLERANCES, ParityReport
 from imageqx_export.report.comparable import Found, incomparable, like, missing
 from imageqx_export.report.said import FILES, Say, share, signed

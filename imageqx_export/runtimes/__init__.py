@@ -35,7 +35,7 @@ def _coreml(path: Path) -> Runtime:
 
 
 def _mil(path: Path) -> Runtime:
-    from imageqx_export.runtimes import mil
+    from imageqx_export.runtimes.mil import runtime as mil
 
     return mil.load(path)
 

@@ -1,4 +1,4 @@
-"""Run Core ML packages natively, on macOS. Elsewhere :mod:`imageqx_export.runtimes.mil` evaluates them."""
+"""Run Core ML packages natively, on macOS. Elsewhere :mod:`imageqx_export.runtimes.mil.runtime` evaluates them."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from imageqx_export.show.console import out
 
 if TYPE_CHECKING:
-    from imageqx_export.export.budgets import ArtifactBudget, BudgetReport
-    from imageqx_export.quantize.accuracy import Accuracy, Budget, Loss
+    from imageqx_export.budgets.check import ArtifactBudget, BudgetReport
+    from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss
 
 _FIGURES = ("labels'\nmacro-F1", "reasons'\nmacro-F1", "F1 of the\nworst reason", "same\nlabel", "calibration\nerror")
 

@@ -18,7 +18,7 @@ from imageqx_export.show.console import json, note, out
 if TYPE_CHECKING:
     from imageqx_export.data.annotations import Check, Summary
     from imageqx_export.data.readers.download import Imported
-    from imageqx_export.training.agreement import Agreement, PairF1
+    from imageqx_export.evaluation.agreement import Agreement, PairF1
 
 
 def checked(path: Path, result: Check, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from imageqx_export.show.console import json, note, out
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.grids import Grid
-    from imageqx_export.evaluation.stage import Evaluation
+    from imageqx_export.evaluation.result import Evaluation
 
 
 def evaluated(evaluation: Evaluation, folder: Path, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from imageqx_export.show.console import json, note, out
 
 if TYPE_CHECKING:
-    from imageqx_export.quantize.accuracy import Accuracy
+    from imageqx_export.evaluation.accuracy_loss import Accuracy
     from imageqx_export.quantize.qat_loop import Closeness
     from imageqx_export.quantize.qat_stage import FineTuning
 

@@ -11,13 +11,13 @@ from rich.table import Table
 from imageqx_export.show.console import json, note, out
 
 if TYPE_CHECKING:
-    from imageqx_export.quantize.accuracy import Accuracy, Budget, Loss
+    from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss
     from imageqx_export.quantize.assess import Analysis, Quantized
 
 
 def quantized(result: Quantized, *, as_json: bool) -> None:
     """Print a recipe's tables; as JSON, the same figures in full."""
-    from imageqx_export.quantize.accuracy import BUDGETS
+    from imageqx_export.evaluation.accuracy_loss import BUDGETS
 
     request = result.request
     if as_json:

@@ -12,8 +12,8 @@ from imageqx_export.show.console import json, note, out
 
 if TYPE_CHECKING:
     from imageqx_export.artifact import Checkpoint
-    from imageqx_export.training.calibrate import Choice
-    from imageqx_export.training.thresholds import Measured
+    from imageqx_export.thresholds.criteria import Measured
+    from imageqx_export.thresholds.stage import Choice
 
 _WORDS = {"retake_budget": "a retake budget of", "ppv": "a PPV of", "youden": "Youden's index"}
 

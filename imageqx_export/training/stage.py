@@ -20,8 +20,9 @@ from imageqx_export.data.painted import paint
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import StoppedError
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.thresholds.criteria import Criterion
+from imageqx_export.thresholds.stage import choose_thresholds
 from imageqx_export.training import loop
-from imageqx_export.training.calibrate import choose_thresholds
 from imageqx_export.training.card import write_card
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.logs import tensorboard
@@ -29,7 +30,6 @@ from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import World, world
 from imageqx_export.training.seeds import Summary, measured, summary
 from imageqx_export.training.state import state_path, writing
-from imageqx_export.training.thresholds import Criterion
 
 Report = Callable[[int, float, dict[str, Any]], None]
 

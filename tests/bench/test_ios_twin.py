@@ -12,7 +12,7 @@ from imageqx_export.bench.ios_twin import PROGRAM, planes, specification, write_
 from imageqx_export.bundle.golden import golden_outputs, golden_pixels
 from imageqx_export.errors import ArtifactError
 from imageqx_export.parity.compare import TOLERANCES
-from imageqx_export.runtimes import mil
+from imageqx_export.runtimes.mil import runtime as mil
 
 WEIGHTS = Path("Data/com.apple.CoreML/weights/weight.bin")
 

@@ -13,9 +13,9 @@ from scipy.stats import beta, norm
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from imageqx_export.evaluation import intervals, tables
-from imageqx_export.evaluation.calibration import calibration
 from imageqx_export.evaluation.curves import curve
 from imageqx_export.evaluation.intervals import Measure, auc, bootstrap, f1, percentile, resamples, wilson
+from imageqx_export.evaluation.reliability import calibration
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

@@ -16,10 +16,10 @@ from sklearn.metrics import f1_score, roc_auc_score
 from imageqx_export.data.annotations import Rating
 from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
 from imageqx_export.evaluation import report, stage
+from imageqx_export.evaluation.agreement import agreement
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.evaluation.stage import FILES, assess, evaluate
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
-from imageqx_export.training.agreement import agreement
 from tests.evaluation.fakes import FakeRuntime, answers, labelled
 
 PHOTOS = labelled(0, 70)

@@ -12,8 +12,8 @@ from scipy.stats import norm
 
 from imageqx_export.artifact import Outputs
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy
 from imageqx_export.networks.imageqx.spec import REASONS, spec
-from imageqx_export.quantize.accuracy import Accuracy, accuracy
 from imageqx_export.quantize.jitter import SPREAD, jittered_accuracy
 
 SPEC = spec().model_copy(update={"poor_quality_threshold": None})

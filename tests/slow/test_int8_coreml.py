@@ -11,12 +11,14 @@ import pytest
 
 from imageqx_export.artifact import Format, Outputs, Pixels, Precision
 from imageqx_export.checkpoint import load_checkpoint
-from imageqx_export.export import coreml, stage
+from imageqx_export.export import stage
+from imageqx_export.export.coreml import exporter as coreml
 from imageqx_export.parity.stage import generated_pixels
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.qat_weights import network_for
 from imageqx_export.quantize.stage import read_recipe
-from imageqx_export.runtimes import load_runtime, mil
+from imageqx_export.runtimes import load_runtime
+from imageqx_export.runtimes.mil import runtime as mil
 from imageqx_export.support.processes import isolated
 
 MODELS = Path(__file__).parent.parent.parent / "models"

@@ -14,8 +14,9 @@ import pytest
 
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.checkpoint import load_checkpoint
-from imageqx_export.export import flatbuffer, stage
-from imageqx_export.export import onnx as onnx_export
+from imageqx_export.export import stage
+from imageqx_export.export.onnx import exporter as onnx_export
+from imageqx_export.export.tflite import flatbuffer
 from imageqx_export.parity.stage import generated_pixels
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.model import QuantizedModel

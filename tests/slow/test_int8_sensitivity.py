@@ -17,8 +17,8 @@ from torch.fx import GraphModule
 
 from imageqx_export.artifact import Precision
 from imageqx_export.decisions import decide
+from imageqx_export.evaluation.accuracy_loss import BUDGETS, accuracy, problems
 from imageqx_export.quantize import sensitivity
-from imageqx_export.quantize.accuracy import BUDGETS, accuracy, problems
 from imageqx_export.quantize.assess import analysed
 from imageqx_export.quantize.cache import Cache
 from imageqx_export.quantize.calibrate import Watched

@@ -15,13 +15,13 @@ from imageqx_export.artifact import Checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
-from imageqx_export.training.calibrate import Choice
+from imageqx_export.thresholds.criteria import Criterion, measure
+from imageqx_export.thresholds.stage import Choice
+from imageqx_export.thresholds.temperature import Fit
 from imageqx_export.training.card import write_card
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.metrics import score
 from imageqx_export.training.seeds import summary
-from imageqx_export.training.temperature import Fit
-from imageqx_export.training.thresholds import Criterion, measure
 
 CONFIG = TrainingConfig(epochs=12, small_epochs=10, samples=64, batch_size=16, learning_rate=2e-4, seed=9)
 SKIPPED = {"unreadable": 2, "under 96 px": 0}

@@ -25,9 +25,9 @@ from imageqx_export.errors import DatasetError, StoppedError
 from imageqx_export.networks.imageqx import network as imageqx
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes import load_runtime
+from imageqx_export.thresholds.criteria import Criterion
 from imageqx_export.training import stage
 from imageqx_export.training.seeds import Summary
-from imageqx_export.training.thresholds import Criterion
 from tests.training.fakes import CONFIG, small_backbone, validation
 from tests.training.fakes import RATED as TABLE
 

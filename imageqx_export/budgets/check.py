@@ -1,0 +1,201 @@
+"""Hold artifacts to their budgets: bytes, and what quantization costs on held-out samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from imageqx_export.artifact import Artifact, Format, Manifest, Outputs, Precision
+from imageqx_export.budgets.limits import Budgets, size_limit
+from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.errors import ImageQXError
+from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
+from imageqx_export.runtimes.run import run_file
+from imageqx_export.support.processes import isolated, pool
+from imageqx_export.support.progress import Progress, silent
+
+BUDGETS_FILE = "budgets.json"
+ADVICE = {
+    "size": "imageqx report --artifacts with this folder shows its bytes by tensor",
+    "accuracy": "imageqx quantize --analyze --precision {precision}: which layers cost it, and which to keep float",
+    "run": "imageqx parity with this folder",
+}
+# A point of a reason's F1 takes thousands of samples to see, and all formats hold the same quantized graph, to which
+# parity holds each: 99.9 % of all decisions. So a precision is run once, through the first of these that it has.
+QUICK = (Format.ONNX, Format.TFLITE)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArtifactBudget(_Frozen):
+    """Hold one artifact beside its budgets.
+
+    Args:
+        path: Its path in the manifest.
+        precision: Its numeric scheme.
+        size_bytes: Its bytes.
+        size_limit: The most that it may have, or None.
+        budget: What it may cost against fp32, or None.
+        accuracy: What it does cost, or None where there is no budget or it cannot be run.
+        measured_on: The artifact of the same quantized graph that was run.
+        problems: Every budget that does not hold, in words with the next command; empty is a pass.
+    """
+
+    path: str
+    precision: Precision
+    size_bytes: int
+    size_limit: int | None
+    budget: Budget | None = None
+    accuracy: Accuracy | None = None
+    measured_on: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+class BudgetReport(_Frozen):
+    """Hold a whole export beside its budgets.
+
+    Args:
+        samples: How many samples quantization was measured on; 0 where nothing quantized was written.
+        source: Where they come from, in words.
+        reference: The float32 file that it was measured against, or None.
+        artifacts: One row each, in the manifest's order.
+    """
+
+    samples: int
+    source: str
+    reference: str | None
+    artifacts: tuple[ArtifactBudget, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every budget holds."""
+        return not any(row.problems for row in self.artifacts)
+
+
+def check_budgets(
+    folder: Path,
+    manifest: Manifest,
+    checkpoint_path: Path,
+    budgets: Budgets,
+    photos: LabelledPhotos | None = None,
+    *,
+    progress: Progress = silent,
+) -> BudgetReport:
+    """Hold a folder's artifacts to their budgets.
+
+    What quantization costs is measured through one artifact of each precision, against an fp32 artifact (the checkpoint
+    itself where there is none): parity has shown that they say the same.
+
+    Args:
+        folder: The folder that the manifest's paths are relative to.
+        manifest: The artifacts, which parity has passed.
+        checkpoint_path: The float32 weights.
+        budgets: The limits.
+        photos: What to measure on; None for as many samples of the test side of painted scenes as the budgets say.
+        progress: Opens bars.
+
+    Raises:
+        ArtifactError: The float32 file cannot be run.
+    """
+    limits = budgets.accuracy
+    wanted = [a for a in manifest.artifacts if limits is not None and limits.of(a.precision) is not None]
+    if limits is None or not wanted:
+        rows = tuple(_row(artifact, None, None, budgets) for artifact in manifest.artifacts)
+        return BudgetReport(samples=0, source="", reference=None, artifacts=rows)
+    photos = photos or held_out_photos("test", Sources(), limits.samples, progress=progress)
+    reference = _reference(folder, manifest, checkpoint_path)
+    through = {str(artifact.path): _through(artifact, manifest) for artifact in wanted}
+    found = _costs(folder, reference, {str(a.path): a for a in through.values()}, photos, progress)
+    rows = tuple(_row(a, through.get(str(a.path)), found, budgets) for a in manifest.artifacts)
+    return BudgetReport(samples=len(photos), source=photos.source, reference=reference.name, artifacts=rows)
+
+
+def _reference(folder: Path, manifest: Manifest, checkpoint_path: Path) -> Path:
+    floats = {a.format: folder / a.path for a in manifest.artifacts if a.precision is Precision.FP32}
+    return next((floats[format] for format in QUICK if format in floats), checkpoint_path)
+
+
+def _through(artifact: Artifact, manifest: Manifest) -> Artifact:
+    """Return the artifact that is run for this one's figures."""
+    alike = {a.format: a for a in manifest.artifacts if a.precision is artifact.precision}
+    return next((alike[format] for format in QUICK if format in alike), artifact)
+
+
+def _costs(
+    folder: Path, reference: Path, artifacts: Mapping[str, Artifact], photos: LabelledPhotos, progress: Progress
+) -> dict[str, Accuracy | ImageQXError]:
+    """Run every artifact in a process of its own, and compare it with the float32 file; a crash is a result too."""
+    with (
+        TemporaryDirectory(prefix="imageqx-budgets-") as place,
+        pool() as threads,
+        progress("measuring accuracy", len(artifacts) + 1) as advance,
+    ):
+        pixels = Path(place) / "pixels.npy"  # 600 MB, which a pipe to each process would copy twice
+        np.save(pixels, photos.pixels)
+        float32 = threads.submit(isolated, outputs_of, reference, pixels)
+        jobs = {name: threads.submit(isolated, outputs_of, folder / a.path, pixels) for name, a in artifacts.items()}
+        before = float32.result()
+        advance()
+        found = {}
+        for name, job in jobs.items():
+            found[name] = _cost(before, job, photos, artifacts[name])
+            advance()
+        return found
+
+
+def outputs_of(path: Path, pixels: Path) -> Outputs:
+    """Run a file on the pixels in a ``.npy``: uint8 [N,224,224,3].
+
+    Raises:
+        ArtifactError: The file cannot be read or run.
+    """
+    return run_file(path, np.load(pixels, mmap_mode="c"))[1]
+
+
+def _cost(before: Outputs, job: Future[Outputs], photos: LabelledPhotos, artifact: Artifact) -> Accuracy | ImageQXError:
+    try:
+        return accuracy(before, job.result(), photos, artifact.spec)
+    except ImageQXError as error:
+        return error
+    except Exception as error:  # a runtime may raise anything; that too is a failure of the file
+        return ImageQXError("the artifact cannot be run", got=f"{type(error).__name__}: {error}")
+
+
+def _row(
+    artifact: Artifact,
+    through: Artifact | None,
+    found: Mapping[str, Accuracy | ImageQXError] | None,
+    budgets: Budgets,
+) -> ArtifactBudget:
+    name, precision = str(artifact.path), artifact.precision
+    limit = size_limit(artifact.path.name, budgets.size_bytes)
+    over = []
+    if limit is not None and artifact.size_bytes > limit:
+        over.append(_because("size", f"{artifact.size_bytes:,} bytes > {limit:,}", precision))
+    row = ArtifactBudget(
+        path=name, precision=precision, size_bytes=artifact.size_bytes, size_limit=limit, problems=tuple(over)
+    )
+    budget = None if budgets.accuracy is None else budgets.accuracy.of(precision)
+    if budget is None or through is None or found is None:
+        return row
+    cost = found[str(through.path)]
+    if isinstance(cost, Accuracy):
+        over += [_because("accuracy", text, precision) for text in problems(cost, budget)]
+    else:
+        over.append(_because("run", " ".join(str(cost).split()), precision))
+    return row.model_copy(update={
+        "budget": budget, "accuracy": cost if isinstance(cost, Accuracy) else None,
+        "measured_on": str(through.path), "problems": tuple(over),
+    })  # fmt: skip
+
+
+def _because(kind: str, text: str, precision: Precision) -> str:
+    return f"{text} — try: {ADVICE[kind].format(precision=precision)}"

@@ -1,0 +1,101 @@
+"""Read benchmarks/budgets.toml: how large an artifact may be, and what quantization may cost."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from imageqx_export.artifact import Precision
+from imageqx_export.errors import MeasurementError
+from imageqx_export.evaluation.accuracy_loss import Budget
+
+DEFAULT = Path("benchmarks/budgets.toml")
+"""Where a checkout has its budgets."""
+
+Bytes = Annotated[int, Field(strict=True, ge=0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AccuracyBudgets(_Frozen):
+    """Say what quantization may cost, per precision.
+
+    Args:
+        samples: How many held-out samples it is measured on.
+        w8: For int8 weights; None for no limit.
+        w8a8: For int8 weights and activations, likewise.
+    """
+
+    samples: Annotated[int, Field(strict=True, ge=1)]
+    w8: Budget | None = None
+    w8a8: Budget | None = None
+
+    def of(self, precision: Precision) -> Budget | None:
+        """Return the budget of a precision, or None; the float ones are held to parity instead."""
+        return {Precision.W8: self.w8, Precision.W8A8: self.w8a8}.get(precision)
+
+
+class Budgets(_Frozen):
+    """Hold a file of budgets.
+
+    Args:
+        schema_version: Of the file.
+        size_bytes: The most bytes by file name, ``*`` and ``?`` allowed.
+        accuracy: What quantization may cost; None for no limit.
+    """
+
+    schema_version: Literal[1]
+    size_bytes: dict[str, Bytes]
+    accuracy: AccuracyBudgets | None = None
+
+
+def read_budgets(path: Path) -> Budgets:
+    """Read a file of budgets.
+
+    Args:
+        path: TOML, as ``benchmarks/budgets.toml``.
+
+    Raises:
+        MeasurementError: It is missing, no TOML, or not a file of budgets.
+    """
+    try:
+        return Budgets.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise MeasurementError(
+            "the budgets are not valid", where=f"{path}: {place}", got=str(first["input"])[:80],
+            expected=f"{first['msg'][:1].lower()}{first['msg'][1:]}", remedy=f"see {DEFAULT}",
+        ) from error  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise MeasurementError("the budgets cannot be read", where=path, got=str(error)) from error
+
+
+def find_budgets(path: Path | None) -> Budgets | None:
+    """Read the budgets that were asked for, or a checkout's own; None where neither is.
+
+    Args:
+        path: What was asked for, which must be there; or None.
+
+    Raises:
+        MeasurementError: As of :func:`read_budgets`.
+    """
+    if path is None and not DEFAULT.exists():
+        return None
+    return read_budgets(path or DEFAULT)
+
+
+def size_limit(name: str, size_bytes: Mapping[str, int]) -> int | None:
+    """Return the most bytes that a file may have: the least of the limits that its name fits, or None.
+
+    >>> size_limit("a_w8.onnx", {"*_w8.*": 4, "*_w8a8.*": 3, "*.onnx": 5})
+    4
+    """
+    return min((most for pattern, most in size_bytes.items() if fnmatchcase(name, pattern)), default=None)

@@ -1,0 +1,211 @@
+"""Say what quantization costs on labelled photos, against the float network on the same photos, and hold it to budgets.
+
+All figures are in points (hundredths), and a positive one is a loss. Both networks see the same photos, so the
+intervals are of the paired difference: photos are resampled, each with both networks' decisions about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from imageqx_export.artifact import ModelSpec, Outputs, Precision
+from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.decisions import decide
+from imageqx_export.evaluation.intervals import Bools, Floats, bootstrap, percentile
+from imageqx_export.evaluation.reliability import calibration
+from imageqx_export.evaluation.scores import LABEL
+from imageqx_export.evaluation.tables import one_hot
+
+POINTS = 100.0
+Interval = tuple[float, float]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Loss(_Frozen):
+    """Hold how much a figure fell.
+
+    Args:
+        points: Float network's less quantized network's, in points.
+        interval: Of 95 %, by the paired bootstrap; None where it would have no width, or was not asked for.
+    """
+
+    points: float
+    interval: Interval | None = None
+
+
+class OfDecisions(NamedTuple):
+    """Hold the part of :class:`Accuracy` that decisions make."""
+
+    quality: Loss
+    explanations: Loss
+    reasons: dict[str, Loss]
+    agreement: float
+
+
+class Accuracy(_Frozen):
+    """Hold what quantization cost on some photos.
+
+    Args:
+        photos: How many.
+        quality: Loss of the labels' macro-F1, as decided with the thresholds.
+        explanations: Loss of the reasons' macro-F1, likewise.
+        reasons: Loss of each reason's F1; reasons that no photo has are left out.
+        agreement: Per cent of photos with the same label from both networks.
+        calibration: How much each expected calibration error grew, in points: the label's, and per reason.
+        mean_abs: Mean |Δ| of the labels' probabilities.
+    """
+
+    photos: int
+    quality: Loss
+    explanations: Loss
+    reasons: dict[str, Loss]
+    agreement: float
+    calibration: dict[str, float]
+    mean_abs: float
+
+    @property
+    def label_calibration(self) -> float:
+        """How much the label's expected calibration error grew, in points."""
+        return self.calibration[LABEL]
+
+
+class Budget(_Frozen):
+    """Say how much quantization may cost; all in points, the agreement in per cent.
+
+    Args:
+        macro_f1: Loss of the labels' macro-F1, and of the reasons'.
+        reason_f1: Loss of one reason's F1.
+        agreement: At least so many photos with the same label.
+        calibration: Growth of the label's expected calibration error.
+    """
+
+    macro_f1: float
+    reason_f1: float = 1.0
+    agreement: float = 98.0
+    calibration: float = 1.0
+
+
+BUDGETS = {Precision.W8: Budget(macro_f1=0.3), Precision.W8A8: Budget(macro_f1=0.5)}
+
+
+def accuracy(
+    reference: Outputs,
+    quantized: Outputs,
+    photos: LabelledPhotos,
+    spec: ModelSpec,
+    *,
+    decisions: OfDecisions | None = None,
+) -> Accuracy:
+    """Compare a quantized network with the float one on labelled photos.
+
+    Args:
+        reference: The float network's ``quality`` [N,4] and ``explanations`` [N,5].
+        quantized: The quantized network's.
+        photos: N ≥ 1, with the truth.
+        spec: Names and thresholds.
+        decisions: What decisions cost, if not as :func:`of_decisions` says.
+    """
+    if decisions is None:
+        decisions = of_decisions(reference, quantized, photos, spec)
+    grown = [_calibrations(outputs, photos, spec) for outputs in (quantized, reference)]
+    return Accuracy(
+        photos=len(photos),
+        **decisions._asdict(),
+        calibration={name: POINTS * (grown[0][name] - grown[1][name]) for name in grown[0]},
+        mean_abs=float(np.abs(reference["quality"].astype(np.float64) - quantized["quality"]).mean()),
+    )
+
+
+def of_decisions(
+    reference: Outputs, quantized: Outputs, photos: LabelledPhotos, spec: ModelSpec, *, intervals: bool = True
+) -> OfDecisions:
+    """Compare what two networks decide on labelled photos.
+
+    Args:
+        reference: The float network's ``quality`` [N,4] and ``explanations`` [N,5].
+        quantized: The quantized network's.
+        photos: N ≥ 1, with the truth.
+        spec: Names and thresholds.
+        intervals: Whether to resample photos for intervals.
+    """
+    truth = photos.reasons >= 0.5
+    thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
+    labels = one_hot(photos.quality, len(spec.labels))
+    decided = [decide(outputs["quality"], spec) for outputs in (reference, quantized)]
+    before, after = (one_hot(label, len(spec.labels)) for label in decided)
+    given = [outputs["explanations"] >= thresholds for outputs in (reference, quantized)]
+    losses = {
+        name: _loss(truth[:, [k]], given[0][:, [k]], given[1][:, [k]], intervals)
+        for k, name in enumerate(spec.reasons)
+        if truth[:, k].any()
+    }
+    return OfDecisions(
+        quality=_loss(labels, before, after, intervals),
+        explanations=_loss(truth, given[0], given[1], intervals),
+        reasons=losses,
+        agreement=POINTS * float((decided[0] == decided[1]).mean()),
+    )
+
+
+def problems(found: Accuracy, budget: Budget) -> tuple[str, ...]:
+    """Say what is over the budget, a sentence each; nothing if it holds.
+
+    >>> none = Loss(points=0.0)
+    >>> found = Accuracy(photos=1, quality=Loss(points=0.7), explanations=none, reasons={"blurry": none},
+    ...                  agreement=100, calibration={"label": 0.0}, mean_abs=0)
+    >>> problems(found, Budget(macro_f1=0.5))
+    ('quality macro-F1 lost 0.70 points > 0.5',)
+    """
+    rows = {
+        f"{name} macro-F1 lost": (loss.points, budget.macro_f1)
+        for name, loss in (("quality", found.quality), ("reasons", found.explanations))
+    }
+    rows |= {f"{name}: F1 lost": (loss.points, budget.reason_f1) for name, loss in found.reasons.items()}
+    rows["the label's calibration error grew by"] = (found.label_calibration, budget.calibration)
+    over = tuple(f"{what} {got:.2f} points > {limit:g}" for what, (got, limit) in rows.items() if got > limit)
+    if found.agreement < budget.agreement:
+        over += (f"labels agree on {found.agreement:.2f} % < {budget.agreement:g} %",)
+    return over
+
+
+def macro_f1(truth: Bools, given: Bools) -> float:
+    """Return the mean over columns of F1 = 2 TP / (2 TP + FP + FN), bool [N,K]; columns that nobody has do not count.
+
+    >>> round(macro_f1(np.array([[True], [True], [False]]), np.array([[True], [False], [False]])), 4)
+    0.6667
+    """
+    return float(_macro(truth, given, np.ones((1, len(truth)), np.float32))[0])
+
+
+def _loss(truth: Bools, before: Bools, after: Bools, intervals: bool) -> Loss:
+    def difference(weights: NDArray[np.float32]) -> Floats:
+        return (_macro(truth, before, weights) - _macro(truth, after, weights))[:, None]
+
+    points = POINTS * (macro_f1(truth, before) - macro_f1(truth, after))
+    if not intervals:
+        return Loss(points=points)
+    return Loss(points=points, interval=percentile(POINTS * bootstrap(difference, len(truth))[:, 0]))
+
+
+def _macro(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
+    """Return macro-F1 of resampled photos, [B] for weights [B,N]; NaN where no column has a photo."""
+    tp, other = (weights @ cell.astype(np.float32) for cell in (truth & given, truth ^ given))
+    held = weights @ truth.astype(np.float32) > 0
+    each = np.divide(2 * tp, 2 * tp + other, out=np.zeros(tp.shape), where=held)
+    count = held.sum(1)
+    return np.asarray(np.divide(each.sum(1), count, out=np.full(len(weights), np.nan), where=count > 0), np.float64)
+
+
+def _calibrations(outputs: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Mapping[str, float]:
+    quality, explanations = outputs["quality"], outputs["explanations"]
+    rows = {LABEL: (quality.max(1), quality.argmax(1) == photos.quality)}
+    rows |= {name: (explanations[:, k], photos.reasons[:, k] >= 0.5) for k, name in enumerate(spec.reasons)}
+    return {name: calibration(sure, right, name).ece.value or 0.0 for name, (sure, right) in rows.items()}

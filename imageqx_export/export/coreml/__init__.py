@@ -1,0 +1,1 @@
+"""Core ML: the exporter, and how MIL says what is quantized."""

@@ -1,0 +1,138 @@
+"""Write Core ML: an ML Program with an image input and the ModelSpec in its metadata."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
+from imageqx_export.export.metadata import AUTHOR, DESCRIPTION, LICENSE, header
+from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX
+
+if TYPE_CHECKING:
+    from imageqx_export.quantize.model import QuantizedModel
+
+LIBRARIES = {"coremltools": "coremltools"}
+# What each needs: ML Programs are iOS 15, compressed weights 16, integer activations 17.
+TARGETS = {Precision.FP32: "iOS16", Precision.FP16: "iOS16", Precision.W8: "iOS16", Precision.W8A8: "iOS17"}
+ARITHMETIC = "float16 after the early stages, float32 before"
+"""What Core ML computes in, weights and activations being integers or not; in the quantized artifacts' metadata."""
+
+
+def write(
+    network: ImageQX,
+    checkpoint: Checkpoint,
+    paths: Mapping[Precision, Path],
+    quantized: Mapping[Precision, QuantizedModel],
+) -> None:
+    """Write one ``.mlpackage`` folder per precision.
+
+    w8 is fp16 with int8 weights; w8a8 has a ``quantize`` and a ``dequantize`` around every operation but the heads'.
+
+    Args:
+        network: The trained network, eval mode.
+        checkpoint: Where it comes from.
+        paths: Where to, per precision.
+        quantized: The quantized model of each quantized precision in ``paths``.
+    """
+    from imageqx_export.export.coreml.frontends import compressed, exported, late
+
+    floats = _traced(PhoneGraph(network, "NCHW")) if {Precision.FP32, Precision.FP16} & set(paths) else None
+    for precision, path in paths.items():
+        graph = floats
+        is_late: Callable[[Any], bool] = _after_the_early_stages
+        if precision is Precision.W8:
+            graph = _traced(compressed(quantized[precision]))
+        if precision is Precision.W8A8:
+            graph, is_late = exported(quantized[precision]), late(quantized[precision])
+        model = convert(graph, checkpoint.spec, precision, is_late)
+        _describe(model, checkpoint, precision, quantized)
+        model.save(str(path))
+        _normalise(path)
+
+
+def _traced(graph: PhoneGraph) -> Any:
+    import torch
+
+    from imageqx_export.quantize.capture import PIXELS
+
+    return torch.jit.trace(graph, torch.zeros(1, 3, PIXELS, PIXELS))  # type: ignore[no-untyped-call]
+
+
+def _after_the_early_stages(operation: Any) -> bool:
+    from coremltools.converters.mil.mil.scope import ScopeSource
+
+    return EARLY not in operation.scopes.get(ScopeSource.TORCHSCRIPT_MODULE_NAME, ())
+
+
+def convert(
+    graph: Any, spec: ModelSpec, precision: Precision, is_late: Callable[[Any], bool] = _after_the_early_stages
+) -> Any:
+    """Return a graph as an ``MLModel``: the bare library call.
+
+    Args:
+        graph: Traced by ``torch.jit``, or a ``torch.export.ExportedProgram`` in the ATen dialect; NCHW.
+        spec: What its input and outputs are called.
+        precision: The numeric scheme.
+        is_late: Whether a MIL operation computes in float16; not asked for fp32.
+    """
+    import coremltools as ct
+    import numpy as np
+
+    recipe = spec.preprocessing
+    image = ct.ImageType(
+        name=spec.inputs[0].name, shape=(1, 3, recipe.height, recipe.width), color_layout=ct.colorlayout.RGB
+    )
+    model = ct.convert(
+        graph,
+        convert_to="mlprogram",
+        minimum_deployment_target=getattr(ct.target, TARGETS[precision]),
+        compute_precision=ct.precision.FLOAT32
+        if precision is Precision.FP32
+        else ct.transform.FP16ComputePrecision(op_selector=is_late),
+        inputs=[image],
+        outputs=[ct.TensorType(name=output.name, dtype=np.float32) for output in spec.outputs],
+        skip_model_load=True,
+    )
+    # Without the MIL program, which would save a map of torch.export's debug handles with it.
+    return ct.models.MLModel(model.get_spec(), weights_dir=model.weights_dir, skip_model_load=True)
+
+
+def _describe(
+    model: Any, checkpoint: Checkpoint, precision: Precision, quantized: Mapping[Precision, QuantizedModel]
+) -> None:
+    spec = checkpoint.spec
+    model.author, model.license, model.short_description = AUTHOR, LICENSE, DESCRIPTION
+    model.version = checkpoint.sha256[:12]
+    model.input_description[spec.inputs[0].name] = spec.inputs[0].meaning
+    for output in spec.outputs:
+        model.output_description[output.name] = output.meaning
+    model.user_defined_metadata.clear()  # coremltools' own entries hold the date of the conversion
+    for key, value in header(checkpoint, precision, quantized).items():
+        model.user_defined_metadata[key] = value
+    if precision in quantized:
+        model.user_defined_metadata["arithmetic"] = ARITHMETIC
+
+
+def _normalise(path: Path) -> None:
+    """Make the package's bytes depend on its contents alone: fixed identifiers, sorted maps."""
+    from coremltools.proto import Model_pb2
+
+    manifest_path = path / "Manifest.json"
+    manifest = json.loads(manifest_path.read_text())
+    renamed = {old: _identifier(item["path"]) for old, item in manifest["itemInfoEntries"].items()}
+    manifest["itemInfoEntries"] = {renamed[old]: item for old, item in manifest["itemInfoEntries"].items()}
+    manifest["rootModelIdentifier"] = renamed[manifest["rootModelIdentifier"]]
+    manifest_path.write_text(json.dumps(manifest, indent=4, sort_keys=True) + "\n")
+    program_path = path / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    program = Model_pb2.Model.FromString(program_path.read_bytes())
+    program_path.write_bytes(program.SerializeToString(deterministic=True))
+
+
+def _identifier(item_path: str) -> str:
+    """Return a UUID that is a function of the item's path (version 5, RFC 9562 section 5.5)."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, item_path))

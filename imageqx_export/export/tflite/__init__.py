@@ -1,0 +1,1 @@
+"""TFLite: the exporter, its flatbuffer passes, and how a graph of integers begins."""

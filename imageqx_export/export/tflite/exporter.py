@@ -1,0 +1,131 @@
+"""Write TFLite: litert-torch, a signature with named tensors, the ModelSpec as an appended zip."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
+from imageqx_export.export.metadata import header
+from imageqx_export.export.tflite import flatbuffer
+from imageqx_export.export.tflite.passes import static_config, with_exact_integers, with_int8_weights, with_wide_gates
+from imageqx_export.export.tflite.stem import with_pixels_in_twos
+from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
+from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+    from imageqx_export.quantize.model import QuantizedModel
+
+LIBRARIES = {"litert_torch": "litert-torch", "ai_edge_quantizer": "ai-edge-quantizer"}
+# A zip entry must have a date; the format's first day says "no date" and keeps the bytes the same on every run.
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write(
+    network: ImageQX,
+    checkpoint: Checkpoint,
+    paths: Mapping[Precision, Path],
+    quantized: Mapping[Precision, QuantizedModel],
+) -> None:
+    """Write one ``.tflite`` file per precision.
+
+    fp16 and w8 store the weights as float16 (of all but the early stages) or int8, and make them float32 when the file
+    is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers from the pixels to
+    the heads; XNNPACK turns bytes into int8 quickest by way of float32, where every byte is exact.
+
+    Args:
+        network: The trained network, eval mode.
+        checkpoint: Where it comes from.
+        paths: Where to, per precision.
+        quantized: The quantized model of each quantized precision in ``paths``.
+
+    Raises:
+        ConversionError: The converter gave other weights than the network's.
+    """
+    single = b""
+    if set(paths) - {Precision.W8A8}:
+        single = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
+    for precision, path in paths.items():
+        content = halved(single) if precision is Precision.FP16 else single
+        if precision is Precision.W8A8:
+            # litert-torch wants float weights and biases, and rounds them itself; with_exact_integers mends that.
+            graph = quantized[precision].graph(fold=False, biases=False)
+            content = bytes(convert(graph, checkpoint.spec, static_config()).model_content())
+        model = flatbuffer.read(content)
+        if precision is Precision.W8:
+            with_int8_weights(model, quantized[precision].weights())
+        elif precision is Precision.W8A8:
+            with_exact_integers(model, quantized[precision].weights())
+            with_wide_gates(model)
+            with_pixels_in_twos(model)
+        flatbuffer.shorten_names(model)
+        content = flatbuffer.write(model)
+        path.write_bytes(content + _zipped(header(checkpoint, precision, quantized), len(content)))
+
+
+def convert(graph: Module, spec: ModelSpec, quant_config: Any = None) -> Any:
+    """Return ``graph`` as a litert-torch model: the bare library call."""
+    import litert_torch
+    import torch
+
+    example = {spec.inputs[0].name: torch.zeros(spec.inputs[0].shape, dtype=torch.uint8)}
+    signature = litert_torch.signature(SIGNATURE, _named(graph, spec), sample_kwargs=example)
+    return signature.convert(quant_config=quant_config)
+
+
+def _named(graph: Module, spec: ModelSpec) -> Any:
+    """Wrap ``graph`` so that it returns a dict: litert-torch takes the signature's names from its keys."""
+    import torch
+
+    names = [output.name for output in spec.outputs]
+
+    class Named(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = graph
+            self.training = False  # eval() would ask a captured graph, which has no modes
+
+        def forward(self, image: Tensor) -> dict[str, Tensor]:
+            return dict(zip(names, self.inner(image), strict=True))
+
+    return Named()
+
+
+def halved(flatbuffer: bytes) -> bytes:
+    """Return a float32 flatbuffer with float16 weights after the early stages: the bare library call."""
+    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+
+    recipe = quantizer.Quantizer(flatbuffer)
+    recipe.update_quantization_recipe(
+        regex=".*",
+        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+        op_config=qtyping.OpQuantizationConfig(
+            weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+        algorithm_key=algorithm_manager.AlgorithmName.FLOAT_CASTING,
+    )
+    recipe.update_quantization_recipe(
+        regex=f".*_{EARLY}/.*",  # an operation's scope is its output's name, which has the modules' names in it
+        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+        algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
+    )
+    return bytes(recipe.quantize().quantized_model)
+
+
+def _zipped(metadata: dict[str, str], offset: int) -> bytes:
+    """Return a zip of ``metadata`` that is right when it follows ``offset`` other bytes."""
+    buffer = io.BytesIO()
+    buffer.write(b"\0" * offset)  # zip directories hold absolute offsets
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(SPEC_ENTRY, _NO_DATE), json.dumps(metadata, sort_keys=True))
+    return buffer.getvalue()[offset:]

@@ -1,0 +1,1 @@
+"""Core ML anywhere: MIL programs evaluated with torch."""

@@ -1,0 +1,240 @@
+"""Core ML on any machine: evaluate a saved ``.mlpackage`` (ML Program) with torch.
+
+coremltools reads the package back into MIL; every operation of ``main`` is then computed by the kernel that
+:data:`imageqx_export.runtimes.mil.ops.OPS` has for it. The rounding model: each operation computes in float32
+(it accumulates in float32) on operands that are already rounded, and rounds its result once, to the nearest
+float16, where the program says float16. A phone's Neural Engine or GPU may fuse operations, which rounds less
+often, or accumulate in float16, which rounds more often: this is neither of them bit for bit. What lies between
+``dequantize`` and ``quantize`` is computed on the integers, see :mod:`imageqx_export.runtimes.mil.integers`.
+
+Source: the MIL operation specification, https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.ops.defs.html.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
+from imageqx_export.errors import ArtifactError, UnavailableError, UnsupportedOpError
+from imageqx_export.runtimes.base import read_spec
+from imageqx_export.runtimes.mil.node import CHOICES
+from imageqx_export.runtimes.mil.plan import Array, Plan, refuse_functions, refuse_unknown
+
+_NOISE = {
+    "coremltools": ("Failed to load _ML", "Torch version ", "scikit-learn version "),
+    "torch.utils._pytree": ("<enum 'KernelPreference'> is an Enum subclass",),
+}
+"""What importing coremltools logs everywhere but on Apple's own machines, by logger."""
+
+
+class MilRuntime:
+    """Run an ``.mlpackage`` that takes a photo and gives float tensors.
+
+    Args:
+        plan: The compiled program.
+        description: The ``ModelDescription`` of the Core ML specification: one image input, tensor outputs.
+        spec: The ModelSpec in its metadata.
+    """
+
+    def __init__(self, plan: Plan, description: Any, spec: ModelSpec) -> None:
+        image = description.input[0]
+        kind = image.type.imageType
+        self._plan, self._input = plan, image.name
+        self._size = (kind.height, kind.width, 3)
+        self._flip = kind.colorSpace == kind.BGR
+        self.spec = spec
+        self.signature = tuple(
+            TensorSpec(name=value.name, shape=tuple(value.type.multiArrayType.shape), dtype="float32")
+            for value in description.output
+        )
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """Evaluate every photo of a batch, one at a time.
+
+        Args:
+            pixels: RGB, uint8 [N,H,W,3], H and W as in the artifact's description.
+
+        Returns:
+            float32 [N,…] per output, in the description's order.
+
+        Raises:
+            ArtifactError: ``pixels`` has another shape or dtype, or the program cannot be computed.
+        """
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != self._size:
+            raise ArtifactError(
+                "these pixels do not fit the artifact",
+                where=self._plan.where,
+                expected=f"uint8 [N,{','.join(map(str, self._size))}]",
+                got=f"{pixels.dtype} {list(pixels.shape)}",
+            )
+        planes = pixels[..., ::-1] if self._flip else pixels
+        rows = [self._plan({self._input: row.transpose(2, 0, 1)[None]}) for row in planes]
+        return {
+            output.name: np.concatenate(
+                [np.empty((0, *output.shape[1:])), *(row[output.name] for row in rows)], dtype=np.float32
+            )
+            for output in self.signature
+        }
+
+
+def load(path: Path) -> MilRuntime:
+    """Read an artifact and prepare everything that does not depend on the photo.
+
+    Args:
+        path: A ``.mlpackage`` folder with one image input, RGB or BGR.
+
+    Raises:
+        ArtifactError: It is missing, broken, without ModelSpec, or not an ML Program that takes one photo.
+        UnsupportedOpError: It has operations or parameters that the evaluator does not know.
+        UnavailableError: coremltools is not installed.
+    """
+    program, spec = _read(path)
+    _refuse_features(spec.description, path)
+    about = read_spec(dict(spec.description.metadata.userDefined), path)
+    return MilRuntime(Plan(program, str(path)), spec.description, about)
+
+
+def evaluate(program: Path | Any, inputs: dict[str, Array]) -> dict[str, Array]:
+    """Evaluate a program once, on tensors.
+
+    Args:
+        program: A ``.mlpackage`` folder, or a MIL ``Program`` in memory.
+        inputs: One array per input of ``main``, in its shape; floats are rounded as the program says.
+
+    Returns:
+        One array per output, in the program's order: float32 for float16 and float32, int32, or bool.
+
+    Raises:
+        ArtifactError: As :func:`load`, or the inputs do not fit.
+    """
+    if isinstance(program, Path):
+        return Plan(_read(program)[0], str(program))(inputs)
+    return Plan(program, "MIL program in memory")(inputs)
+
+
+def _read(path: Path) -> tuple[Any, Any]:
+    """Return a package's MIL program and its ``Model`` specification; refuse what cannot be evaluated."""
+    if not (path / "Manifest.json").is_file():
+        got = "a folder without Manifest.json" if path.is_dir() else "a file" if path.exists() else "nothing"
+        raise ArtifactError("not a Core ML package", where=path, expected="a .mlpackage folder", got=got)
+    with _quiet():
+        try:
+            from coremltools.converters.mil.frontend.milproto.load import load as load_program
+            from coremltools.models import MLModel
+        except ImportError as error:
+            raise UnavailableError(
+                "coremltools is not installed", got=str(error), remedy="pip install coremltools"
+            ) from error
+    # coremltools has no errors of its own for a broken file: the native reader, protobuf and the MIL builder
+    # raise whatever they meet, so every exception means the same thing here.
+    try:
+        model = MLModel(str(path), skip_model_load=True)
+        spec = model.get_spec()
+    except Exception as error:
+        raise _broken(path, error) from error
+    if spec.WhichOneof("Type") != "mlProgram":
+        got = spec.WhichOneof("Type")
+        raise ArtifactError("not an ML Program", where=path, expected="mlProgram", got=got)
+    _refuse(spec.mlProgram, str(path))
+    try:
+        return load_program(spec, spec.specificationVersion, model.weights_dir or ""), spec
+    except Exception as error:
+        raise _broken(path, error) from error
+
+
+def _refuse_features(description: Any, path: Path) -> None:
+    inputs = list(description.input)
+    kinds = [value.type.WhichOneof("Type") for value in inputs]
+    if kinds != ["imageType"]:
+        got = ", ".join(f"{value.name} ({kind})" for value, kind in zip(inputs, kinds, strict=True))
+        raise ArtifactError("not a model of one photo", where=path, expected="one image input", got=got)
+    image = inputs[0].type.imageType
+    if image.colorSpace not in (image.RGB, image.BGR):
+        raise ArtifactError(
+            "the input's colours are not a photo's",
+            where=f"{path}: {inputs[0].name}",
+            expected="RGB or BGR",
+            got=image.ColorSpace.Name(image.colorSpace),
+        )
+    for value in description.output:
+        if value.type.WhichOneof("Type") != "multiArrayType":
+            raise ArtifactError(
+                "an output is not a tensor",
+                where=f"{path}: {value.name}",
+                expected="multiArrayType",
+                got=value.type.WhichOneof("Type"),
+            )
+
+
+def _broken(path: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        "coremltools cannot read this package",
+        where=path,
+        got=f"{type(error).__name__}: {error}",
+        remedy="export it again",
+    )
+
+
+def _refuse(program: Any, where: str) -> None:
+    """Refuse by name what the evaluator does not know, before coremltools refuses it without one.
+
+    Args:
+        program: The ``Program`` message of the Core ML specification.
+        where: The file.
+    """
+    refuse_functions(program.functions, where)
+    main = program.functions["main"]
+    blocks = [main.block_specializations[main.opset]] if main.opset in main.block_specializations else []
+    ops = [op for block in blocks for op in block.operations]
+    refuse_unknown(((op.type, _name(op)) for op in ops), where)
+    words = {op.outputs[0].name: _word(op.attributes["val"]) for op in ops if op.type == "const"}
+    for op in ops:
+        for param, argument in op.inputs.items():
+            known = CHOICES.get((op.type, param))
+            for binding in argument.arguments if known else ():
+                word = words.get(binding.name, "") if binding.name else _word(binding.value)
+                if known and word not in known:
+                    raise UnsupportedOpError(
+                        f"the evaluator does not know this {param} of operation '{op.type}'",
+                        where=f"{where}: {_name(op)}",
+                        expected=", ".join(known),
+                        got=f"{param} = '{word}'",
+                    )
+
+
+def _name(op: Any) -> str:
+    # Reading an absent key of a protobuf map would add it.
+    if "name" in op.attributes:
+        return _word(op.attributes["name"])
+    return str(op.outputs[0].name) if op.outputs else "?"
+
+
+def _word(value: Any) -> str:
+    words = value.immediateValue.tensor.strings.values
+    return str(words[0]) if words else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop the messages of :data:`_NOISE` and of Python's compiler while coremltools is imported."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(_NOISE[record.name])
+
+    loggers = [logging.getLogger(name) for name in _NOISE]
+    for logger in loggers:
+        logger.addFilter(wanted)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "invalid escape sequence")
+            yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(wanted)

@@ -1,0 +1,1 @@
+"""Thresholds and temperatures: chosen on validation photos."""

@@ -1,0 +1,264 @@
+"""The thresholds stage: a checkpoint and validation photos become the same weights with temperatures and thresholds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, Thresholds
+from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.decisions import POOR, decide
+from imageqx_export.errors import DatasetError
+from imageqx_export.support.files import written_aside
+from imageqx_export.support.progress import Progress, silent
+from imageqx_export.thresholds import temperature
+from imageqx_export.thresholds.criteria import Criterion, Measured, Scores, Unreachable, choose, measure
+
+if TYPE_CHECKING:
+    from imageqx_export.networks.imageqx.network import ImageQX, Logits
+
+CHUNK = 32
+QUALITY = "quality"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Choice(_Frozen):
+    """Hold what was chosen, and how it does on the validation photos.
+
+    Args:
+        criterion: By which.
+        photos: How many photos it was chosen on.
+        source: Where they come from.
+        before: Per name, ``poor_quality`` first, what the file said before: old thresholds, old temperatures.
+        achieved: Likewise what it says now.
+        kept: Names that keep their threshold, as the photos have no positive or no negative.
+        temperatures: ``quality``'s and each reason's.
+    """
+
+    criterion: Criterion
+    photos: int
+    source: str
+    before: dict[str, Measured]
+    achieved: dict[str, Measured]
+    kept: tuple[str, ...]
+    temperatures: dict[str, temperature.Fit]
+
+    def provenance(self) -> dict[str, object]:
+        """Return all but what the file was before, as JSON, for the checkpoint's header."""
+        return self.model_dump(mode="json", exclude={"before"})
+
+
+def calibrate(
+    checkpoint: Path,
+    criterion: Criterion,
+    out: Path | None = None,
+    *,
+    sources: Sources | None = None,
+    samples: int = 1000,
+    fit: bool = True,
+    thresholds_out: Path | None = None,
+    progress: Progress = silent,
+) -> tuple[Checkpoint, Choice]:
+    """Get the validation side of ``sources``, and nothing else, and choose as :func:`choose_thresholds` does.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be trusted.
+        DatasetError: The photos cannot be measured on, or do not allow the choice.
+    """
+    from imageqx_export.checkpoint import load_checkpoint
+
+    load_checkpoint(checkpoint)  # before the photos, which take longer
+    labelled = held_out_photos("val", (sources or Sources()).single(), samples, progress=progress)
+    return choose_thresholds(
+        checkpoint, labelled, criterion, out, fit=fit, thresholds_out=thresholds_out, progress=progress
+    )
+
+
+def choose_thresholds(
+    checkpoint: Path,
+    photos: LabelledPhotos,
+    criterion: Criterion,
+    out: Path | None = None,
+    *,
+    fit: bool = True,
+    thresholds_out: Path | None = None,
+    progress: Progress = silent,
+) -> tuple[Checkpoint, Choice]:
+    """Fit temperatures, choose thresholds on the calibrated probabilities, and write both into a checkpoint's header.
+
+    The weights stay as they were trained, to the byte.
+
+    Args:
+        checkpoint: The trained weights.
+        photos: Validation photos: neither trained on nor used for the final evaluation.
+        criterion: How thresholds are chosen.
+        out: The checkpoint to write; None replaces ``checkpoint``, in one step.
+        fit: Whether temperatures are fitted; if not, those in the file stay.
+        thresholds_out: Where to write the thresholds alone too, as a clinic's file; or None.
+        progress: Opens a bar over the photos.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be trusted.
+        DatasetError: No threshold meets the criterion, or no name has both positives and negatives.
+    """
+    from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+
+    old, network = load_checkpoint(checkpoint)
+    logits = logits_of(network, photos.pixels, progress)
+    before = _measured(old.spec, *_probabilities(network, logits), photos)
+    calibration = fitted(logits, photos, old.spec) if fit else old.calibration
+    if calibration is not None:
+        network.calibrate(calibration)
+    quality, reasons = _probabilities(network, logits)
+    spec, kept = chosen_spec(old.spec, quality, reasons, photos, criterion)
+    choice = Choice(
+        criterion=criterion,
+        photos=len(photos),
+        source=photos.source,
+        before=before,
+        achieved=_measured(spec, quality, reasons, photos),
+        kept=kept,
+        temperatures=_fits(logits, photos, old.spec, calibration),
+    )
+    provenance = {**old.provenance, "thresholds": choice.provenance()}
+    new = save_checkpoint(network, spec, old.metrics, provenance, out or checkpoint, calibration)
+    if thresholds_out is not None:
+        write_thresholds(spec, choice, thresholds_out)
+    return new, choice
+
+
+def write_thresholds(spec: ModelSpec, choice: Choice, path: Path) -> None:
+    """Write the thresholds of ``spec`` as a clinic's file, for :func:`imageqx_export.decisions.apply_thresholds`.
+
+    Args:
+        spec: With the thresholds.
+        choice: How they were chosen.
+        path: Where to; replaced in one step.
+    """
+    own = Thresholds(
+        schema_version=1, poor_quality=spec.poor_quality_threshold, reasons=spec.thresholds, chosen=choice.provenance()
+    )
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(own.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+
+
+def logits_of(network: ImageQX, pixels: NDArray[np.uint8], progress: Progress = silent) -> Logits:
+    """Return the uncalibrated logits of photos uint8 [N,224,224,3], computed in PyTorch."""
+    import torch
+
+    from imageqx_export.networks.imageqx.network import Logits
+    from imageqx_export.networks.pixels import normalised
+
+    rows = []
+    starts = range(0, len(pixels), CHUNK)
+    with torch.inference_mode(), progress("running the checkpoint", len(starts)) as advance:
+        for start in starts:
+            chunk = torch.from_numpy(np.ascontiguousarray(pixels[start : start + CHUNK]))
+            rows.append(network.logits(network.features(normalised(chunk))))
+            advance()
+    return Logits(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+
+
+def fitted(logits: Logits, photos: LabelledPhotos, spec: ModelSpec) -> Calibration:
+    """Fit every temperature on photos; a reason that the photos have never, or always, keeps 1."""
+    reasons = {
+        name: temperature.fit_binary_temperature(values, has)
+        for name, values, has in zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)
+    }
+    quality = temperature.fit_temperature(logits.quality.numpy(), photos.quality)
+    return Calibration(quality=quality, explanations=reasons)
+
+
+def chosen_spec(
+    spec: ModelSpec, quality: Scores, reasons: Scores, photos: LabelledPhotos, criterion: Criterion
+) -> tuple[ModelSpec, tuple[str, ...]]:
+    """Return ``spec`` with the chosen thresholds, and the names that keep their old one.
+
+    Args:
+        spec: The checkpoint's.
+        quality: Calibrated probabilities, float32 [N,4].
+        reasons: Likewise, float32 [N,5].
+        photos: The truth.
+        criterion: How to choose.
+
+    Raises:
+        DatasetError: No threshold meets the criterion, or no name has both positives and negatives.
+    """
+    poor = spec.labels.index(POOR)
+    columns = {POOR: (quality[:, poor], photos.quality == poor)}
+    columns |= {name: (reasons[:, i], _flags(photos)[:, i]) for i, name in enumerate(spec.reasons)}
+    usable = {name: (scores, truth) for name, (scores, truth) in columns.items() if 0 < truth.sum() < len(truth)}
+    if not usable:
+        raise DatasetError(
+            "nothing to choose a threshold on", where=photos.source,
+            expected="photos with poor quality or a reason, and photos without", got=f"{len(photos)} photos, all alike",
+        )  # fmt: skip
+    found = {n: choose(criterion, scores, truth, passing=n == POOR) for n, (scores, truth) in usable.items()}
+    _refuse_unreachable(found, criterion, photos)
+    chosen = {name: value for name, value in found.items() if not isinstance(value, Unreachable)}
+    changes: dict[str, object] = {
+        "poor_quality_threshold": chosen.get(POOR, spec.poor_quality_threshold),
+        "thresholds": {name: chosen.get(name, old) for name, old in spec.thresholds.items()},
+    }
+    return spec.model_copy(update=changes), tuple(name for name in columns if name not in usable)
+
+
+def _refuse_unreachable(found: dict[str, float | Unreachable], criterion: Criterion, photos: LabelledPhotos) -> None:
+    missed = {name: value.best for name, value in found.items() if isinstance(value, Unreachable)}
+    if not missed:
+        return
+    # Rounded to the side on which they can be reached.
+    if criterion.kind == "ppv":
+        option, most = "--ppv", "at most"
+        best = {name: float(np.floor(value * 1000)) / 1000 for name, value in missed.items()}
+        limit = min(best.values())
+    else:
+        option, most = "--retake-budget", "at least"
+        best = {name: float(np.ceil(value * 1000)) / 1000 for name, value in missed.items()}
+        limit = max(best.values())
+    raise DatasetError(
+        "no threshold meets the criterion on these photos",
+        where=photos.source,
+        expected=f"{option} {criterion.value} for poor quality and for each reason",
+        got="; ".join(f"{name}: {most} {value:.3f}" for name, value in best.items()),
+        remedy=f"{option} {limit:.3f}, or --youden" if limit > 0 else "--youden",
+    )
+
+
+def _probabilities(network: ImageQX, logits: Logits) -> tuple[Scores, Scores]:
+    quality, reasons = network.probabilities(logits)
+    return quality.numpy(), reasons.numpy()
+
+
+def _measured(spec: ModelSpec, quality: Scores, reasons: Scores, photos: LabelledPhotos) -> dict[str, Measured]:
+    poor = spec.labels.index(POOR)
+    sent_back, truth = decide(quality, spec) == poor, photos.quality == poor
+    rows = {POOR: measure(sent_back, truth, spec.poor_quality_threshold)}
+    for i, name in enumerate(spec.reasons):
+        given = reasons[:, i] >= np.float32(spec.thresholds[name])
+        rows[name] = measure(given, _flags(photos)[:, i], spec.thresholds[name])
+    return rows
+
+
+def _fits(
+    logits: Logits, photos: LabelledPhotos, spec: ModelSpec, calibration: Calibration | None
+) -> dict[str, temperature.Fit]:
+    known = calibration or Calibration(explanations=dict.fromkeys(spec.reasons, 1.0))
+    columns = zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)
+    return {
+        QUALITY: temperature.judge(logits.quality.numpy(), photos.quality, known.quality),
+        **{name: temperature.judge_binary(z, has, known.explanations[name]) for name, z, has in columns},
+    }
+
+
+def _flags(photos: LabelledPhotos) -> NDArray[np.bool_]:
+    return photos.reasons >= 0.5
