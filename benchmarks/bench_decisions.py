@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from imageqx_export.cli.show.console import out
 from imageqx_export.evaluation.intervals import wilson
-from imageqx_export.report.latency import RunTimes, judge, measure_noise
-from imageqx_export.report.verdicts import PASSES, UNDECIDED, Rules, Verdict
-from imageqx_export.show.console import out
+from imageqx_export.report.rules.latency import RunTimes, judge, measure_noise
+from imageqx_export.report.rules.verdicts import PASSES, UNDECIDED, Rules, Verdict
 from imageqx_export.support.files import written_aside
 
 DATA = Path(__file__).parent / "data" / "host_noise.json"
@@ -86,7 +86,7 @@ def extract(history: Path, data: Path, name: str, about: str, loud: bool) -> Non
         loud: Whether the machine was busy: then nothing need be caught, but nothing may be passed silently either.
     """
     from imageqx_export.bench.history import load_history
-    from imageqx_export.report.comparable import differences, full
+    from imageqx_export.report.rules.comparable import differences, full
 
     runs = load_history(history)
     last = runs[-1]

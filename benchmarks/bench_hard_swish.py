@@ -32,9 +32,9 @@ from rich.table import Table
 
 from benchmarks.hard_swish_graphs import CHECKPOINT, HELD_OUT, Distilled, built, distilled
 from imageqx_export.artifact import Format, Precision
+from imageqx_export.cli.show.console import out
+from imageqx_export.cli.show.quantize import losses
 from imageqx_export.evaluation.accuracy_loss import BUDGETS, problems
-from imageqx_export.show.console import out
-from imageqx_export.show.quantize import losses
 from imageqx_export.support.processes import isolated, quiet
 
 KINDS = ("sigmoid", "operator", "integers", "none")

@@ -30,8 +30,8 @@ from rich.table import Table
 
 from benchmarks.tiny_models import write_onnx, write_tflite
 from imageqx_export.artifact import Artifact, Format, Manifest
-from imageqx_export.bench.host_facts import pick_cores
-from imageqx_export.bench.launch import Launcher
+from imageqx_export.bench.host.facts import pick_cores
+from imageqx_export.bench.worker.launch import Launcher
 
 INFERENCE_SECONDS = 0.010
 SHARE = 0.01

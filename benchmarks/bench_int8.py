@@ -38,7 +38,7 @@ from benchmarks.int8_peers import PEERS, made
 from benchmarks.int8_table import Goal, Row, body, goals, markdown, table
 from imageqx_export.artifact import Format, Manifest, Precision, size_of
 from imageqx_export.bench.emulator import CPUS
-from imageqx_export.bench.host_facts import machine, pick_cores
+from imageqx_export.bench.host.facts import machine, pick_cores
 from imageqx_export.budgets.limits import DEFAULT, read_budgets
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.data.sources import Sources, held_out_photos

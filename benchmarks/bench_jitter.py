@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.bench_jitter`` runs the exported fp32 and w8a8 ONNX files on painted test samples, splits these
 into parts as small as an analysis' photos, and prints the losses' mean over the parts and their standard deviation:
-for the decisions as they are, and for :func:`imageqx_export.quantize.jitter.jittered_accuracy` with some spreads. It
+for the decisions as they are, and for quantize/sensitivity/jitter.py's :func:`jittered_accuracy` with some spreads. It
 exits with 1 if the spread that ``imageqx quantize --analyze`` uses does not halve the deviation of both macro-F1s.
 """
 
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from imageqx_export.cli.show.console import out
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy
 from imageqx_export.evaluation.by_skin import subset
-from imageqx_export.quantize.jitter import SPREAD, jittered_accuracy
+from imageqx_export.quantize.sensitivity.jitter import SPREAD, jittered_accuracy
 from imageqx_export.runtimes import load_runtime
-from imageqx_export.show.console import out
 from imageqx_export.support.progress import bar
 
 SPREADS = (0.25, SPREAD, 1.0)

@@ -20,14 +20,14 @@ from rich.table import Table
 
 from imageqx_export.artifact import Pixels
 from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.cli.show.console import out
 from imageqx_export.data.sources import Sources, held_out_photos
-from imageqx_export.quantize.capture import kind_of, tensors
+from imageqx_export.quantize.calibration.observers import OBSERVERS
+from imageqx_export.quantize.graph.capture import kind_of, tensors
+from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.images import calibration_images
-from imageqx_export.quantize.observers import OBSERVERS
 from imageqx_export.quantize.plan import OBSERVED, WEIGHTS, Seen, decided, rewritten, watched
 from imageqx_export.quantize.recipe import CalibrationSet, Recipe
-from imageqx_export.quantize.simulate import simulate
-from imageqx_export.show.console import out
 from imageqx_export.support.progress import bar
 
 CHECKPOINT = Path("models/imageqx.safetensors")

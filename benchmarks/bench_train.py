@@ -23,7 +23,7 @@ import torch
 from rich.table import Table
 
 from benchmarks.training_loops import Batch, Contestant, Ours, Reference, Setting, pictures, write_folder
-from imageqx_export.show.console import out
+from imageqx_export.cli.show.console import out
 from imageqx_export.support.progress import Progress, bar
 
 STEP_RATIO, LOOP_RATIO = 1.0, 1.0

@@ -57,7 +57,7 @@ def captured(kind: str, *, clip: bool, any_batch: bool = False) -> Any:
     """Return the float graph with one kind of activation."""
     from imageqx_export.checkpoint import load_checkpoint
     from imageqx_export.networks.imageqx.graph import PhoneGraph
-    from imageqx_export.quantize.capture import QUANTIZABLE, Swish, traced
+    from imageqx_export.quantize.graph.capture import QUANTIZABLE, Swish, traced
 
     QUANTIZABLE[torch.ops.aten.hardswish.default] = "hard_swish"  # in this process, so that it is named and quantized
     makers: dict[str, Callable[[], nn.Module]] = {
@@ -79,8 +79,8 @@ def _replace(module: nn.Module, make: Callable[[], nn.Module]) -> None:
 def _recipe(kind: str) -> Any:
     """Return a recipe as the project makes them; ranges of a few images, as only the time counts."""
     from imageqx_export.data.held_out import painted_samples
-    from imageqx_export.quantize.calibrate import observe
-    from imageqx_export.quantize.capture import tensors
+    from imageqx_export.quantize.calibration.observe import observe
+    from imageqx_export.quantize.graph.capture import tensors
     from imageqx_export.quantize.plan import Seen, decided
     from imageqx_export.quantize.recipe import CalibrationSet, Rewrites
 
@@ -104,7 +104,7 @@ def _recipe(kind: str) -> Any:
 
 
 def _sums_with_constants(program: Any) -> set[str]:
-    from imageqx_export.quantize.capture import kind_of, tensors
+    from imageqx_export.quantize.graph.capture import kind_of, tensors
 
     return {
         name
@@ -116,8 +116,8 @@ def _sums_with_constants(program: Any) -> set[str]:
 def _quantizer(recipe: Any, biases: bool) -> Any:
     from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-    from imageqx_export.quantize.annotate import RecipeQuantizer, activation_spec
-    from imageqx_export.quantize.capture import kind_of, tensors
+    from imageqx_export.quantize.graph.annotate import RecipeQuantizer, activation_spec
+    from imageqx_export.quantize.graph.capture import kind_of, tensors
     from imageqx_export.quantize.recipe import ActivationScale
 
     spec = activation_spec(
@@ -162,8 +162,8 @@ def distilled(steps: int, batch: int) -> Distilled:
     from imageqx_export.data.held_out import painted_samples
     from imageqx_export.data.sources import Sources, held_out_photos
     from imageqx_export.evaluation.accuracy_loss import accuracy
-    from imageqx_export.quantize.qat import Student
-    from imageqx_export.quantize.qat_loop import Closeness, Lesson, QatConfig, answers, learn
+    from imageqx_export.quantize.qat.loop import Closeness, Lesson, QatConfig, answers, learn
+    from imageqx_export.quantize.qat.student import Student
 
     teacher, program = (captured(kind, clip=True, any_batch=True) for kind in ("sigmoid", "operator"))
     samples = torch.from_numpy(painted_samples(LEARNT_FROM, SEED + 1).pixels)
@@ -196,9 +196,9 @@ def distilled(steps: int, batch: int) -> Distilled:
 
 def _everything(program: Any) -> tuple[Any, ...]:
     """Return every convolution's weight and bias, in steps of 1/127 of its largest value, as fine-tuning counts."""
-    from imageqx_export.quantize.capture import kind_of, tensors
-    from imageqx_export.quantize.qat import Learnt
-    from imageqx_export.quantize.ranges import weight_scales
+    from imageqx_export.quantize.calibration.ranges import weight_scales
+    from imageqx_export.quantize.graph.capture import kind_of, tensors
+    from imageqx_export.quantize.qat.student import Learnt
 
     own, found = dict(program.named_parameters()), []
     for name, node in tensors(program).items():
@@ -212,7 +212,7 @@ def _everything(program: Any) -> tuple[Any, ...]:
 
 
 def _sums(program: Any) -> tuple[str, ...]:
-    from imageqx_export.quantize.capture import kind_of, tensors
-    from imageqx_export.quantize.qat import POOLED
+    from imageqx_export.quantize.graph.capture import kind_of, tensors
+    from imageqx_export.quantize.qat.student import POOLED
 
     return (*(name for name, node in tensors(program).items() if kind_of(node) == "add" and "." in name), POOLED)

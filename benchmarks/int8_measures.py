@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.artifact import Artifact, Format, ModelSpec, Outputs, Pixels, digest
-from imageqx_export.bench.emulated import EmulatedTarget
 from imageqx_export.bench.emulator import cache as emulator
-from imageqx_export.bench.host_facts import pick_cores
-from imageqx_export.bench.launch import Launcher
-from imageqx_export.bench.protocol import Protocol
+from imageqx_export.bench.emulator.target import EmulatedTarget
+from imageqx_export.bench.host.facts import pick_cores
+from imageqx_export.bench.model import Protocol
+from imageqx_export.bench.worker.launch import Launcher
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import decide
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
@@ -242,8 +242,7 @@ def scaled(integers: NDArray[np.float32], scale: float, zero_point: int) -> NDAr
 def ratios(one: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
     """Return the quotient of the lower quartiles, and the least and the largest of the rounds' quotients.
 
-    What disturbs a process only slows it: lower quartiles move less than medians, as imageqx_export/report/latency.py
-    has it.
+    What disturbs a process only slows it: lower quartiles move less than medians, as report/rules/latency.py has it.
 
     >>> ratios([2.0, 3.0, 4.0], [4.0, 4.0, 4.0])
     (0.625, 0.5, 1.0)

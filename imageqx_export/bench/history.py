@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from imageqx_export.bench.protocol import BenchRun
+from imageqx_export.bench.model import BenchRun
 from imageqx_export.errors import MeasurementError
 
 SCHEMA_VERSION = 1

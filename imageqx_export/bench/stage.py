@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest
-from imageqx_export.bench.protocol import BenchRun, LayerCost, Measurement, ProcessSample, Protocol, Target, interleaved
+from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Protocol, Target, interleaved
 from imageqx_export.bench.signals import signals_raise
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError

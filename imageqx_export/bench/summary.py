@@ -6,7 +6,7 @@ import statistics
 
 from pydantic import BaseModel, ConfigDict
 
-from imageqx_export.bench.protocol import BenchRun, Measurement, Protocol
+from imageqx_export.bench.model import BenchRun, Measurement, Protocol
 
 
 class Summary(BaseModel):

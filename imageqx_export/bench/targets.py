@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imageqx_export.bench.protocol import Target
+from imageqx_export.bench.model import Target
 from imageqx_export.errors import MeasurementError, UnknownNameError
 
 CPUS = ("cortex-a53", "cortex-a76", "i8mm")
@@ -27,7 +27,7 @@ class AdbOptions:
 
 
 def _host(rest: str, options: AdbOptions) -> Target | None:
-    from imageqx_export.bench.host import HostTarget
+    from imageqx_export.bench.host.target import HostTarget
 
     return None if rest else HostTarget()
 
@@ -35,19 +35,19 @@ def _host(rest: str, options: AdbOptions) -> Target | None:
 def _emulated(rest: str, options: AdbOptions) -> Target | None:
     if rest not in CPUS:
         return None
-    from imageqx_export.bench.emulated import EmulatedTarget
+    from imageqx_export.bench.emulator.target import EmulatedTarget
 
     return EmulatedTarget(rest)
 
 
 def _adb(rest: str, options: AdbOptions) -> Target | None:
-    from imageqx_export.bench.adb import AdbTarget
+    from imageqx_export.bench.android.target import AdbTarget
 
     return AdbTarget(rest or None, options.benchmark_model, options.fixed_performance)
 
 
 def _ios(rest: str, options: AdbOptions) -> Target | None:
-    from imageqx_export.bench.ios import IosTarget
+    from imageqx_export.bench.ios.target import IosTarget
 
     return IosTarget(rest)
 

@@ -36,7 +36,7 @@ def main() -> NoReturn:
         print("stopped; nothing is half-written", file=sys.stderr)
         raise SystemExit(130) from None
     except (ImageQXError, OSError) as error:
-        from imageqx_export.show import console  # slow to import, and --help does not need it
+        from imageqx_export.cli.show import console  # slow to import, and --help does not need it
 
         # An OSError is a full disk, or a folder that may not be written to.
         known = (

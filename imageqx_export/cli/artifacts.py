@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from imageqx_export.cli.options import DEFAULT_CHECKPOINT, CheckpointOption, JsonOption, PhotosOption
+from imageqx_export.cli.options import DEFAULT_CHECKPOINT, CheckpointOption, JsonOption, PhotosOption, parse_names
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -43,16 +43,16 @@ def export(
     _one_thread_each()
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.budgets.limits import find_budgets
+    from imageqx_export.cli.show import artifacts as show
     from imageqx_export.export import stage
-    from imageqx_export.show import artifacts as show
     from imageqx_export.support.progress import bar
 
     result = stage.export_checkpoint(
         checkpoint,
         out,
         model=model,
-        formats=[Format(name) for name in stage.parse_names("format", formats, Format)],
-        precisions=[Precision(name) for name in stage.parse_names("precision", precisions, Precision)],
+        formats=[Format(name) for name in parse_names("format", formats, Format)],
+        precisions=[Precision(name) for name in parse_names("precision", precisions, Precision)],
         allow_missing=allow_missing,
         recipes=recipe or (),
         calibration=calibration,
@@ -72,8 +72,8 @@ def parity(
 ) -> None:
     """Compare every artifact with PyTorch, on painted photos or on yours; exit 1 if one differs too much."""
     _one_thread_each()
+    from imageqx_export.cli.show import artifacts as show
     from imageqx_export.parity import stage
-    from imageqx_export.show import artifacts as show
     from imageqx_export.support.progress import bar
 
     report = stage.check(folder, checkpoint, photos, progress=bar)
@@ -94,11 +94,11 @@ def predict(
     json: JsonOption = False,
 ) -> None:
     """Say whether photos are good enough, and if not, what to do differently."""
+    from imageqx_export.cli.show import artifacts as show
     from imageqx_export.decisions import apply_thresholds
     from imageqx_export.predict.overlay import draw_attention
     from imageqx_export.predict.verdict import judge_photos
     from imageqx_export.runtimes import load_runtime
-    from imageqx_export.show import artifacts as show
 
     runtime = load_runtime(artifact)
     spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)

@@ -40,12 +40,12 @@ def bench(
     """Measure size, latency, memory and instructions; exit 1 if an artifact breaks or nothing could be measured."""
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.bench.history import append_run
-    from imageqx_export.bench.protocol import QUICK, Protocol
+    from imageqx_export.bench.model import QUICK, Protocol
     from imageqx_export.bench.stage import measure
     from imageqx_export.bench.summary import passed
     from imageqx_export.bench.targets import AdbOptions, make_targets
-    from imageqx_export.export.stage import parse_names
-    from imageqx_export.show import bench as show
+    from imageqx_export.cli.options import parse_names
+    from imageqx_export.cli.show import bench as show
     from imageqx_export.support.progress import bar
 
     targets = make_targets(target, AdbOptions(benchmark_model, fixed_performance))

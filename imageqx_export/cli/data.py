@@ -36,8 +36,8 @@ def check(annotations: TableArgument, images: ImagesOption = None, json: JsonOpt
 
     With --images every photo is decoded.
     """
+    from imageqx_export.cli.show import data as show
     from imageqx_export.data import annotations as stage
-    from imageqx_export.show import data as show
     from imageqx_export.support.progress import bar
 
     result = stage.check(annotations, images, bar)
@@ -62,8 +62,8 @@ def labels(
     split column, a hash of the patient's name (or else the photo's) puts about 70 % in train, 15 % in val and 15 % in
     test; no patient is in two.
     """
+    from imageqx_export.cli.show import data as show
     from imageqx_export.data import annotated as stage
-    from imageqx_export.show import data as show
 
     fused = stage.read_labels(annotations) if images is None else stage.labels_of(annotations, images)
     stage.write_labels(fused, out, soft=soft)
@@ -78,9 +78,9 @@ def import_(
     json: JsonOption = False,
 ) -> None:
     """Turn a downloaded public data set, or a folder per class, into annotations; photos' names are relative to DIR."""
+    from imageqx_export.cli.show import data as show
     from imageqx_export.data.annotations import summarise, write_ratings
     from imageqx_export.data.readers import import_public
-    from imageqx_export.show import data as show
 
     result = import_public(name, folder)
     write_ratings(result.ratings, out)
@@ -100,9 +100,9 @@ def agreement(
 
     With --scores, also say which of a model's scores are at expert level: within one SD of the raters' mean, or above.
     """
+    from imageqx_export.cli.show import data as show
     from imageqx_export.data.annotated import clean_ratings
     from imageqx_export.evaluation import agreement as stage
-    from imageqx_export.show import data as show
 
     raters = stage.agreement(clean_ratings(annotations))
     model = stage.read_scores(scores) if scores is not None else {}

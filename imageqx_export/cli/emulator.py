@@ -22,7 +22,7 @@ def emulator(
     import time
 
     from imageqx_export.bench.emulator import build
-    from imageqx_export.show import emulator as show
+    from imageqx_export.cli.show import emulator as show
     from imageqx_export.support.progress import bar
 
     begin = time.monotonic()

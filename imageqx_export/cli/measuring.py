@@ -45,8 +45,8 @@ def thresholds(
     json: JsonOption = False,
 ) -> None:
     """Choose thresholds, and fit temperatures, on validation photos; by one criterion, into the checkpoint's header."""
+    from imageqx_export.cli.show import thresholds as show
     from imageqx_export.data.sources import Sources
-    from imageqx_export.show import thresholds as show
     from imageqx_export.support.progress import bar
     from imageqx_export.thresholds import stage
     from imageqx_export.thresholds.criteria import criterion
@@ -85,9 +85,9 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure a model: the paper's tables with 95 % intervals, curves, calibration, skin types and attention maps."""
+    from imageqx_export.cli.show import evaluation as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.evaluation.file import evaluate_file
-    from imageqx_export.show import evaluation as show
     from imageqx_export.support.progress import bar
 
     sources = Sources(photos, annotations, images)

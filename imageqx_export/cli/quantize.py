@@ -47,10 +47,10 @@ def quantize(
 ) -> None:
     """Choose every scale of an INT8 network and write them as JSON; exit 1 if it loses more than its budget."""
     from imageqx_export.artifact import Precision
+    from imageqx_export.cli.show import quantize as show
     from imageqx_export.errors import UnknownNameError
     from imageqx_export.quantize import assess
-    from imageqx_export.quantize.cache import Cache
-    from imageqx_export.show import quantize as show
+    from imageqx_export.quantize.sensitivity.cache import Cache
     from imageqx_export.support.progress import bar
 
     if precision not in (Precision.W8, Precision.W8A8):

@@ -45,9 +45,9 @@ def report(
 ) -> None:
     """Say what changed, with reasons; exit 0 if nothing regressed, 1 if something did, 2 if it cannot be decided."""
     from imageqx_export.budgets.limits import read_budgets
+    from imageqx_export.cli.show import report as show
     from imageqx_export.report import stage
-    from imageqx_export.report.verdicts import Rules
-    from imageqx_export.show import report as show
+    from imageqx_export.report.rules.verdicts import Rules
 
     stage.check_folder(out)
     result = stage.report(
@@ -74,9 +74,9 @@ def baseline(
     json: JsonOption = False,
 ) -> None:
     """Make the newest runs of a history the baseline; of a timed target three or more, or reports decide nothing."""
-    from imageqx_export.report import renew
+    from imageqx_export.cli.show import report as show
+    from imageqx_export.report import baseline as renew
     from imageqx_export.report.sides import write_baseline
-    from imageqx_export.show import report as show
 
     result = renew.baseline(history, artifacts, targets=target or ())
     write_baseline(result, out)

@@ -89,12 +89,12 @@ def train(
 ) -> None:
     """Train on rated photos, on photos that are spoilt on purpose, and on painted scenes; resumes by itself."""
     if qat or further or recipe is not None:
-        from imageqx_export.cli.qat import fine_tune
+        from imageqx_export.cli.finetune import fine_tune
 
         fine_tune(context)
         return
+    from imageqx_export.cli.show import training as show
     from imageqx_export.data.sources import Sources
-    from imageqx_export.show import training as show
     from imageqx_export.support.progress import bar
     from imageqx_export.thresholds.criteria import criterion
     from imageqx_export.training import stage

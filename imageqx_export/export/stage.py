@@ -29,7 +29,7 @@ from imageqx_export.budgets.check import BUDGETS_FILE, BudgetReport, check_budge
 from imageqx_export.budgets.limits import Budgets
 from imageqx_export.bundle.manifest import MANIFEST_FILE, PARITY_FILE, RECIPES, recipe_name
 from imageqx_export.checkpoint import load_checkpoint
-from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError, UnknownNameError
+from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError
 from imageqx_export.export.metadata import versions
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.parity.stage import compare_artifacts, generated_pixels
@@ -167,20 +167,6 @@ def export_checkpoint(
     return ExportResult(folder, manifest, report, held, chosen.notes)
 
 
-def parse_names(kind: str, text: str, known: type[Format] | type[Precision]) -> list[str]:
-    """Split ``"a,b"`` and check every name, keeping the order and dropping repetitions.
-
-    Raises:
-        UnknownNameError: A name is not a member of ``known``; the message lists those that are.
-    """
-    names = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
-    values = [str(member) for member in known]
-    for name in names or [""]:
-        if name not in values:
-            raise UnknownNameError(kind, name, values)
-    return names
-
-
 def exporter(format: Format) -> Exporter:
     """Return the module that writes ``format``; its libraries are not imported yet."""
     module: Exporter = importlib.import_module(f"imageqx_export.export.{format.value}.exporter")
@@ -243,7 +229,7 @@ def _convert(
     checkpoint, network = load_checkpoint(checkpoint_path, model)
     with quiet():
         from imageqx_export.quantize.model import QuantizedModel
-        from imageqx_export.quantize.qat_weights import network_for
+        from imageqx_export.quantize.weights import network_for
 
         quantized = {
             precision: QuantizedModel(network_for(recipe, checkpoint_path, network), recipe)

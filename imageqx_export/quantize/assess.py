@@ -10,13 +10,13 @@ from imageqx_export.artifact import Precision
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.evaluation.accuracy_loss import BUDGETS, Accuracy, accuracy, problems
-from imageqx_export.quantize.cache import NOWHERE, Cache
 from imageqx_export.quantize.images import calibration_images
-from imageqx_export.quantize.islands import with_floats
-from imageqx_export.quantize.jitter import DRAWS, SEED, SPREAD, jittered_accuracy
 from imageqx_export.quantize.recipe import Recipe
-from imageqx_export.quantize.search import Found, fewest
-from imageqx_export.quantize.sensitivity import LayerLoss, Subject, analyse
+from imageqx_export.quantize.sensitivity.cache import NOWHERE, Cache
+from imageqx_export.quantize.sensitivity.float_ops import with_floats
+from imageqx_export.quantize.sensitivity.jitter import DRAWS, SEED, SPREAD, jittered_accuracy
+from imageqx_export.quantize.sensitivity.layers import LayerLoss, Subject, analyse
+from imageqx_export.quantize.sensitivity.search import Found, fewest
 from imageqx_export.quantize.stage import make_recipe, write_recipe
 from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
@@ -120,7 +120,7 @@ def quantize(request: Request, *, cache: Cache = NOWHERE, progress: Progress = s
         subject = Subject(network, recipe, photos, checkpoint.spec)
         recipe, analysis = analysed(subject, cache=cache, jobs=request.jobs, progress=progress)
         if request.chart is not None:
-            from imageqx_export.quantize.chart import draw
+            from imageqx_export.quantize.sensitivity.chart import draw
 
             draw(analysis.layers, request.chart, title=f"{checkpoint.path.name}, {request.precision}, one layer alone")
     write_recipe(request.out, recipe)
@@ -131,7 +131,7 @@ def quantize(request: Request, *, cache: Cache = NOWHERE, progress: Progress = s
 
 def measured(subject: Subject, *, progress: Progress = silent) -> Accuracy:
     """Return what a recipe costs on photos, against the float network."""
-    from imageqx_export.quantize.simulate import simulate
+    from imageqx_export.quantize.graph.simulate import simulate
 
     program = subject.program()
     reference = simulate(program, None, subject.photos.pixels, progress=progress)
@@ -145,7 +145,7 @@ def analysed(
     """Measure every layer alone, and move the fewest to float with which the budget holds.
 
     The photos of an analysis are few, so the search holds a set of layers to the budget with
-    :func:`~imageqx_export.quantize.jitter.jittered_accuracy`.
+    :func:`~imageqx_export.quantize.sensitivity.jitter.jittered_accuracy`.
 
     Args:
         subject: The recipe of all layers, and photos.
@@ -156,7 +156,7 @@ def analysed(
     Returns:
         The recipe with those layers in float, and the figures behind it.
     """
-    from imageqx_export.quantize.simulate import simulate
+    from imageqx_export.quantize.graph.simulate import simulate
 
     rows = {row.layer: row for row in analyse(subject, cache=cache, jobs=jobs, progress=progress)}
     recipe, pixels, budget = subject.recipe, subject.photos.pixels, BUDGETS[Precision(subject.recipe.precision)]

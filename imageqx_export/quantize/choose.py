@@ -95,10 +95,10 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
         ArtifactError: It cannot be read, or it is for others.
     """
     from imageqx_export.networks.imageqx.graph import PhoneGraph
-    from imageqx_export.quantize.entry import ENTRY
-    from imageqx_export.quantize.qat_weights import network_for
-    from imageqx_export.quantize.ranges import pixel_scale
+    from imageqx_export.quantize.calibration.ranges import pixel_scale
+    from imageqx_export.quantize.rewrites.entry import ENTRY
     from imageqx_export.quantize.stage import read_recipe
+    from imageqx_export.quantize.weights import network_for
 
     recipe = read_recipe(path)
     if recipe.checkpoint_sha256 != checkpoint.sha256:

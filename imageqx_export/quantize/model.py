@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import ConversionError
-from imageqx_export.quantize.build import build, captured
-from imageqx_export.quantize.integers import IntegerWeight, integer_weights, run_integers
+from imageqx_export.quantize.graph.build import build, captured
+from imageqx_export.quantize.graph.integers import IntegerWeight, integer_weights, run_integers
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.support.progress import Progress, silent
 

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from imageqx_export.errors import DatasetError
 from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
-from imageqx_export.quantize.calibrate import kept, observe
-from imageqx_export.quantize.capture import HAS_WEIGHT, capture, kind_of, tensors
-from imageqx_export.quantize.equalise import channel_scales, places
-from imageqx_export.quantize.excitation import constant_excitation, excitation_name, squeezes
+from imageqx_export.quantize.calibration.exact_scales import with_exact_steps
+from imageqx_export.quantize.calibration.observe import kept, observe
+from imageqx_export.quantize.calibration.observers import OBSERVERS, Histogram
+from imageqx_export.quantize.calibration.ranges import activation_scale, pixel_scale, sigmoid_scale, weight_scales
+from imageqx_export.quantize.calibration.refine import refined
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, capture, kind_of, tensors
 from imageqx_export.quantize.images import MINIMUM_IMAGES
-from imageqx_export.quantize.observers import OBSERVERS, Histogram
-from imageqx_export.quantize.ranges import activation_scale, pixel_scale, sigmoid_scale, weight_scales
 from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
@@ -28,8 +28,8 @@ from imageqx_export.quantize.recipe import (
     Rewrites,
     WeightScales,
 )
-from imageqx_export.quantize.refine import refined
-from imageqx_export.quantize.steps import with_exact_steps
+from imageqx_export.quantize.rewrites.equalise import channel_scales, places
+from imageqx_export.quantize.rewrites.excitation import constant_excitation, excitation_name, squeezes
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ def run_quantized(checkpoint: Path, recipe: Path, pixels: Pixels) -> Outputs:
     """
     from imageqx_export.checkpoint import load_checkpoint
     from imageqx_export.quantize.model import QuantizedModel
-    from imageqx_export.quantize.qat_weights import network_for
     from imageqx_export.quantize.stage import read_recipe
+    from imageqx_export.quantize.weights import network_for
 
     with quiet():
         read = read_recipe(recipe)

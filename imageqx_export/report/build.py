@@ -7,13 +7,13 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-from imageqx_export.bench.protocol import BenchRun, Measurement
+from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.bench.summary import Summary, summarise
 from imageqx_export.parity.compare import TOLERANCES, ParityReport
-from imageqx_export.report.comparable import Found
+from imageqx_export.report.model import Breakdown, Layers, Pair, Parity, ParityCell, Point, Row, SideFacts
+from imageqx_export.report.rules.comparable import Found
 from imageqx_export.report.sides import Side
-from imageqx_export.report.sizes import Sizes, compare_sizes
-from imageqx_export.report.values import Breakdown, Layers, Pair, Parity, ParityCell, Point, Row, SideFacts
+from imageqx_export.report.sizes.parts import Sizes, compare_sizes
 
 
 def rows(baseline: Side, current: Side) -> tuple[Row, ...]:

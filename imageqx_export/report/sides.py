@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from imageqx_export.bench.protocol import BenchRun, Measurement
+from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.errors import MeasurementError
-from imageqx_export.report.sizes import Sizes
+from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.support.files import written_aside
 
 _SHORTEST = 4  # of a commit's digits; fewer are rather a mistyped file name

@@ -14,11 +14,12 @@ from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import ImageQXError, MeasurementError
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.report import build
-from imageqx_export.report.decide import decide
+from imageqx_export.report.model import Accuracy, Report
+from imageqx_export.report.rules.decide import decide
+from imageqx_export.report.rules.verdicts import Rules, exit_code
 from imageqx_export.report.sides import Side, read_history, read_side
-from imageqx_export.report.sizes import Sizes, read_sizes
-from imageqx_export.report.values import Accuracy, Report
-from imageqx_export.report.verdicts import Rules, exit_code
+from imageqx_export.report.sizes.parts import Sizes
+from imageqx_export.report.sizes.readers import read_sizes
 from imageqx_export.support.folders import staged_folder
 
 MARKDOWN, JSON, PAGE = "report.md", "report.json", "report.html"
@@ -89,8 +90,8 @@ def write(report: Report, out: Path) -> Path:
     Raises:
         ImageQXError: The folder holds something else.
     """
-    from imageqx_export.report.html import html
-    from imageqx_export.report.markdown import markdown
+    from imageqx_export.report.render.html import html
+    from imageqx_export.report.render.markdown import markdown
 
     check_folder(out)
     with staged_folder(out) as staging:

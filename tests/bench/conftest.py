@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.debian_archive import Archive, made_keys, make_archive
+from tests.bench.emulator.debian_archive import Archive, made_keys, make_archive
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,7 @@ from hypothesis import strategies as st
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench import history
 from imageqx_export.bench.history import append_run, load_history, select
-from imageqx_export.bench.protocol import (
-    BenchRun,
-    Instructions,
-    LayerCost,
-    Machine,
-    Measurement,
-    ProcessSample,
-    Protocol,
-)
+from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Protocol
 from imageqx_export.errors import MeasurementError
 
 text = st.text(max_size=12)

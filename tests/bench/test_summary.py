@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.bench.protocol import Measurement, ProcessSample, Protocol
+from imageqx_export.bench.model import Measurement, ProcessSample, Protocol
 from imageqx_export.bench.summary import percentile, shortfall, summarise
 
 

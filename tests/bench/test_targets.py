@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageqx_export.bench.host import HostTarget
+from imageqx_export.bench.host.target import HostTarget
 from imageqx_export.bench.targets import CPUS, FORMS, KINDS, AdbOptions, make_target, make_targets
 from imageqx_export.errors import MeasurementError, UnknownNameError
 
@@ -26,10 +26,10 @@ class Made:
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put recorders where the targets' classes are imported from."""
-    for name, kind in (("emulated", "EmulatedTarget"), ("adb", "AdbTarget"), ("ios", "IosTarget")):
+    for name, kind in (("emulator", "EmulatedTarget"), ("android", "AdbTarget"), ("ios", "IosTarget")):
         module = ModuleType(name)
         setattr(module, kind, type(kind, (Made,), {}))
-        monkeypatch.setitem(sys.modules, f"imageqx_export.bench.{name}", module)
+        monkeypatch.setitem(sys.modules, f"imageqx_export.bench.{name}.target", module)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.tiny_models import write_onnx, write_tflite
 from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec, digest, size_of
-from imageqx_export.bench.protocol import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Protocol
 from imageqx_export.errors import DeviceError, MeasurementError
 
 PHOTO = (1, 224, 224, 3)

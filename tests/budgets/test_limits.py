@@ -15,11 +15,11 @@ from sklearn.metrics import f1_score
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest, size_of
 from imageqx_export.budgets.check import ArtifactBudget, BudgetReport, check_budgets
 from imageqx_export.budgets.limits import DEFAULT, Budgets, find_budgets, read_budgets, size_limit
+from imageqx_export.cli.show import budgets as show
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, MeasurementError
 from imageqx_export.evaluation.accuracy_loss import BUDGETS
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.show import budgets as show
 
 ROOT = Path(__file__).parent.parent
 SPEC = spec()

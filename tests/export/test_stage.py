@@ -22,6 +22,7 @@ from PIL import Image
 
 from imageqx_export.artifact import Format, Manifest, Precision, digest
 from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.cli.options import parse_names
 from imageqx_export.errors import CheckpointError, UnavailableError, UnknownNameError
 from imageqx_export.export import stage
 from imageqx_export.export.onnx import exporter as onnx_export
@@ -240,9 +241,9 @@ def test_unknown_names_list_the_known_ones(cli: Cli, tmp_path: Path, option: str
 
 
 def test_parse_names_drops_repetitions_and_refuses_nothing_at_all() -> None:
-    assert stage.parse_names("format", " ONNX,onnx ,tflite", Format) == ["onnx", "tflite"]
+    assert parse_names("format", " ONNX,onnx ,tflite", Format) == ["onnx", "tflite"]
     with pytest.raises(UnknownNameError):
-        stage.parse_names("format", ",", Format)
+        parse_names("format", ",", Format)
 
 
 def test_a_bad_checkpoint_writes_nothing(checkpoint: Path, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.errors import ArtifactError, ConversionError, DatasetError
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
+from imageqx_export.quantize.calibration.ranges import pixel_scale
 from imageqx_export.quantize.choose import choose_recipes
-from imageqx_export.quantize.entry import ENTRY, PIXEL_STEP
 from imageqx_export.quantize.plan import w8_recipe
-from imageqx_export.quantize.ranges import pixel_scale
 from imageqx_export.quantize.recipe import ActivationScale, Recipe
+from imageqx_export.quantize.rewrites.entry import ENTRY, PIXEL_STEP
 from imageqx_export.quantize.stage import write_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")

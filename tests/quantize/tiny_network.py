@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.quantize.cache import Cache
-from imageqx_export.quantize.calibrate import observe
-from imageqx_export.quantize.capture import HAS_WEIGHT, Swish, kind_of, tensors, traced
-from imageqx_export.quantize.observers import minmax
-from imageqx_export.quantize.ranges import activation_scale, weight_scales
+from imageqx_export.quantize.calibration.observe import observe
+from imageqx_export.quantize.calibration.observers import minmax
+from imageqx_export.quantize.calibration.ranges import activation_scale, weight_scales
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, Swish, kind_of, tensors, traced
+from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.recipe import Recipe
-from imageqx_export.quantize.sensitivity import Subject, analyse
-from imageqx_export.quantize.simulate import simulate
+from imageqx_export.quantize.sensitivity.cache import Cache
+from imageqx_export.quantize.sensitivity.layers import Subject, analyse
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule

@@ -11,8 +11,8 @@ import pytest
 from imageqx_export.bench.history import append_run
 from imageqx_export.errors import MeasurementError
 from imageqx_export.report.sides import Baseline, read_history, read_side, write_baseline
-from imageqx_export.report.sizes import Part, Sizes
-from tests.report.report_fakes import bench_run, measurement
+from imageqx_export.report.sizes.parts import Part, Sizes
+from tests.report.fakes import bench_run, measurement
 
 ONE = measurement(np.random.default_rng(0))
 OLD, NEW = "a" * 40, "abc" + "b" * 37

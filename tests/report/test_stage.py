@@ -10,16 +10,16 @@ import pytest
 from typer.testing import CliRunner
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest, size_of
-from imageqx_export.bench.protocol import QUICK, BenchRun, Measurement
+from imageqx_export.bench.model import QUICK, BenchRun, Measurement
 from imageqx_export.cli.report import app
 from imageqx_export.errors import ImageQXError, MeasurementError, ParityError
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.report import renew, stage
+from imageqx_export.report import baseline, stage
+from imageqx_export.report.model import Report
+from imageqx_export.report.rules.verdicts import Quantity, Verdict
 from imageqx_export.report.sides import Baseline, read_side, write_baseline
-from imageqx_export.report.values import Report
-from imageqx_export.report.verdicts import Quantity, Verdict
-from tests.report.report_fakes import bench_run, full_report, measurement
-from tests.report.test_sizes import write_onnx
+from tests.report.fakes import bench_run, full_report, measurement
+from tests.report.sizes.test_parts import write_onnx
 
 NAME = "imageqx_fp32.onnx"
 
@@ -57,7 +57,7 @@ class Place:
         after = [bench_run(10 + k, [measured(self.new, rng, slow)], commit="b" * 40) for k in range(2)]
         self.history = written(folder / "history.jsonl", [*before, *after])
         self.first = written(folder / "first.jsonl", before)
-        self.baseline = write_baseline(renew.baseline(self.first, self.old), folder / "baseline.json")
+        self.baseline = write_baseline(baseline.baseline(self.first, self.old), folder / "baseline.json")
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monk
     def fail(report: Report) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("imageqx_export.report.html.html", fail)
+    monkeypatch.setattr("imageqx_export.report.render.html.html", fail)
     with pytest.raises(OSError, match="No space left"):
         stage.write(full_report(seed=1), out)
     assert (out / "report.md").read_bytes() == old

@@ -20,11 +20,11 @@ import pytest
 from adbutils import AdbError
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
-from imageqx_export.bench.adb import AdbTarget
-from imageqx_export.bench.adb_phone import Limits, Phone, PhoneGoneError
-from imageqx_export.bench.adb_pick import attached, pick, reach_server
+from imageqx_export.bench.android.discovery import attached, pick, reach_server
+from imageqx_export.bench.android.phone import Limits, Phone, PhoneGoneError
+from imageqx_export.bench.android.target import AdbTarget
 from imageqx_export.bench.emulator import Emulator, cache
-from imageqx_export.bench.protocol import Protocol
+from imageqx_export.bench.model import Protocol
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.conftest import ROOT
 from tests.slow.apart import apart
@@ -86,7 +86,7 @@ def make(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[..., RealPhone
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give emulated inferences the time they take."""
-    monkeypatch.setattr("imageqx_export.bench.adb_ways.START_SECONDS", 900.0)
+    monkeypatch.setattr("imageqx_export.bench.android.runners.START_SECONDS", 900.0)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.artifact import Artifact, Format, Precision, digest, size_of
-from imageqx_export.bench.emulated import EmulatedTarget
 from imageqx_export.bench.emulator import cache
 from imageqx_export.bench.emulator.kernels import work
-from imageqx_export.bench.protocol import QUICK, Instructions
+from imageqx_export.bench.emulator.target import EmulatedTarget
+from imageqx_export.bench.model import QUICK, Instructions
 from imageqx_export.bench.stage import measure
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DeviceError, MeasurementError

@@ -16,9 +16,9 @@ from imageqx_export.cli import app
 from imageqx_export.data import held_out
 from imageqx_export.errors import ImageQXError
 from imageqx_export.quantize import images
-from imageqx_export.quantize.equalise import GATE_STEP
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.plan import rewritten
+from imageqx_export.quantize.rewrites.equalise import GATE_STEP
 from imageqx_export.quantize.stage import read_recipe
 from tests.conftest import CHECKPOINT, Cli
 

@@ -15,8 +15,8 @@ from imageqx_export.export import stage
 from imageqx_export.export.coreml import exporter as coreml
 from imageqx_export.parity.stage import generated_pixels
 from imageqx_export.quantize.model import QuantizedModel
-from imageqx_export.quantize.qat_weights import network_for
 from imageqx_export.quantize.stage import read_recipe
+from imageqx_export.quantize.weights import network_for
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.runtimes.mil import runtime as mil
 from imageqx_export.support.processes import isolated

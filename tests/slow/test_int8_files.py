@@ -20,9 +20,9 @@ from imageqx_export.export.tflite import flatbuffer
 from imageqx_export.parity.stage import generated_pixels
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.model import QuantizedModel
-from imageqx_export.quantize.qat_weights import network_for
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.stage import read_recipe
+from imageqx_export.quantize.weights import network_for
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.runtimes.onnx import optimised_operations
 from imageqx_export.support.processes import isolated, quiet

@@ -22,13 +22,13 @@ from imageqx_export.networks.imageqx import network as imageqx
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize import plan
-from imageqx_export.quantize.capture import capture, tensors
+from imageqx_export.quantize.graph.capture import capture, tensors
 from imageqx_export.quantize.plan import w8_recipe, w8a8_recipe
-from imageqx_export.quantize.qat_loop import Closeness, QatConfig
-from imageqx_export.quantize.qat_stage import FineTuning, Request, fine_tune
-from imageqx_export.quantize.qat_weights import network_for
+from imageqx_export.quantize.qat.loop import Closeness, QatConfig
+from imageqx_export.quantize.qat.stage import FineTuning, Request, fine_tune
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.stage import read_recipe, write_recipe
+from imageqx_export.quantize.weights import network_for
 from imageqx_export.training.state import state_path
 from tests.training.fakes import rated_photos
 

@@ -18,14 +18,14 @@ from torch.fx import GraphModule
 from imageqx_export.artifact import Precision
 from imageqx_export.decisions import decide
 from imageqx_export.evaluation.accuracy_loss import BUDGETS, accuracy, problems
-from imageqx_export.quantize import sensitivity
 from imageqx_export.quantize.assess import analysed
-from imageqx_export.quantize.cache import Cache
-from imageqx_export.quantize.calibrate import Watched
-from imageqx_export.quantize.chart import draw
-from imageqx_export.quantize.partial import FromTheMiddle, layers, stretches
-from imageqx_export.quantize.sensitivity import LayerLoss, Subject, analyse
-from imageqx_export.quantize.simulate import simulate
+from imageqx_export.quantize.calibration.observe import Watched
+from imageqx_export.quantize.graph.simulate import simulate
+from imageqx_export.quantize.sensitivity import layers as sensitivity
+from imageqx_export.quantize.sensitivity.cache import Cache
+from imageqx_export.quantize.sensitivity.chart import draw
+from imageqx_export.quantize.sensitivity.layers import LayerLoss, Subject, analyse
+from imageqx_export.quantize.sensitivity.partial import FromTheMiddle, layers, stretches
 from tests.conftest import ROOT
 from tests.quantize.tiny_network import LAYERS, RUINED, TinySubject, subject
 

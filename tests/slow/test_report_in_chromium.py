@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from imageqx_export.report.html import html
-from tests.report.report_fakes import full_report
+from imageqx_export.report.render.html import html
+from tests.report.fakes import full_report
 from tests.slow.chromium import NAMES, Browser, browser, find_chromium
 
 EXECUTABLE = find_chromium()

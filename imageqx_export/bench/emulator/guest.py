@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from imageqx_export.bench.emulator.kernels import rows
 from imageqx_export.bench.emulator.machine import GUEST_BASE, GUEST_SIZE, Emulator
-from imageqx_export.bench.launch import RUNNER
+from imageqx_export.bench.worker.launch import RUNNER
 from imageqx_export.errors import DeviceError, MeasurementError
 
 TIMEOUT_SECONDS = 1800.0
@@ -62,7 +62,7 @@ class Guest:
         """Do one request of the runner's, in a fresh process, and return its result.
 
         Args:
-            request: As :mod:`imageqx_export.bench.runner` takes it.
+            request: As :mod:`imageqx_export.bench.worker.runner` takes it.
             options: For qemu.
             watch: Called with the process's id over and over while it runs.
 

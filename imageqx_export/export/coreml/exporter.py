@@ -58,7 +58,7 @@ def write(
 def _traced(graph: PhoneGraph) -> Any:
     import torch
 
-    from imageqx_export.quantize.capture import PIXELS
+    from imageqx_export.quantize.graph.capture import PIXELS
 
     return torch.jit.trace(graph, torch.zeros(1, 3, PIXELS, PIXELS))  # type: ignore[no-untyped-call]
 

@@ -14,12 +14,12 @@ import torch
 from torch.fx import Node
 
 from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
-from imageqx_export.quantize.capture import PIXELS
+from imageqx_export.quantize.graph.capture import PIXELS
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.quantize.integers import IntegerWeight
+    from imageqx_export.quantize.graph.integers import IntegerWeight
     from imageqx_export.quantize.model import QuantizedModel
 
 _QUANTIZATION = 3  # coremltools' CompressionType.QUANTIZATION

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imageqx_export.errors import ConversionError
 
 if TYPE_CHECKING:
-    from imageqx_export.quantize.integers import IntegerWeight
+    from imageqx_export.quantize.graph.integers import IntegerWeight
 
 _AFFINE = ("QuantizeLinear", "DequantizeLinear")
 _WIDE = 28 * 28  # pixels from which it pays

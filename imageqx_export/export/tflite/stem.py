@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.export.stem import grouped_kernel, unknown_entry
-from imageqx_export.quantize.entry import PIXEL_STEP
+from imageqx_export.quantize.rewrites.entry import PIXEL_STEP
 
 _GROUP = 2  # pixels read as one: six channels of XNNPACK's eight, instead of three
 _SIGN = 128  # uint8 − int8

@@ -25,7 +25,7 @@ from imageqx_export.export.onnx.passes import (
     with_unsigned_activations,
     with_wide_gates,
 )
-from imageqx_export.quantize.integers import IntegerWeight
+from imageqx_export.quantize.graph.integers import IntegerWeight
 from imageqx_export.runtimes.onnx import optimised_operations
 
 RNG = np.random.default_rng(0)

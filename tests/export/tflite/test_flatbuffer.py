@@ -10,7 +10,7 @@ import pytest
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.tflite import flatbuffer
 from imageqx_export.export.tflite.passes import with_exact_integers, with_int8_weights
-from imageqx_export.quantize.integers import IntegerWeight
+from imageqx_export.quantize.graph.integers import IntegerWeight
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 RNG = np.random.default_rng(0)

@@ -1,0 +1,1 @@
+"""Attached Android phones, over adb."""

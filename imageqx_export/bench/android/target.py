@@ -1,0 +1,238 @@
+"""Measure on an attached Android phone, over adb: with LiteRT's benchmark_model, and with our own runner.
+
+What is changed on the phone is put back at the end, after Ctrl-C and errors too: the run's folder under
+``/data/local/tmp`` is deleted, its processes are killed, and the fixed-performance mode is switched off. What a run
+leaves that dies with its computer is tidied up by the next one. Android does not tell whether the fixed-performance
+mode is on, so it is off afterwards, whatever it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from imageqx_export.artifact import Artifact, Format
+from imageqx_export.bench.android.benchmark_model import RUNS, abi_of
+from imageqx_export.bench.android.discovery import attached, pick, reach_server, server_version
+from imageqx_export.bench.android.facts import Python, describe, find_python, sensor_facts, sensors
+from imageqx_export.bench.android.lock import alone
+from imageqx_export.bench.android.phone import Clock, Limits, Phone
+from imageqx_export.bench.android.runners import PROFILER, RUNNER, TOOL, RunnerWay, ToolWay, Way
+from imageqx_export.bench.android.session import Session, session
+from imageqx_export.bench.android.thermal import refuse_hopeless
+from imageqx_export.bench.android.workdir import Supply, clear_stale
+from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.signals import signals_raise
+from imageqx_export.bench.worker import litert_layers, runner
+from imageqx_export.bundle.golden import golden_error
+from imageqx_export.errors import DeviceError, MeasurementError
+
+log = logging.getLogger(__name__)
+
+
+class _Opened(NamedTuple):
+    folder: Path
+    session: Session
+    server: str
+    ways: Mapping[Format, Sequence[Way]]  # per format, the one that measures first
+    reasons: Mapping[Format, str]
+
+
+class AdbTarget:
+    """Run TFLite and ONNX artifacts on an Android phone.
+
+    Args:
+        serial: As ``adb devices`` shows it; None takes ``ANDROID_SERIAL``'s, or the only phone there is.
+        benchmark_model: LiteRT's program for the phone, here; None: the phone's Python does it all.
+        fixed_performance: Whether to hold the phone's clocks meanwhile (Android 11 and newer; few phones have it).
+        limits: How long to wait.
+        clock: What to wait by.
+    """
+
+    timed = True
+
+    def __init__(
+        self, serial: str | None = None, benchmark_model: Path | None = None, fixed_performance: bool = False, *,
+        limits: Limits | None = None, clock: Clock | None = None,
+    ) -> None:  # fmt: skip
+        self._serial = serial or None
+        self._benchmark_model = benchmark_model
+        self._fixed_performance = fixed_performance
+        self._limits = limits or Limits()
+        self._clock = clock or Clock()
+        self._opened: _Opened | None = None
+
+    @property
+    def name(self) -> str:
+        """``"adb:SERIAL"``; without a serial ``"adb"``, until :meth:`open` has found the phone."""
+        return f"adb:{self._serial}" if self._serial else "adb"
+
+    @contextmanager
+    def open(self, folder: Path, artifacts: Sequence[Artifact], protocol: Protocol, run_id: str) -> Iterator[Machine]:
+        """Pick the phone, push what can run there, and put the phone in order at the end.
+
+        Raises:
+            DeviceError: There is no phone, several, or one that cannot be used; another run uses it; it is full; its
+                battery is low; or benchmark_model is for another processor.
+        """
+        built_for = abi_of(self._benchmark_model) if self._benchmark_model else None
+        client = reach_server(self._limits.answer)
+        self._serial = pick(attached(client, self._limits.answer), self._serial)
+        phone = Phone(client, self._serial, self._limits, self._clock)
+        with signals_raise(), alone(self._serial):
+            machine = self._examine(phone, built_for)
+            ways, reasons = self._ways(find_python(phone))
+            supplies = self._supplies(folder, [one for one in artifacts if one.format in ways], ways)
+            facts = {
+                **machine.facts,
+                **_explained(ways),
+                "fixed performance": "on" if self._fixed_performance else "off",
+            }
+            with session(phone, run_id, supplies, self._fixed_performance) as found:
+                self._opened = _Opened(folder, found, server_version(client), ways, reasons)
+                try:
+                    yield machine.model_copy(update={"facts": facts})
+                finally:
+                    self._opened = None
+
+    def unavailable(self, artifact: Artifact) -> str | None:
+        """Say why the phone cannot run ``artifact``, or None; before :meth:`open` only what holds for all phones."""
+        if artifact.format is Format.COREML:
+            return "Core ML does not run on Android"
+        return None if self._opened is None else self._opened.reasons.get(artifact.format)
+
+    def wait_until_ready(self) -> None:
+        """Wait until the phone is there, cool (thermal status 0) and charged.
+
+        Raises:
+            DeviceError: It does not get so in time.
+        """
+        self._open().session.cool_down()
+
+    def sample(self, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+        """Run ``artifact`` in one fresh process; with benchmark_model, in several of three timed runs each.
+
+        Raises:
+            MeasurementError: It fails on the phone.
+            DeviceError: The phone went away and did not come back.
+        """
+        return self._way(artifact).sample(self._open().session, artifact, protocol)
+
+    def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
+        """Run ``artifact`` once more, untimed, and return its largest resident memory in bytes."""
+        return self._way(artifact).peak_memory(self._open().session, artifact, protocol)
+
+    def instructions(self, artifact: Artifact, protocol: Protocol) -> Instructions | None:
+        """Return None: a phone counts them only for its own profiler; the emulated ones do, and repeat better."""
+        return None
+
+    def layers(self, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+        """Run ``artifact`` under the runtime's profiler.
+
+        Raises:
+            MeasurementError: It fails, or the runtime on the phone has none.
+        """
+        return self._way(artifact).layers(self._open().session, artifact, protocol)
+
+    def kernels(self, artifact: Artifact) -> str | None:
+        """Return None: nothing on a phone shows which instructions ran; the emulated ones do."""
+        return None
+
+    def max_error(self, artifact: Artifact) -> float | None:
+        """Compare the phone's outputs for the golden pictures with PyTorch's.
+
+        Raises:
+            MeasurementError: An output is missing, or is not a number.
+            UnavailableError: Only benchmark_model can run it, and LiteRT is not here to tell the outputs' order.
+        """
+        opened = self._open()
+        # Our runner does it in one process, and names the outputs itself.
+        way = opened.ways[artifact.format][-1]
+        return golden_error(opened.folder, artifact.precision, way.outputs(opened.session, artifact, opened.folder))
+
+    def tool_versions(self) -> dict[str, str]:
+        """Return the versions of adb and, as far as they ran, of what ran on the phone."""
+        found = {"adbutils": version("adbutils")}
+        if self._opened is not None:
+            found["adb"] = self._opened.server
+            for way in {id(one): one for ways in self._opened.ways.values() for one in ways}.values():
+                found.update(way.versions())
+        return found
+
+    def _examine(self, phone: Phone, built_for: str | None) -> Machine:
+        """Refuse a phone that cannot be used, tidy up after a run that died, and say what it is."""
+        if "shell_v2" not in phone.features():
+            raise DeviceError(
+                "the phone is too old", where=phone.where, expected="adb's shell protocol 2, of Android 7 and newer"
+            )
+        machine, abis = describe(phone)
+        if built_for is not None and built_for not in abis:
+            raise DeviceError(
+                "benchmark_model is for another processor", where=self._benchmark_model,
+                expected=f"one of {', '.join(abis)}", got=built_for,
+                remedy="build it for the phone: bazel build -c opt --config=android_arm64 "
+                "//tflite/tools/benchmark:benchmark_model",
+            )  # fmt: skip
+        for stale in clear_stale(phone):
+            log.warning("%s: deleted what an earlier run left: %s", phone.where, stale)
+        thermal, battery = sensors(phone)
+        refuse_hopeless(thermal, battery, phone.where)
+        return machine.model_copy(update={"facts": {**machine.facts, **sensor_facts(thermal, battery)}})
+
+    def _ways(self, python: Python) -> tuple[dict[Format, list[Way]], dict[Format, str]]:
+        """Return per format the ways to run it, the one that measures first, and why there is none."""
+        ours = RunnerWay(python.command)
+        ways: dict[Format, list[Way]] = {}
+        if self._benchmark_model is not None:
+            ways[Format.TFLITE] = [ToolWay(self._benchmark_model)]
+        for format in (Format.TFLITE, Format.ONNX):
+            if format.value in python.formats:
+                ways.setdefault(format, []).append(ours)
+        lacks = {Format.TFLITE: "ai-edge-litert", Format.ONNX: "onnxruntime"}
+        needs = {
+            Format.TFLITE: "needs LiteRT's benchmark_model (--benchmark-model FILE), or a Python on the phone",
+            Format.ONNX: "needs a Python on the phone",
+        }
+        reasons = {
+            format: f"{needs[format]} with numpy and {library}: "
+            + (python.problem or f"the phone's Python has no {library}")
+            for format, library in lacks.items()
+            if format not in ways
+        }
+        return ways, reasons
+
+    def _supplies(
+        self, folder: Path, artifacts: Sequence[Artifact], ways: Mapping[Format, Sequence[Way]]
+    ) -> dict[str, Supply]:
+        used = [type(way) for one in artifacts for way in ways[one.format]]
+        supplies = {one.path.name: Supply(folder / one.path) for one in artifacts}
+        if ToolWay in used and self._benchmark_model is not None:
+            supplies[TOOL] = Supply(self._benchmark_model, 0o755)
+        if RunnerWay in used:
+            supplies[RUNNER] = Supply(Path(runner.__file__))
+            supplies[PROFILER] = Supply(Path(litert_layers.__file__))
+        return supplies
+
+    def _way(self, artifact: Artifact) -> Way:
+        reason = self.unavailable(artifact)
+        if reason is not None:
+            raise MeasurementError("the phone cannot run it", where=artifact.path, got=reason)
+        return self._open().ways[artifact.format][0]
+
+    def _open(self) -> _Opened:
+        if self._opened is None:
+            raise MeasurementError("the phone is not open", where=self.name, expected="inside open()")
+        return self._opened
+
+
+def _explained(ways: Mapping[Format, Sequence[Way]]) -> dict[str, str]:
+    """Say for the record how each format was measured."""
+    how = {
+        ToolWay: f"benchmark_model, {RUNS} runs a process: its result file keeps no more single ones",
+        RunnerWay: "our runner, in the phone's Python",
+    }
+    return {f"{format.value} by": how[type(found[0])] for format, found in ways.items()}

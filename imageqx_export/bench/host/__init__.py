@@ -1,0 +1,1 @@
+"""The host as a target: the machine that the command runs on."""

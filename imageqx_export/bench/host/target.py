@@ -1,0 +1,210 @@
+"""Measure on this machine: LiteRT and ONNX Runtime anywhere, Core ML on macOS."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imageqx_export.artifact import Artifact, Format
+from imageqx_export.bench.host import facts
+from imageqx_export.bench.instructions import ENVIRONMENT, Counter, find_counter, per_inference
+from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.worker.launch import LITERT_LAYERS, RUNNER, Launcher
+from imageqx_export.bundle.golden import golden_error, golden_pixels
+from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.runtimes.onnx import session_config
+
+LIBRARIES = {Format.TFLITE: "ai_edge_litert", Format.ONNX: "onnxruntime", Format.COREML: "coremltools"}
+COOL_DOWN_SECONDS = 300.0
+MEMORY_RUNS = 3
+LAYER_RUNS = 10
+QUICK_LAYER_RUNS = 2
+
+
+@dataclass(frozen=True)
+class _Opened:
+    folder: Path
+    place: Path
+    launcher: Launcher
+    cores: tuple[int, ...] | None
+    protocol: Protocol
+
+
+class HostTarget:
+    """Run artifacts in fresh processes here, each pinned to as many cores as it has threads.
+
+    Args:
+        sensors: Reads the temperatures: each sensor's °C now, and the °C at which it is too hot, or None.
+        sleep: Waits, in seconds.
+    """
+
+    name = "host"
+    timed = True
+
+    def __init__(
+        self,
+        sensors: Callable[[], Sequence[facts.Sensor]] = facts.sensors,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sensors, self._sleep = sensors, sleep
+        self._versions: dict[str, str] = {}
+        self._counter: Counter | None = None
+        self._state: _Opened | None = None
+
+    @contextmanager
+    def open(self, folder: Path, artifacts: Sequence[Artifact], protocol: Protocol, run_id: str) -> Iterator[Machine]:
+        """Choose the cores, and end every process and delete every file of the run at the end.
+
+        Raises:
+            MeasurementError: The protocol has more threads than there are cores.
+        """
+        cores = facts.pick_cores(protocol.threads)
+        launcher = Launcher(protocol.threads)
+        with tempfile.TemporaryDirectory(prefix=f"imageqx-{run_id}-") as place:
+            self._state = _Opened(folder, Path(place), launcher, cores, protocol)
+            try:
+                yield facts.machine(cores)
+            finally:
+                self._state = None
+                launcher.stop()
+
+    def unavailable(self, artifact: Artifact) -> str | None:
+        """Say why this machine cannot run ``artifact``, or None."""
+        if artifact.format is Format.COREML and sys.platform != "darwin":
+            return "needs macOS"
+        library = LIBRARIES[artifact.format]
+        return None if importlib.util.find_spec(library) is not None else f"{library} is not installed"
+
+    def wait_until_ready(self) -> None:
+        """Wait until no sensor is at its limit, where the processor slows down.
+
+        Raises:
+            DeviceError: One still is after five minutes.
+        """
+        waited = 0.0
+        while hot := [s for s in self._sensors() if s.limit is not None and s.celsius >= s.limit]:
+            if waited >= COOL_DOWN_SECONDS:
+                raise DeviceError(
+                    "this machine does not cool down", where=hot[0].name, expected=f"below {hot[0].limit:g} °C",
+                    got=f"{hot[0].celsius:g} °C after {waited:g} s", remedy="stop what else runs on it",
+                )  # fmt: skip
+            self._sleep(5.0)
+            waited += 5.0
+
+    def sample(self, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+        """Run ``artifact`` in one fresh process.
+
+        Raises:
+            MeasurementError: The process failed.
+        """
+        result = self._run(
+            "time", artifact, protocol, warmup_runs=protocol.warmup_runs, warmup_seconds=protocol.warmup_seconds,
+            runs=protocol.runs_each, seconds=protocol.seconds_each,
+        )  # fmt: skip
+        return ProcessSample.model_validate({name: result[name] for name in ProcessSample.model_fields})
+
+    def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
+        """Return the largest resident memory of a process of its own, Python and its libraries included."""
+        return int(self._run("memory", artifact, protocol, runs=MEMORY_RUNS)["peak_memory_bytes"])
+
+    def instructions(self, artifact: Artifact, protocol: Protocol) -> Instructions | None:
+        """Count the instructions of one inference, with callgrind or perf.
+
+        Raises:
+            UnavailableError: Nothing counts here.
+            MeasurementError: The counter cannot run the artifact.
+        """
+        counter = self._counter = self._counter or find_counter()
+        self._versions[counter.tool] = counter.version
+        stop = self._opened().launcher.stop
+        return per_inference(lambda n: self._count(counter, artifact, protocol, n), counter.source, stop)
+
+    def layers(self, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+        """Run ``artifact`` under its runtime's own profiler."""
+        if artifact.format is Format.COREML:
+            return ()  # coremltools profiles no single operation on this machine
+        script = LITERT_LAYERS if artifact.format is Format.TFLITE else RUNNER
+        runs = QUICK_LAYER_RUNS if protocol.quick else LAYER_RUNS
+        result = self._run(
+            "layers", artifact, protocol, script, runs=runs, warmup_runs=min(runs, protocol.warmup_runs),
+            input=str(self._pictures()),
+        )  # fmt: skip
+        return tuple(LayerCost.model_validate(row) for row in result["layers"])
+
+    def kernels(self, artifact: Artifact) -> str | None:
+        """Return None: what the processor offers is known here, and which of it the kernels used is not shown."""
+        return None
+
+    def max_error(self, artifact: Artifact) -> float | None:
+        """Return the largest |artifact − PyTorch in its own scheme| over the golden pictures."""
+        import numpy as np
+
+        state = self._opened()
+        written = state.place / f"{artifact.path.name}.npz"
+        self._run("outputs", artifact, state.protocol, input=str(self._pictures()), outputs=str(written))
+        with np.load(written) as arrays:
+            return golden_error(state.folder, artifact.precision, dict(arrays))
+
+    def tool_versions(self) -> dict[str, str]:
+        """Name what ran, with its version."""
+        return dict(sorted(self._versions.items()))
+
+    def _opened(self) -> _Opened:
+        if self._state is None:
+            raise MeasurementError("the target is not open", where=self.name, expected="with target.open(…)")
+        return self._state
+
+    def _pictures(self) -> Path:
+        import numpy as np
+
+        state = self._opened()
+        path = state.place / "golden.npy"
+        if not path.exists():
+            np.save(path, golden_pixels(state.folder))
+        return path
+
+    def _run(
+        self, mode: str, artifact: Artifact, protocol: Protocol, script: Path = RUNNER, **more: Any
+    ) -> dict[str, Any]:
+        result = self._opened().launcher.run(self._request(mode, artifact, protocol, more), script=script)
+        self._versions.update(result["versions"])
+        return result
+
+    def _request(self, mode: str, artifact: Artifact, protocol: Protocol, more: dict[str, Any]) -> dict[str, Any]:
+        state = self._opened()
+        path, cores = str((state.folder / artifact.path).resolve()), None if state.cores is None else list(state.cores)
+        common: dict[str, Any] = {
+            "mode": mode,
+            "path": path,
+            "format": artifact.format.value,
+            "threads": protocol.threads,
+            **({"config": session_config()} if artifact.format is Format.ONNX else {}),
+        }
+        return {**common, "cores": cores, **more}
+
+    def _count(self, counter: Counter, artifact: Artifact, protocol: Protocol, runs: int) -> int:
+        state = self._opened()
+        # Not pinned: a count does not depend on the core, and several are made at once.
+        request = self._request("count", artifact, protocol, {"runs": runs, "cores": None})
+        with tempfile.TemporaryDirectory(dir=state.place) as own:
+            log = Path(own) / "log"
+            try:
+                state.launcher.run(request, under=counter.under(log), environment=ENVIRONMENT)
+            except MeasurementError as error:
+                why = counter.trouble(log.read_text(errors="replace") if log.exists() else "")
+                raise error if why is None else _uncountable(counter, artifact, why) from error
+            try:
+                return counter.read(log.read_text(errors="replace"))
+            except (OSError, ValueError) as error:
+                raise _uncountable(counter, artifact, str(error)) from error
+
+
+def _uncountable(counter: Counter, artifact: Artifact, why: str) -> MeasurementError:
+    return MeasurementError(f"{counter.source} cannot count this", where=artifact.path, got=why)

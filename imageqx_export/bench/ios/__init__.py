@@ -1,0 +1,1 @@
+"""Attached iPhones, over Xcode."""

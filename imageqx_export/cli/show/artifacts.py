@@ -1,0 +1,133 @@
+"""Print what an export wrote, how it compares, and what a model says of photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from imageqx_export.cli.show import budgets
+from imageqx_export.cli.show.console import json, note, out
+
+if TYPE_CHECKING:
+    from imageqx_export.export.stage import ExportResult
+    from imageqx_export.parity.compare import OutputParity, ParityReport
+    from imageqx_export.predict.verdict import Verdict
+
+_ADVICE = {"poor_quality": ("red", "take it again"), "no_skin": ("yellow", "nothing to judge: no skin in the picture")}
+
+
+def exported(result: ExportResult, *, as_json: bool) -> None:
+    """Print what an export wrote, how it compares and how it stands beside its budgets."""
+    manifest, report, held = result.manifest, result.parity, result.budgets
+    if as_json:
+        body = {
+            "manifest": manifest.model_dump(mode="json"),
+            "parity": _parity_json(report),
+            "budgets": None if held is None else budgets.body(held),
+        }
+        json({"folder": str(result.folder), "notes": list(result.notes), **body})
+        return
+    table = Table(title=f"{result.folder}/", title_justify="left")
+    for name in ("artifact", "format", "precision"):
+        table.add_column(name)
+    table.add_column("bytes", justify="right")
+    table.add_column("sha256")
+    for artifact in manifest.artifacts:
+        row = (str(artifact.path), artifact.format.value, artifact.precision.value)
+        table.add_row(*row, f"{artifact.size_bytes:,}", artifact.sha256[:12])
+    out.print(table)
+    for remark in result.notes:
+        note(remark)
+    for reason in manifest.unavailable.values():
+        out.print(f"[yellow]unavailable[/] {escape(reason)}")
+    parity(report, as_json=False)
+    if held is not None:
+        budgets.budgets(held)
+    elif report.passed:
+        note("no budgets were given, and none are in benchmarks/budgets.toml: nothing was held to them")
+    if not result.passed:
+        what = "a budget" if report.passed else "parity"
+        note(f"{what} broke: the new artifacts are in {result.folder}, the published ones are as they were")
+
+
+def parity(report: ParityReport, *, as_json: bool) -> None:
+    """Print what quantization and what conversion changed; every failing row says by how much, and what to try."""
+    if as_json:
+        json(_parity_json(report))
+        return
+    images = f"{report.images} images ({report.source})"
+    if report.quantization:
+        table = _table(f"quantization: in PyTorch, against float32, on {images}", "recipe")
+        for loss in report.quantization:
+            _rows(table, loss.recipe, loss.outputs, judged=False)
+        out.print(table)
+    table = _table(
+        f"conversion: each file against PyTorch in its own scheme (fp16: in float32), on {images}", "artifact"
+    )
+    for artifact in report.artifacts:
+        if artifact.problems:
+            table.add_row(artifact.path, "(file)", "", "", "", "", "", "[bold red]FAIL[/]")
+        _rows(table, artifact.path, artifact.outputs, judged=True)
+    out.print(table)
+    for artifact in report.artifacts:
+        for problem in artifact.problems:
+            out.print(f"[bold red]FAIL[/] {artifact.path}: {escape(problem)}", soft_wrap=True)
+        for row in artifact.outputs:
+            for problem in row.problems:
+                out.print(f"[bold red]FAIL[/] {artifact.path}: {row.output}: {escape(problem)}", soft_wrap=True)
+    passed = sum(artifact.passed for artifact in report.artifacts)
+    color = "green" if report.passed else "red"
+    out.print(f"[{color}]{passed} of {len(report.artifacts)} artifacts agree with PyTorch[/]")
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    table.add_column("output")
+    for name in ("max |Δ|", "mean |Δ|", "cosine", "SQNR dB", "decisions differ"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    return table
+
+
+def _rows(table: Table, name: str, outputs: Sequence[OutputParity], *, judged: bool) -> None:
+    for index, row in enumerate(outputs):
+        sqnr = "exact" if row.sqnr_db is None and not row.problems else f"{row.sqnr_db or 0:.1f}"
+        excused = f" +{row.excused} ties" if row.excused else ""
+        differ = f"{row.differing}/{row.decisions}{excused}" if row.decisions else "–"
+        mark = "[bold red]FAIL[/]" if row.problems else "[green]ok[/]" if judged else ""
+        numbers = (f"{row.max_abs:.1e}", f"{row.mean_abs:.1e}", f"{row.cosine:.7f}", sqnr, differ)
+        table.add_row(name if index == 0 else "", row.output, *numbers, mark)
+
+
+def _parity_json(report: ParityReport) -> dict[str, Any]:
+    body: dict[str, Any] = report.model_dump(mode="json")
+    for row, artifact in zip(body["artifacts"], report.artifacts, strict=True):
+        row["passed"] = artifact.passed
+    return {"passed": report.passed, **body}
+
+
+def verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) -> None:
+    """Print verdicts, with the retake hints in words."""
+    if as_json:
+        json([{**row.model_dump(mode="json"), "hints": list(row.hints)} for row in rows])
+        return
+    for row in rows:
+        label = row.label.replace("_", " ")
+        color, advice = _ADVICE.get(row.label, ("green", "good enough"))
+        head = (
+            f"[bold]{escape(str(row.photo))}[/]  [bold {color}]{label} {row.probabilities[row.label]:.0%}[/] – {advice}"
+        )
+        out.print(head, soft_wrap=True, highlight=False)
+        others = "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
+        out.print(f"  [dim]{others}[/]", highlight=False)
+        for hint in row.hints:
+            out.print(f"  → {escape(hint)}", highlight=False, soft_wrap=True)
+        reasons = "  ".join(f"{r.name.replace('_', ' ')} {r.probability:.0%}" for r in row.reasons)
+        out.print(f"  [dim]{reasons}[/]", highlight=False)
+    if attention is not None:
+        note(f"attention: {attention}")

@@ -1,0 +1,102 @@
+"""Print what a benchmark measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from imageqx_export.bench.summary import shortfall, summarise
+from imageqx_export.cli.show.console import json, out
+
+if TYPE_CHECKING:
+    from imageqx_export.bench.model import BenchRun, Measurement
+
+QUICK_NOTE = "smoke test: these numbers decide nothing"
+_COLUMNS = ("bytes", "load ms", "first", "p50", "p90", "p99", "peak MiB", "Minstr", "max |Δ|")
+
+
+def measured(runs: Sequence[BenchRun], *, as_json: bool) -> None:
+    """Print a table per target, or everything as JSON."""
+    if as_json:
+        json(_body(runs))
+        return
+    for run in runs:
+        _table(run)
+
+
+def _body(runs: Sequence[BenchRun]) -> dict[str, Any]:
+    rows = [
+        {"target": run.target, "artifact": m.artifact, **summarise(m).model_dump(mode="json")}
+        for run in runs
+        for m in run.measurements
+    ]
+    note = QUICK_NOTE if any(run.protocol.quick for run in runs) else None
+    return {"note": note, "summaries": rows, "runs": [run.model_dump(mode="json") for run in runs]}
+
+
+def _table(run: BenchRun) -> None:
+    quick = f" – {QUICK_NOTE}" if run.protocol.quick else ""
+    table = Table(title=f"{run.target}: {run.machine.name}{quick}", title_justify="left")
+    table.add_column("artifact", no_wrap=True)
+    for name in _COLUMNS:
+        table.add_column(name, justify="right")
+    for m in run.measurements:
+        table.add_row(m.artifact, f"{m.size_bytes:,}", *_cells(m))
+    out.print(table)
+    for m in run.measurements:
+        if m.unavailable is not None:
+            mark = "[bold red]failed[/]" if m.failed else "[yellow]unavailable[/]"
+            out.print(f"{mark} {escape(m.artifact)}: {escape(m.unavailable)}", soft_wrap=True, highlight=False)
+        short = shortfall(m, run.protocol) if m.samples else None
+        if short is not None:
+            out.print(f"[yellow]too few[/] {escape(m.artifact)}: {short}", soft_wrap=True, highlight=False)
+        for note in m.notes:
+            out.print(f"[yellow]missing[/] {escape(m.artifact)}: {escape(note)}", soft_wrap=True, highlight=False)
+    _footnotes(run)
+
+
+def _cells(m: Measurement) -> list[str]:
+    if m.unavailable is not None:
+        return ["–"] * (len(_COLUMNS) - 1)
+    found = summarise(m)
+    times = [found.load_p50, found.first_p50, found.p50, found.p90, found.p99]
+    return [
+        *("–" if seconds is None else f"{seconds * 1e3:.2f}" for seconds in times),
+        "–" if m.peak_memory_bytes is None else f"{m.peak_memory_bytes / 2**20:.1f}",
+        "–" if m.instructions is None else f"{m.instructions.count / 1e6:.2f}",
+        "–" if m.max_error is None else f"{m.max_error:.1e}",
+    ]
+
+
+def _footnotes(run: BenchRun) -> None:
+    protocol, machine = run.protocol, run.machine
+    lines = [
+        f"protocol: ≥ {protocol.runs} runs and ≥ {protocol.seconds:g} s in {protocol.processes} fresh processes,"
+        f" each after ≥ {protocol.warmup_runs} warm-up runs and ≥ {protocol.warmup_seconds:g} s; artifacts in turn;"
+        f" {protocol.threads} thread{'s' * (protocol.threads > 1)}",
+        f"machine: {machine.system}, {machine.abi}, cores: {machine.cores}, temperature: {_temperature(run)}"
+        + "".join(f", {name}: {value}" for name, value in machine.facts.items() if name != "temperature"),
+        "tools: " + (", ".join(f"{name} {value}" for name, value in run.tool_versions.items()) or "none ran"),
+        f"run {run.run_id} of commit {run.commit[:12]}{'+dirty' * run.commit.endswith('+dirty')}",
+    ]
+    sources = sorted({m.instructions.source for m in run.measurements if m.instructions is not None})
+    spread = max((m.instructions.spread for m in run.measurements if m.instructions is not None), default=0.0)
+    if sources:
+        lines.append(f"instructions: per inference, counted by {', '.join(sources)}, repeated within {spread:.4%}")
+    kernels = sorted({m.kernels for m in run.measurements if m.kernels is not None})
+    if kernels:
+        lines.append(f"kernels, as seen running: {', '.join(kernels)}")
+    for line in lines:
+        out.print(f"[dim]{escape(line)}[/]", soft_wrap=True, highlight=False)
+
+
+def _temperature(run: BenchRun) -> str:
+    """Return the range over all processes, or what the target said, in °C."""
+    found = [t for m in run.measurements for s in m.samples for t in (s.temperature_before, s.temperature_after)]
+    known = [value for value in found if value is not None]
+    if known:
+        return f"{min(known):g}–{max(known):g} °C"
+    return run.machine.facts.get("temperature", "not readable")

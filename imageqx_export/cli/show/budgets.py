@@ -1,0 +1,75 @@
+"""Print how an export stands beside its budgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from imageqx_export.cli.show.console import out
+
+if TYPE_CHECKING:
+    from imageqx_export.budgets.check import ArtifactBudget, BudgetReport
+    from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss
+
+_FIGURES = ("labels'\nmacro-F1", "reasons'\nmacro-F1", "F1 of the\nworst reason", "same\nlabel", "calibration\nerror")
+
+
+def body(report: BudgetReport) -> dict[str, Any]:
+    """Return what ``--json`` prints of it."""
+    return {"passed": report.passed, **report.model_dump(mode="json")}
+
+
+def budgets(report: BudgetReport) -> None:
+    """Print the table: bytes, and points lost against fp32 with 95 % intervals; broken budgets in words."""
+    table = Table(title="budgets", title_justify="left")
+    table.add_column("artifact", no_wrap=True)
+    table.add_column("bytes", justify="right")
+    if report.samples:
+        table.caption_justify = "left"
+        table.caption = (
+            f"points lost against {report.reference} (the calibration error: grown by), 95 % intervals, and budgets; "
+            f"{report.source}"
+        )
+        for name in _FIGURES:
+            table.add_column(name, justify="right")
+    table.add_column("")
+    for row in report.artifacts:
+        limit = "no limit" if row.size_limit is None else f"≤ {row.size_limit:,}"
+        figures = _figures(row) if report.samples else ()
+        mark = "[bold red]OVER[/]" if row.problems else "[green]ok[/]"
+        table.add_row(escape(row.path), f"{row.size_bytes:,}\n{limit}", *figures, mark)
+    out.print(table)
+    for row in report.artifacts:
+        for problem in row.problems:
+            out.print(f"[bold red]OVER[/] {escape(f'{row.path}: {problem}')}", soft_wrap=True, highlight=False)
+    within = sum(not row.problems for row in report.artifacts)
+    color = "green" if report.passed else "red"
+    out.print(f"[{color}]{within} of {len(report.artifacts)} artifacts keep their budgets[/]")
+
+
+def _figures(row: ArtifactBudget) -> tuple[str, ...]:
+    if row.budget is None:
+        return ("",) * len(_FIGURES)
+    if row.accuracy is None:
+        return ("–",) * len(_FIGURES)
+    if row.measured_on != row.path:
+        return (f"as its\n{Path(row.measured_on or '').suffix}", *("",) * (len(_FIGURES) - 1))
+    return _measured(row.accuracy, row.budget)
+
+
+def _measured(found: Accuracy, budget: Budget) -> tuple[str, ...]:
+    worst = max(found.reasons, key=lambda name: found.reasons[name].points, default=None)
+    return (
+        f"{_loss(found.quality)}\n≤ {budget.macro_f1:g}",
+        f"{_loss(found.explanations)}\n≤ {budget.macro_f1:g}",
+        "–" if worst is None else f"{_loss(found.reasons[worst])}\n≤ {budget.reason_f1:g}\n{worst.replace('_', ' ')}",
+        f"{found.agreement:.1f} %\n\n≥ {budget.agreement:g} %",
+        f"{found.label_calibration:+.2f}\n\n≤ {budget.calibration:g}",
+    )
+
+
+def _loss(loss: Loss) -> str:
+    return f"{loss.points:+.2f}\n" + ("" if loss.interval is None else "{:+.1f}…{:+.1f}".format(*loss.interval))

@@ -1,0 +1,140 @@
+"""Print what annotation tables say: bad rows, counts, fused labels, agreement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.data.labels import SPLITS, Label
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+
+if TYPE_CHECKING:
+    from imageqx_export.data.annotations import Check, Summary
+    from imageqx_export.data.readers.download import Imported
+    from imageqx_export.evaluation.agreement import Agreement, PairF1
+
+
+def checked(path: Path, result: Check, *, as_json: bool) -> None:
+    """Print every bad row with its line, then what the table says."""
+    if as_json:
+        json({"passed": not result.problems, "problems": [asdict(p) for p in result.problems],
+              "summary": _summary_json(result.summary)})  # fmt: skip
+        return
+    for problem in result.problems:
+        got = f"  [dim]{escape(problem.got)}[/]" if problem.got else ""
+        head = f"[red]{escape(str(path))}:{problem.line}[/] {problem.column}: {escape(problem.what)}"
+        out.print(head + got, highlight=False, soft_wrap=True)
+    _counts(path, result.summary)
+    summary = result.summary
+    if summary.unreadable and summary.unreadable == summary.images:
+        out.print(f"[red]none of the {summary.images} photos can be read[/]", highlight=False)
+    if summary.never_given:
+        out.print(f"[yellow]no rater gave {' or '.join(summary.never_given)}[/]", highlight=False)
+    lines = len({problem.line for problem in result.problems})
+    verdict = f"[red]{lines} bad row{'s' if lines != 1 else ''}[/]" if lines else "[green]no bad row[/]"
+    out.print(verdict, highlight=False)
+
+
+def fused(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
+    """Print how many photos got which label, per split."""
+    counts = {split: Counter(label.quality for label in labels if label.split == split) for split in SPLITS}
+    reasons = {
+        split: [sum(label.reasons[i] for label in labels if label.split == split) for i in range(len(REASONS))]
+        for split in SPLITS
+    }
+    rows: dict[str, dict[str, dict[str, int]]] = {
+        "labels": {name: {split: counts[split][i] for split in SPLITS} for i, name in enumerate(LABELS)},
+        "reasons": {name: {split: reasons[split][i] for split in SPLITS} for i, name in enumerate(REASONS)},
+    }
+    if as_json:
+        groups = {split: len({label.group for label in labels if label.split == split}) for split in SPLITS}
+        json({"table": str(path), "photos": len(labels), "groups": groups, **rows})
+        return
+    _title(f"{path}: {len(labels):,} photos")
+    table = Table()
+    table.add_column("photos")
+    for split in SPLITS:
+        table.add_column(split, justify="right")
+    for part in rows.values():
+        for name, row in part.items():
+            table.add_row(name.replace("_", " "), *(f"{row[split]:,}" for split in SPLITS))
+        table.add_section()
+    out.print(table)
+
+
+def imported(path: Path, result: Imported, summary: Summary, *, as_json: bool) -> None:
+    """Print what was read from a download, and what was left out."""
+    if as_json:
+        json({"table": str(path), "left_out": dict(result.left_out), "summary": _summary_json(summary)})
+        return
+    _counts(path, summary)
+    for reason, count in result.left_out.items():
+        note(f"left out: {count:,} × {reason}")
+
+
+def agreed(result: Agreement, scores: Mapping[str, float], expert: Mapping[str, bool | None], *, as_json: bool) -> None:
+    """Print the raters' F1 per label and reason and, beside it, a model's."""
+    if as_json:
+        experts = {name: {"f1": scores[name], "expert_level": expert[name]} for name in scores}
+        json({**asdict(result), "model": experts})
+        return
+    pairs = f"{result.pairs} pair{'s' if result.pairs != 1 else ''}"
+    _title(f"{result.raters} raters, {pairs}, {result.images:,} photos rated by two or more")
+    table = Table()
+    columns = ("raters' F1 ± SD", "pairs", *(("model's F1", "expert level") if scores else ()))
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for part, mean in ((result.labels, result.labels_mean), (result.reasons, result.reasons_mean)):
+        for name, row in part.items():
+            table.add_row(name.replace("_", " "), *_cells(row, scores.get(name), expert.get(name))[: len(columns)])
+        model = [scores[name] for name in part if name in scores]
+        average = sum(model) / len(model) if len(model) == len(part) else None
+        table.add_row("mean", *_cells(mean, average, None)[: len(columns) - bool(scores)], style="dim")
+        table.add_section()
+    out.print(table)
+
+
+def _title(text: str) -> None:
+    out.print(escape(text), highlight=False, soft_wrap=True)  # a title in a table is cut to the table's width
+
+
+def _cells(row: PairF1, f1: float | None, expert: bool | None) -> list[str]:
+    spread = "" if row.sd is None else f" ± {row.sd:.2f}"
+    mark = {True: "[green]yes[/]", False: "no", None: "–"}[expert]
+    return [
+        "–" if row.mean is None else f"{row.mean:.2f}{spread}", str(row.pairs), "–" if f1 is None else f"{f1:.2f}", mark
+    ]  # fmt: skip
+
+
+def _counts(path: Path, summary: Summary) -> None:
+    people = f", {summary.patients:,} patients" if summary.patients else ""
+    raters = f"{summary.raters:,} rater{'s' if summary.raters != 1 else ''}"
+    _title(f"{path}: {summary.ratings:,} ratings of {summary.images:,} photos by {raters}{people}")
+    table = Table()
+    table.add_column("ratings")
+    table.add_column("", justify="right")
+    for part in (summary.labels, summary.reasons):
+        for name, count in part.items():
+            dropped = " (not used)" if name == "lesion_covered" else ""
+            table.add_row(name.replace("_", " ") + dropped, f"{count:,}")
+        table.add_section()
+    out.print(table)
+    known = {name: count for name, count in summary.fitzpatrick.items() if name != "unknown" and count}
+    if known:
+        types = "  ".join(f"{name}: {count:,}" for name, count in summary.fitzpatrick.items())
+        out.print(f"photos per Fitzpatrick type  {types}", highlight=False)
+    if any(summary.splits.values()):
+        sides = "  ".join(f"{name}: {count:,}" for name, count in summary.splits.items())
+        out.print(f"photos per split  {sides}", highlight=False)
+
+
+def _summary_json(summary: Summary) -> dict[str, Any]:
+    return {**asdict(summary), "never_given": list(summary.never_given)}

@@ -1,0 +1,41 @@
+"""Print how a model scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from imageqx_export.cli.show.console import json, note, out
+
+if TYPE_CHECKING:
+    from imageqx_export.evaluation.grids import Grid
+    from imageqx_export.evaluation.result import Evaluation
+
+
+def evaluated(evaluation: Evaluation, folder: Path, *, as_json: bool) -> None:
+    """Print the model's tables, with 95 % intervals; as JSON, what ``evaluation.json`` has."""
+    from imageqx_export.evaluation import grids, report
+
+    if as_json:
+        json(report.body(evaluation))
+        return
+    note(f"{evaluation.model} on {evaluation.scores.photos:,} photos: {evaluation.source}; in brackets 95 % intervals")
+    for grid in (
+        grids.model(evaluation, "quality"),
+        grids.model(evaluation, "explanations"),
+        grids.ranking(evaluation),
+        *([grids.skin(evaluation, pooled=True)] if evaluation.skin else []),
+    ):
+        _print(grid)
+    note(f"tables, curves and pictures: {folder / 'evaluation.md'}")
+
+
+def _print(grid: Grid) -> None:
+    table = Table(title=grid.title, title_justify="left")
+    for k, name in enumerate(grid.head):
+        table.add_column(name, justify="right" if k else "left", no_wrap=True)
+    for row in grid.rows:
+        table.add_row(*row)
+    out.print(table)

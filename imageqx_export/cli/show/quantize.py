@@ -1,0 +1,127 @@
+"""Print what quantization costs, what stays float and why, and what each layer costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from imageqx_export.cli.show.console import json, note, out
+
+if TYPE_CHECKING:
+    from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss
+    from imageqx_export.quantize.assess import Analysis, Quantized
+
+
+def quantized(result: Quantized, *, as_json: bool) -> None:
+    """Print a recipe's tables; as JSON, the same figures in full."""
+    from imageqx_export.evaluation.accuracy_loss import BUDGETS
+
+    request = result.request
+    if as_json:
+        json(_body(result))
+    else:
+        if result.analysis is not None:
+            out.print(_layers(result.analysis))
+        title = (
+            f"{request.out}: {request.precision} against fp32 on {result.accuracy.photos:,} photos ({result.source})"
+        )
+        out.print(escape(title), highlight=False, soft_wrap=True)
+        out.print(losses(result.accuracy, BUDGETS[request.precision]))
+        out.print(_kept(result))
+    if result.analysis is not None:
+        found = result.analysis.search
+        said = "the budget holds" if found.holds else "no set of float layers holds the budget"
+        on = f"on {result.analysis.photos:,} validation photos, their answers jittered"
+        note(f"search: {len(found.floats)} layers stay float, {found.trials} sets tried: {said} {on}")
+    if request.chart is not None:
+        note(f"chart: {request.chart}")
+    if result.recipe.excitations:
+        note(f"constant: the excitations of {len(result.recipe.excitations)} blocks, which hardly vary between photos")
+    note(f"recipe: {request.out}")
+    for problem in result.problems:
+        note(f"over the budget: {problem}")
+
+
+def losses(found: Accuracy, budget: Budget) -> Table:
+    """Return what a network's answers cost, a row a budget."""
+    table = Table()
+    for name in ("", "loss, points", "95 % interval", "budget"):
+        table.add_column(name, justify="right" if name else "left")
+    rows = {"labels' macro-F1": found.quality, "reasons' macro-F1": found.explanations}
+    for name, loss in rows.items():
+        table.add_row(name, *_loss(loss), f"≤ {budget.macro_f1:g}")
+    for name, loss in found.reasons.items():
+        table.add_row(f"  {name.replace('_', ' ')}: F1", *_loss(loss), f"≤ {budget.reason_f1:g}")
+    table.add_row("label's calibration error", f"{found.label_calibration:+.2f}", "", f"≤ {budget.calibration:g}")
+    table.add_row("same label, %", f"{found.agreement:.2f}", "", f"≥ {budget.agreement:g}")
+    return table
+
+
+def _loss(loss: Loss) -> tuple[str, str]:
+    ends = "" if loss.interval is None else "{:+.2f} … {:+.2f}".format(*loss.interval)
+    return f"{loss.points:+.2f}", ends
+
+
+def _kept(result: Quantized) -> Table:
+    table = Table(title="stays float", title_justify="left")
+    for name in ("operations", "why"):
+        table.add_column(name)
+    reasons: dict[str, list[str]] = {}
+    for row in result.recipe.floats:
+        reasons.setdefault(row.reason, []).append(row.tensor)
+    for reason, names in reasons.items():
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        table.add_row(escape(shown), escape(reason))
+    if result.recipe.precision == "w8":
+        table.add_row("every activation", "w8 holds weights alone as int8")
+    return table
+
+
+def _layers(analysis: Analysis) -> Table:
+    title = f"each layer alone in int8, on {analysis.photos:,} photos ({analysis.source})"
+    table = Table(title=title, title_justify="left")
+    table.add_column("layer", no_wrap=True)
+    for name in ("SQNR, dB", "mean |Δ|", "labels' macro-F1", "reasons' macro-F1", ""):
+        table.add_column(name, justify="right")
+    for row in analysis.layers:
+        kept = "float" if row.layer in analysis.search.floats else ""
+        table.add_row(
+            escape(row.layer), f"{row.sqnr_db:.1f}", f"{row.mean_abs:.4f}", _change(row.quality),
+            _change(row.explanations), kept,
+        )  # fmt: skip
+    return table
+
+
+def _change(lost: float) -> str:
+    return f"{round(-lost, 2) + 0.0:+.2f}"  # -0.0 + 0.0 is 0.0, and is printed as one
+
+
+def _body(result: Quantized) -> dict[str, Any]:
+    recipe, analysis = result.recipe, result.analysis
+    body: dict[str, Any] = {
+        "recipe": str(result.request.out),
+        "precision": str(result.request.precision),
+        "checkpoint_sha256": recipe.checkpoint_sha256,
+        "calibration": None if recipe.calibration is None else recipe.calibration.model_dump(mode="json"),
+        "source": result.source,
+        "accuracy": result.accuracy.model_dump(mode="json"),
+        "problems": list(result.problems),
+        "int8_weights": len(recipe.weights),
+        "int8_activations": dict(Counter(row.observer for row in recipe.activations)),
+        "rescaled": [row.module for row in recipe.channels],
+        "constant_excitations": [row.module for row in recipe.excitations],
+        "floats": [row.model_dump(mode="json") for row in recipe.floats],
+    }
+    if analysis is not None:
+        body["analysis"] = {
+            "photos": analysis.photos,
+            "source": analysis.source,
+            "layers": [row.model_dump(mode="json") for row in analysis.layers],
+            "float_layers": list(analysis.search.floats),
+            "holds": analysis.search.holds,
+            "trials": analysis.search.trials,
+        }
+    return body

@@ -1,0 +1,1 @@
+"""Calibration: activation ranges from images, and scales from ranges."""

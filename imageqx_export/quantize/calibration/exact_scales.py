@@ -1,0 +1,118 @@
+"""Choose steps so that sums and means of integers are exact, and the same in every runtime.
+
+With three steps an addition needs two factors and a rounding, and runtimes differ there: XNNPACK shifts fixed-point
+products, ONNX Runtime multiplies in float32. With one step there is nothing to round: the sum is the integers' own.
+
+A mean's factor is input step / output step / count. ONNX Runtime multiplies by it; XNNPACK multiplies by input step ·
+1/count, rounds to float32, and divides by the output step: one mean in 500,000 was another integer. With an output step
+that is a power of 2, the division rounds nothing; and of neighbouring input steps one has the same quotient both ways.
+
+A product's integer is rounded and then moved by the zero point, but by MLAS the other way about. That is the same but
+where the product lies on a half, which goes to the even side, or so near it that the sum does in float32: of steps as
+15 to 14, one product in 1400. Of neighbouring steps one has no such products.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imageqx_export.quantize.graph.capture import kind_of, tensors
+from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale
+from imageqx_export.quantize.rewrites.equalise import GATE_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch.fx import GraphModule
+
+_GATE = ActivationScale(tensor="", scale=GATE_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
+
+
+def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> tuple[ActivationScale, ...]:
+    """Return the rows with one step for all that a sum adds and gives, and with means and products that round alike.
+
+    A step only grows: a sum's to the widest of its group, a mean's to the next power of 2, and a product's, or what a
+    mean reads, by a few of float16's last digits.
+
+    Args:
+        program: The captured graph.
+        rows: One per int8 tensor, in the graph's order; what a mean reads is in no sum.
+    """
+    given, nodes = {row.tensor: row for row in rows}, tensors(program)
+    group = sums(program, given)
+    widest: dict[str, float] = {}
+    for name, leader in group.items():
+        widest[leader] = max(widest.get(leader, 0.0), given[name].scale)
+    found = {name: _widened(row, widest[group[name]]) for name, row in given.items()}
+    counts: dict[str, int] = {}
+    for name in (n for n in given if kind_of(nodes[n]) == "mean"):
+        source = nodes[name].all_input_nodes[0]
+        if source.meta.get("tensor", "") in found:
+            _, _, *size = source.meta["val"].shape
+            counts[source.meta["tensor"]] = math.prod(size)
+            found[name] = _widened(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
+    for name, node in nodes.items():
+        if name in found and (name in counts or kind_of(node) == "mul"):
+            read = [source.meta.get("tensor", "") for source in node.all_input_nodes] if kind_of(node) == "mul" else []
+            factors = [found.get(source, _GATE) for source in (read[0], read[-1])] if read else []
+            found[name] = _next(found[name], counts.get(name, 1), factors)
+    return tuple(found.values())
+
+
+def sums(program: GraphModule, given: Iterable[str]) -> dict[str, str]:
+    """Return each int8 tensor's group, by the name of one of its members: all that is added up has one step.
+
+    Args:
+        program: The captured graph.
+        given: The int8 tensors' names, in the graph's order.
+    """
+    group = {name: name for name in given}
+    for name, node in tensors(program).items():
+        if name not in group or kind_of(node) != "add":
+            continue
+        joined = {group[n.meta["tensor"]] for n in node.all_input_nodes if n.meta.get("tensor") in group}
+        for member, leader in group.items():
+            if leader in joined:
+                group[member] = group[name]
+    return group
+
+
+def _next(row: ActivationScale, count: int, factors: Sequence[ActivationScale]) -> ActivationScale:
+    """Return a row with the least step, of float16, from its own on, that is divisible and rounds products alike.
+
+    Args:
+        row: A tensor's.
+        count: What a mean of it is over; 1 where there is none.
+        factors: Of a product both; else nothing.
+    """
+    step = np.float16(row.scale)
+    while not (_divisible(step, count) and (not factors or _alike(row, np.float32(step), *factors))):
+        step = np.nextafter(step, np.float16(np.inf))
+    return _widened(row, float(step))
+
+
+def _divisible(step: np.float16, count: int) -> bool:
+    """Whether ÷ count and × 1/count make the same float32."""
+    n = np.float32(count)
+    return bool(np.float32(step) / n == np.float32(step) * (1 / n))
+
+
+def _alike(row: ActivationScale, step: np.float32, first: ActivationScale, second: ActivationScale) -> bool:
+    """Whether every product is the same integer, rounded before or after the zero point is added."""
+    least, most = ACTIVATION_LEVELS
+    a, b = (np.arange(least, most + 1, dtype=np.float32) - factor.zero_point for factor in (first, second))
+    real = np.unique(np.outer(a, b)) * (np.float32(first.scale) * np.float32(second.scale) / step)
+    above = np.float32(row.zero_point - least)  # as uint8
+    inside = real[(real + above >= -1) & (real + above <= most - least + 1)]
+    return bool((np.rint(inside + above) == np.rint(inside) + above).all())
+
+
+def _widened(row: ActivationScale, scale: float) -> ActivationScale:
+    """Return a row with a wider step, the middle of its range where it was."""
+    if scale == row.scale:
+        return row
+    zero_point = int(np.clip(np.rint(sum(ACTIVATION_LEVELS) / 2 - sum(row.ends) / 2 / scale), *ACTIVATION_LEVELS))
+    return row.model_copy(update={"scale": scale, "zero_point": zero_point})

@@ -1,0 +1,121 @@
+"""Capture the phone's graph for quantization: every operation has a name that a person finds again in the network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from imageqx_export.networks.imageqx.graph import Layout, PhoneGraph
+from imageqx_export.quantize.recipe import Rewrites
+from imageqx_export.quantize.rewrites.entry import read_pixels
+from imageqx_export.quantize.rewrites.equalise import equalise
+from imageqx_export.quantize.rewrites.excitation import fold_excitations
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule, Node
+
+    from imageqx_export.networks.imageqx.network import ImageQX
+
+# What computes a new tensor that a runtime can hold as integers; anything else copies, reshapes or casts.
+QUANTIZABLE = {
+    torch.ops.aten.conv2d.default: "conv",
+    torch.ops.aten.linear.default: "linear",
+    torch.ops.aten.sigmoid.default: "sigmoid",
+    torch.ops.aten.mul.Tensor: "mul",
+    torch.ops.aten.mean.dim: "mean",
+    torch.ops.aten.add_.Tensor: "add",
+    torch.ops.aten.add.Tensor: "add",
+    torch.ops.aten.div.Tensor: "input",
+}
+NOTHING = Rewrites()
+HAS_WEIGHT = ("conv", "linear")
+PIXELS = 224
+
+
+class Swish(nn.Module):
+    """SiLU spelt out as x · sigmoid(x), which integer kernels have; ``aten.silu`` they have not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x · sigmoid(x)."""
+        return x * x.sigmoid()
+
+
+def capture(
+    network: ImageQX,
+    layout: Layout = "NHWC",
+    batch: int | None = 1,
+    rewrites: Rewrites = NOTHING,
+) -> GraphModule:
+    """Capture ``network`` as a graph of aten operations: BatchNorm and normalisation folded, SiLU spelt out.
+
+    Args:
+        network: The trained network; copied, not changed.
+        layout: ``"NHWC"`` for uint8 [N,224,224,3], ``"NCHW"`` for float32 [N,3,224,224] in 0…255.
+        batch: N, or None for any.
+        rewrites: What is changed before: see :func:`equalise` and :func:`fold_excitations`.
+
+    Returns:
+        A graph that maps pixels to quality, explanations and attention. Each node's ``meta["tensor"]`` is its name
+        where :data:`QUANTIZABLE` has its operation: the module's path, a colon, and the operation.
+    """
+    graph = PhoneGraph(network, layout)
+    equalise(graph, rewrites.channels)
+    fold_excitations(graph, rewrites.excitations)
+    _spell_out(graph)
+    read_pixels(graph)
+    shape = (PIXELS, PIXELS, 3) if layout == "NHWC" else (3, PIXELS, PIXELS)
+    # Two: torch.export takes a size of one for a constant.
+    example = torch.zeros(2 if batch is None else batch, *shape, dtype=torch.uint8)
+    return traced(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
+
+
+def traced(module: nn.Module, example: Tensor, *, any_batch: bool) -> GraphModule:
+    """Capture a module that takes pixels, and name its tensors as :func:`capture` does.
+
+    Args:
+        module: In eval mode.
+        example: Pixels of the shape that it takes.
+        any_batch: Whether the first axis may have any length.
+    """
+    dynamic = ({0: torch.export.Dim("batch", min=1, max=4096)},) if any_batch else None
+    captured = torch.export.export(module, (example,), dynamic_shapes=dynamic)
+    program = captured.module(check_guards=False)
+    _name(program)
+    return program
+
+
+def _spell_out(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.SiLU):
+            setattr(module, name, Swish())
+        else:
+            _spell_out(child)
+
+
+def _name(program: GraphModule) -> None:
+    seen: Counter[str] = Counter()
+    for node in program.graph.nodes:
+        kind = kind_of(node)
+        if kind is None:
+            continue
+        name = f"{_module_path(node)}:{kind}"
+        seen[name] += 1
+        node.meta["tensor"] = name if seen[name] == 1 else f"{name}{seen[name]}"
+
+
+def _module_path(node: Node) -> str:
+    stack: dict[str, tuple[str, Any]] = node.meta.get("nn_module_stack", {})
+    return (list(stack.values())[-1][0] if stack else "") or "heads"
+
+
+def kind_of(node: Node) -> str | None:
+    """Return what :data:`QUANTIZABLE` calls the node's operation, or None."""
+    return QUANTIZABLE.get(node.target) if node.op == "call_function" else None  # type: ignore[call-overload]
+
+
+def tensors(program: GraphModule) -> dict[str, Node]:
+    """Return the named nodes, in the graph's order."""
+    return {node.meta["tensor"]: node for node in program.graph.nodes if "tensor" in node.meta}

@@ -1,0 +1,217 @@
+"""Teach a quantized network what the float one answers: one loop, to be read from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from imageqx_export.errors import TrainingError
+from imageqx_export.networks.imageqx.network import Outputs
+from imageqx_export.quantize.distillation import distillation
+from imageqx_export.quantize.qat.student import Student, Units, float_answers
+from imageqx_export.support.progress import Progress, silent
+from imageqx_export.training.state import load_state, saved_state, uninterrupted
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+
+GRADIENT_CLIP = 5.0
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class QatConfig:
+    """Say how to fine-tune; what a state file must agree with.
+
+    Args:
+        checkpoint_sha256: Of the float network.
+        recipe_sha256: Of the recipe that the ranges come from.
+        epochs: Passes over ``samples`` fresh samples each.
+        samples: Samples an epoch.
+        batch_size: Samples a step.
+        learning_rate: Adam's, at the cosine's top, in int8 steps: about so much a weight moves each time. All weights
+            of a sum may move to the same side, while rounding's errors of up to half a step cancel; so it is small.
+        ema_decay: Of the averaged weights, which are the ones that are kept; 0 keeps the weights themselves.
+        painted: Painted scenes to make samples from.
+        photo_share: Of the samples, the share that is made from photos, where there are any.
+        rated_share: Likewise of rated photos as they are.
+        validation_samples: Held-out samples to compare with the float network before the first and after every epoch.
+        seed: Of everything random; under 2 ** 31.
+    """
+
+    checkpoint_sha256: str
+    recipe_sha256: str
+    epochs: int = 3
+    samples: int = 2048
+    batch_size: int = 16
+    learning_rate: float = 0.002
+    ema_decay: float = 0.98
+    painted: int = 2048
+    photo_share: float = 0.7
+    rated_share: float = 0.7
+    validation_samples: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.samples, self.batch_size, self.validation_samples) < 1:
+            raise TrainingError("epochs, samples, batch size and validation samples must be at least 1")
+        if not 0 <= self.seed < 2**31:
+            raise TrainingError("the seed must lie in [0, 2 ** 31)", got=str(self.seed))
+        if not 0 < self.learning_rate <= 127:  # a weight has no more steps than that; NaN is refused too
+            raise TrainingError("the learning rate must lie in (0, 127] int8 steps", got=str(self.learning_rate))
+        for name in ("ema_decay", "photo_share", "rated_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1]", got=str(getattr(self, name)))
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return -(-self.samples // self.batch_size)
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """Hold how near a quantized network's answers are to the float one's.
+
+    Args:
+        quality: Mean |Δ| of the labels' probabilities.
+        explanations: Mean |Δ| of the reasons'.
+        agreement: Per cent of photos with the same most probable label.
+    """
+
+    quality: float
+    explanations: float
+    agreement: float
+
+
+Report = Callable[[int, float, Closeness], None]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Hold who learns from whom, and on what.
+
+    Args:
+        student: What learns, on its device.
+        teacher: The float network's captured graph, there too.
+        batch: Gives the pixels of an epoch's step, uint8 [N,224,224,3], there too.
+        validation: Pixels of held-out photos, uint8 [N,224,224,3], on any device.
+        digest: Of all that samples are made from.
+    """
+
+    student: Student
+    teacher: GraphModule
+    batch: Callable[[int, int], Tensor]
+    validation: Tensor
+    digest: str
+
+
+def learn(
+    config: QatConfig,
+    lesson: Lesson,
+    state: Path,
+    device: torch.device,
+    *,
+    keep: Callable[[list[Tensor], list[dict[str, Any]]], None],
+    resume: bool = True,
+    progress: Progress = silent,
+    report: Report = lambda epoch, loss, closeness: None,
+) -> list[Tensor]:
+    """Fine-tune, going on from the state file if there is one of the same configuration and data.
+
+    Args:
+        config: How.
+        lesson: Who and on what.
+        state: What a later run resumes from.
+        device: Where to compute.
+        keep: Called after every epoch with what was learnt and the history, to write it; the state takes its place
+            when it has returned.
+        resume: Whether an existing state file is used.
+        progress: Opens a bar per epoch.
+        report: Called before the first epoch (as epoch 0) and after every one.
+
+    Returns:
+        What was learnt, each parameter divided by its unit.
+
+    Raises:
+        TrainingError: The loss or a weight is not a number, or the state file is of another run; the last good state
+            is kept.
+        KeyboardInterrupt: Ctrl-C; likewise.
+    """
+    torch.manual_seed(config.seed)
+    student = lesson.student
+    units = student.start().to(device)
+    average: Any = AveragedModel(units, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))  # type: ignore[no-untyped-call]
+    optimizer = torch.optim.Adam(units.parameters(), lr=config.learning_rate)
+    schedule = CosineAnnealingLR(optimizer, config.epochs * config.steps, config.learning_rate / 100)
+    parts = [units, average, optimizer, schedule]
+    first, history = load_state(state, config, lesson.digest, parts) if resume else (0, [])
+    truth = answers(lesson.teacher, lesson.validation, device)
+    if first == 0:
+        report(0, float("nan"), closeness(student, units(), lesson.validation, truth, device))
+
+    for epoch in range(first, config.epochs):
+        total = 0.0
+        with progress(f"epoch {epoch + 1}/{config.epochs}", config.steps) as advance:
+            for step in range(config.steps):
+                pixels = lesson.batch(epoch, step)
+                wanted = float_answers(lesson.teacher, student.matched, pixels)
+                value = distillation(student.run(units(), pixels), wanted)
+                optimizer.zero_grad()
+                value.backward()  # type: ignore[no-untyped-call]
+                norm = torch.nn.utils.clip_grad_norm_(units.parameters(), GRADIENT_CLIP)
+                if not (value.isfinite() and norm.isfinite()):
+                    raise _diverged(epoch, f"loss {float(value.detach())}, gradient norm {float(norm)}", state)
+                optimizer.step()
+                schedule.step()
+                average.update_parameters(units)
+                total += float(value.detach())
+                advance()
+        if not all(values.isfinite().all() for values in units()):
+            raise _diverged(epoch, "weights that are not", state)
+        learnt = _kept(config, units, average)
+        near = closeness(student, learnt, lesson.validation, truth, device)
+        history.append({"epoch": epoch + 1, "loss": total / config.steps, "mean_abs_quality": near.quality})
+        # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
+        with uninterrupted(), saved_state(state, config, lesson.digest, epoch + 1, history, parts):
+            keep(learnt, history)
+        report(epoch + 1, total / config.steps, near)
+    return _kept(config, units, average)
+
+
+def answers(graph: GraphModule, photos: Tensor, device: torch.device) -> Outputs:
+    """Return the float network's outputs for uint8 [N,224,224,3], on the CPU."""
+    rows = [float_answers(graph, (), batch.to(device))[0] for batch in torch.split(photos, BATCH)]
+    return Outputs(*(torch.cat([part.cpu() for part in parts]) for parts in zip(*rows, strict=True)))
+
+
+def closeness(
+    student: Student, units: list[Tensor], photos: Tensor, truth: Outputs, device: torch.device
+) -> Closeness:  # fmt: skip
+    """Compare the student with the teacher's answers."""
+    with torch.no_grad():
+        rows = [student.run(units, batch.to(device))[0] for batch in torch.split(photos, BATCH)]
+    quality, explanations = (torch.cat([row[i].cpu() for row in rows]) for i in range(2))
+    return Closeness(
+        quality=float((quality - truth.quality).abs().mean()),
+        explanations=float((explanations - truth.explanations).abs().mean()),
+        agreement=100 * float((quality.argmax(1) == truth.quality.argmax(1)).float().mean()),
+    )
+
+
+def _kept(config: QatConfig, units: Units, average: Any) -> list[Tensor]:
+    return [value.detach() for value in (average.module if config.ema_decay else units)()]
+
+
+def _diverged(epoch: int, got: str, state: Path) -> TrainingError:
+    return TrainingError(
+        "the training diverged", where=f"epoch {epoch + 1}", expected="finite numbers", got=got,
+        remedy=f"--fresh with a smaller --learning-rate; the state before this epoch is kept in {state}",
+    )  # fmt: skip

@@ -1,0 +1,256 @@
+"""The fine-tuning stage: a checkpoint and its recipe in; weights that quantize better, their recipe and figures out."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from imageqx_export.artifact import Checkpoint, Precision
+from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.data.folder import read_folder
+from imageqx_export.data.recipes import plan
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.spoil import Darkroom
+from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
+from imageqx_export.evaluation.accuracy_loss import BUDGETS, Accuracy, accuracy, problems
+from imageqx_export.quantize.graph.capture import capture, tensors
+from imageqx_export.quantize.graph.simulate import simulate
+from imageqx_export.quantize.images import calibration_images
+from imageqx_export.quantize.qat.loop import Lesson, QatConfig, Report, learn
+from imageqx_export.quantize.qat.student import Student, moved, student
+from imageqx_export.quantize.recipe import Recipe
+from imageqx_export.quantize.stage import make_recipe, read_recipe, recipe_json, write_recipe
+from imageqx_export.quantize.weights import fine_tuned, network_for, write_fine_tuned
+from imageqx_export.support.processes import quiet
+from imageqx_export.support.progress import Progress, silent
+from imageqx_export.training.config import TrainingConfig
+from imageqx_export.training.loop import TrainingData
+from imageqx_export.training.parallel import world
+from imageqx_export.training.stage import training_data
+from imageqx_export.training.state import state_path, writing
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+
+    from imageqx_export.networks.imageqx.network import ImageQX
+
+BACKBONE = ("early.stages.", "late.")
+_TRAINING = 2  # what random numbers are for: the second part of their key; training has 0 and 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """Say what to fine-tune, on what, and how.
+
+    Args:
+        checkpoint: The float network.
+        out: The recipe to write; its weights lie beside the checkpoint, named after the recipe.
+        recipe: The recipe to start from; None for the one at ``out``, or, if there is none, a new one.
+        sources: Where photos come from.
+        config: How; its digests are filled in here.
+        held_out_samples: How many test samples the result is measured on.
+        resume: Whether to go on from an earlier run's state.
+        further: Whether to start from the weights that the recipe names, not from the checkpoint's.
+    """
+
+    checkpoint: Path
+    out: Path
+    recipe: Path | None
+    sources: Sources
+    config: QatConfig
+    held_out_samples: int = 1000
+    resume: bool = True
+    further: bool = False
+
+    @property
+    def weights(self) -> Path:
+        """The fine-tuned weights' file."""
+        return self.checkpoint.with_name(f"{self.out.stem}.safetensors")
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Hold what fine-tuning reached.
+
+    Args:
+        request: What was asked for.
+        recipe: What was written.
+        before: What quantization costs on the test samples with the recipe, and the weights, that were started from.
+        after: What quantization costs with the weights that were learnt.
+        source: Where the samples come from.
+        problems: What is over the budget.
+    """
+
+    request: Request
+    recipe: Recipe
+    before: Accuracy
+    after: Accuracy
+    source: str
+    problems: tuple[str, ...]
+
+
+def fine_tune(
+    request: Request,
+    *,
+    progress: Progress = silent,
+    report: Report = lambda epoch, loss, closeness: None,
+) -> FineTuning:
+    """Fine-tune a network in its quantized form, write its weights and recipe, and measure both.
+
+    Args:
+        request: What to do.
+        progress: Opens bars.
+        report: Called before the first epoch and after every one.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be trusted.
+        ArtifactError: The recipe cannot be used.
+        DatasetError: The photos cannot be trained on.
+        TrainingError: The run cannot go on; the last good state is kept.
+        StoppedError: Ctrl-C; likewise.
+    """
+    checkpoint, network = load_checkpoint(request.checkpoint)
+    if request.weights == request.checkpoint:
+        raise TrainingError(
+            "the fine-tuned weights would replace their teacher", where=request.weights, remedy="--out another.json"
+        )
+    try:
+        recipe = _start(request, checkpoint, network, progress)
+        first = network_for(recipe, request.checkpoint, network)
+        start = capture(first, batch=None, rewrites=recipe.rewrites)
+        _check(request, recipe, set(tensors(start)))
+        teacher = capture(network, batch=None)
+        tuned = _learnt(request, checkpoint, network, recipe, (start, teacher), progress, report)
+        return _measured(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            "stopped; the epochs that were finished are kept", got="Ctrl-C", where=state_path(request.weights),
+            remedy="the same command, which goes on from there",
+        ) from None  # fmt: skip
+
+
+def _start(request: Request, checkpoint: Checkpoint, network: ImageQX, progress: Progress) -> Recipe:
+    """Return the recipe to start from; unless it goes further, without the weights of an earlier run."""
+    path = request.recipe or (request.out if request.out.is_file() else None)
+    if path is None:
+        pixels, source = calibration_images(None, progress=progress)
+        return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)
+    recipe = read_recipe(path)
+    remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {path}"
+    if recipe.checkpoint_sha256 != checkpoint.sha256:
+        raise ArtifactError(
+            "a recipe for another checkpoint", where=path, expected=checkpoint.sha256, got=recipe.checkpoint_sha256,
+            remedy=remedy,
+        )  # fmt: skip
+    if recipe.precision != "w8a8":
+        raise ArtifactError("fine-tuning is for w8a8", where=path, expected="w8a8", got=recipe.precision, remedy=remedy)
+    if not request.further:
+        return recipe.model_copy(update={"finetuned": None})
+    if recipe.finetuned is None:
+        raise ArtifactError("a recipe without fine-tuned weights to go on from", where=path, remedy="no --further")
+    if recipe.finetuned.weights == request.weights.name:
+        raise TrainingError(
+            "the fine-tuned weights would replace those that they go on from", where=request.weights,
+            remedy="--recipe with the old recipe, and --out with another name",
+        )  # fmt: skip
+    return recipe
+
+
+def _check(request: Request, recipe: Recipe, names: set[str]) -> None:
+    """Refuse a recipe that was changed by hand so that it cannot be learnt with."""
+    rows = [row.tensor for row in recipe.weights] + [row.tensor for row in recipe.activations]
+    unknown = [name for name in rows if name not in names]
+    unknown += [row.tensor for row in recipe.weights if not row.tensor.startswith(BACKBONE)]
+    if unknown:
+        raise ArtifactError(
+            "a recipe that cannot be fine-tuned", where=request.recipe or request.out,
+            expected="int8 tensors of this network, with the heads in float", got=", ".join(unknown[:3]),
+            remedy=f"imageqx quantize --checkpoint {request.checkpoint}",
+        )  # fmt: skip
+
+
+def _learnt(
+    request: Request, checkpoint: Checkpoint, network: ImageQX, recipe: Recipe,
+    programs: tuple[GraphModule, GraphModule], progress: Progress, report: Report,
+) -> Recipe:  # fmt: skip
+    """Fine-tune the first program with the second as the teacher, and return the recipe that was written last."""
+    start, teacher = programs
+    config = replace(
+        request.config, checkpoint_sha256=checkpoint.sha256,
+        recipe_sha256=hashlib.sha256(recipe_json(recipe).encode()).hexdigest(),
+    )  # fmt: skip
+    with world(config.batch_size) as here:
+        if here.size > 1:
+            raise TrainingError("--qat works in one process", got=f"{here.size}", remedy="start it without torchrun")
+        sources = request.sources
+        folder = None if sources.photos is None else read_folder(sources.photos, progress=progress)
+        validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=progress)
+        gathering = TrainingConfig(seed=config.seed, painted=config.painted)
+        data = training_data(gathering, sources, folder, validation, progress=progress)
+        with quiet():  # torch and torchao warn of their own insides
+            program, wise = copy.deepcopy(start), moved(copy.deepcopy(teacher), here.device)
+            who = student(program, recipe)
+            moved(who.graph, here.device)
+        batches, photos = _batches(config, data, here.device), torch.from_numpy(validation.pixels)
+        lesson = Lesson(who, wise, batches, photos, data.digest())
+        written = recipe
+
+        def keep(units: list[Tensor], history: list[dict[str, Any]]) -> None:
+            nonlocal written
+            how = f"{len(history)} epochs of {config.samples} samples, distilled from the checkpoint"
+            if recipe.finetuned is not None:
+                how = f"{recipe.finetuned.how}; then {how}"
+            facts = {"config": asdict(config), "history": history, "data": data.facts}
+            written = _write(request, checkpoint, network, recipe, who, units, facts, how)
+
+        state = state_path(request.weights)
+        learn(config, lesson, state, here.device, keep=keep, resume=request.resume, progress=progress, report=report)
+    return written if written is not recipe else read_recipe(request.out)
+
+
+def _write(
+    request: Request, checkpoint: Checkpoint, network: ImageQX, recipe: Recipe, who: Student, units: list[Tensor],
+    facts: dict[str, Any], how: str,
+) -> Recipe:  # fmt: skip
+    """Write weights, on their grid, and then the recipe that names them."""
+    made = fine_tuned(network, recipe, who.rounded(units))
+    with writing(request.weights.parent):
+        named = write_fine_tuned(request.weights, checkpoint, made, recipe, facts, how)
+    with writing(request.out.parent):
+        write_recipe(request.out, named)
+    return named
+
+
+def _batches(config: QatConfig, data: TrainingData, device: torch.device) -> Callable[[int, int], Tensor]:
+    """Return what makes the samples of a step, as training makes them."""
+    room = Darkroom(data.bank, device)
+
+    def batch(epoch: int, step: int) -> Tensor:
+        key = (config.seed, _TRAINING, epoch, step)
+        recipe = plan(data.bank, key, config.batch_size, config.photo_share, config.rated_share)
+        return room.develop(recipe, 224).to(torch.uint8)
+
+    return batch
+
+
+def _measured(
+    request: Request, checkpoint: Checkpoint, network: ImageQX, programs: tuple[GraphModule, GraphModule],
+    before: Recipe, after: Recipe, progress: Progress,
+) -> FineTuning:  # fmt: skip
+    """Measure what was started from and what was reached on the same test samples, against the float network."""
+    start, program = programs
+    photos = held_out_photos("test", request.sources, request.held_out_samples, progress=progress)
+    reference = simulate(program, None, photos.pixels, progress=progress)
+    tuned = capture(network_for(after, request.checkpoint, network), batch=None, rewrites=after.rewrites)
+    first, second = (
+        accuracy(reference, simulate(graph, recipe, photos.pixels, progress=progress), photos, checkpoint.spec)
+        for graph, recipe in ((start, before), (tuned, after))
+    )
+    return FineTuning(request, after, first, second, photos.source, problems(second, BUDGETS[Precision.W8A8]))

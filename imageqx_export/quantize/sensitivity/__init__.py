@@ -1,0 +1,1 @@
+"""Sensitivity: what each layer costs in int8, and the smallest set that stays float."""

@@ -1,0 +1,253 @@
+"""Say what each layer costs: quantize it alone, and compare its output, and the decisions, with the float network's.
+
+Half of each run would repeat what the float network does before the layer, so a block's layers are measured together:
+the float network is run once up to the block, and from there once per layer. Each layer's figures are kept as soon as
+its block is done, so that a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from imageqx_export.artifact import ModelSpec, Outputs
+from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.decisions import decide
+from imageqx_export.evaluation.accuracy_loss import POINTS, macro_f1
+from imageqx_export.evaluation.tables import one_hot
+from imageqx_export.quantize.calibration.observe import Watch, batches
+from imageqx_export.quantize.graph.capture import capture
+from imageqx_export.quantize.graph.simulate import joined, rounding
+from imageqx_export.quantize.recipe import Recipe
+from imageqx_export.quantize.sensitivity.cache import NOWHERE, Cache, key_of
+from imageqx_export.quantize.sensitivity.partial import FromTheMiddle, Values, layers, stretches
+from imageqx_export.support.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+
+    from imageqx_export.networks.imageqx.network import ImageQX
+
+_Sums = dict[str, tuple[float, float]]
+TINY = 1e-300
+
+
+class LayerLoss(BaseModel):
+    """Hold what one layer costs when it alone is quantized, with its weight.
+
+    Args:
+        layer: Its name: that of the operation with the weight.
+        operations: The operations that are quantized with it.
+        sqnr_db: Of the layer's last tensor: signal's power over error's, in dB.
+        mean_abs: Mean |Δ| of the labels' probabilities.
+        quality: Loss of the labels' macro-F1, in points.
+        explanations: Loss of the reasons' macro-F1, in points.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    layer: str
+    operations: tuple[str, ...]
+    sqnr_db: float
+    mean_abs: float
+    quality: float
+    explanations: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Hold what is measured.
+
+    Args:
+        network: The trained network, eval mode.
+        recipe: How it is quantized.
+        photos: What it is measured on.
+        spec: Has the thresholds.
+    """
+
+    network: ImageQX
+    recipe: Recipe
+    photos: LabelledPhotos
+    spec: ModelSpec
+
+    def program(self) -> GraphModule:
+        """Return the captured float graph that the recipe quantizes."""
+        return capture(self.network, batch=None, rewrites=self.recipe.rewrites)
+
+    def key(self, *more: object) -> str:
+        """Return what measurements of this are kept under."""
+        photos, spec = self.photos, self.spec
+        digest = hashlib.sha256(photos.pixels.tobytes())
+        for labels in (photos.quality, photos.reasons):
+            digest.update(np.ascontiguousarray(labels).tobytes())
+        thresholds = [spec.thresholds, spec.poor_quality_threshold]
+        return key_of(self.recipe, digest.hexdigest(), thresholds, *more)
+
+
+def analyse(
+    subject: Subject,
+    *,
+    names: Iterable[str] | None = None,
+    cache: Cache = NOWHERE,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> tuple[LayerLoss, ...]:
+    """Measure each layer of a recipe.
+
+    Args:
+        subject: What is measured.
+        names: Which layers; None for all.
+        cache: Where figures are kept.
+        jobs: Processes.
+        progress: Opens a bar over layers.
+
+    Returns:
+        One a layer, in the graph's order.
+    """
+    program = subject.program()
+    found = layers(program, subject.recipe)
+    wanted = [layer for layer in found if names is None or layer in set(names)]
+    keys = {layer: subject.key(layer) for layer in wanted}
+    known = {layer: row for layer in wanted if (row := cache.get(keys[layer], LayerLoss)) is not None}
+    groups = stretches({layer: found[layer] for layer in wanted if layer not in known})
+    with progress("one layer at a time", len(wanted)) as advance:
+        for _ in known:
+            advance()
+        for rows in _measured(subject, program, groups, jobs):
+            for row in rows:
+                cache.put(keys[row.layer], row)
+                known[row.layer] = row
+                advance()
+    return tuple(known[layer] for layer in wanted)
+
+
+def _measured(
+    subject: Subject, program: GraphModule, groups: Sequence[tuple[str, ...]], jobs: int
+) -> Iterator[list[LayerLoss]]:
+    if jobs <= 1 or len(groups) <= 1:
+        for group in groups:
+            yield measure(subject, program, group)
+        return
+    context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
+    threads = max(1, torch.get_num_threads() // jobs)
+    with ProcessPoolExecutor(
+        min(jobs, len(groups)), mp_context=context, initializer=_begin, initargs=(subject, threads)
+    ) as pool:
+        waiting = [pool.submit(_in_this_process, group) for group in groups]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+# What a process measures: sent to it once, and not with every block.
+_held: list[tuple[Subject, GraphModule]] = []
+
+
+def _begin(subject: Subject, threads: int) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    _held.append((subject, subject.program()))
+
+
+def _end_with_parent() -> None:
+    # A process whose parent was killed would wait for its next block for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _in_this_process(group: tuple[str, ...]) -> list[LayerLoss]:
+    return measure(*_held[0], group)
+
+
+def measure(subject: Subject, program: GraphModule, group: tuple[str, ...]) -> list[LayerLoss]:
+    """Measure layers of one block.
+
+    Args:
+        subject: What is measured.
+        program: Its captured graph.
+        group: The layers' names, the first in the graph first.
+    """
+    operations = layers(program, subject.recipe)
+    middle = FromTheMiddle(program, operations[group[0]][0])
+    rows: dict[str, list[tuple[Tensor, ...]]] = {layer: [] for layer in ("", *group)}
+    sums: _Sums = dict.fromkeys(group, (0.0, 0.0))
+    last = {operations[layer][-1]: layer for layer in group}
+    roundings = {layer: rounding(program, subject.recipe, operations[layer]) for layer in group}
+    with torch.inference_mode():
+        for batch in batches(subject.photos.pixels):
+            values = middle.reach(batch)
+            truth: dict[str, Tensor] = {}
+
+            def keep(name: str, value: Tensor, truth: dict[str, Tensor] = truth) -> None:
+                if name in last:
+                    truth[last[name]] = value.clone()  # additions are made in place
+
+            rows[""].append(middle.run(values, keep))
+            for layer in group:
+                outputs, power, error = _one(middle, values, roundings[layer], operations[layer][-1], truth[layer])
+                rows[layer].append(outputs)
+                sums[layer] = sums[layer][0] + power, sums[layer][1] + error
+    reference = joined(rows[""])
+    return [_loss(subject, layer, operations[layer], sums[layer], reference, joined(rows[layer])) for layer in group]
+
+
+def _one(
+    middle: FromTheMiddle, values: Values, how: tuple[Watch, dict[str, Tensor]], last: str, truth: Tensor
+) -> tuple[tuple[Tensor, ...], float, float]:
+    """Return the outputs with one layer quantized, and its last tensor's power and error."""
+    watch, parameters = how
+    found = [0.0, 0.0]
+
+    def compared(name: str, value: Tensor) -> Tensor | None:
+        other = watch(name, value)
+        if name == last:
+            got = value if other is None else other
+            found[0] += float(truth.double().square().sum())
+            found[1] += float((got - truth).double().square().sum())
+        return other
+
+    outputs = middle.run(values, compared, parameters)
+    return outputs, found[0], found[1]
+
+
+def _loss(
+    subject: Subject,
+    layer: str,
+    operations: tuple[str, ...],
+    sums: tuple[float, float],
+    before: Outputs,
+    after: Outputs,
+) -> LayerLoss:
+    truth = subject.photos.reasons >= 0.5
+    labels = one_hot(subject.photos.quality, len(subject.spec.labels))
+    thresholds = np.array([subject.spec.thresholds[reason] for reason in subject.spec.reasons], np.float32)
+    quality, explanations = [], []
+    for outputs in (before, after):
+        decided = one_hot(decide(outputs["quality"], subject.spec), len(subject.spec.labels))
+        quality.append(POINTS * macro_f1(labels, decided))
+        explanations.append(POINTS * macro_f1(truth, outputs["explanations"] >= thresholds))
+    power, error = sums
+    return LayerLoss(
+        layer=layer,
+        operations=operations,
+        sqnr_db=10 * math.log10(max(power, TINY) / max(error, TINY)),
+        mean_abs=float(np.abs(before["quality"].astype(np.float64) - after["quality"]).mean()),
+        quality=quality[0] - quality[1],
+        explanations=explanations[0] - explanations[1],
+    )

@@ -1,0 +1,130 @@
+"""Keep fine-tuned weights: an ordinary checkpoint beside the one that they come from, named in the recipe.
+
+What learns is the phone's graph, BatchNorm folded and rewritten as the recipe says. It is written back as a network:
+channels and squeeze-and-excitation as they were, and in the place of each BatchNorm one that only adds the bias. So the
+file is checked on reading like every checkpoint, and every stage quantizes it like any other network.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from imageqx_export.artifact import Checkpoint, digest
+from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+from imageqx_export.errors import ArtifactError
+from imageqx_export.networks.imageqx.graph import FLOAT32_STAGES, PhoneGraph
+from imageqx_export.quantize.recipe import FineTuned, Recipe
+from imageqx_export.quantize.rewrites.entry import read_pixels
+from imageqx_export.quantize.rewrites.equalise import equalise
+from imageqx_export.quantize.rewrites.excitation import scale_by_excitations
+
+if TYPE_CHECKING:
+    from imageqx_export.networks.imageqx.network import ImageQX
+
+
+def network_for(recipe: Recipe, checkpoint: Path, network: ImageQX) -> ImageQX:
+    """Return the network whose weights a recipe quantizes: the checkpoint's own, or the fine-tuned one.
+
+    Args:
+        recipe: Names the fine-tuned weights, if there are any.
+        checkpoint: The float network's file; fine-tuned weights lie beside it.
+        network: The float network.
+
+    Raises:
+        ArtifactError: The fine-tuned weights are missing, or are not those that the recipe was made with.
+        CheckpointError: They cannot be trusted.
+    """
+    if recipe.finetuned is None:
+        return network
+    path = checkpoint.parent / recipe.finetuned.weights
+    remedy = f"imageqx train --qat --init {checkpoint}"
+    if Path(recipe.finetuned.weights).name != recipe.finetuned.weights:
+        raise ArtifactError("a recipe with weights elsewhere", where=path, expected="a file's name", remedy=remedy)
+    if not path.is_file():
+        raise ArtifactError("a recipe's fine-tuned weights are missing", where=path, remedy=remedy)
+    if (found := digest(path)) != recipe.finetuned.sha256:
+        raise ArtifactError(
+            "other weights than the recipe was fine-tuned with", where=path, expected=recipe.finetuned.sha256,
+            got=found, remedy=remedy,
+        )  # fmt: skip
+    return load_checkpoint(path)[1]
+
+
+def write_fine_tuned(
+    path: Path, checkpoint: Checkpoint, network: ImageQX, recipe: Recipe, facts: Mapping[str, Any], how: str
+) -> Recipe:
+    """Write fine-tuned weights beside their checkpoint, and return the recipe that names them.
+
+    Args:
+        path: The file.
+        checkpoint: Where they come from.
+        network: From :func:`fine_tuned`.
+        recipe: Theirs.
+        facts: For the file's provenance; JSON-able.
+        how: For the recipe, in words.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    provenance = {"qat": {"checkpoint_sha256": checkpoint.sha256, **facts}, "origin": dict(checkpoint.provenance)}
+    # Its metrics would be those of other weights.
+    made = save_checkpoint(network, checkpoint.spec, {}, provenance, path, checkpoint.calibration)
+    return recipe.model_copy(update={"finetuned": FineTuned(weights=path.name, sha256=made.sha256, how=how)})
+
+
+def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor]) -> ImageQX:
+    """Return a copy of a network with the parameters that were learnt.
+
+    Args:
+        network: The float network.
+        recipe: Says what is rewritten in the graph that learnt.
+        parameters: Of that graph, by their name in it; weights lie on their int8 grid.
+    """
+    graph = PhoneGraph(network, "NHWC")
+    equalise(graph, recipe.channels)
+    scale_by_excitations(graph, recipe.excitations)
+    entry = read_pixels(graph)
+    own = dict(graph.named_parameters())
+    for name, value in parameters.items():
+        own[name].data = value.detach().cpu().clone()
+    entry.restore()
+    constants = [row.model_copy(update={"values": tuple(1 / v for v in row.values)}) for row in recipe.excitations]
+    scale_by_excitations(graph, constants)
+    equalise(graph, [row.model_copy(update={"scales": tuple(1 / s for s in row.scales)}) for row in recipe.channels])
+    made = copy.deepcopy(network)
+    for name in parameters:
+        _put(made.features, _place(name), own[name].data)
+    return made
+
+
+def _place(name: str) -> str:
+    """Return a parameter's name in the backbone.
+
+    >>> _place("early.stages.1.0.block.0.0.weight"), _place("late.2.0.block.0.0.bias")
+    ('1.0.block.0.0.weight', '6.0.block.0.0.bias')
+    """
+    if name.startswith("early.stages."):
+        return name.removeprefix("early.stages.")
+    stage, _, rest = name.removeprefix("late.").partition(".")
+    return f"{int(stage) + FLOAT32_STAGES}.{rest}"
+
+
+def _put(features: nn.Module, name: str, value: Tensor) -> None:
+    """Write one parameter of the folded graph; a BatchNorm behind it adds the bias and does nothing else."""
+    path, _, kind = name.rpartition(".")
+    conv = features.get_submodule(path)
+    parent, _, index = path.rpartition(".")
+    norm = dict(features.get_submodule(parent).named_children()).get(str(int(index) + 1)) if index.isdigit() else None
+    if isinstance(norm, nn.BatchNorm2d):
+        assert norm.running_mean is not None and norm.running_var is not None
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1 - norm.eps)  # folding divides by its root, 1 to 2e-8: no float32 changes
+        norm.weight.data.fill_(1)
+        conv = norm if kind == "bias" else conv
+    target = conv.get_parameter(kind)
+    target.data = value.reshape(target.shape).clone()

@@ -1,0 +1,229 @@
+"""The nouns of a report: what the Markdown, the JSON and the page all show."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from imageqx_export.bench.model import LayerCost
+from imageqx_export.report.rules.verdicts import Decision, Quantity, Rules, Verdict, exit_code
+from imageqx_export.report.sizes.parts import SizeChange, Sizes
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pair(_Frozen):
+    """Hold a number of both sides; None where a side has none.
+
+    Args:
+        before: The baseline's.
+        after: The current one.
+    """
+
+    before: float | None = None
+    after: float | None = None
+
+    @property
+    def change(self) -> float | None:
+        """Return after / before − 1, or None where one is missing or ``before`` is 0."""
+        return None if self.after is None or not self.before else self.after / self.before - 1
+
+
+class Row(_Frozen):
+    """Hold one line of the table: an artifact on a target.
+
+    Args:
+        artifact: The file's name.
+        target: Such as ``"host"``.
+        size: Bytes.
+        load: Seconds from the file to a runtime that can run: median over processes, then over runs; likewise the next.
+        first: Seconds of the first inference.
+        p50: Seconds.
+        p90: Seconds.
+        p99: Seconds.
+        memory: Peak resident bytes.
+        instructions: Per inference.
+        max_error: Largest |Δ| of the outputs as they came from this target.
+        kernels: Which instruction set the current run showed, or None.
+        remarks: Why the current run lacks a number.
+    """
+
+    artifact: str
+    target: str
+    size: Pair
+    load: Pair
+    first: Pair
+    p50: Pair
+    p90: Pair
+    p99: Pair
+    memory: Pair
+    instructions: Pair
+    max_error: Pair
+    kernels: str | None = None
+    remarks: tuple[str, ...] = ()
+
+
+class Point(_Frozen):
+    """Hold one run of one artifact, for the lines of the history; None where the run has no such number.
+
+    Args:
+        artifact: The file's name.
+        target: Such as ``"host"``.
+        run_id: The run's.
+        commit: The run's.
+        started: Seconds since 1970.
+        size: Bytes.
+        p50: Seconds.
+        instructions: Per inference.
+    """
+
+    artifact: str
+    target: str
+    run_id: str
+    commit: str
+    started: float
+    size: int
+    p50: float | None
+    instructions: float | None
+
+
+class Layers(_Frozen):
+    """Hold what the operations of an artifact take on a target, in the newest run that profiled it."""
+
+    artifact: str
+    target: str
+    layers: tuple[LayerCost, ...]
+
+
+class Breakdown(_Frozen):
+    """Hold where an artifact's bytes are, and where a change comes from.
+
+    Args:
+        sizes: Of the current file.
+        changes: Against the baseline's file, or None where its parts are not known.
+    """
+
+    sizes: Sizes
+    changes: tuple[SizeChange, ...] | None
+
+
+class Accuracy(_Frozen):
+    """Hold how good an artifact's answers are, as ``imageqx evaluate`` measured it.
+
+    Args:
+        artifact: The file's name.
+        macro_f1: Mean F1 of the quality labels, in [0, 1].
+        interval: Its 95 % interval, or None.
+        photos: How many.
+        source: Which.
+    """
+
+    artifact: str
+    macro_f1: float
+    interval: tuple[float, float] | None
+    photos: int
+    source: str
+
+
+class ParityCell(_Frozen):
+    """Hold how one output of one artifact compares with the checkpoint.
+
+    Args:
+        artifact: The file's name.
+        output: The output's name, or ``"file"`` for what concerns the file as a whole.
+        max_abs: Largest |Δ|, or None where it could not be computed.
+        mean_abs: Mean |Δ|, or None.
+        limit: Largest |Δ| that is allowed.
+        differing: Decisions that differ, excused ones not counted.
+        decisions: Decisions taken.
+        problems: Every reason for failing; none is a pass.
+    """
+
+    artifact: str
+    output: str
+    max_abs: float | None
+    mean_abs: float | None
+    limit: float
+    differing: int
+    decisions: int
+    problems: tuple[str, ...]
+
+
+class Parity(_Frozen):
+    """Hold the artifacts' own comparison with their checkpoint.
+
+    Args:
+        images: On how many.
+        source: ``"generated"`` or ``"photos"``.
+        cells: One an artifact and output.
+    """
+
+    images: int
+    source: str
+    cells: tuple[ParityCell, ...]
+
+
+class SideFacts(_Frozen):
+    """Say what one side was, for the reader who doubts a number.
+
+    Args:
+        label: The file or commit that was asked for.
+        runs: Per run: target, commit, date, machine, protocol and tools, in words.
+    """
+
+    label: str
+    runs: tuple[str, ...]
+
+
+class Report(_Frozen):
+    """Hold a whole comparison.
+
+    Args:
+        schema_version: Of this record.
+        baseline: What was compared with.
+        current: What was judged.
+        rules: The limits.
+        decisions: Everything that was decided.
+        exit_code: 0 nothing regressed, 1 something did, 2 something could not be decided: what ``decisions`` say.
+        rows: One an artifact and target.
+        breakdowns: Where bytes are; empty where no artifacts were given.
+        layers: Where time goes; empty where no run profiled.
+        points: Every run that is known, the oldest first.
+        accuracies: Empty where no evaluation was given.
+        parity: The artifacts' own comparison, or None where none was given.
+        absent: What the report could show and does not, with what would bring it.
+    """
+
+    schema_version: Literal[1] = 1
+    baseline: SideFacts
+    current: SideFacts
+    rules: Rules
+    decisions: tuple[Decision, ...]
+    exit_code: int
+    rows: tuple[Row, ...]
+    breakdowns: tuple[Breakdown, ...] = ()
+    layers: tuple[Layers, ...] = ()
+    points: tuple[Point, ...] = ()
+    accuracies: tuple[Accuracy, ...] = ()
+    parity: Parity | None = None
+    absent: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Report:
+        if self.exit_code != exit_code(self.decisions):
+            raise ValueError(f"the decisions make exit code {exit_code(self.decisions)}, not {self.exit_code}")
+        return self
+
+    def decision(self, artifact: str, target: str, quantity: Quantity) -> Decision | None:
+        """Return the decision about one quantity, or None where none was taken."""
+        for decision in self.decisions:
+            if (decision.artifact, decision.target, decision.quantity) == (artifact, target, quantity):
+                return decision
+        return None
+
+    def having(self, *verdicts: Verdict) -> tuple[Decision, ...]:
+        """Return the decisions with one of ``verdicts``."""
+        return tuple(decision for decision in self.decisions if decision.verdict in verdicts)

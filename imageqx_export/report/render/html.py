@@ -1,0 +1,229 @@
+"""Write a report as one page that needs nothing else: no network, no script, light and dark, wide and phone-wide."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from imageqx_export.report.model import Breakdown, Layers, ParityCell, Report, Row
+from imageqx_export.report.render import plots, words
+from imageqx_export.report.rules.verdicts import MARKS, Verdict
+
+_TOP = 15
+_CLASSES = {
+    Verdict.OK: "good", Verdict.IMPROVED: "good", Verdict.NO_CHANGE: "good", Verdict.REGRESSION: "bad",
+    Verdict.SUSPICIOUS: "open", Verdict.INSUFFICIENT: "open", Verdict.UNAVAILABLE: "none",
+}  # fmt: skip
+_HEAT_STEPS = 5
+_DECADES = 4  # of the tolerance; what is smaller is as cold as it gets
+
+
+def html(report: Report) -> str:
+    """Return the page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("imageqx_export.report.render", "."),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        seconds=words.seconds,
+        bytes=words.size,
+        count=words.count,
+        small=words.small,
+        percent=words.percent,
+        breakable=breakable,
+        tight=tight,
+    )
+    return environment.get_template("report.html.j2").render(
+        r=report,
+        words=words,
+        marks=MARKS,
+        classes=_CLASSES,
+        heat=heat,
+        heat_table=heat_table,
+        by_target=_by_target(report),
+        tables=_tables(report),
+        drawn=_drawn(report),
+    )
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that may go on in the next line after "_", "/" and ";"; escaped.
+
+    >>> print(breakable("a_<b>.onnx"))
+    a_<wbr>&lt;b&gt;.onnx
+    """
+    parts = re.split(r"(?<=[_/;])", name)
+    return Markup("<wbr>").join(parts)  # which escapes each part
+
+
+def tight(text: str) -> str:
+    """Return a text whose percent signs stay with their numbers."""
+    return text.replace(" %", "\u00a0%")
+
+
+def _by_target(report: Report) -> list[tuple[str, list[Row]]]:
+    targets = dict.fromkeys(row.target for row in report.rows)
+    return [(target, [row for row in report.rows if row.target == target]) for target in targets]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Hold a plot.
+
+    Attributes:
+        target: What it is of.
+        svg: The ``<svg>`` element; made here, every text in it escaped.
+        head: Of the table that says the same, or nothing.
+        rows: Likewise.
+        note: What the reader must know.
+    """
+
+    target: str
+    svg: str
+    head: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    note: str = ""
+
+
+def _drawn(report: Report) -> dict[str, list[Drawn]]:
+    choices = []
+    for k, pareto in enumerate(plots.paretos(report)):
+        time = "p50" if pareto.timed else "instructions"
+        head = ("", "artifact", time, "size", pareto.worth or "accuracy", "front")
+        rows = tuple(plots.choice_cells(pareto, choice) for choice in pareto.choices)
+        choices.append(Drawn(pareto.target, plots.draw_pareto(pareto, f"pareto{k}"), head, rows, _worth(pareto.worth)))
+    lines = []
+    for k, (target, points) in enumerate(plots.history_tables(report)):
+        svg = plots.draw_history(points, f"history{k}")
+        if svg is not None:
+            lines.append(Drawn(target, svg))
+    return {"pareto": choices, "history": lines}
+
+
+def _worth(kind: str) -> str:
+    if kind == "macro F1":
+        return "Accuracy is the macro F1 of the quality labels, from the evaluations that were given."
+    missing = "No evaluation of every artifact was given, so this page does not know their accuracy. "
+    if kind:
+        return missing + "In its place stands the largest difference from the checkpoint's outputs."
+    return missing + "Nor is the difference from the checkpoint known of each: the front is of size and time alone."
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Hold a line of a table with a bar.
+
+    Attributes:
+        name: What it is.
+        kind: Of which kind.
+        value: In words.
+        share: Of the whole, in [0, 1].
+    """
+
+    name: str
+    kind: str
+    value: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Hold what the parts of one artifact cost.
+
+    Attributes:
+        artifact: The file's name.
+        target: Such as ``"host"``, or "" for bytes.
+        total: In words.
+        kinds: By kind, the largest first.
+        parts: The largest parts.
+        rest: How many parts are not shown.
+    """
+
+    artifact: str
+    target: str
+    total: str
+    kinds: tuple[Bar, ...]
+    parts: tuple[Bar, ...]
+    rest: int
+
+
+def _tables(report: Report) -> dict[str, list[Costs]]:
+    return {"time": [_times(one) for one in report.layers], "size": [_bytes(one) for one in report.breakdowns]}
+
+
+def _times(profile: Layers) -> Costs:
+    total = sum(layer.seconds for layer in profile.layers) or 1.0
+    kinds: Counter[str] = Counter()
+    for layer in profile.layers:
+        kinds[layer.kind] += layer.seconds  # type: ignore[assignment]  # a Counter adds up floats too
+    bars = [Bar(kind, "", words.seconds(n), n / total) for kind, n in kinds.most_common(_TOP)]
+    ranked = sorted(profile.layers, key=lambda layer: -layer.seconds)
+    parts = [
+        Bar(layer.name, layer.kind + (f" on {layer.compute_unit}" if layer.compute_unit else ""),
+            words.seconds(layer.seconds), layer.seconds / total)
+        for layer in ranked[:_TOP]
+    ]  # fmt: skip
+    rest = max(0, len(ranked) - _TOP)
+    return Costs(profile.artifact, profile.target, words.seconds(total), tuple(bars), tuple(parts), rest)
+
+
+def _bytes(breakdown: Breakdown) -> Costs:
+    sizes = breakdown.sizes
+    total = sizes.total or 1
+    bars = [Bar(section, "", words.size(n), n / total) for section, n in sizes.sections.items()]
+    ranked = sorted(sizes.parts, key=lambda part: -part.bytes)
+    parts = [Bar(part.name, part.section, words.size(part.bytes), part.bytes / total) for part in ranked[:_TOP]]
+    rest = max(0, len(ranked) - _TOP)
+    return Costs(sizes.artifact, "", f"{sizes.total:,} bytes", tuple(bars), tuple(parts), rest)
+
+
+def heat(value: float | None, limit: float) -> int:
+    """Return how near a difference is to its limit: 0 far below it, 5 beyond it.
+
+    >>> heat(0.0, 1e-4), heat(1e-9, 1e-4), heat(5e-5, 1e-4), heat(2e-4, 1e-4), heat(None, 1e-4)
+    (0, 0, 4, 5, 5)
+    """
+    if value is None or value > limit:
+        return _HEAT_STEPS
+    if value <= 0:
+        return 0
+    decades = math.log10(limit / value)
+    return max(0, min(_HEAT_STEPS - 1, round((_HEAT_STEPS - 1) * (1 - decades / _DECADES))))
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """Hold a line of the heat table: an artifact's cells by column."""
+
+    artifact: str
+    limit: float
+    cells: tuple[ParityCell | None, ...]
+    here: tuple[float | None, ...]
+
+
+def heat_table(report: Report) -> tuple[tuple[str, ...], tuple[str, ...], tuple[HeatRow, ...]]:
+    """Return the outputs, the targets whose own outputs were compared, and a line an artifact."""
+    cells = {(c.artifact, c.output): c for c in (report.parity.cells if report.parity else ())}
+    outputs = tuple(dict.fromkeys(output for _, output in cells))
+    by_place: dict[tuple[str, str], Row] = {(row.artifact, row.target): row for row in report.rows}
+    targets = tuple(dict.fromkeys(row.target for row in report.rows if row.max_error.after is not None))
+    limits = {c.artifact: c.limit for c in cells.values()}
+    rows = [
+        HeatRow(
+            name,
+            limits[name],
+            tuple(cells.get((name, output)) for output in outputs),
+            tuple(by_place[name, t].max_error.after if (name, t) in by_place else None for t in targets),
+        )
+        for name in dict.fromkeys(artifact for artifact, _ in cells)
+    ]
+    return outputs, targets, tuple(rows)

@@ -1,0 +1,75 @@
+"""Write a report as Markdown, for a pull request: one table, then only what needs a look."""
+
+from __future__ import annotations
+
+import re
+
+from imageqx_export.report.model import Breakdown, Report
+from imageqx_export.report.render.words import COLUMNS, LEGEND, cells, headline, short, troubles
+
+_MOST_CHANGES = 20
+
+
+def markdown(report: Report) -> str:
+    """Return a report as GitHub-flavoured Markdown."""
+    lines = [
+        f"## {plain(headline(report))}",
+        "",
+        f"{plain(report.current.label)} against {plain(report.baseline.label)}",
+    ]
+    lines += ["", *_table(report), "", " · ".join(LEGEND), ""]
+    found = troubles(report)
+    if found:
+        lines += ["### What needs a look", ""]
+        lines += [
+            f"- {plain(row.artifact)}, {plain(row.target)}, {row.quantity.value}: **{row.verdict.value}**: "
+            f"{plain(row.reason)}"
+            for row in found
+        ]
+        lines += [""]
+    for breakdown in report.breakdowns:
+        lines += _changes(breakdown)
+    if report.absent:
+        lines += ["<details><summary>Not in this report</summary>", ""]
+        lines += [f"- {plain(text)}" for text in report.absent]
+        lines += ["", "</details>", ""]
+    lines += ["<details><summary>What was compared</summary>", ""]
+    for name, side in (("baseline", report.baseline), ("current", report.current)):
+        lines += [f"- {name}: {plain(text)}" for text in side.runs]
+    lines += ["", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def _table(report: Report) -> list[str]:
+    lines = ["| artifact | target | " + " | ".join(COLUMNS) + " |", "|---|---|" + "--:|" * len(COLUMNS)]
+    for row in report.rows:
+        values = (plain(str(cell)) for cell in cells(report, row).values())
+        lines.append(f"| {plain(row.artifact)} | {plain(row.target)} | " + " | ".join(values) + " |")
+    return lines
+
+
+def _changes(breakdown: Breakdown) -> list[str]:
+    changes = breakdown.changes
+    if not changes:
+        return []
+    total = sum(change.change for change in changes)
+    name = plain(breakdown.sizes.artifact)
+    lines = [f"<details><summary>Where {name} changed by {total:+,} bytes</summary>", ""]
+    lines += ["| section | part | before | after | bytes |", "|---|---|--:|--:|--:|"]
+    for row in changes[:_MOST_CHANGES]:
+        before, after = (f"{n:,}" if n is not None else "–" for n in (row.before, row.after))
+        lines.append(f"| {plain(row.section)} | {plain(short(row.name))} | {before} | {after} | {row.change:+,} |")
+    rest = changes[_MOST_CHANGES:]
+    if rest:
+        lines.append(f"| | {len(rest)} other parts | | | {sum(row.change for row in rest):+,} |")
+    return [*lines, "", "</details>", ""]
+
+
+def plain(text: str) -> str:
+    r"""Return text that Markdown and HTML leave as it is, on one line.
+
+    >>> print(plain("a|b_<c>"))
+    a\|b\_&lt;c&gt;
+    """
+    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

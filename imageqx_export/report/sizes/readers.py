@@ -1,0 +1,223 @@
+"""Find the parts of each format's files, with the formats' own libraries; what is no part is structure."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import struct
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from imageqx_export.artifact import Format, files_of, size_of
+from imageqx_export.errors import ArtifactError, UnknownNameError
+from imageqx_export.report.sizes.parts import Part, Sizes, whole
+from imageqx_export.support.libraries import require
+
+_WEIGHTS, _GRAPH, _METADATA, _FILE = "weights", "graph", "metadata", "file"
+_OUTSIDE = 1  # a buffer's Offset: 0 and 1 mean that its data are in the flatbuffer (schema.fbs, Buffer)
+_BLOB = struct.Struct(
+    "<IIQQ"
+)  # sentinel, dtype, bytes, offset (coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp)
+_SENTINEL = 0xDEADBEEF
+
+
+def tflite(path: Path) -> list[Part]:
+    """Return the tensors' buffers by name, the metadata's buffers, and the entries of the appended zip.
+
+    Of tensors that share a buffer the first names it. ``structure`` is the flatbuffer's tables and padding and the
+    zip's directory.
+
+    Args:
+        path: A ``.tflite`` file.
+    """
+    require("ai_edge_litert", "ai-edge-litert")
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise _broken(path, "no TFLite flatbuffer: the identifier TFL3 is missing")
+    try:
+        model = schema.Model.GetRootAs(content, 0)
+        names = _buffer_names(model)
+        spans = {
+            span: names.get(index, (_WEIGHTS, f"buffer {index} of no tensor"))
+            for index in reversed(range(model.BuffersLength()))  # the first of those that share bytes names them
+            if (span := _span(model.Buffers(index)))[1]
+        }
+    except Exception as error:  # flatbuffers has no error of its own: it unpacks whatever the offsets point to
+        raise _broken(path, f"{type(error).__name__}: {error}") from error
+    parts = [Part(section=section, name=name, bytes=size) for (_, size), (section, name) in spans.items()]
+    return [*reversed(parts), *_zipped(path)]
+
+
+def _buffer_names(model: Any) -> dict[int, tuple[str, str]]:
+    names: dict[int, tuple[str, str]] = {}
+    for i in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(i)
+        for k in range(graph.TensorsLength()):
+            tensor = graph.Tensors(k)
+            names.setdefault(tensor.Buffer(), (_WEIGHTS, (tensor.Name() or b"").decode("utf-8", "replace")))
+    for i in range(model.MetadataLength()):
+        entry = model.Metadata(i)
+        names[entry.Buffer()] = (_METADATA, (entry.Name() or b"").decode("utf-8", "replace"))
+    return names
+
+
+def _span(buffer: Any) -> tuple[int, int]:
+    """Return where a buffer's data begin in the file, and how many bytes they are."""
+    if buffer.Offset() > _OUTSIDE:
+        return buffer.Offset(), buffer.Size()
+    table = buffer._tab  # the vector's position has no public accessor
+    offset = table.Offset(4)
+    return (table.Vector(offset), table.VectorLen(offset)) if offset else (0, 0)
+
+
+def _zipped(path: Path) -> Iterator[Part]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                yield Part(section=_METADATA, name=entry.filename, bytes=entry.compress_size)
+    except zipfile.BadZipFile:
+        return  # a file of somebody else's has none
+
+
+def onnx(path: Path) -> list[Part]:
+    """Return the initializers by name, the nodes by operation, and the metadata by key.
+
+    Args:
+        path: An ``.onnx`` file whose weights are in it.
+    """
+    require("onnx", "onnx")
+    import onnx as library
+
+    try:
+        model = library.load_model(str(path), load_external_data=False)
+    except Exception as error:  # protobuf's, whose module differs between its implementations
+        raise _broken(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    graph = model.graph
+    weights = [Part(section=_WEIGHTS, name=tensor.name, bytes=tensor.ByteSize()) for tensor in graph.initializer]
+    nodes = [Part(section=_GRAPH, name=node.op_type, bytes=node.ByteSize()) for node in graph.node]
+    shapes = [Part(section=_GRAPH, name="(shapes)", bytes=value.ByteSize()) for value in graph.value_info]
+    about = [_entry(row.key, row.value) for row in model.metadata_props]
+    return [*weights, *nodes, *shapes, *about]
+
+
+def coreml(path: Path) -> list[Part]:
+    """Return the blobs of ``weight.bin`` by the constant's name, the operations by type, the metadata, other files.
+
+    Args:
+        path: A ``.mlpackage`` folder.
+    """
+    messages, root = _core_ml_messages(), _root_model(path)
+    try:
+        spec = messages.Model.FromString(root.read_bytes())
+    except Exception as error:  # as above
+        raise _broken(root, str(error)) from error
+    operations = [operation for block in _blocks(spec) for operation in block.operations]
+    parts = [Part(section=_GRAPH, name=operation.type, bytes=operation.ByteSize()) for operation in operations]
+    parts += [_entry(key, value) for key, value in sorted(spec.description.metadata.userDefined.items())]
+    blobs = _blobs(root.parent, operations)
+    parts += [Part(section=_WEIGHTS, name=name, bytes=size) for name, size in blobs.values()]
+    known = {root, *(file for file, _ in blobs)}
+    for file in files_of(path):
+        if file not in known:
+            name = file.relative_to(path).as_posix()
+            parts.append(Part(section=_FILE, name=name, bytes=file.stat().st_size))
+    return parts
+
+
+def _core_ml_messages() -> Any:
+    """Load coremltools' protobuf messages without coremltools, whose own import takes seconds and loads torch."""
+    require("coremltools", "coremltools")
+    name = "_imageqx_coremltools_proto"
+    if name not in sys.modules:
+        folders = importlib.util.find_spec("coremltools")
+        places = [Path(place) / "proto" for place in (folders.submodule_search_locations or [])] if folders else []
+        spec = importlib.util.spec_from_file_location(
+            name, places[0] / "__init__.py", submodule_search_locations=list(map(str, places))
+        )
+        assert spec is not None and spec.loader is not None  # as require() found the package
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return importlib.import_module(f"{name}.Model_pb2")
+
+
+def _root_model(path: Path) -> Path:
+    try:
+        manifest = json.loads((path / "Manifest.json").read_bytes())
+        root = path / "Data" / str(manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(path, f"no readable Manifest.json: {type(error).__name__}: {error}") from error
+    if path.resolve() not in root.resolve().parents or not root.is_file():
+        raise _broken(path, f"Manifest.json points to {root}, which is no file of the package")
+    return root
+
+
+def _blocks(spec: Any) -> Iterator[Any]:
+    for function in spec.mlProgram.functions.values():
+        yield from function.block_specializations.values()
+
+
+def _blobs(folder: Path, operations: list[Any]) -> dict[tuple[Path, int], tuple[str, int]]:
+    """Return name and bytes of each blob, by its file and offset; of constants that share one the first names it."""
+    found: dict[tuple[Path, int], tuple[str, int]] = {}
+    for operation in operations:
+        for value in operation.attributes.values():
+            if value.WhichOneof("value") != "blobFileValue":
+                continue
+            blob = value.blobFileValue
+            file = folder / blob.fileName.removeprefix("@model_path/")
+            if (file, blob.offset) not in found:
+                found[file, blob.offset] = (operation.outputs[0].name, _blob_bytes(folder, file, blob.offset))
+    return found
+
+
+def _blob_bytes(folder: Path, file: Path, offset: int) -> int:
+    if folder.resolve() not in file.resolve().parents:
+        raise _broken(file, "a blob file outside the package")
+    try:
+        with file.open("rb") as stream:
+            stream.seek(offset)
+            sentinel, _, size, _ = _BLOB.unpack(stream.read(_BLOB.size))
+    except (OSError, struct.error, OverflowError) as error:
+        raise _broken(file, f"no blob at {offset}: {error}") from error
+    if sentinel != _SENTINEL:
+        raise _broken(file, f"no blob at {offset}: it begins with {sentinel:#x}, not {_SENTINEL:#x}")
+    return int(size)
+
+
+def _entry(key: str, value: str) -> Part:
+    return Part(section=_METADATA, name=key, bytes=len(key.encode()) + len(value.encode()))
+
+
+def _broken(where: Path, got: str) -> ArtifactError:
+    return ArtifactError("the file cannot be read", where=where, got=got, remedy="imageqx export")
+
+
+def read_sizes(path: Path) -> Sizes:
+    """Say where the bytes of an artifact are.
+
+    Args:
+        path: An existing ``.tflite``, ``.onnx`` or ``.mlpackage``.
+
+    Raises:
+        UnknownNameError: It has another suffix.
+        ArtifactError: It cannot be read, or says of itself what cannot be.
+        UnavailableError: Its format's library is missing.
+    """
+    from imageqx_export.report.sizes import readers as size_readers
+
+    readers = {
+        Format.TFLITE.suffix: size_readers.tflite,
+        Format.ONNX.suffix: size_readers.onnx,
+        Format.COREML.suffix: size_readers.coreml,
+    }
+    if path.suffix not in readers:
+        raise UnknownNameError("kind of artifact", path.name, readers)
+    if not path.exists():
+        raise ArtifactError("no such artifact", where=path, remedy="imageqx export")
+    return whole(path.name, size_of(path), readers[path.suffix](path))

@@ -1,0 +1,51 @@
+"""The comment on a pull request: one table, and what needs a look."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from imageqx_export.report.render.markdown import markdown, plain
+from imageqx_export.report.rules.verdicts import MARKS, Verdict
+from tests.report.fakes import full_report
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return markdown(full_report())
+
+
+def test_one_table_with_a_row_per_artifact_and_target(text: str) -> None:
+    lines = text.splitlines()
+    start = lines.index("| artifact | target | size | p50 | p90 | instructions | parity |")
+    table = lines[start : lines.index("", start)]
+    assert len(table) == 2 + 5 + 4  # Core ML is unavailable on the host, and not on the phone's list
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table]
+    assert {len(row) for row in cells} == {7}
+    slow = next(row for row in cells if "fp32.tflite" in row[0] and "host" in row[1])
+    assert re.fullmatch(r" 18\.\d\d ms \+[89]\.\d % ▲ ", slow[3])
+    assert re.fullmatch(r" \d+\.\d\d ms \+[89]\.\d % ", slow[4])  # p90 is shown, and not judged
+    core_ml = next(row for row in cells if "mlpackage" in row[0])
+    assert core_ml[3].strip() == "–"
+
+
+def test_what_needs_a_look_comes_with_its_reason(text: str) -> None:
+    assert text.startswith("## Something regressed: ")
+    assert re.search(r"- imageqx\\_fp32\.tflite, host, latency: \*\*regression\*\*: slower in 2 of 2 runs: \+", text)
+    assert "<details><summary>Where imageqx\\_fp32.onnx changed by +40 bytes</summary>" in text
+    assert "| structure | everything between | 15,564,960 | 15,565,000 | +40 |" in text
+
+
+def test_every_verdict_has_a_mark_of_its_own_kind() -> None:
+    assert set(MARKS) == set(Verdict)
+    assert MARKS[Verdict.REGRESSION] not in {mark for v, mark in MARKS.items() if v is not Verdict.REGRESSION}
+
+
+@pytest.mark.parametrize("name", ["a|b", "<script>", "*x*", "`x`", "[x](y)", "a\nb", "_x_", "~~x~~", "&lt;", "#1"])
+def test_hostile_names_stay_text(name: str) -> None:
+    text = markdown(full_report(rename={"imageqx_fp32.onnx": name}))
+    assert "<script>" not in text
+    assert plain(name) in text
+    rows = [line for line in text.splitlines() if line.startswith("|") and "host" in line]
+    assert {len(re.split(r"(?<!\\)\|", row)) for row in rows} == {9}
