@@ -101,10 +101,14 @@ def extract(history: Path, data: Path, name: str, about: str, loud: bool) -> Non
     machine, started = last.machine, [run.started for run in runs]
     body: dict[str, Any] = json.loads(data.read_text()) if data.exists() else {"unit": "µs", "sets": {}}
     body["sets"][name] = {
-        "about": about, "loud": loud, "command": "imageqx bench artifacts/imageqx --history noise.jsonl, repeated",
-        "machine": f"{machine.name}, {machine.cores} cores, {machine.system}", "tool_versions": last.tool_versions,
-        "hours": round((max(started) - min(started)) / 3600, 2), "artifacts": artifacts,
-    }  # fmt: skip
+        "about": about,
+        "loud": loud,
+        "command": "imageqx bench artifacts/imageqx --history noise.jsonl, repeated",
+        "machine": f"{machine.name}, {machine.cores} cores, {machine.system}",
+        "tool_versions": last.tool_versions,
+        "hours": round((max(started) - min(started)) / 3600, 2),
+        "artifacts": artifacts,
+    }
     with written_aside(data) as aside:
         aside.write_text(json.dumps(body, separators=(",", ":"), ensure_ascii=False) + "\n")
 
@@ -121,22 +125,30 @@ def result(name: str, noise: dict[str, Any], trials: int, seed: int) -> dict[str
     ours = rates[OURS]
     held = {
         f"false alarms ≤ {MOST_FALSE_ALARMS:.0%}": ours["0%"]["caught"] <= MOST_FALSE_ALARMS,
-        f"false alarms in the order of measurement ≤ {MOST_FALSE_ALARMS:.0%}":
-            ordered["0%"]["caught"] <= MOST_FALSE_ALARMS,
+        f"false alarms in the order of measurement ≤ {MOST_FALSE_ALARMS:.0%}": ordered["0%"]["caught"]
+        <= MOST_FALSE_ALARMS,
         f"5 % slower caught ≥ {FEWEST_AT_5:.0%}": ours["5%"]["caught"] >= FEWEST_AT_5,
         f"10 % slower caught ≥ {FEWEST_AT_10:.0%}": ours["10%"]["caught"] >= FEWEST_AT_10,
         f"10 % slower passed silently ≤ {MOST_SILENT_AT_10:.0%}": ours["10%"]["passed"] <= MOST_SILENT_AT_10,
-    }  # fmt: skip
+    }
     loud = bool(noise["loud"])
     needed = [name for name in held if not (loud and "caught" in name)]
     return {
-        "set": name, "about": noise["about"], "machine": noise["machine"], "loud": loud,
+        "set": name,
+        "about": noise["about"],
+        "machine": noise["machine"],
+        "loud": loud,
         "runs": {artifact: len(one) for artifact, one in runs.items()},
         "run_sd": {artifact: round(one.deviation, 5) for artifact, one in spreads.items() if one is not None},
-        "rates": rates, "in_order": ordered, "held": held, "passed": all(held[name] for name in needed),
-        "u_test": {"of all inferences": naive(noise["artifacts"], pooled=True),
-                   "of the processes' medians": naive(noise["artifacts"], pooled=False)},
-    }  # fmt: skip
+        "rates": rates,
+        "in_order": ordered,
+        "held": held,
+        "passed": all(held[name] for name in needed),
+        "u_test": {
+            "of all inferences": naive(noise["artifacts"], pooled=True),
+            "of the processes' medians": naive(noise["artifacts"], pooled=False),
+        },
+    }
 
 
 def summarised(runs: Runs) -> list[RunTimes]:
@@ -200,11 +212,13 @@ def shares(counts: Counter[Verdict]) -> dict[str, Any]:
     total = sum(counts.values())
     caught = wilson(counts[Verdict.REGRESSION], total)
     return {
-        "caught": caught.value, "caught_ci": caught.interval, "trials": total,
+        "caught": caught.value,
+        "caught_ci": caught.interval,
+        "trials": total,
         "suspicious": counts[Verdict.SUSPICIOUS] / total,
         "insufficient": counts[Verdict.INSUFFICIENT] / total,
         "passed": sum(counts[verdict] for verdict in PASSES) / total,
-    }  # fmt: skip
+    }
 
 
 def naive(artifacts: dict[str, Runs], *, pooled: bool) -> float:

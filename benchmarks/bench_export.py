@@ -112,10 +112,12 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
         paths = {p: Path(folder) / f"x_{p}{format.suffix}" for p in FLOATS}
         exporter(format).write(network, checkpoint, paths, {})  # imports and first calls
         for _ in range(rounds):
-            pairs.append((
-                _seconds(lambda: exporter(format).write(network, checkpoint, paths, {})),
-                _seconds(lambda: bare(network, checkpoint, Path(folder))),
-            ))  # fmt: skip
+            pairs.append(
+                (
+                    _seconds(lambda: exporter(format).write(network, checkpoint, paths, {})),
+                    _seconds(lambda: bare(network, checkpoint, Path(folder))),
+                )
+            )
     ours, theirs = zip(*pairs, strict=True)
     ratio = statistics.median(a / b for a, b in pairs)
     return {"ours_s": statistics.median(ours), "bare_s": statistics.median(theirs), "ratio": ratio}

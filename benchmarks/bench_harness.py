@@ -108,9 +108,17 @@ def compare(folder: Path, format: Format, path: Path, shape: list[int], runs: in
     bare.write_text(BARE)
     launcher, cores = Launcher(1), pick_cores(1)
     request = {
-        "mode": "time", "path": str(path.resolve()), "format": format.value, "threads": 1, "runs": runs, "seconds": 0,
-        "warmup_runs": max(3, runs // 10), "warmup_seconds": 0, "cores": cores and list(cores), "shape": shape,
-    }  # fmt: skip
+        "mode": "time",
+        "path": str(path.resolve()),
+        "format": format.value,
+        "threads": 1,
+        "runs": runs,
+        "seconds": 0,
+        "warmup_runs": max(3, runs // 10),
+        "warmup_seconds": 0,
+        "cores": cores and list(cores),
+        "shape": shape,
+    }
     ours, theirs = [], []
     for _ in range(pairs):
         theirs.append(launcher.run(request, script=bare)["seconds"])

@@ -113,9 +113,14 @@ def peers(folder: Path, manifest: Manifest, cache: Path, progress: Progress) -> 
 
 
 def measured(
-    subjects: Sequence[Subject], manifest: Manifest, timed: bool, cpus: Sequence[str], rounds: int, samples: int,
+    subjects: Sequence[Subject],
+    manifest: Manifest,
+    timed: bool,
+    cpus: Sequence[str],
+    rounds: int,
+    samples: int,
     progress: Progress,
-) -> dict[str, Row]:  # fmt: skip
+) -> dict[str, Row]:
     """Measure every file that there is, and return a row each, format by format."""
     there = [subject for subject in subjects if subject.path is not None]
     phones = [subject for subject in there if subject.format is not Format.COREML]
@@ -175,15 +180,21 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
     """Say what was measured on, and with what."""
     here = machine(pick_cores(1))
     return {
-        "machine": here.name, "system": here.system, "rounds": options.rounds,
-        "samples": _samples(options.samples), "versions": versions(LIBRARIES),
-    }  # fmt: skip
+        "machine": here.name,
+        "system": here.system,
+        "rounds": options.rounds,
+        "samples": _samples(options.samples),
+        "versions": versions(LIBRARIES),
+    }
 
 
 def show(
-    rows: Mapping[str, Row], found: Sequence[Goal], fusions: Mapping[str, Any], about: Mapping[str, Any],
+    rows: Mapping[str, Row],
+    found: Sequence[Goal],
+    fusions: Mapping[str, Any],
+    about: Mapping[str, Any],
     options: argparse.Namespace,
-) -> None:  # fmt: skip
+) -> None:
     """Print everything in the form that was asked for."""
     if options.json:
         verdicts = [{"what": g.what, "got": g.got, "limit": g.limit, "verdict": g.verdict} for g in found]

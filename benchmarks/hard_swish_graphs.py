@@ -61,8 +61,11 @@ def captured(kind: str, *, clip: bool, any_batch: bool = False) -> Any:
 
     QUANTIZABLE[torch.ops.aten.hardswish.default] = "hard_swish"  # in this process, so that it is named and quantized
     makers: dict[str, Callable[[], nn.Module]] = {
-        "sigmoid": Swish, "operator": nn.Hardswish, "integers": lambda: Integers(clip), "none": nn.Identity,
-    }  # fmt: skip
+        "sigmoid": Swish,
+        "operator": nn.Hardswish,
+        "integers": lambda: Integers(clip),
+        "none": nn.Identity,
+    }
     graph = PhoneGraph(load_checkpoint(CHECKPOINT)[1], "NHWC")
     _replace(graph, makers[kind])
     return traced(graph, torch.zeros(2 if any_batch else 1, 224, 224, 3, dtype=torch.uint8), any_batch=any_batch)
@@ -182,9 +185,14 @@ def distilled(steps: int, batch: int) -> Distilled:
     who, here = Student(program, _everything(program), _sums(program), {}), torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
         units = learn(
-            config, Lesson(who, teacher, some, held_out, ""), Path(folder) / "state", here,
-            keep=lambda units, history: None, progress=bar, report=tell,
-        )  # fmt: skip
+            config,
+            Lesson(who, teacher, some, held_out, ""),
+            Path(folder) / "state",
+            here,
+            keep=lambda units, history: None,
+            progress=bar,
+            report=tell,
+        )
     own = dict(program.named_parameters())
     for name, value in who.parameters(units).items():
         own[name].data = value

@@ -88,10 +88,13 @@ def latencies(
             for subject in subjects:
                 if subject.name not in troubles:
                     request = {
-                        **_request("time", subject), "cores": cores and list(cores), "runs": PROTOCOL.runs,
-                        "seconds": PROTOCOL.seconds, "warmup_runs": PROTOCOL.warmup_runs,
+                        **_request("time", subject),
+                        "cores": cores and list(cores),
+                        "runs": PROTOCOL.runs,
+                        "seconds": PROTOCOL.seconds,
+                        "warmup_runs": PROTOCOL.warmup_runs,
                         "warmup_seconds": PROTOCOL.warmup_seconds,
-                    }  # fmt: skip
+                    }
                     try:
                         found[subject.name].append(statistics.median(launcher.run(request)["seconds"]))
                     except MeasurementError as error:
@@ -165,9 +168,13 @@ def fused(subject: Subject, cpu: str | None = None) -> dict[str, int]:
 
 
 def scores(
-    subjects: Iterable[Subject], reference: Outputs, photos: LabelledPhotos, spec: ModelSpec, *,
+    subjects: Iterable[Subject],
+    reference: Outputs,
+    photos: LabelledPhotos,
+    spec: ModelSpec,
+    *,
     progress: Progress = silent,
-) -> dict[str, Score | str]:  # fmt: skip
+) -> dict[str, Score | str]:
     """Run files on held-out samples, each in a process of its own, and compare them with the float32 file's outputs.
 
     Returns:

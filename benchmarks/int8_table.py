@@ -106,10 +106,17 @@ def body(row: Row) -> dict[str, Any]:
     """Return one row for JSON."""
     subject, score = row.subject, row.score
     found: dict[str, Any] = {
-        "name": subject.name, "maker": subject.maker, "format": str(subject.format), "scheme": subject.scheme,
-        "trouble": subject.trouble, "size_bytes": row.size_bytes, "seconds": row.seconds,
-        "latency_ratio": row.latency, "instructions": dict(row.instructions), "instruction_ratio": dict(row.counted),
-    }  # fmt: skip
+        "name": subject.name,
+        "maker": subject.maker,
+        "format": str(subject.format),
+        "scheme": subject.scheme,
+        "trouble": subject.trouble,
+        "size_bytes": row.size_bytes,
+        "seconds": row.seconds,
+        "latency_ratio": row.latency,
+        "instructions": dict(row.instructions),
+        "instruction_ratio": dict(row.counted),
+    }
     if isinstance(score, Score):
         points = {"quality_macro_f1": score.quality, "reasons_macro_f1": score.reasons, "max_abs": score.max_abs}
         return {**found, **points, "lost": score.lost.model_dump(mode="json")}
@@ -122,9 +129,17 @@ def _cpus(rows: Mapping[str, Row]) -> list[str]:
 
 def _heads(cpus: list[str]) -> list[str]:
     return [
-        "format", "made by", "scheme", "MB", "latency × fp32", *(f"instructions × fp32, {cpu}" for cpu in cpus),
-        "labels' macro-F1 (lost)", "reasons' macro-F1 (lost)", "same label", "max |Δ|",
-    ]  # fmt: skip
+        "format",
+        "made by",
+        "scheme",
+        "MB",
+        "latency × fp32",
+        *(f"instructions × fp32, {cpu}" for cpu in cpus),
+        "labels' macro-F1 (lost)",
+        "reasons' macro-F1 (lost)",
+        "same label",
+        "max |Δ|",
+    ]
 
 
 def _cells(row: Row, cpus: list[str]) -> list[str]:

@@ -134,9 +134,14 @@ class Reference:
         dataset = ImageFolder(str(folder), _transform(setting.size))
         self.draws = Draws(len(dataset))
         self.loader: DataLoader[Any] = DataLoader(
-            dataset, setting.batch, sampler=self.draws, num_workers=setting.workers, persistent_workers=True,
-            pin_memory=setting.device.type == "cuda", generator=torch.Generator().manual_seed(SEED),
-        )  # fmt: skip
+            dataset,
+            setting.batch,
+            sampler=self.draws,
+            num_workers=setting.workers,
+            persistent_workers=True,
+            pin_memory=setting.device.type == "cuda",
+            generator=torch.Generator().manual_seed(SEED),
+        )
         torch.manual_seed(SEED)
         self.network = ImageQX("random").to(setting.device).train()
         config = TrainingConfig()
@@ -171,16 +176,18 @@ def _transform(size: int) -> Callable[[Image.Image], Tensor]:
     from torchvision.transforms import v2
 
     recipe = Preprocessing()
-    chain: Callable[[Image.Image], Tensor] = v2.Compose([
-        v2.ToImage(),
-        v2.RandomResizedCrop(size, scale=(0.2, 1.0), antialias=True),
-        v2.RandomHorizontalFlip(),
-        v2.ColorJitter(brightness=0.5, contrast=0.3, saturation=0.3, hue=0.05),
-        v2.RandomApply([v2.GaussianBlur(9, sigma=(0.3, 3.0))], 0.7),
-        v2.RandomApply([v2.JPEG((8, 90))], 0.6),
-        v2.ToDtype(torch.float32, scale=True),
-        v2.Normalize(recipe.mean, recipe.std),
-    ])  # fmt: skip
+    chain: Callable[[Image.Image], Tensor] = v2.Compose(
+        [
+            v2.ToImage(),
+            v2.RandomResizedCrop(size, scale=(0.2, 1.0), antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(brightness=0.5, contrast=0.3, saturation=0.3, hue=0.05),
+            v2.RandomApply([v2.GaussianBlur(9, sigma=(0.3, 3.0))], 0.7),
+            v2.RandomApply([v2.JPEG((8, 90))], 0.6),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(recipe.mean, recipe.std),
+        ]
+    )
     return chain
 
 

@@ -108,14 +108,20 @@ def _calibration(header: dict[str, Any], path: Path, reasons: tuple[str, ...]) -
         calibration = Calibration.model_validate(header["calibration"])
     except ValidationError as error:
         raise CheckpointError(
-            "the temperatures in the header are not valid", where=where, expected="numbers from 0.01 to 100",
-            got=str(error), remedy="imageqx thresholds fits them anew",
-        ) from error  # fmt: skip
+            "the temperatures in the header are not valid",
+            where=where,
+            expected="numbers from 0.01 to 100",
+            got=str(error),
+            remedy="imageqx thresholds fits them anew",
+        ) from error
     if set(calibration.explanations) != set(reasons):
         raise CheckpointError(
-            "the temperatures in the header are not the network's", where=where, expected=", ".join(reasons),
-            got=", ".join(sorted(calibration.explanations)), remedy="imageqx thresholds fits them anew",
-        )  # fmt: skip
+            "the temperatures in the header are not the network's",
+            where=where,
+            expected=", ".join(reasons),
+            got=", ".join(sorted(calibration.explanations)),
+            remedy="imageqx thresholds fits them anew",
+        )
     return calibration
 
 
@@ -129,18 +135,22 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     # safetensors: 8 bytes of length, which may look like a pickle's start, then a brace
     if start.startswith(_PICKLE_STARTS) and start[8:] != b"{":
         raise CheckpointError(
-            "a pickle: loading it could run code, so it was not read", where=path, expected="a safetensors file",
+            "a pickle: loading it could run code, so it was not read",
+            where=path,
+            expected="a safetensors file",
             remedy="where the file was made: safetensors.torch.save_file(network.state_dict(), 'x.safetensors')",
-        )  # fmt: skip
+        )
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(_HEADER_KEY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise CheckpointError(
-            "not a whole safetensors file", where=path, got=f"{path.stat().st_size} bytes; {error}",
+            "not a whole safetensors file",
+            where=path,
+            got=f"{path.stat().st_size} bytes; {error}",
             remedy="copy the file again, or git checkout -- models/",
-        ) from error  # fmt: skip
+        ) from error
     if not isinstance(header, dict):
         raise CheckpointError("the header is not a JSON object", where=path, got=type(header).__name__)
     return tensors, header
@@ -164,7 +174,9 @@ def _check(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) ->
         bad = int((~value.float().isfinite()).sum())  # as float32: 1e300 is not one
         if bad:
             raise CheckpointError(
-                "weights that are not numbers", where=f"{path}: {name}",
-                expected="finite values", got=f"{bad} of {value.numel()} are NaN or infinite",
+                "weights that are not numbers",
+                where=f"{path}: {name}",
+                expected="finite values",
+                got=f"{bad} of {value.numel()} are NaN or infinite",
                 remedy="go back to an earlier checkpoint; the training run diverged",
-            )  # fmt: skip
+            )

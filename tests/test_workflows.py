@@ -129,9 +129,12 @@ def run_report_step(
     (folder / "output").touch()
     (folder / "summary").touch()
     environment = {
-        "PATH": "/usr/bin:/bin", "BASELINE": "a b.json", "NAME": "bundle-report",
-        "GITHUB_OUTPUT": str(folder / "output"), "GITHUB_STEP_SUMMARY": str(folder / "summary"),
-    }  # fmt: skip
+        "PATH": "/usr/bin:/bin",
+        "BASELINE": "a b.json",
+        "NAME": "bundle-report",
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+    }
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     lines = (folder / "output").read_text().splitlines()

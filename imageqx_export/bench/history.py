@@ -95,9 +95,12 @@ def _parsed(where: str, line: bytes) -> BenchRun:
     version = body.get("schema_version") if isinstance(body, dict) else None
     if version != SCHEMA_VERSION:
         raise MeasurementError(
-            "a run of another schema", where=where, expected=f"schema_version {SCHEMA_VERSION}", got=str(version),
+            "a run of another schema",
+            where=where,
+            expected=f"schema_version {SCHEMA_VERSION}",
+            got=str(version),
             remedy="read it with the version of imageqx-export that wrote it",
-        )  # fmt: skip
+        )
     try:
         return BenchRun.model_validate_json(line)
     except ValidationError as error:
@@ -107,18 +110,23 @@ def _parsed(where: str, line: bytes) -> BenchRun:
 
 def _bad(where: str, got: str) -> MeasurementError:
     return MeasurementError(
-        "a line of the history is not a run", where=where, expected="what imageqx bench --history writes", got=got,
+        "a line of the history is not a run",
+        where=where,
+        expected="what imageqx bench --history writes",
+        got=got,
         remedy="delete the line, or take the file from its backup",
-    )  # fmt: skip
+    )
 
 
 def _refuse_torn(path: Path, content: bytes) -> None:
     if content and not content.endswith(b"\n"):
         number = content.count(b"\n") + 1
         raise MeasurementError(
-            "the history's last line is cut off: a writer was killed", where=f"{path}:{number}",
-            expected="a line end", remedy=f"delete the line: sed -i '{number}d' {path}",
-        )  # fmt: skip
+            "the history's last line is cut off: a writer was killed",
+            where=f"{path}:{number}",
+            expected="a line end",
+            remedy=f"delete the line: sed -i '{number}d' {path}",
+        )
 
 
 def _lock(path: Path) -> Path:
@@ -134,9 +142,11 @@ def _locked(path: Path) -> Iterator[None]:
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
         raise MeasurementError(
-            "another process holds the history", where=path, expected=f"an end within {LOCK_SECONDS:g} s",
+            "another process holds the history",
+            where=path,
+            expected=f"an end within {LOCK_SECONDS:g} s",
             remedy="wait for it to end",
-        ) from error  # fmt: skip
+        ) from error
     try:
         yield
     finally:

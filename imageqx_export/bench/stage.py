@@ -115,18 +115,23 @@ def _git(*arguments: str) -> str:
 def _verify(folder: Path, manifest: Manifest, artifacts: Sequence[Artifact]) -> None:
     if not artifacts:
         raise MeasurementError(
-            "nothing to measure", where=folder, expected="an artifact of these formats and precisions",
+            "nothing to measure",
+            where=folder,
+            expected="an artifact of these formats and precisions",
             got=", ".join(str(artifact.path) for artifact in manifest.artifacts) or "an empty manifest",
-        )  # fmt: skip
+        )
     wanted = {folder / artifact.path: artifact.sha256 for artifact in artifacts}
     wanted |= {folder / "golden" / name: sha256 for name, sha256 in manifest.golden.items()}
     for path, sha256 in wanted.items():
         got = digest(path) if path.exists() else "no such file"
         if got != sha256:
             raise MeasurementError(
-                "the file is not the one that was exported", where=path, expected=sha256, got=got,
+                "the file is not the one that was exported",
+                where=path,
+                expected=sha256,
+                got=got,
                 remedy="imageqx export, or pull it again",
-            )  # fmt: skip
+            )
 
 
 def _take_samples(target: Target, books: Sequence[_Book], protocol: Protocol, progress: Progress) -> None:

@@ -89,6 +89,7 @@ def make_targets(texts: Sequence[str], options: AdbOptions) -> tuple[Target, ...
     if options != AdbOptions() and not any(text.partition(":")[0] == "adb" for text in texts):
         raise MeasurementError(
             "--benchmark-model and --fixed-performance are for attached Android phones",
-            expected="--target adb", got=", ".join(texts),
-        )  # fmt: skip
+            expected="--target adb",
+            got=", ".join(texts),
+        )
     return targets

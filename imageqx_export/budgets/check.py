@@ -191,10 +191,14 @@ def _row(
         over += [_because("accuracy", text, precision) for text in problems(cost, budget)]
     else:
         over.append(_because("run", " ".join(str(cost).split()), precision))
-    return row.model_copy(update={
-        "budget": budget, "accuracy": cost if isinstance(cost, Accuracy) else None,
-        "measured_on": str(through.path), "problems": tuple(over),
-    })  # fmt: skip
+    return row.model_copy(
+        update={
+            "budget": budget,
+            "accuracy": cost if isinstance(cost, Accuracy) else None,
+            "measured_on": str(through.path),
+            "problems": tuple(over),
+        }
+    )
 
 
 def _because(kind: str, text: str, precision: Precision) -> str:

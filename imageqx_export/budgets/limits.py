@@ -71,9 +71,12 @@ def read_budgets(path: Path) -> Budgets:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise MeasurementError(
-            "the budgets are not valid", where=f"{path}: {place}", got=str(first["input"])[:80],
-            expected=f"{first['msg'][:1].lower()}{first['msg'][1:]}", remedy=f"see {DEFAULT}",
-        ) from error  # fmt: skip
+            "the budgets are not valid",
+            where=f"{path}: {place}",
+            got=str(first["input"])[:80],
+            expected=f"{first['msg'][:1].lower()}{first['msg'][1:]}",
+            remedy=f"see {DEFAULT}",
+        ) from error
     except (OSError, ValueError) as error:
         raise MeasurementError("the budgets cannot be read", where=path, got=str(error)) from error
 

@@ -72,9 +72,11 @@ def golden_error(folder: Path, precision: Precision, outputs: Mapping[str, NDArr
         got = np.asarray(outputs[name])
         if got.shape != wanted.shape:
             raise MeasurementError(
-                "an output has another shape than the golden one", where=name, expected=str(wanted.shape),
+                "an output has another shape than the golden one",
+                where=name,
+                expected=str(wanted.shape),
                 got=str(got.shape),
-            )  # fmt: skip
+            )
         if not np.isfinite(got).all():
             raise MeasurementError("an output is not finite", where=name, remedy="imageqx parity")
         worst = max(worst, float(np.abs(got.astype(np.float64) - wanted).max()))
@@ -94,6 +96,8 @@ def _read(folder: Path, precision: Precision) -> dict[str, dict[str, object]]:
 
 def _broken(folder: Path, error: object) -> MeasurementError:
     return MeasurementError(
-        "the golden outputs cannot be read", where=folder / "golden", got=str(error) or type(error).__name__,
+        "the golden outputs cannot be read",
+        where=folder / "golden",
+        got=str(error) or type(error).__name__,
         remedy="imageqx export",
-    )  # fmt: skip
+    )

@@ -14,8 +14,19 @@ from imageqx_export.errors import TrainingError
 # Options that are passed on where they are given, and those that both ways of training read alike.
 _OWN_DEFAULT = ("epochs", "batch_size", "learning_rate", "ema_decay")
 _SHARED = ("samples", "painted", "photo_share", "rated_share", "validation_samples", "seed")
-_OTHERS = ("qat", "recipe", "init", "out", "photos", "annotations", "images", "held_out_samples", "fresh", "json",
-           "further")  # fmt: skip
+_OTHERS = (
+    "qat",
+    "recipe",
+    "init",
+    "out",
+    "photos",
+    "annotations",
+    "images",
+    "held_out_samples",
+    "fresh",
+    "json",
+    "further",
+)
 
 
 def fine_tune(context: typer.Context) -> None:

@@ -91,7 +91,5 @@ def evaluate(
     from imageqx_export.support.progress import bar
 
     sources = Sources(photos, annotations, images)
-    result = evaluate_file(
-        file, out, sources, split=split, samples=samples, thresholds=thresholds, progress=bar
-    )  # fmt: skip
+    result = evaluate_file(file, out, sources, split=split, samples=samples, thresholds=thresholds, progress=bar)
     show.evaluated(result, out, as_json=json)

@@ -90,14 +90,17 @@ def labels_of(annotations: Path, images: Path) -> tuple[Label, ...]:
     """
     labels = read_labels(annotations)
     if not images.is_dir():
-        raise DatasetError("no such folder of photos", where=images, remedy="pass the folder that the table's names "
-                           "are relative to")  # fmt: skip
+        raise DatasetError(
+            "no such folder of photos", where=images, remedy="pass the folder that the table's names are relative to"
+        )
     missing = [label.image for label in labels if not (images / label.image).is_file()]
     if missing:
         raise DatasetError(
-            f"{len(missing)} of {len(labels)} photos are missing", where=images,
-            got=_some(missing), remedy=f"imageqx data check {annotations} --images {images}",
-        )  # fmt: skip
+            f"{len(missing)} of {len(labels)} photos are missing",
+            where=images,
+            got=_some(missing),
+            remedy=f"imageqx data check {annotations} --images {images}",
+        )
     return labels
 
 
@@ -123,9 +126,10 @@ def read_labelled(annotations: Path, images: Path, split: Split, *, progress: Pr
     read = [(label, photo) for label, photo in zip(labels, pixels, strict=True) if photo is not None]
     if not read:
         raise DatasetError(
-            f"none of the {len(labels)} photos of {split} can be read", where=images,
+            f"none of the {len(labels)} photos of {split} can be read",
+            where=images,
             remedy=f"imageqx data check {annotations} --images {images}",
-        )  # fmt: skip
+        )
     kept = [label for label, _ in read]
     if split == "train":
         _require_every_label(kept, annotations)
@@ -164,11 +168,12 @@ def _require_every_label(labels: Sequence[Label], annotations: Path) -> None:
     empty = [name for index, name in enumerate(LABELS) if not counts[index]]
     if empty:
         raise DatasetError(
-            f"no photo to train on is labelled {' or '.join(empty)}", where=annotations,
+            f"no photo to train on is labelled {' or '.join(empty)}",
+            where=annotations,
             expected="at least one readable photo per label in the split train",
             got=", ".join(f"{counts[index]} {name}" for index, name in enumerate(LABELS)),
             remedy="add photos of what is missing",
-        )  # fmt: skip
+        )
 
 
 def _label_of(row: Row, *, soft: bool) -> Label:
@@ -192,9 +197,16 @@ def _label_of(row: Row, *, soft: bool) -> Label:
     if soft:
         shares, reason_shares = _shares(cells)
     return Label(
-        image=cells["image"], group=cells["group"], split=cells["split"], quality=quality, shares=shares,
-        reasons=reasons, reason_shares=reason_shares, raters=raters, fitzpatrick=fitzpatrick,
-    )  # fmt: skip
+        image=cells["image"],
+        group=cells["group"],
+        split=cells["split"],
+        quality=quality,
+        shares=shares,
+        reasons=reasons,
+        reason_shares=reason_shares,
+        raters=raters,
+        fitzpatrick=fitzpatrick,
+    )
 
 
 def _shares(cells: Mapping[str, str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -223,9 +235,7 @@ def _refuse(problems: Sequence[Problem], path: Path, remedy: str) -> None:
     if problems:
         lines = len({problem.line for problem in problems})
         count = f"{lines} bad row{'s' if lines > 1 else ''}"
-        raise DatasetError(
-            f"the table has {count}", where=path, got=_some([str(p) for p in problems]), remedy=remedy
-        )  # fmt: skip
+        raise DatasetError(f"the table has {count}", where=path, got=_some([str(p) for p in problems]), remedy=remedy)
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -79,9 +79,12 @@ def _manifest(root: Path) -> dict[str, _Row]:
     rows, problems = read_table(path, ("file",), ("group", "fitzpatrick"), others=True)
     if problems:  # a group that is overlooked would put a patient on two sides
         raise DatasetError(
-            "the manifest cannot be used", where=path, expected="columns file, group and, if known, fitzpatrick",
-            got="; ".join(map(str, problems[:3])), remedy="correct it, or remove it if each photo is its own group",
-        )  # fmt: skip
+            "the manifest cannot be used",
+            where=path,
+            expected="columns file, group and, if known, fitzpatrick",
+            got="; ".join(map(str, problems[:3])),
+            remedy="correct it, or remove it if each photo is its own group",
+        )
     known = (row for _, row in rows if row["file"])
     return {row["file"]: _Row(row["group"] or row["file"], _skin_type(row["fitzpatrick"])) for row in known}
 
@@ -179,15 +182,20 @@ def _check_classes(root: Path, photos: list[tuple[SceneClass, Split]], min_side:
         own = [split for other, split in photos if other == label]
         if not own:
             raise DatasetError(
-                "a class has no usable photo", where=root / label, expected=f"at least one of {min_side} px or more",
-                got=f"{len(_files(root, label))} files, none usable", remedy="add photos, or leave --photos out",
-            )  # fmt: skip
+                "a class has no usable photo",
+                where=root / label,
+                expected=f"at least one of {min_side} px or more",
+                got=f"{len(_files(root, label))} files, none usable",
+                remedy="add photos, or leave --photos out",
+            )
         if "train" not in own:
             raise DatasetError(
-                "a class has no photo to train on", where=root / label, expected="a group that is not held out",
+                "a class has no photo to train on",
+                where=root / label,
+                expected="a group that is not held out",
                 got=f"{len(own)} photos, all of groups that other classes share and that are held out",
                 remedy="add photos of another group (patient, person or series), or leave --photos out",
-            )  # fmt: skip
+            )
 
 
 def cutout(picture: Image) -> Floats | None:

@@ -131,9 +131,11 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise DatasetError(
-            "not a whole CSV table", where=f"{path}: line {line}", got=str(error),
+            "not a whole CSV table",
+            where=f"{path}: line {line}",
+            got=str(error),
             remedy='close every " and double those inside a cell',
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _csv_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:

@@ -75,18 +75,22 @@ def agreement(ratings: Iterable[Rating]) -> Agreement:
     raters, images = sorted({r.rater for r in rows}), sorted({r.image for r in rows})
     if len(raters) < 2:
         raise DatasetError(
-            "agreement needs at least two raters", expected="several raters per photo",
-            got=f"{len(raters)} rater{'s' if len(raters) != 1 else ''}", remedy="add other raters' rows to the table",
-        )  # fmt: skip
+            "agreement needs at least two raters",
+            expected="several raters per photo",
+            got=f"{len(raters)} rater{'s' if len(raters) != 1 else ''}",
+            remedy="add other raters' rows to the table",
+        )
     places = {name: i for i, name in enumerate(raters)}, {name: i for i, name in enumerate(images)}
     at = np.array([(places[0][r.rater], places[1][r.image]) for r in rows]).T
     rated = _marks(at, np.ones(len(rows), bool), len(raters), len(images))
     shared = np.triu(rated @ rated.T, 1) > 0
     if not shared.any():
         raise DatasetError(
-            "no two raters have rated the same photo", expected="several raters per photo",
-            got=f"{len(raters)} raters, {len(images)} photos", remedy="check the names of photos and raters",
-        )  # fmt: skip
+            "no two raters have rated the same photo",
+            expected="several raters per photo",
+            got=f"{len(raters)} raters, {len(images)} photos",
+            remedy="check the names of photos and raters",
+        )
 
     def over_pairs(given: Sequence[bool]) -> PairF1:
         return _over_pairs(_marks(at, np.array(given, bool), len(raters), len(images)), rated, shared)
@@ -155,10 +159,11 @@ def read_scores(path: Path) -> dict[str, float]:
         scores = {name: float(rows[name]["f1"]) for name in (*LABELS, *REASONS) if name in rows}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
-            "no F1 scores in the file", where=path,
+            "no F1 scores in the file",
+            where=path,
             expected='{"quality": {"lesion": {"f1": 0.8}, …}, "explanations": {"blurry": {"f1": 0.7}, …}}',
             got=f"{type(error).__name__}: {error}",
-        ) from error  # fmt: skip
+        ) from error
     if not all(0 <= f1 <= 1 for f1 in scores.values()):
         raise DatasetError("F1 scores must lie in [0, 1]", where=path, got=str(scores))
     return scores
@@ -171,9 +176,7 @@ def _marks(at: NDArray[np.int_], given: NDArray[np.bool_], raters: int, images: 
     return marks
 
 
-def _over_pairs(
-    given: NDArray[np.float64], rated: NDArray[np.float64], shared: NDArray[np.bool_]
-) -> PairF1:  # fmt: skip
+def _over_pairs(given: NDArray[np.float64], rated: NDArray[np.float64], shared: NDArray[np.bool_]) -> PairF1:
     both = given @ given.T  # TP of every pair at once
     on_shared = given @ rated.T  # what one gave on the photos that the other rated too
     either = on_shared + on_shared.T  # 2·TP + FP + FN

@@ -112,10 +112,18 @@ def attention(rows: Sequence[Example], reasons: Sequence[str], title: str) -> Fi
     # The places are known: a constrained layout would measure every letter for seconds to find the same.
     figure = Figure(figsize=(1.9 * columns, height))
     grid = figure.subplots(
-        len(rows), columns, squeeze=False,
-        gridspec_kw={"left": 0.01, "right": 0.99, "bottom": 0.08 / height, "top": 1 - 0.75 / height,
-                     "wspace": 0.04, "hspace": 0.24},
-    )  # fmt: skip
+        len(rows),
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": 0.01,
+            "right": 0.99,
+            "bottom": 0.08 / height,
+            "top": 1 - 0.75 / height,
+            "wspace": 0.04,
+            "hspace": 0.24,
+        },
+    )
     for line, row in zip(grid, rows, strict=True):
         _tile(line[0], row.pixels, row.caption, bold=False)
         top = max(float(row.maps.max()), 1e-9)

@@ -52,6 +52,4 @@ def evaluate_file(
     spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
     photos = held_out_photos(side, single, samples, progress=progress)
     agreement = None if single.annotations is None else agreement_of(single.annotations, side)
-    return stage.evaluate(
-        runtime, photos, out, model_name=file.name, agreement=agreement, spec=spec, progress=progress
-    )  # fmt: skip
+    return stage.evaluate(runtime, photos, out, model_name=file.name, agreement=agreement, spec=spec, progress=progress)

@@ -88,8 +88,9 @@ def ranking(evaluation: Evaluation) -> Grid:
         errors = _errors(scores, row.name) if row.name != POOR else ("", "")
         rows.append((words(row.name), cell(row.auc), cell(row.average_precision), *errors))
     rows.append(("the most probable label", "", "", *_errors(scores, LABEL)))
-    return Grid("Ranking and calibration", ("probability of", "AUC", "average precision", "ECE", "by chance"),
-                tuple(rows))  # fmt: skip
+    return Grid(
+        "Ranking and calibration", ("probability of", "AUC", "average precision", "ECE", "by chance"), tuple(rows)
+    )
 
 
 def skin(evaluation: Evaluation, *, pooled: bool = False) -> Grid:

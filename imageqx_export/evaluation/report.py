@@ -80,10 +80,15 @@ def _ranking(scores: Scores, name: str) -> dict[str, Any]:
 def _calibrated(scores: Scores, name: str) -> dict[str, Any]:
     row = scores.calibration(name)
     bins = [
-        {"low": b.low, "high": b.high, "photos": b.count, "confidence": b.confidence,
-         **_measures({"accuracy": b.accuracy})}
+        {
+            "low": b.low,
+            "high": b.high,
+            "photos": b.count,
+            "confidence": b.confidence,
+            **_measures({"accuracy": b.accuracy}),
+        }
         for b in row.bins
-    ]  # fmt: skip
+    ]
     return {**_measures({"ece": row.ece}), "ece_chance": row.chance, "bins": bins}
 
 

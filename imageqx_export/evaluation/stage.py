@@ -129,9 +129,12 @@ def run(runtime: Runtime, photos: LabelledPhotos, name: str, progress: Progress 
         bad = int((~np.isfinite(value)).sum())
         if bad:
             raise ArtifactError(
-                "outputs that are not numbers", where=f"{name}: {key}", expected="finite values",
-                got=f"{bad} of {value.size} are NaN or infinite", remedy="imageqx parity",
-            )  # fmt: skip
+                "outputs that are not numbers",
+                where=f"{name}: {key}",
+                expected="finite values",
+                got=f"{bad} of {value.size} are NaN or infinite",
+                remedy="imageqx parity",
+            )
     return outputs
 
 
@@ -146,9 +149,12 @@ def check_folder(out: Path) -> None:
     others = [out.name] if not out.is_dir() else sorted(p.name for p in out.iterdir() if p.name not in FILES)
     if others:
         raise ImageQXError(
-            "the folder would be replaced, and holds something else than an evaluation", where=out,
-            expected="a new folder, or an earlier evaluation", got=", ".join(others[:3]), remedy="--out another folder",
-        )  # fmt: skip
+            "the folder would be replaced, and holds something else than an evaluation",
+            where=out,
+            expected="a new folder, or an earlier evaluation",
+            got=", ".join(others[:3]),
+            remedy="--out another folder",
+        )
 
 
 def _write(

@@ -108,12 +108,16 @@ def _row(name: str, truth: Bools, given: Bools) -> Row:
     tp, fp = int((truth & given).sum()), int((~truth & given).sum())
     fn, tn = int((truth & ~given).sum()), int((~truth & ~given).sum())
     return Row(
-        name, tp, fp, fn, tn,
+        name,
+        tp,
+        fp,
+        fn,
+        tn,
         recall=wilson(tp, tp + fn),
         specificity=wilson(tn, tn + fp),
         precision=wilson(tp, tp + fp),
         f1=f1(tp, fp + fn) if tp + fn else UNMEASURED,
-    )  # fmt: skip
+    )
 
 
 def _ratios(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:

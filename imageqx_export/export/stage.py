@@ -138,9 +138,7 @@ def export_checkpoint(
             got="; ".join(unavailable.values()),
             remedy="make setup, or --allow-missing to export " + (", ".join(wanted) or "the rest"),
         )
-    chosen = choose_recipes(
-        checkpoint, network, precisions, named=recipes, calibration=calibration, progress=progress
-    )  # fmt: skip
+    chosen = choose_recipes(checkpoint, network, precisions, named=recipes, calibration=calibration, progress=progress)
     with staged_folder(out / model) as staging:
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in precisions}
         _convert_all(checkpoint_path, model, files, chosen.recipes, progress)

@@ -40,6 +40,8 @@ def unknown_entry(kind: str, expected: str, found: Iterable[str]) -> ConversionE
         found: The operations that it begins with.
     """
     return ConversionError(
-        f"the {kind} graph's entry is not the quantized network's", expected=expected, got=", ".join(found),
+        f"the {kind} graph's entry is not the quantized network's",
+        expected=expected,
+        got=", ".join(found),
         remedy="report this version of the exporter",
-    )  # fmt: skip
+    )

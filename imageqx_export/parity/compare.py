@@ -148,9 +148,16 @@ def _compare(
     problem = _unusable(want, got)
     if problem is not None or got is None:
         return OutputParity(
-            output=name, max_abs=float("inf"), mean_abs=float("inf"), cosine=0.0, sqnr_db=None,
-            decisions=0, differing=0, excused=0, problems=(problem or "",),
-        )  # fmt: skip
+            output=name,
+            max_abs=float("inf"),
+            mean_abs=float("inf"),
+            cosine=0.0,
+            sqnr_db=None,
+            decisions=0,
+            differing=0,
+            excused=0,
+            problems=(problem or "",),
+        )
     x, y = want.astype(np.float64).ravel(), got.astype(np.float64).ravel()
     delta = np.abs(x - y)
     differing, excused, decisions = _decisions(spec, name, want, got, tolerance.margin if tolerance else 0.0)

@@ -112,9 +112,12 @@ def compare_artifacts(
     sha256 = digest(checkpoint) if checkpoint.is_file() else "missing"
     if sha256 != manifest.checkpoint_sha256:
         raise ParityError(
-            "the artifacts were made from another checkpoint", where=folder, expected=manifest.checkpoint_sha256,
-            got=f"{sha256} ({checkpoint})", remedy="--checkpoint with the right one, or imageqx export",
-        )  # fmt: skip
+            "the artifacts were made from another checkpoint",
+            where=folder,
+            expected=manifest.checkpoint_sha256,
+            got=f"{sha256} ({checkpoint})",
+            remedy="--checkpoint with the right one, or imageqx export",
+        )
     recipes = _recipes(folder, manifest)
     with pool() as threads, progress("comparing", len(manifest.artifacts) + len(recipes) + 1) as advance:
         # PyTorch's own integers take longest.
@@ -157,10 +160,12 @@ def _recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
             got = digest(path) if path.is_file() else "missing"
             if got != manifest.recipes.get(name):
                 raise ParityError(
-                    "the recipe is not the one that was exported with", where=path,
-                    expected=f"SHA-256 {manifest.recipes.get(name, 'in the manifest')}", got=got,
+                    "the recipe is not the one that was exported with",
+                    where=path,
+                    expected=f"SHA-256 {manifest.recipes.get(name, 'in the manifest')}",
+                    got=got,
                     remedy="imageqx export",
-                )  # fmt: skip
+                )
             found[precision] = path
     return found
 

@@ -81,9 +81,11 @@ def _named(
         if precision not in wanted or precision in found:
             raise ConversionError(
                 f"a second recipe for {precision}" if precision in found else "a recipe for what is not exported",
-                where=path, expected=", ".join(p for p in wanted if p not in found) or "none", got=precision.value,
+                where=path,
+                expected=", ".join(p for p in wanted if p not in found) or "none",
+                got=precision.value,
                 remedy="--recipe once for each quantized precision of --precisions",
-            )  # fmt: skip
+            )
         found[precision] = recipe
     return found
 
@@ -103,16 +105,21 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
     recipe = read_recipe(path)
     if recipe.checkpoint_sha256 != checkpoint.sha256:
         raise ArtifactError(
-            "a recipe for another checkpoint", where=path, expected=checkpoint.sha256, got=recipe.checkpoint_sha256,
+            "a recipe for another checkpoint",
+            where=path,
+            expected=checkpoint.sha256,
+            got=recipe.checkpoint_sha256,
             remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
-        )  # fmt: skip
+        )
     entry = next((row for row in recipe.activations if row.tensor == ENTRY), None)
     if entry is not None and entry != pixel_scale(ENTRY):
         raise ArtifactError(
-            "a recipe that rounds pixels", where=path, expected="bytes as they are, as this version reads them",
+            "a recipe that rounds pixels",
+            where=path,
+            expected="bytes as they are, as this version reads them",
             got=f"steps of {entry.scale:g} from {entry.zero_point}",
             remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
-        )  # fmt: skip
+        )
     # Fine-tuned weights that are missing are told before anything is made.
     network_for(recipe, checkpoint.path, network)
     modules = dict(PhoneGraph(network, "NHWC").named_modules()) | {"heads": network}
@@ -124,10 +131,12 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
             unknown.append(f"{row.tensor} with {len(row.scales)} channels")
     if unknown:
         raise ArtifactError(
-            "a recipe for another network", where=path, expected="tensors of this one",
+            "a recipe for another network",
+            where=path,
+            expected="tensors of this one",
             got=", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""),
             remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
-        )  # fmt: skip
+        )
     return recipe
 
 

@@ -16,7 +16,7 @@ FEATURES_WEIGHT = 1.0
 
 def distillation(
     student: tuple[Outputs, Mapping[str, Tensor]], teacher: tuple[Outputs, Mapping[str, Tensor]]
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Return the loss, a scalar: 0 where the student is the teacher.
 
     The labels' Kullback–Leibler divergence, the reasons' (each against its complement, the mean over reasons), and

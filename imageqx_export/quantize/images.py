@@ -47,9 +47,11 @@ def _read(folder: Path, progress: Progress) -> Pixels:
 
     if not folder.is_dir():
         raise DatasetError(
-            "no such folder of photos to calibrate on", where=folder, expected=f"at least {MINIMUM_IMAGES} photos",
+            "no such folder of photos to calibrate on",
+            where=folder,
+            expected=f"at least {MINIMUM_IMAGES} photos",
             remedy="leave --calibration out to calibrate on painted samples",
-        )  # fmt: skip
+        )
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     with progress("reading photos", len(files)) as advance, ThreadPoolExecutor() as threads:
         found: list[NDArray[np.uint8]] = []
@@ -84,6 +86,9 @@ def _check(folder: Path, readable: int, unreadable: list[str]) -> None:
     remedies += ["remove or repair those that cannot be read"] if unreadable else []
     remedies += ["leave --calibration out to calibrate on painted samples"]
     raise DatasetError(
-        what, where=folder, expected=f"at least {MINIMUM_IMAGES} photos, each of them readable", got=got,
+        what,
+        where=folder,
+        expected=f"at least {MINIMUM_IMAGES} photos, each of them readable",
+        got=got,
         remedy="; or ".join([" and ".join(remedies[:-1]), remedies[-1]]),
-    )  # fmt: skip
+    )

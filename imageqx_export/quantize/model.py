@@ -53,8 +53,10 @@ class QuantizedModel:
         if self.precision is Precision.W8 and any(self.recipe.rewrites):
             raise ConversionError(
                 "a recipe that rewrites the network has no weights of the float network",
-                expected="w8 with weights alone", got=self.recipe.precision, remedy="imageqx quantize --precision w8",
-            )  # fmt: skip
+                expected="w8 with weights alone",
+                got=self.recipe.precision,
+                remedy="imageqx quantize --precision w8",
+            )
         return integer_weights(self._program(1), self.recipe)
 
     def run(self, pixels: Pixels, *, progress: Progress = silent) -> Outputs:

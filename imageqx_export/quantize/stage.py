@@ -85,14 +85,20 @@ def read_recipe(path: Path) -> Recipe:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise ArtifactError(
-            "not a recipe", where=f"{path}: {place}", expected=first["msg"], got=str(first["input"])[:80],
+            "not a recipe",
+            where=f"{path}: {place}",
+            expected=first["msg"],
+            got=str(first["input"])[:80],
             remedy=f"imageqx quantize --out {path}",
-        ) from error  # fmt: skip
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ArtifactError(
-            "not JSON", where=path, expected="a recipe that imageqx quantize wrote", got=str(error),
+            "not JSON",
+            where=path,
+            expected="a recipe that imageqx quantize wrote",
+            got=str(error),
             remedy=f"imageqx quantize --out {path}",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _float32(text: str) -> float:

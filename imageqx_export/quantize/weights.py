@@ -49,9 +49,12 @@ def network_for(recipe: Recipe, checkpoint: Path, network: ImageQX) -> ImageQX:
         raise ArtifactError("a recipe's fine-tuned weights are missing", where=path, remedy=remedy)
     if (found := digest(path)) != recipe.finetuned.sha256:
         raise ArtifactError(
-            "other weights than the recipe was fine-tuned with", where=path, expected=recipe.finetuned.sha256,
-            got=found, remedy=remedy,
-        )  # fmt: skip
+            "other weights than the recipe was fine-tuned with",
+            where=path,
+            expected=recipe.finetuned.sha256,
+            got=found,
+            remedy=remedy,
+        )
     return load_checkpoint(path)[1]
 
 

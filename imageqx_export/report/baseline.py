@@ -45,17 +45,22 @@ def _check(side: Side, target: str, least: int, history: Path) -> None:
         digests = {m.sha256 for _, m in found}
         if len(digests) > 1:
             raise MeasurementError(
-                "runs of different files", where=f"{history}: {target}: {name}", expected="one file",
-                got=f"{len(digests)} digests at one commit", remedy="commit, then " + remedy,
-            )  # fmt: skip
+                "runs of different files",
+                where=f"{history}: {target}: {name}",
+                expected="one file",
+                got=f"{len(digests)} digests at one commit",
+                remedy="commit, then " + remedy,
+            )
         timed = [pair for pair in found if pair[1].seconds]
         enough = [pair for pair in timed if full(pair)]
         if timed and len(enough) < least:
             raise MeasurementError(
-                "too few runs to measure the A/A noise", where=f"{history}: {target}: {name}",
-                expected=f"at least {least} full runs of one commit; five are better", got=str(len(enough)),
+                "too few runs to measure the A/A noise",
+                where=f"{history}: {target}: {name}",
+                expected=f"at least {least} full runs of one commit; five are better",
+                got=str(len(enough)),
                 remedy=remedy,
-            )  # fmt: skip
+            )
 
 
 def _without_layers(run: BenchRun) -> BenchRun:

@@ -70,12 +70,18 @@ def points(runs: Iterable[BenchRun]) -> tuple[Point, ...]:
     once = {run.run_id: run for run in runs}
     return tuple(
         Point(
-            artifact=m.artifact, target=run.target, run_id=run.run_id, commit=run.commit, started=run.started,
-            size=m.size_bytes, p50=summarise(m).p50, instructions=m.instructions.count if m.instructions else None,
+            artifact=m.artifact,
+            target=run.target,
+            run_id=run.run_id,
+            commit=run.commit,
+            started=run.started,
+            size=m.size_bytes,
+            p50=summarise(m).p50,
+            instructions=m.instructions.count if m.instructions else None,
         )
         for run in sorted(once.values(), key=lambda run: run.started)
         for m in run.measurements
-    )  # fmt: skip
+    )
 
 
 def layers(side: Side) -> tuple[Layers, ...]:
@@ -88,11 +94,9 @@ def breakdowns(before: Iterable[Sizes], after: Iterable[Sizes]) -> tuple[Breakdo
     """Return where the bytes of each current artifact are, and where they came from or went."""
     old = {sizes.artifact: sizes for sizes in before}
     return tuple(
-        Breakdown(
-            sizes=sizes, changes=compare_sizes(old[sizes.artifact], sizes) if sizes.artifact in old else None
-        )
+        Breakdown(sizes=sizes, changes=compare_sizes(old[sizes.artifact], sizes) if sizes.artifact in old else None)
         for sizes in after
-    )  # fmt: skip
+    )
 
 
 def parity(report: ParityReport) -> Parity:
@@ -103,17 +107,29 @@ def parity(report: ParityReport) -> Parity:
         if artifact.problems or not artifact.outputs:
             cells.append(
                 ParityCell(
-                    artifact=artifact.path, output="file", max_abs=None, mean_abs=None, limit=limit, differing=0,
-                    decisions=0, problems=artifact.problems or ("nothing was compared",),
+                    artifact=artifact.path,
+                    output="file",
+                    max_abs=None,
+                    mean_abs=None,
+                    limit=limit,
+                    differing=0,
+                    decisions=0,
+                    problems=artifact.problems or ("nothing was compared",),
                 )
-            )  # fmt: skip
+            )
         cells += [
             ParityCell(
-                artifact=artifact.path, output=row.output, max_abs=_finite(row.max_abs), mean_abs=_finite(row.mean_abs),
-                limit=limit, differing=row.differing, decisions=row.decisions, problems=row.problems,
+                artifact=artifact.path,
+                output=row.output,
+                max_abs=_finite(row.max_abs),
+                mean_abs=_finite(row.mean_abs),
+                limit=limit,
+                differing=row.differing,
+                decisions=row.decisions,
+                problems=row.problems,
             )
             for row in artifact.outputs
-        ]  # fmt: skip
+        ]
     return Parity(images=report.images, source=report.source, cells=tuple(cells))
 
 

@@ -96,9 +96,11 @@ def read_side(source: str, history: Path | None = None, targets: Sequence[str] =
         runs, sizes = (baseline.runs, baseline.sizes) if baseline else (_newest(_history(path)), ())
     elif history is None or len(source) < _SHORTEST:
         raise MeasurementError(
-            "no such baseline or history", where=source, expected="a file, or a commit together with --history",
+            "no such baseline or history",
+            where=source,
+            expected="a file, or a commit together with --history",
             remedy="imageqx bench, or --history with the file of its runs",
-        )  # fmt: skip
+        )
     else:
         runs = _of_commit(_history(history), source, history)
     chosen = tuple(sorted((run for run in runs if not targets or run.target in targets), key=lambda run: run.started))
@@ -145,9 +147,11 @@ def _baseline(path: Path) -> Baseline | None:
     except ValidationError as error:
         problem = error.errors()[0]
         raise MeasurementError(
-            "the baseline is not valid", where=f"{path}: {'.'.join(map(str, problem['loc']))}", got=problem["msg"],
+            "the baseline is not valid",
+            where=f"{path}: {'.'.join(map(str, problem['loc']))}",
+            got=problem["msg"],
             remedy="make baseline",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _newest(runs: Iterable[BenchRun]) -> tuple[BenchRun, ...]:

@@ -112,9 +112,12 @@ def check_folder(out: Path) -> None:
     others = [out.name] if not out.is_dir() else sorted(p.name for p in out.iterdir() if p.name not in FILES)
     if others:
         raise ImageQXError(
-            "the folder would be replaced, and holds something else than a report", where=out,
-            expected="a new folder, or an earlier report", got=", ".join(others[:3]), remedy="--out another folder",
-        )  # fmt: skip
+            "the folder would be replaced, and holds something else than a report",
+            where=out,
+            expected="a new folder, or an earlier report",
+            got=", ".join(others[:3]),
+            remedy="--out another folder",
+        )
 
 
 def to_json(report: Report) -> str:
@@ -133,9 +136,12 @@ def measured_sizes(folder: Path, side: Side) -> tuple[Sizes, ...]:
         got = digest(path) if path.exists() else "no such file"
         if got != newest[artifact.path.name]:
             raise MeasurementError(
-                "the artifact is not the one that was measured", where=path, expected=newest[artifact.path.name],
-                got=got, remedy="imageqx bench on this folder, or give the folder that was measured",
-            )  # fmt: skip
+                "the artifact is not the one that was measured",
+                where=path,
+                expected=newest[artifact.path.name],
+                got=got,
+                remedy="imageqx bench on this folder, or give the folder that was measured",
+            )
         found.append(read_sizes(path))
     return tuple(found)
 
@@ -176,9 +182,12 @@ def _accuracy(path: Path) -> Accuracy:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MeasurementError(
-            "not an evaluation that can be shown", where=path, expected="evaluation.json with a macro F1 of quality",
-            got=_first(error), remedy="imageqx evaluate ARTIFACT --out DIR",
-        ) from error  # fmt: skip
+            "not an evaluation that can be shown",
+            where=path,
+            expected="evaluation.json with a macro F1 of quality",
+            got=_first(error),
+            remedy="imageqx evaluate ARTIFACT --out DIR",
+        ) from error
 
 
 def _absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:

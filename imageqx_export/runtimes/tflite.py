@@ -59,11 +59,15 @@ def _signature(interpreter: Any, runner: Any) -> tuple[TensorSpec, ...]:
     order = {detail["index"]: position for position, detail in enumerate(interpreter.get_output_details())}
     details = sorted(runner.get_output_details().items(), key=lambda item: order[item[1]["index"]])
     return tuple(
-        TensorSpec.model_validate({
-            "name": name, "shape": tuple(int(n) for n in detail["shape"]), "dtype": np.dtype(detail["dtype"]).name,
-        })
+        TensorSpec.model_validate(
+            {
+                "name": name,
+                "shape": tuple(int(n) for n in detail["shape"]),
+                "dtype": np.dtype(detail["dtype"]).name,
+            }
+        )
         for name, detail in details
-    )  # fmt: skip
+    )
 
 
 def load(path: Path) -> LiteRtRuntime:

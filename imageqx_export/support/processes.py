@@ -34,9 +34,11 @@ def isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
             return executor.submit(function, *args, **kwargs).result()
         except BrokenProcessPool as error:
             raise ArtifactError(
-                "the process died", where=getattr(function, "__name__", None),
-                got="a crash in native code, or no memory left", remedy="run it again; if it repeats, the file is bad",
-            ) from error  # fmt: skip
+                "the process died",
+                where=getattr(function, "__name__", None),
+                got="a crash in native code, or no memory left",
+                remedy="run it again; if it repeats, the file is bad",
+            ) from error
 
 
 def _one_thread() -> None:

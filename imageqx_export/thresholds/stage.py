@@ -199,9 +199,11 @@ def chosen_spec(
     usable = {name: (scores, truth) for name, (scores, truth) in columns.items() if 0 < truth.sum() < len(truth)}
     if not usable:
         raise DatasetError(
-            "nothing to choose a threshold on", where=photos.source,
-            expected="photos with poor quality or a reason, and photos without", got=f"{len(photos)} photos, all alike",
-        )  # fmt: skip
+            "nothing to choose a threshold on",
+            where=photos.source,
+            expected="photos with poor quality or a reason, and photos without",
+            got=f"{len(photos)} photos, all alike",
+        )
     found = {n: choose(criterion, scores, truth, passing=n == POOR) for n, (scores, truth) in usable.items()}
     _refuse_unreachable(found, criterion, photos)
     chosen = {name: value for name, value in found.items() if not isinstance(value, Unreachable)}

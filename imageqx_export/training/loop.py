@@ -202,17 +202,22 @@ def _agree(first: int, world: World, state: Path) -> None:
     told = world.told(first)
     if world.mean(float(told != first)):  # every process stops: one that is left waits for the others
         raise TrainingError(
-            "the processes do not see the same state file", where=state,
-            expected=f"{told} epochs done, as in process 0", got=f"{first} in process {world.rank}",
+            "the processes do not see the same state file",
+            where=state,
+            expected=f"{told} epochs done, as in process 0",
+            got=f"{first} in process {world.rank}",
             remedy="put --out into a folder that all machines share",
-        )  # fmt: skip
+        )
 
 
 def _diverged(epoch: int, got: str, state: Path) -> TrainingError:
     return TrainingError(
-        "the training diverged", where=f"epoch {epoch + 1}", expected="finite numbers", got=got,
+        "the training diverged",
+        where=f"epoch {epoch + 1}",
+        expected="finite numbers",
+        got=got,
         remedy=f"--fresh with a smaller --learning-rate; the state before this epoch is kept in {state}",
-    )  # fmt: skip
+    )
 
 
 def _provenance(

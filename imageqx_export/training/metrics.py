@@ -45,9 +45,11 @@ def _rows(truth: NDArray[np.int_], guess: NDArray[np.int_]) -> list[dict[str, fl
     rows = []
     for matrix in multilabel_confusion_matrix(truth, guess):
         tn, fp, fn, tp = (float(v) for v in matrix.ravel())
-        rows.append({
-            "f1": 2 * tp / max(2 * tp + fp + fn, 1),
-            "recall": tp / max(tp + fn, 1),
-            "specificity": tn / max(tn + fp, 1),
-        })  # fmt: skip
+        rows.append(
+            {
+                "f1": 2 * tp / max(2 * tp + fp + fn, 1),
+                "recall": tp / max(tp + fn, 1),
+                "specificity": tn / max(tn + fp, 1),
+            }
+        )
     return rows

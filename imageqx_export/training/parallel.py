@@ -98,9 +98,11 @@ def world(batch_size: int) -> Iterator[World]:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
     if batch_size % size:
         raise TrainingError(
-            "the batch cannot be shared out evenly", expected=f"a multiple of {size}, the number of processes",
-            got=str(batch_size), remedy=f"--batch-size {-(-batch_size // size) * size}",
-        )  # fmt: skip
+            "the batch cannot be shared out evenly",
+            expected=f"a multiple of {size}, the number of processes",
+            got=str(batch_size),
+            remedy=f"--batch-size {-(-batch_size // size) * size}",
+        )
     if size == 1:
         yield World(rank, size, device)
         return

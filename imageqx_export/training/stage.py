@@ -90,10 +90,11 @@ def train(
             return _finished(checkpoints, out, sources, folder, held_out_samples, here, shown)
     except KeyboardInterrupt:
         raise StoppedError(
-            "stopped; the epochs that were finished are kept", got="Ctrl-C",
+            "stopped; the epochs that were finished are kept",
+            got="Ctrl-C",
             where=state_path(out if seeds == 1 else seed_path(out, "*")),
             remedy="the same command, which goes on from there",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def seed_path(out: Path, seed: int | str) -> Path:

@@ -67,9 +67,11 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            "a file cannot be written", where=folder, got=(getattr(error, "strerror", None) or str(error)),
+            "a file cannot be written",
+            where=folder,
+            got=(getattr(error, "strerror", None) or str(error)),
             remedy="make room there, and run the same command: it goes on after the last epoch that was kept",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any]) -> tuple[int, History]:
@@ -92,9 +94,11 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
     changed += ["the photos"] if saved_data != data else []
     if changed:
         raise TrainingError(
-            "the state file belongs to another configuration", where=path, got=f"other values for {', '.join(changed)}",
+            "the state file belongs to another configuration",
+            where=path,
+            got=f"other values for {', '.join(changed)}",
             remedy="pass the same options to go on, or --fresh to start over",
-        )  # fmt: skip
+        )
     try:
         for part, values in zip(parts, state["parts"], strict=True):
             part.load_state_dict(values)

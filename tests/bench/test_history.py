@@ -24,32 +24,54 @@ text = st.text(max_size=12)
 seconds = st.floats(0, 1e6)
 samples = st.builds(
     ProcessSample,
-    load_seconds=seconds, first_seconds=seconds, seconds=st.lists(seconds, max_size=4).map(tuple), started=seconds,
-    temperature_before=st.none() | st.floats(-40, 150), temperature_after=st.none() | st.floats(-40, 150),
-)  # fmt: skip
+    load_seconds=seconds,
+    first_seconds=seconds,
+    seconds=st.lists(seconds, max_size=4).map(tuple),
+    started=seconds,
+    temperature_before=st.none() | st.floats(-40, 150),
+    temperature_after=st.none() | st.floats(-40, 150),
+)
 counts = st.builds(
     Instructions, count=st.floats(1, 1e12), repeats=st.lists(st.floats(0, 1e12), max_size=3).map(tuple), source=text
 )
 layers = st.builds(LayerCost, name=text, kind=text, seconds=seconds)
 measurements = st.builds(
     Measurement,
-    artifact=text, sha256=text, format=st.sampled_from(Format), precision=st.sampled_from(Precision),
-    size_bytes=st.integers(0, 2**40), samples=st.lists(samples, max_size=2).map(tuple),
-    peak_memory_bytes=st.none() | st.integers(0, 2**40), instructions=st.none() | counts, kernels=st.none() | text,
-    max_error=st.none() | seconds, layers=st.lists(layers, max_size=2).map(tuple), unavailable=st.none() | text,
-    failed=st.booleans(), notes=st.lists(text, max_size=2).map(tuple),
-)  # fmt: skip
+    artifact=text,
+    sha256=text,
+    format=st.sampled_from(Format),
+    precision=st.sampled_from(Precision),
+    size_bytes=st.integers(0, 2**40),
+    samples=st.lists(samples, max_size=2).map(tuple),
+    peak_memory_bytes=st.none() | st.integers(0, 2**40),
+    instructions=st.none() | counts,
+    kernels=st.none() | text,
+    max_error=st.none() | seconds,
+    layers=st.lists(layers, max_size=2).map(tuple),
+    unavailable=st.none() | text,
+    failed=st.booleans(),
+    notes=st.lists(text, max_size=2).map(tuple),
+)
 runs = st.builds(
     BenchRun,
-    schema_version=st.just(1), run_id=text, started=seconds, commit=text, target=text,
+    schema_version=st.just(1),
+    run_id=text,
+    started=seconds,
+    commit=text,
+    target=text,
     machine=st.builds(
-        Machine, name=text, cores=st.integers(1, 256), abi=text, system=text,
+        Machine,
+        name=text,
+        cores=st.integers(1, 256),
+        abi=text,
+        system=text,
         facts=st.dictionaries(text, text, max_size=3),
     ),
     protocol=st.builds(Protocol, runs=st.integers(1, 1000), quick=st.booleans()),
-    tool_versions=st.dictionaries(text, text, max_size=3), checkpoint_sha256=text,
+    tool_versions=st.dictionaries(text, text, max_size=3),
+    checkpoint_sha256=text,
     measurements=st.lists(measurements, max_size=3, unique_by=lambda m: m.artifact).map(tuple),
-)  # fmt: skip
+)
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -59,10 +81,16 @@ def run(run_id: str = "1", **fields: object) -> BenchRun:
         Measurement(artifact=n, sha256="", format=Format.ONNX, precision=Precision.FP32, size_bytes=1) for n in names
     )
     base = {
-        "run_id": run_id, "started": 0.0, "commit": "abc", "target": "host", "checkpoint_sha256": "",
-        "machine": Machine(name="", cores=1, abi="", system=""), "protocol": Protocol(),
-        "tool_versions": {"onnxruntime": "1", "python": "3"}, "measurements": made,
-    }  # fmt: skip
+        "run_id": run_id,
+        "started": 0.0,
+        "commit": "abc",
+        "target": "host",
+        "checkpoint_sha256": "",
+        "machine": Machine(name="", cores=1, abi="", system=""),
+        "protocol": Protocol(),
+        "tool_versions": {"onnxruntime": "1", "python": "3"},
+        "measurements": made,
+    }
     return BenchRun.model_validate({**base, **fields})
 
 
@@ -97,10 +125,12 @@ def test_two_writers_at_once_do_not_mix(tmp_path: Path) -> None:
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path), name, str(base)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for name in ("one", "two")
-    ]  # fmt: skip
+    ]
     for writer in writers:
         assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
     for writer in writers:

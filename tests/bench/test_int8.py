@@ -80,8 +80,10 @@ def write_conv(path: Path, quantized: bool) -> Path:
     """Write one convolution, float, or between uint8 activations and an int8 weight as ONNX Runtime fuses them."""
     weight = np.arange(-4, 4, dtype=np.int8).reshape(2, 4, 1, 1)
     stored: dict[str, NDArray[Any]] = {
-        "scale": np.array(0.1, np.float32), "zero": np.array(0, np.uint8), "weight_zero": np.array(0, np.int8)
-    }  # fmt: skip
+        "scale": np.array(0.1, np.float32),
+        "zero": np.array(0, np.uint8),
+        "weight_zero": np.array(0, np.int8),
+    }
     nodes = [helper.make_node("Conv", ["x", "w"], ["y"])]
     if quantized:
         nodes = [
@@ -131,9 +133,12 @@ def rows(tmp_path: Path) -> dict[str, int8_table.Row]:
     file = tmp_path / "a.onnx"
     file.write_bytes(bytes(1_500_000))
     took: dict[str, tuple[float, ...] | str] = {
-        "tflite_fp32": (1.0, 2.0, 4.0), "tflite_w8a8": (0.4, 0.8, 2.0), "onnx_fp32": (1.0,), "onnx_w8a8": (0.95,),
+        "tflite_fp32": (1.0, 2.0, 4.0),
+        "tflite_w8a8": (0.4, 0.8, 2.0),
+        "onnx_fp32": (1.0,),
+        "onnx_w8a8": (0.95,),
         "onnx_w8": "the runner crashed",
-    }  # fmt: skip
+    }
     counts: dict[str, dict[str, float | str]] = {
         "cortex-a76": {"tflite_fp32": 10.0, "tflite_w8a8": 5.0, "onnx_fp32": 10.0, "onnx_w8a8": "the runner crashed"}
     }

@@ -64,9 +64,15 @@ def test_the_spread_of_counts() -> None:
 
 def test_a_run_names_each_artifact_once() -> None:
     fields = {
-        "run_id": "1", "started": 0.0, "commit": "unknown", "target": "host", "checkpoint_sha256": "",
-        "machine": Machine(name="", cores=1, abi="", system=""), "protocol": Protocol(), "tool_versions": {},
-    }  # fmt: skip
+        "run_id": "1",
+        "started": 0.0,
+        "commit": "unknown",
+        "target": "host",
+        "checkpoint_sha256": "",
+        "machine": Machine(name="", cores=1, abi="", system=""),
+        "protocol": Protocol(),
+        "tool_versions": {},
+    }
     assert BenchRun.model_validate({**fields, "measurements": (_measurement("a"), _measurement("b"))})
     with pytest.raises(ValidationError, match="each artifact once"):
         BenchRun.model_validate({**fields, "measurements": (_measurement("a"), _measurement("a"))})

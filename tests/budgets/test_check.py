@@ -16,9 +16,7 @@ def test_an_artifact_that_is_too_large_is_named_and_nothing_is_published(
     published = tmp_path / "out" / "imageqx"
     published.mkdir(parents=True)
     (published / "old").write_text("the one before")
-    result = cli(
-        "export", "--formats", "onnx", "--precisions", "fp32", "--budgets", limits, "--out", tmp_path / "out"
-    )  # fmt: skip
+    result = cli("export", "--formats", "onnx", "--precisions", "fp32", "--budgets", limits, "--out", tmp_path / "out")
     assert result.returncode == 1
     rejected = tmp_path / "out" / "imageqx.rejected"
     size = (rejected / "imageqx_fp32.onnx").stat().st_size

@@ -90,9 +90,10 @@ def write_answers(path: Path, row: int) -> None:
     nodes, outputs = [], []
     for name, at, width in (("quality", row, 4), ("explanations", row + 1, 5)):
         constants |= {
-            f"{name}_from": np.array([0, at, 0, 0]), f"{name}_to": np.array([1, at + 1, width, 1]),
+            f"{name}_from": np.array([0, at, 0, 0]),
+            f"{name}_to": np.array([1, at + 1, width, 1]),
             f"{name}_shape": np.array([1, width]),
-        }  # fmt: skip
+        }
         nodes += [
             helper.make_node("Slice", ["image", f"{name}_from", f"{name}_to"], [f"{name}_cut"]),
             helper.make_node("Cast", [f"{name}_cut"], [f"{name}_float"], to=TensorProto.FLOAT),
@@ -127,9 +128,13 @@ def photos() -> LabelledPhotos:
     for row, label in ((0, labels), (2, labels), (4, wrong)):
         pixels[:, row : row + 2] = answers(label, reasons)
     return LabelledPhotos(
-        pixels=pixels, quality=labels, reasons=reasons.astype(np.float32), fitzpatrick=np.zeros(PHOTOS, np.int64),
-        names=tuple(map(str, range(PHOTOS))), source="photos that say what to answer",
-    )  # fmt: skip
+        pixels=pixels,
+        quality=labels,
+        reasons=reasons.astype(np.float32),
+        fitzpatrick=np.zeros(PHOTOS, np.int64),
+        names=tuple(map(str, range(PHOTOS))),
+        source="photos that say what to answer",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -151,13 +156,18 @@ def manifest(folder: Path, *names: str) -> Manifest:
         checkpoint_sha256="0",
         artifacts=tuple(
             Artifact(
-                path=Path(name), format=formats[Path(name).suffix], precision=Precision(Path(name).stem[2:]), spec=SPEC,
-                sha256=digest(folder / name), size_bytes=size_of(folder / name), checkpoint_sha256="0",
+                path=Path(name),
+                format=formats[Path(name).suffix],
+                precision=Precision(Path(name).stem[2:]),
+                spec=SPEC,
+                sha256=digest(folder / name),
+                size_bytes=size_of(folder / name),
+                checkpoint_sha256="0",
                 tool_versions={},
             )
             for name in names
         ),
-    )  # fmt: skip
+    )
 
 
 ALL = ("x_fp32.onnx", "x_w8.onnx", "x_w8.mlpackage", "x_w8a8.onnx", "x_w8a8.tflite")

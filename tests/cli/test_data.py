@@ -57,11 +57,15 @@ def table(folder: Path, *rows: str) -> Path:
 def ratings(photos: Path) -> Path:
     return table(
         photos,
-        "0.png,ada,L57.0,,p0,train,1", "0.png,bob,poor_quality,blurry;bad_light,p0,train,1",
-        "1.png,ada,no_skin,,p1,val,", "1.png,bob,no_skin,,p1,val,",
-        "2.png,ada,healthy_skin,,p2,test,6", "2.png,bob,L57.0,,p2,test,6",
-        "3.png,ada,poor_quality,blurry,p2,test,6", "3.png,bob,poor_quality,blurry;lesion_covered,p2,test,6",
-    )  # fmt: skip
+        "0.png,ada,L57.0,,p0,train,1",
+        "0.png,bob,poor_quality,blurry;bad_light,p0,train,1",
+        "1.png,ada,no_skin,,p1,val,",
+        "1.png,bob,no_skin,,p1,val,",
+        "2.png,ada,healthy_skin,,p2,test,6",
+        "2.png,bob,L57.0,,p2,test,6",
+        "3.png,ada,poor_quality,blurry,p2,test,6",
+        "3.png,bob,poor_quality,blurry;lesion_covered,p2,test,6",
+    )
 
 
 @pytest.mark.parametrize("command", ["check", "labels", "import", "agreement"])
@@ -100,9 +104,11 @@ def test_labels_writes_the_fused_table(run: Run, ratings: Path) -> None:
     assert json.loads(result.stdout)["labels"]["lesion"] == {"train": 1, "val": 0, "test": 1}
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert [(row["image"], row["label"], row["split"]) for row in rows] == [
-        ("0.png", "lesion", "train"), ("1.png", "no_skin", "val"),
-        ("2.png", "lesion", "test"), ("3.png", "poor_quality", "test"),
-    ]  # fmt: skip
+        ("0.png", "lesion", "train"),
+        ("1.png", "no_skin", "val"),
+        ("2.png", "lesion", "test"),
+        ("3.png", "poor_quality", "test"),
+    ]
     assert rows[0]["reasons"] == "bad_light;blurry" and rows[0]["share_poor_quality"] == "0.5"
     assert "photos" in run("data", "labels", ratings, "--out", out).stdout
     assert "share_lesion" not in out.read_text()
@@ -126,8 +132,10 @@ def test_agreement_says_what_is_at_expert_level(run: Run, ratings: Path) -> None
     assert body["labels"]["lesion"] == {"mean": 0, "sd": None, "pairs": 1}  # each calls another photo a lesion
     assert body["labels"]["poor_quality"]["mean"] == pytest.approx(2 / 3)
     assert {name: row["expert_level"] for name, row in body["model"].items()} == {
-        "lesion": True, "no_skin": True, "blurry": None,
-    }  # fmt: skip
+        "lesion": True,
+        "no_skin": True,
+        "blurry": None,
+    }
     shown = run("data", "agreement", ratings, "--scores", scores).stdout
     assert "2 raters, 1 pair, 4 photos" in shown
     assert "expert level" in shown and "expert level" not in run("data", "agreement", ratings).stdout

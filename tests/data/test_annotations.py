@@ -175,8 +175,11 @@ def test_check_reads_every_photo_and_names_each_row_of_a_bad_one(tmp_path: Path)
     )
     result = check(path, tmp_path)
     assert [(p.line, p.column) for p in result.problems] == [
-        (3, "image"), (4, "evaluation"), (5, "image"), (6, "image"),
-    ]  # fmt: skip
+        (3, "image"),
+        (4, "evaluation"),
+        (5, "image"),
+        (6, "image"),
+    ]
     assert [p.what[:12] for p in result.problems if p.column == "image"] == [
         "not a readab",
         "no such file",

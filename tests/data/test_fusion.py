@@ -47,14 +47,21 @@ def test_plurality_and_ties(evaluations: list[str], label: str) -> None:
 
 def test_one_rater_is_enough_for_a_reason() -> None:
     label = one(
-        "L57.0", "L57.0", "poor_quality", "poor_quality",
+        "L57.0",
+        "L57.0",
+        "poor_quality",
+        "poor_quality",
         reasons=((), (), ("blurry", "lesion_covered"), ("blurry", "bad_light")),
-    )  # fmt: skip
+    )
     assert LABELS[label.quality] == "lesion"
     assert [name for name, given in zip(REASONS, label.reasons, strict=True) if given] == ["bad_light", "blurry"]
     assert dict(zip(REASONS, label.reason_shares, strict=True)) == {
-        "bad_framing": 0, "bad_light": 0.25, "blurry": 0.5, "low_resolution": 0, "too_far_away": 0,
-    }  # fmt: skip
+        "bad_framing": 0,
+        "bad_light": 0.25,
+        "blurry": 0.5,
+        "low_resolution": 0,
+        "too_far_away": 0,
+    }
     assert list(label.shares) == [0.5, 0, 0, 0.5]
     assert label.raters == 4
 

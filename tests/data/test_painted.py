@@ -70,9 +70,13 @@ def test_processes_paint_what_one_alone_does(bank: Bank, monkeypatch: pytest.Mon
 def test_all_kinds_appear_as_often_as_recipes_ask(bank: Bank) -> None:
     whole, framed, far = (False, False), (True, False), (False, True)
     expected = {
-        (LESION, *whole): 4, (LESION, *framed): 2, (LESION, *far): 1,
-        (HEALTHY, *whole): 4, (HEALTHY, *far): 2, (NO_SKIN, *whole): 4,
-    }  # fmt: skip
+        (LESION, *whole): 4,
+        (LESION, *framed): 2,
+        (LESION, *far): 1,
+        (HEALTHY, *whole): 4,
+        (HEALTHY, *far): 2,
+        (NO_SKIN, *whole): 4,
+    }
     for start in (0, 5, COUNT - SCENE_KINDS):
         assert Counter(kinds(bank)[start : start + SCENE_KINDS]) == expected
     assert all(len({kind[0] for kind in kinds(bank)[start : start + 7]}) == 3 for start in range(COUNT - 7))

@@ -103,15 +103,23 @@ def scin(root: Path) -> None:
         return {"case_id": f"-{number}", **said, **seen}
 
     publish(
-        root / "dataset" / "scin_cases.csv", SCIN_CASES,
-        case(1, "FST1", "-11", "12"), case(2, "FST6", "21"), case(3, "NONE_SELECTED", "31", "shared"),
-        case(4, "", "41", "shared"), case(5, "FST2", "51"),
-    )  # fmt: skip
+        root / "dataset" / "scin_cases.csv",
+        SCIN_CASES,
+        case(1, "FST1", "-11", "12"),
+        case(2, "FST6", "21"),
+        case(3, "NONE_SELECTED", "31", "shared"),
+        case(4, "", "41", "shared"),
+        case(5, "FST2", "51"),
+    )
     publish(
-        root / "dataset" / "scin_labels.csv", SCIN_LABELS,
-        label(1, [YES, NO, NO], ["FST4", "FST2", "FST3"]), label(2, [HEALTHY], []), label(3, [NO], []),
-        label(4, [YES], ["FST5"]), label(5, [], []),
-    )  # fmt: skip
+        root / "dataset" / "scin_labels.csv",
+        SCIN_LABELS,
+        label(1, [YES, NO, NO], ["FST4", "FST2", "FST3"]),
+        label(2, [HEALTHY], []),
+        label(3, [NO], []),
+        label(4, [YES], ["FST5"]),
+        label(5, [], []),
+    )
     for name in ("-11", "12", "21", "31", "shared", "51"):  # 41 was not downloaded
         photo(root / "dataset" / "images" / f"{name}.png")
 
@@ -121,14 +129,19 @@ def plain_folder(root: Path) -> None:
         photo(root / name)
     (root / "lesion" / "notes.txt").write_text("no photo")
     publish(
-        root / "manifest.csv", "file,group,fitzpatrick",
-        {"file": "lesion/a.jpg", "group": "p1", "fitzpatrick": "5"}, {"file": "healthy_skin/c.jpg", "group": "p1"},
-    )  # fmt: skip
+        root / "manifest.csv",
+        "file,group,fitzpatrick",
+        {"file": "lesion/a.jpg", "group": "p1", "fitzpatrick": "5"},
+        {"file": "healthy_skin/c.jpg", "group": "p1"},
+    )
 
 
 PUBLISHERS = {
-    "pad_ufes_20": pad_ufes_20, "scin": scin, "fitzpatrick17k": fitzpatrick17k, "plain_folder": plain_folder,
-}  # fmt: skip
+    "pad_ufes_20": pad_ufes_20,
+    "scin": scin,
+    "fitzpatrick17k": fitzpatrick17k,
+    "plain_folder": plain_folder,
+}
 
 
 def test_pad_ufes_20(tmp_path: Path) -> None:
@@ -166,8 +179,10 @@ def test_scin(tmp_path: Path) -> None:
     assert said == first | {("21.png", "1", "healthy_skin", "-2", 6), ("31.png", "1", "poor_quality", "-3", 0)}
     assert all(r.reasons == () for r in result.ratings)
     assert result.left_out == {
-        "photo that several cases share": 2, "photo not downloaded": 1, "photo of a case that nobody graded": 1,
-    }  # fmt: skip
+        "photo that several cases share": 2,
+        "photo not downloaded": 1,
+        "photo of a case that nobody graded": 1,
+    }
 
 
 def test_plain_folder(tmp_path: Path) -> None:

@@ -113,9 +113,14 @@ def test_a_reason_that_no_photo_has_is_left_out(photos: LabelledPhotos) -> None:
 )
 def test_each_limit_of_the_budget_is_held(change: dict[str, object], words: str) -> None:
     good = Accuracy(
-        photos=1, quality=Loss(points=0.3), explanations=Loss(points=-2), reasons={"blurry": Loss(points=1)},
-        agreement=98, calibration={"label": 1.0, "blurry": 5.0}, mean_abs=0,
-    )  # fmt: skip
+        photos=1,
+        quality=Loss(points=0.3),
+        explanations=Loss(points=-2),
+        reasons={"blurry": Loss(points=1)},
+        agreement=98,
+        calibration={"label": 1.0, "blurry": 5.0},
+        mean_abs=0,
+    )
     assert problems(good, BUDGETS[Precision.W8]) == ()
     assert problems(good.model_copy(update=change), BUDGETS[Precision.W8]) == (words,)
 

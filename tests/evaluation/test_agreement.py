@@ -154,9 +154,19 @@ def test_scores_are_read_from_an_evaluation_or_a_checkpoints_metrics(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"metrics": 3}', '{"quality": {}}', '{"quality": {"lesion": {}}, "explanations": {}}',
-             '{"quality": {"lesion": {"f1": 82}}, "explanations": {}}', '"quality"', "3"],
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"metrics": 3}',
+        '{"quality": {}}',
+        '{"quality": {"lesion": {}}, "explanations": {}}',
+        '{"quality": {"lesion": {"f1": 82}}, "explanations": {}}',
+        '"quality"',
+        "3",
+    ],
+)
 def test_a_file_without_scores_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(DatasetError, match="F1 scores"):

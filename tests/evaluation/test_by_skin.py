@@ -19,8 +19,12 @@ def test_each_group_is_measured_on_its_own_photos() -> None:
     outputs = answers(photos, 1)
     groups = {group.name: group.scores for group in by_skin(photos, outputs, spec())}
     assert {name: scores.photos for name, scores in groups.items()} == {
-        "I–III": 49, "IV–VI": 21, "I": 40, "IV": 10, "VI": 11,
-    }  # fmt: skip
+        "I–III": 49,
+        "IV–VI": 21,
+        "I": 40,
+        "IV": 10,
+        "VI": 11,
+    }
     light = np.flatnonzero(np.isin(types, [1, 2, 3]))
     alone = measure(subset(photos, light), {key: value[light] for key, value in outputs.items()}, spec())
     assert groups["I–III"].quality == alone.quality

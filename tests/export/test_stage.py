@@ -209,9 +209,15 @@ def test_a_killed_export_leaves_the_old_folder_whole(exported: Path, tmp_path: P
     shutil.copytree(exported, out / "imageqx")
     before = digest(out / "imageqx")
     command = [
-        str(Path(sys.executable).parent / "imageqx"), "export", "--formats", "onnx", "--precisions", "fp32,fp16",
-        "--out", str(out),
-    ]  # fmt: skip
+        str(Path(sys.executable).parent / "imageqx"),
+        "export",
+        "--formats",
+        "onnx",
+        "--precisions",
+        "fp32,fp16",
+        "--out",
+        str(out),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 240
     while not list(out.glob(".imageqx.*.staging/*.onnx")) and time.monotonic() < deadline and process.poll() is None:

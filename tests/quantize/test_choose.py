@@ -82,7 +82,7 @@ def test_a_stale_one_beside_the_checkpoint_is_passed_over_and_said(
             "with 1 channels",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_named_recipe_for_something_else_is_refused(
     network: ImageQX, checkpoint: Checkpoint, own: Recipe, tmp_path: Path, damage: object, words: str
 ) -> None:

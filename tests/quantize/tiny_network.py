@@ -138,9 +138,7 @@ def _recipe(graph: GraphModule, pixels: Pixels) -> Recipe:
         for name, node in tensors(graph).items()
         if kind_of(node) in HAS_WEIGHT
     ]
-    return Recipe(
-        precision="w8a8", checkpoint_sha256="ab" * 32, weights=tuple(weights), activations=tuple(ruined)
-    )  # fmt: skip
+    return Recipe(precision="w8a8", checkpoint_sha256="ab" * 32, weights=tuple(weights), activations=tuple(ruined))
 
 
 @contextmanager

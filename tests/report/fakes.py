@@ -138,18 +138,26 @@ def full_sides(seed: int = 0) -> tuple[Side, Side]:
     """Return sides of four artifacts on the host and an emulated phone, one slower, and Core ML unavailable."""
     rng = np.random.default_rng(seed)
     core_ml = Measurement(
-        artifact="imageqx_fp32.mlpackage", sha256=digest("core ml"), format=Format.COREML, precision=Precision.FP32,
-        size_bytes=16_158_603, unavailable="needs macOS",
-    )  # fmt: skip
+        artifact="imageqx_fp32.mlpackage",
+        sha256=digest("core ml"),
+        format=Format.COREML,
+        precision=Precision.FP32,
+        size_bytes=16_158_603,
+        unavailable="needs macOS",
+    )
 
     def measured(version: str, slow: float) -> list[Measurement]:
         found = [
             measurement(
-                rng, name, 0.017 * (slow if name == "imageqx_fp32.tflite" else 1.0), version=version,
-                size=(8 if "fp16" in name else 16) * 1_000_000, max_error=1e-3 if "fp16" in name else 2e-6,
+                rng,
+                name,
+                0.017 * (slow if name == "imageqx_fp32.tflite" else 1.0),
+                version=version,
+                size=(8 if "fp16" in name else 16) * 1_000_000,
+                max_error=1e-3 if "fp16" in name else 2e-6,
             )
             for name in ARTIFACTS
-        ]  # fmt: skip
+        ]
         return [*found, core_ml]
 
     def emulated(number: int, version: str) -> BenchRun:
@@ -177,22 +185,34 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
         for m in after.runs[0].measurements
     ]
     grown = sizes[0].model_copy(
-        update={"total": sizes[0].total - 40, "parts": (*sizes[0].parts[:-1], Part(
-            section="structure", name="everything between", bytes=sizes[0].parts[-1].bytes - 40))}
-    )  # fmt: skip
+        update={
+            "total": sizes[0].total - 40,
+            "parts": (
+                *sizes[0].parts[:-1],
+                Part(section="structure", name="everything between", bytes=sizes[0].parts[-1].bytes - 40),
+            ),
+        }
+    )
     outputs = [
         OutputParity(
-            output=name, max_abs=error, mean_abs=error / 10, cosine=1.0, sqnr_db=60.0, decisions=64, differing=0,
-            excused=0, problems=() if error < 1e-4 else ("max |Δ| is too large",),
+            output=name,
+            max_abs=error,
+            mean_abs=error / 10,
+            cosine=1.0,
+            sqnr_db=60.0,
+            decisions=64,
+            differing=0,
+            excused=0,
+            problems=() if error < 1e-4 else ("max |Δ| is too large",),
         )
         for name, error in (("quality", 1e-6), ("explanations", 9e-5), ("attention", 1e-3))
-    ]  # fmt: skip
+    ]
     compared = ParityReport(
-        checkpoint_sha256=digest("checkpoint"), images=64, source="generated",
-        artifacts=tuple(
-            ArtifactParity(path=n, precision=_precision(n), outputs=tuple(outputs)) for n in ARTIFACTS
-        ),
-    )  # fmt: skip
+        checkpoint_sha256=digest("checkpoint"),
+        images=64,
+        source="generated",
+        artifacts=tuple(ArtifactParity(path=n, precision=_precision(n), outputs=tuple(outputs)) for n in ARTIFACTS),
+    )
     decisions = decide(before, after, parity=compared)
     report = Report(
         baseline=build.facts(before),

@@ -29,9 +29,15 @@ def artifacts(folder: Path, shape: tuple[int, int] = (30, 40)) -> Path:
     folder.mkdir(parents=True)
     write_onnx(folder / NAME, shape)
     one = Artifact(
-        path=Path(NAME), format=Format.ONNX, precision=Precision.FP32, spec=spec(), sha256=digest(folder / NAME),
-        size_bytes=size_of(folder / NAME), checkpoint_sha256="0" * 64, tool_versions={},
-    )  # fmt: skip
+        path=Path(NAME),
+        format=Format.ONNX,
+        precision=Precision.FP32,
+        spec=spec(),
+        sha256=digest(folder / NAME),
+        size_bytes=size_of(folder / NAME),
+        checkpoint_sha256="0" * 64,
+        tool_versions={},
+    )
     manifest = Manifest(model="imageqx", checkpoint_sha256="0" * 64, artifacts=(one,))
     (folder / "manifest.json").write_text(manifest.model_dump_json())
     return folder
@@ -105,8 +111,17 @@ def test_commits_of_a_history_are_sides_too(place: Place) -> None:
 
 def test_parity_and_evaluations_are_shown(place: Place, tmp_path: Path) -> None:
     folder = artifacts(tmp_path / "new", (30, 41))
-    output = {"output": "quality", "max_abs": None, "mean_abs": None, "cosine": 0.0, "sqnr_db": None,
-              "decisions": 0, "differing": 0, "excused": 0, "problems": ["the output is missing"]}  # fmt: skip
+    output = {
+        "output": "quality",
+        "max_abs": None,
+        "mean_abs": None,
+        "cosine": 0.0,
+        "sqnr_db": None,
+        "decisions": 0,
+        "differing": 0,
+        "excused": 0,
+        "problems": ["the output is missing"],
+    }
     row = {"path": NAME, "precision": "fp32", "outputs": [output], "problems": []}
     body = {"checkpoint_sha256": "0" * 64, "images": 64, "source": "generated", "artifacts": [row]}
     (folder / "parity.json").write_text(json.dumps(body))
@@ -220,9 +235,10 @@ def test_a_baseline_that_could_decide_nothing_is_refused(place: Place, tmp_path:
         "too few runs to measure the A/A noise": runs[:2],
         "a quick run decides nothing": [runs[0].model_copy(update={"protocol": QUICK}), *runs[1:]],
         "runs of different files": [
-            *runs[:3], bench_run(9, [measured(place.new, np.random.default_rng(0))], commit="a" * 40)
+            *runs[:3],
+            bench_run(9, [measured(place.new, np.random.default_rng(0))], commit="a" * 40),
         ],
-    }  # fmt: skip
+    }
     out = tmp_path / "baseline.json"
     for words, some in cases.items():
         path = written(tmp_path / "some.jsonl", some)

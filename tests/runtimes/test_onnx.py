@@ -18,11 +18,12 @@ ENTRY = {"session.x64quantprecision": "1"}
 
 def test_the_probe_is_what_onnx_writes() -> None:
     graph = helper.make_graph(
-        [helper.make_node("MatMulInteger", ["x", "w"], ["y"])], "g",
+        [helper.make_node("MatMulInteger", ["x", "w"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 4])],
         [helper.make_tensor_value_info("y", TensorProto.INT32, [1, 1])],
         [numpy_helper.from_array(np.full((4, 1), 127, np.int8), "w")],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="")
     assert model.SerializeToString(deterministic=True) == onnx._PROBE
 

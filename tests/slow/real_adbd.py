@@ -89,8 +89,12 @@ class RealPhone:
         words = [*self._emulator.command(CPU), str(self._emulator.root / ADBD)]
         self._process = subprocess.Popen(
             ["unshare", "--mount", "sh", "-c", _ROOT, "sh", str(self._new), self._storage, *words],
-            env=environment, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
-        )  # fmt: skip
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
         end = time.monotonic() + 60
         while True:
             try:
@@ -134,9 +138,11 @@ def adb_server(folder: Path) -> Iterator[None]:
     home = folder / "home"
     home.mkdir()
     mine = {
-        "ANDROID_ADB_SERVER_PORT": str(SERVER_PORT), "HOME": str(home), "ADBUTILS_ADB_PATH": client(),
+        "ANDROID_ADB_SERVER_PORT": str(SERVER_PORT),
+        "HOME": str(home),
+        "ADBUTILS_ADB_PATH": client(),
         "TMPDIR": str(folder),  # where the server writes its log
-    }  # fmt: skip
+    }
     before = {name: os.environ.get(name) for name in [*mine, "ANDROID_SERIAL"]}
     os.environ.update(mine)
     os.environ.pop("ANDROID_SERIAL", None)

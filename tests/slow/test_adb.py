@@ -357,9 +357,12 @@ with target.open(folder, [model], long, "r1"):
         process.send_signal(signal.SIGINT)  # an impatient person
 
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        [sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    )
     thread = when(lambda: phone.job() or process.poll() is not None, interrupt)
     _, said = process.communicate(timeout=120)
     thread.join()

@@ -171,11 +171,12 @@ def make_int8_onnx(path: Path) -> None:
 
     weights = np.random.default_rng(0).standard_normal((256, 256)).astype(np.float32)
     graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "tiny",
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "tiny",
         [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 64, 256])],
         [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 64, 256])],
         [onnx.numpy_helper.from_array(weights, "w")],
-    )  # fmt: skip
+    )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     floats = path.with_suffix(".float.onnx")
     onnx.save(model, floats)

@@ -39,9 +39,7 @@ def test_w8_is_written_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(images, "MINIMUM_IMAGES", 4)  # few pictures, so that the test is quick
     monkeypatch.setattr(held_out, "_SCENES", 17)
     out = tmp_path / "recipes" / "w8.json"
-    result = CliRunner().invoke(
-        app, ["quantize", "--precision", "w8", "--out", str(out), "--samples", "12", "--json"]
-    )  # fmt: skip
+    result = CliRunner().invoke(app, ["quantize", "--precision", "w8", "--out", str(out), "--samples", "12", "--json"])
     assert result.exit_code in (0, 1), result.output
     body = json.loads(result.stdout)
     assert body["accuracy"]["photos"] == 12 and 0 < body["accuracy"]["mean_abs"] < 0.05

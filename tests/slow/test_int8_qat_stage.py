@@ -82,9 +82,12 @@ def request(checkpoint: Checkpoint, table: Path, folder: Path, **changed: Any) -
     own = folder / "x.safetensors"
     own.write_bytes(checkpoint.path.read_bytes())
     asked = Request(
-        checkpoint=own, out=folder / "x.w8a8.json", recipe=checkpoint.path.with_name(RECIPE),
-        sources=Sources(annotations=table, images=table.parent), config=CONFIG,
-    )  # fmt: skip
+        checkpoint=own,
+        out=folder / "x.w8a8.json",
+        recipe=checkpoint.path.with_name(RECIPE),
+        sources=Sources(annotations=table, images=table.parent),
+        config=CONFIG,
+    )
     return replace(asked, **changed)
 
 
@@ -96,8 +99,11 @@ def whole(checkpoint: Checkpoint, table: Path, tmp_path_factory: pytest.TempPath
 def test_it_writes_weights_and_the_recipe_that_names_them(whole: FineTuning, checkpoint: Checkpoint) -> None:
     folder = whole.request.out.parent
     assert sorted(path.name for path in folder.iterdir()) == [
-        "x.safetensors", "x.w8a8.json", "x.w8a8.safetensors", "x.w8a8.safetensors.state",
-    ]  # fmt: skip
+        "x.safetensors",
+        "x.w8a8.json",
+        "x.w8a8.safetensors",
+        "x.w8a8.safetensors.state",
+    ]
     start, made = read_recipe(checkpoint.path.with_name(RECIPE)), read_recipe(whole.request.out)
     assert made == whole.recipe and made.finetuned is not None
     assert made.finetuned.sha256 == digest(folder / "x.w8a8.safetensors")

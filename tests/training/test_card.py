@@ -53,9 +53,14 @@ def choice(criterion: Criterion) -> Choice:
         for i, name in enumerate(("quality", *REASONS))
     }
     return Choice(
-        criterion=criterion, photos=20, source="20 val samples", before=rows, achieved=rows, kept=("low_resolution",),
+        criterion=criterion,
+        photos=20,
+        source="20 val samples",
+        before=rows,
+        achieved=rows,
+        kept=("low_resolution",),
         temperatures=fits,
-    )  # fmt: skip
+    )
 
 
 def made(

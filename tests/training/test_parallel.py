@@ -65,9 +65,13 @@ def two(tmp_path_factory: pytest.TempPathFactory, table: Path) -> tuple[Path, li
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     alone = {name: value for name, value in os.environ.items() if name not in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}
     result = subprocess.run(
-        [*torchrun, two_processes.__file__, str(folder), *map(str, train)], cwd=ROOT, capture_output=True, text=True,
-        env={**alone, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}, check=False,
-    )  # fmt: skip
+        [*torchrun, two_processes.__file__, str(folder), *map(str, train)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**alone, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
+        check=False,
+    )
     assert result.returncode == 0, result.stderr[-4000:]
     return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)], result.stdout
 

@@ -18,9 +18,13 @@ from imageqx_export.training.metrics import score
 from imageqx_export.training.seeds import Spread, Summary, spread, summary
 
 PHOTOS = LabelledPhotos(
-    np.zeros((0, 224, 224, 3), np.uint8), np.zeros(0, np.int64), np.zeros((0, 5), np.float32), np.zeros(0, np.int64),
-    (), "nothing",
-)  # fmt: skip
+    np.zeros((0, 224, 224, 3), np.uint8),
+    np.zeros(0, np.int64),
+    np.zeros((0, 5), np.float32),
+    np.zeros(0, np.int64),
+    (),
+    "nothing",
+)
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6))

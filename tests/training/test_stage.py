@@ -55,9 +55,14 @@ def made(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(imageqx, "_backbone", small_backbone)
         checkpoint, reached = stage.train(
-            config, out, Sources(annotations=table, images=table.parent), seeds=2, criterion=BUDGET,
-            logs=out.parent / "logs", report=lambda epoch, *rest: reports.append(epoch),
-        )  # fmt: skip
+            config,
+            out,
+            Sources(annotations=table, images=table.parent),
+            seeds=2,
+            criterion=BUDGET,
+            logs=out.parent / "logs",
+            report=lambda epoch, *rest: reports.append(epoch),
+        )
     return Made(out, checkpoint, reached, reports)
 
 

@@ -53,9 +53,14 @@ def started(table: Path, folder: Path, largest: int | None = None) -> subprocess
 
     command = [str(Path(sys.executable).parent / "imageqx"), *arguments(table, folder)]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit,
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limit,
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-    )  # fmt: skip
+    )
 
 
 def until(lines: Iterator[str], start: str) -> list[str]:

@@ -36,16 +36,22 @@ RESULT, PROFILE, OUTPUTS, INPUT = "result.pb", "profile.csv", "outputs.bin", "in
 _FLOAT, _INT64, _INT32, _STRING, _MESSAGE = 2, 3, 5, 9, 11  # FieldDescriptorProto.Type
 _SCHEMA: dict[str, dict[str, tuple[int, int, str]]] = {
     "LatencyMetrics": {
-        "avg_ms": (1, _FLOAT, ""), "min_ms": (2, _FLOAT, ""), "max_ms": (3, _FLOAT, ""), "median_ms": (5, _FLOAT, ""),
-        "init_ms": (8, _FLOAT, ""), "first_inference_ms": (9, _FLOAT, ""),
+        "avg_ms": (1, _FLOAT, ""),
+        "min_ms": (2, _FLOAT, ""),
+        "max_ms": (3, _FLOAT, ""),
+        "median_ms": (5, _FLOAT, ""),
+        "init_ms": (8, _FLOAT, ""),
+        "first_inference_ms": (9, _FLOAT, ""),
     },
     "MemoryMetrics": {"peak_mem_mb": (3, _FLOAT, "")},
     "MiscMetrics": {"num_runs": (2, _INT32, ""), "num_warmup_runs": (3, _INT32, "")},
     "BenchmarkResult": {
-        "name": (1, _STRING, ""), "latency_metrics": (2, _MESSAGE, "LatencyMetrics"),
-        "memory_metrics": (3, _MESSAGE, "MemoryMetrics"), "misc_metrics": (4, _MESSAGE, "MiscMetrics"),
+        "name": (1, _STRING, ""),
+        "latency_metrics": (2, _MESSAGE, "LatencyMetrics"),
+        "memory_metrics": (3, _MESSAGE, "MemoryMetrics"),
+        "misc_metrics": (4, _MESSAGE, "MiscMetrics"),
     },
-}  # fmt: skip
+}
 _MACHINES = {183: "arm64-v8a", 40: "armeabi-v7a", 62: "x86_64", 3: "x86", 243: "riscv64"}  # e_machine of elf.h
 
 
@@ -82,10 +88,12 @@ def abi_of(binary: Path) -> str:
     machine = struct.unpack("<H", head[18:20])[0] if len(head) == 20 else None
     if head[:4] != b"\x7fELF" or machine not in _MACHINES:
         raise DeviceError(
-            "benchmark_model is not a program for a phone", where=binary, expected="an ELF file for Android",
+            "benchmark_model is not a program for a phone",
+            where=binary,
+            expected="an ELF file for Android",
             got=f"a file that begins with {head[:4]!r}" if head[:4] != b"\x7fELF" else f"ELF machine {machine}",
             remedy="build //tflite/tools/benchmark:benchmark_model of LiteRT with --config=android_arm64",
-        )  # fmt: skip
+        )
     return _MACHINES[machine]
 
 
@@ -98,8 +106,10 @@ def timed_flags(protocol: Protocol) -> list[str]:
         f"--num_threads={protocol.threads}",
         f"--warmup_runs={max(1, protocol.warmup_runs)}",  # the first of them is the "first inference"
         f"--warmup_min_secs={protocol.warmup_seconds}",
-        f"--num_runs={RUNS}", "--min_secs=0", f"--result_file_path={RESULT}",
-    ]  # fmt: skip
+        f"--num_runs={RUNS}",
+        "--min_secs=0",
+        f"--result_file_path={RESULT}",
+    ]
 
 
 def memory_flags(protocol: Protocol) -> list[str]:
@@ -112,11 +122,15 @@ def profile_flags(protocol: Protocol) -> list[str]:
     """Return the flags of a process that profiles single operations, into a table."""
     return [
         f"--num_threads={protocol.threads}",
-        f"--warmup_runs={max(1, protocol.warmup_runs)}", f"--warmup_min_secs={protocol.warmup_seconds}",
-        f"--num_runs={protocol.runs_each}", "--min_secs=0", "--enable_op_profiling=true",
-        "--op_profiling_output_mode=csv", f"--op_profiling_output_file={PROFILE}",
+        f"--warmup_runs={max(1, protocol.warmup_runs)}",
+        f"--warmup_min_secs={protocol.warmup_seconds}",
+        f"--num_runs={protocol.runs_each}",
+        "--min_secs=0",
+        "--enable_op_profiling=true",
+        "--op_profiling_output_mode=csv",
+        f"--op_profiling_output_file={PROFILE}",
         f"--profiling_output_csv_file={PROFILE}",  # the same for tools of before 2024, which know only this
-    ]  # fmt: skip
+    ]
 
 
 def output_flags(name: str, shape: tuple[int, ...]) -> list[str]:
@@ -128,10 +142,16 @@ def output_flags(name: str, shape: tuple[int, ...]) -> list[str]:
     """
     sizes = ",".join(map(str, shape))
     return [
-        "--num_threads=1", "--warmup_runs=1", "--warmup_min_secs=0", "--num_runs=1", "--min_secs=0",
-        f"--input_layer={name}", f"--input_layer_shape={sizes}", f"--input_layer_value_files={name}:{INPUT}",
+        "--num_threads=1",
+        "--warmup_runs=1",
+        "--warmup_min_secs=0",
+        "--num_runs=1",
+        "--min_secs=0",
+        f"--input_layer={name}",
+        f"--input_layer_shape={sizes}",
+        f"--input_layer_value_files={name}:{INPUT}",
         f"--output_filepath={OUTPUTS}",
-    ]  # fmt: skip
+    ]
 
 
 def parse_result(data: bytes, where: str, runs: int = RUNS, warmup_runs: int = 1) -> ToolResult:
@@ -155,10 +175,11 @@ def parse_result(data: bytes, where: str, runs: int = RUNS, warmup_runs: int = 1
     latency, misc = result.latency_metrics, result.misc_metrics
     if misc.num_runs != runs or misc.num_warmup_runs < warmup_runs:
         raise MeasurementError(
-            "benchmark_model did not run as often as it was told", where=where,
+            "benchmark_model did not run as often as it was told",
+            where=where,
             expected=f"{runs} runs after {warmup_runs} or more to warm up",
             got=f"{misc.num_runs} after {misc.num_warmup_runs}",
-        )  # fmt: skip
+        )
     peak = result.memory_metrics.peak_mem_mb
     return ToolResult(
         load_seconds=_microseconds(latency.init_ms),
@@ -179,9 +200,11 @@ def _singles(latency: Any, runs: int, where: str) -> tuple[float, ...]:
     between = all(smallest - slack <= ms <= largest + slack for ms in singles)
     if abs(sum(singles) - runs * mean) > slack or not between or smallest <= 0:
         raise MeasurementError(
-            "benchmark_model's numbers contradict one another", where=where,
-            expected=f"{runs} runs with a mean of {mean:g} ms", got=", ".join(f"{ms:g} ms" for ms in singles),
-        )  # fmt: skip
+            "benchmark_model's numbers contradict one another",
+            where=where,
+            expected=f"{runs} runs with a mean of {mean:g} ms",
+            got=", ".join(f"{ms:g} ms" for ms in singles),
+        )
     return tuple(sorted(_microseconds(ms) for ms in singles))
 
 
@@ -255,8 +278,10 @@ def split_outputs(raw: bytes, order: Sequence[TensorSpec], where: str) -> Output
     sizes = [math.prod(output.shape) for output in order]
     if len(raw) != 4 * sum(sizes):
         raise MeasurementError(
-            "benchmark_model wrote other outputs", where=where, expected=f"{4 * sum(sizes)} bytes of float32",
+            "benchmark_model wrote other outputs",
+            where=where,
+            expected=f"{4 * sum(sizes)} bytes of float32",
             got=f"{len(raw)} bytes",
-        )  # fmt: skip
+        )
     parts = np.split(np.frombuffer(raw, "<f4").astype(np.float32), np.cumsum(sizes)[:-1])
     return {output.name: part.reshape(output.shape) for output, part in zip(order, parts, strict=True)}

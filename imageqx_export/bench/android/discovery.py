@@ -49,15 +49,18 @@ def reach_server(timeout: float) -> AdbClient:
         try:
             subprocess.run(
                 [adb_path(), "-P", str(client.port), "start-server"],
-                capture_output=True, timeout=START_SECONDS, check=True,
-            )  # fmt: skip
+                capture_output=True,
+                timeout=START_SECONDS,
+                check=True,
+            )
         except (AdbError, OSError, subprocess.SubprocessError) as error:
             said = getattr(error, "stderr", None)
             raise DeviceError(
-                "the adb server does not start", where=f"{client.host}:{client.port}",
+                "the adb server does not start",
+                where=f"{client.host}:{client.port}",
                 got=said.decode(errors="replace").strip() if said else str(error),
                 remedy="install Android's platform tools, then: adb start-server",
-            ) from error  # fmt: skip
+            ) from error
     return client
 
 
@@ -109,9 +112,11 @@ def attached(client: AdbClient, timeout: float) -> dict[str, str]:
 
 def _silent(client: AdbClient, error: Exception) -> DeviceError:
     return DeviceError(
-        "the adb server does not answer", where=f"{client.host}:{client.port}", got=str(error),
+        "the adb server does not answer",
+        where=f"{client.host}:{client.port}",
+        got=str(error),
         remedy="adb kill-server, and run it again",
-    )  # fmt: skip
+    )
 
 
 def pick(phones: Mapping[str, str], serial: str | None) -> str:
@@ -132,9 +137,11 @@ def pick(phones: Mapping[str, str], serial: str | None) -> str:
     if serial is None:
         if len(phones) > 1:
             raise DeviceError(
-                "several phones are attached", expected="one, or a serial that says which", got=seen,
+                "several phones are attached",
+                expected="one, or a serial that says which",
+                got=seen,
                 remedy=f"name it: adb:{next(iter(phones))}",
-            )  # fmt: skip
+            )
         if not phones:
             raise DeviceError("no phone is attached", expected="one", got=seen, remedy=_NONE_REMEDY)
         serial = next(iter(phones))
@@ -142,12 +149,18 @@ def pick(phones: Mapping[str, str], serial: str | None) -> str:
     if state is None:
         network = f"adb connect {serial}, if it is a phone on the network; otherwise " if ":" in serial else ""
         raise DeviceError(
-            "that phone is not attached", where=f"adb:{serial}", expected=serial, got=seen,
+            "that phone is not attached",
+            where=f"adb:{serial}",
+            expected=serial,
+            got=seen,
             remedy=network + _NONE_REMEDY,
-        )  # fmt: skip
+        )
     if state != USABLE:
         raise DeviceError(
-            "that phone cannot be used now", where=f"adb:{serial}", expected=USABLE, got=state,
+            "that phone cannot be used now",
+            where=f"adb:{serial}",
+            expected=USABLE,
+            got=state,
             remedy=_REMEDIES.get(state, "look at: adb devices"),
-        )  # fmt: skip
+        )
     return serial

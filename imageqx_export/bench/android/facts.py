@@ -12,13 +12,24 @@ from imageqx_export.bench.model import Machine
 from imageqx_export.errors import DeviceError
 
 _PROPERTIES = (
-    "ro.product.manufacturer", "ro.product.model", "ro.product.cpu.abilist", "ro.build.version.release",
-    "ro.build.version.sdk", "ro.build.fingerprint", "ro.soc.model", "ro.hardware",
-)  # fmt: skip
+    "ro.product.manufacturer",
+    "ro.product.model",
+    "ro.product.cpu.abilist",
+    "ro.build.version.release",
+    "ro.build.version.sdk",
+    "ro.build.fingerprint",
+    "ro.soc.model",
+    "ro.hardware",
+)
 _KERNELS = {
-    "aarch64": "arm64-v8a", "arm64": "arm64-v8a", "armv8l": "armeabi-v7a", "armv7l": "armeabi-v7a",
-    "x86_64": "x86_64", "i686": "x86", "riscv64": "riscv64",
-}  # fmt: skip
+    "aarch64": "arm64-v8a",
+    "arm64": "arm64-v8a",
+    "armv8l": "armeabi-v7a",
+    "armv7l": "armeabi-v7a",
+    "x86_64": "x86_64",
+    "i686": "x86",
+    "riscv64": "riscv64",
+}
 _GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 OLDEST_PYTHON = (3, 11)
 
@@ -58,16 +69,20 @@ def describe(phone: Phone) -> tuple[Machine, tuple[str, ...]]:
     abis = abis or ((_KERNELS[kernel],) if kernel in _KERNELS else ())
     if not abis:
         raise DeviceError(
-            "the phone does not tell what its processor runs", where=phone.where,
-            expected="ro.product.cpu.abilist, or `uname -m` of " + ", ".join(_KERNELS), got=kernel or "nothing",
-        )  # fmt: skip
+            "the phone does not tell what its processor runs",
+            where=phone.where,
+            expected="ro.product.cpu.abilist, or `uname -m` of " + ", ".join(_KERNELS),
+            got=kernel or "nothing",
+        )
     android = has.get("ro.build.version.release")
     facts = {
-        "serial": phone.serial, "abis": ",".join(abis), "kernel": phone.shell(["uname", "-sr"]).out.strip(),
+        "serial": phone.serial,
+        "abis": ",".join(abis),
+        "kernel": phone.shell(["uname", "-sr"]).out.strip(),
         "fingerprint": has.get("ro.build.fingerprint", ""),
         "soc": has.get("ro.soc.model") or has.get("ro.hardware", ""),
         "governor": phone.shell(["cat", _GOVERNOR]).out.strip(),
-    }  # fmt: skip
+    }
     machine = Machine(
         name=f"{has.get('ro.product.manufacturer', '')} {has.get('ro.product.model', '')}".strip() or "unknown phone",
         cores=_cores(phone),

@@ -30,9 +30,11 @@ def alone(serial: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise DeviceError(
-            "another run uses the phone", where=f"adb:{serial}",
-            expected="one run at a time, as two disturb each other", remedy="wait for it to end, and run it again",
-        ) from error  # fmt: skip
+            "another run uses the phone",
+            where=f"adb:{serial}",
+            expected="one run at a time, as two disturb each other",
+            remedy="wait for it to end, and run it again",
+        ) from error
     try:
         yield
     finally:

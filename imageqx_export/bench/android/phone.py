@@ -158,9 +158,10 @@ class Phone:
                 full = "No space left" in str(error)
                 raise DeviceError(
                     "the phone is full" if full else "the phone does not take a file",
-                    where=f"{self.where}: {remote}", got=str(error),
+                    where=f"{self.where}: {remote}",
+                    got=str(error),
                     remedy="free some space on the phone, and run it again" if full else None,
-                ) from error  # fmt: skip
+                ) from error
 
     def pull(self, remote: str) -> bytes:
         """Read a file of the phone.
@@ -199,9 +200,11 @@ class Phone:
         while not self.there():
             if self.clock.now() >= end:
                 raise DeviceError(
-                    "the phone went away and did not come back", where=self.where, expected=f"within {seconds:.0f} s",
+                    "the phone went away and did not come back",
+                    where=self.where,
+                    expected=f"within {seconds:.0f} s",
                     remedy="plug it in, look at `adb devices`, and run it again",
-                )  # fmt: skip
+                )
             self._call_back()
             self.clock.sleep(self.limits.poll)
 
@@ -229,9 +232,11 @@ class Phone:
         except (AdbTimeout, TimeoutError) as error:
             if self.there():
                 raise PhoneSlowError(
-                    "a command takes too long on the phone", where=f"{self.where}: {doing}", got="no answer in time",
+                    "a command takes too long on the phone",
+                    where=f"{self.where}: {doing}",
+                    got="no answer in time",
                     remedy="see what else runs on the phone, and run it again",
-                ) from error  # fmt: skip
+                ) from error
             raise self._gone(doing, "no answer") from error
         except (AdbError, OSError, EOFError, ValueError, subprocess.SubprocessError) as error:
             raise self._gone(doing, str(error) or type(error).__name__) from error

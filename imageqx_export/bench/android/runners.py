@@ -84,16 +84,22 @@ class ToolWay:
         while len(seconds) < protocol.runs_each or sum(seconds) < protocol.seconds_each:
             if len(results) == MOST_PROCESSES:
                 raise MeasurementError(
-                    "too quick for benchmark_model, which keeps three single runs a process", where=artifact.path,
-                    expected=f"{protocol.seconds_each:g} s in {MOST_PROCESSES} processes", got=f"{sum(seconds):.3g} s",
+                    "too quick for benchmark_model, which keeps three single runs a process",
+                    where=artifact.path,
+                    expected=f"{protocol.seconds_each:g} s in {MOST_PROCESSES} processes",
+                    got=f"{sum(seconds):.3g} s",
                     remedy="measure it where our own runner runs",
-                )  # fmt: skip
+                )
             results.append(self._timed(session, artifact, tool.timed_flags(protocol), protocol))
             seconds.extend(results[-1].seconds)
         return ProcessSample(
-            load_seconds=results[0].load_seconds, first_seconds=results[0].first_seconds, seconds=tuple(seconds),
-            started=started, temperature_before=before, temperature_after=session.temperature(),
-        )  # fmt: skip
+            load_seconds=results[0].load_seconds,
+            first_seconds=results[0].first_seconds,
+            seconds=tuple(seconds),
+            started=started,
+            temperature_before=before,
+            temperature_after=session.temperature(),
+        )
 
     def peak_memory(self, session: Session, artifact: Artifact, protocol: Protocol) -> int | None:
         """Return the largest resident memory that benchmark_model's own monitor saw, or None."""
@@ -183,16 +189,22 @@ class RunnerWay:
         """Time a fresh process: every single inference is kept."""
         started, before = time.time(), session.temperature()
         request = {
-            "mode": "time", "warmup_runs": protocol.warmup_runs, "warmup_seconds": protocol.warmup_seconds,
-            "runs": protocol.runs_each, "seconds": protocol.seconds_each,
-        }  # fmt: skip
+            "mode": "time",
+            "warmup_runs": protocol.warmup_runs,
+            "warmup_seconds": protocol.warmup_seconds,
+            "runs": protocol.runs_each,
+            "seconds": protocol.seconds_each,
+        }
         found, _ = self._run(session, artifact, protocol, request, _Timed)
         after = session.temperature()
         return ProcessSample(
-            load_seconds=found.load_seconds, first_seconds=found.first_seconds, seconds=found.seconds, started=started,
+            load_seconds=found.load_seconds,
+            first_seconds=found.first_seconds,
+            seconds=found.seconds,
+            started=started,
             temperature_before=found.temperature_before if before is None else before,
             temperature_after=found.temperature_after if after is None else after,
-        )  # fmt: skip
+        )
 
     def peak_memory(self, session: Session, artifact: Artifact, protocol: Protocol) -> int | None:
         """Return the largest resident memory, Python's own included."""
@@ -226,17 +238,28 @@ class RunnerWay:
         return dict(self._versions)
 
     def _run(
-        self, session: Session, artifact: Artifact, protocol: Protocol, request: Mapping[str, Any], shape: type[T],
-        wants: Sequence[str] = (), files: Mapping[str, bytes] | None = None, script: str = RUNNER,
-    ) -> tuple[T, dict[str, bytes]]:  # fmt: skip
+        self,
+        session: Session,
+        artifact: Artifact,
+        protocol: Protocol,
+        request: Mapping[str, Any],
+        shape: type[T],
+        wants: Sequence[str] = (),
+        files: Mapping[str, bytes] | None = None,
+        script: str = RUNNER,
+    ) -> tuple[T, dict[str, bytes]]:
         whole = {
-            "path": f"../../{artifact.path.name}", "format": artifact.format.value, "threads": protocol.threads,
+            "path": f"../../{artifact.path.name}",
+            "format": artifact.format.value,
+            "threads": protocol.threads,
             **request,
-        }  # fmt: skip
+        }
         raw = session.job(
-            [self._python, f"../../{script}", "request.json", "result.json"], ["result.json", *wants],
-            seconds_for(protocol), {"request.json": json.dumps(whole).encode(), **(files or {})},
-        )  # fmt: skip
+            [self._python, f"../../{script}", "request.json", "result.json"],
+            ["result.json", *wants],
+            seconds_for(protocol),
+            {"request.json": json.dumps(whole).encode(), **(files or {})},
+        )
         try:
             found = shape.model_validate_json(raw["result.json"])
         except ValidationError as error:

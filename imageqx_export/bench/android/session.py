@@ -121,9 +121,11 @@ class Session:
         by_hand = f"adb -s {self.phone.serial} shell 'rm -rf {self._site.folder}"
         mode = "; cmd power set-fixed-performance-mode-enabled false" if self._mode_is_ours else ""
         return DeviceError(
-            "the phone could not be put in order", where=self.phone.where, got=problems[0].what,
+            "the phone could not be put in order",
+            where=self.phone.where,
+            got=problems[0].what,
             remedy=f"the next run on it does so, or by hand: {by_hand}{mode}'",
-        )  # fmt: skip
+        )
 
     def _come_back(self) -> None:
         self.phone.wait(self.phone.limits.reconnect)

@@ -56,9 +56,14 @@ class AdbTarget:
     timed = True
 
     def __init__(
-        self, serial: str | None = None, benchmark_model: Path | None = None, fixed_performance: bool = False, *,
-        limits: Limits | None = None, clock: Clock | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        serial: str | None = None,
+        benchmark_model: Path | None = None,
+        fixed_performance: bool = False,
+        *,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._serial = serial or None
         self._benchmark_model = benchmark_model
         self._fixed_performance = fixed_performance
@@ -172,11 +177,13 @@ class AdbTarget:
         machine, abis = describe(phone)
         if built_for is not None and built_for not in abis:
             raise DeviceError(
-                "benchmark_model is for another processor", where=self._benchmark_model,
-                expected=f"one of {', '.join(abis)}", got=built_for,
+                "benchmark_model is for another processor",
+                where=self._benchmark_model,
+                expected=f"one of {', '.join(abis)}",
+                got=built_for,
                 remedy="build it for the phone: bazel build -c opt --config=android_arm64 "
                 "//tflite/tools/benchmark:benchmark_model",
-            )  # fmt: skip
+            )
         for stale in clear_stale(phone):
             log.warning("%s: deleted what an earlier run left: %s", phone.where, stale)
         thermal, battery = sensors(phone)

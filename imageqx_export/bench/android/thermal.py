@@ -67,9 +67,10 @@ def parse_thermal(text: str) -> Thermal:
     # The cache is what the last event left, and may be hours old: only where the thermal HAL is not ready.
     found = _section(text, "Current temperatures from HAL:") or _section(text, "Cached temperatures:")
     sensors = {
-        name: float(value) for value, kind, name in found
+        name: float(value)
+        for value, kind, name in found
         if int(kind) not in _NOT_TEMPERATURES and 0 < float(value) < 150
-    }  # fmt: skip
+    }
     return Thermal(int(status.group(1)) if status else None, sensors, "IsStatusOverride: true" in text)
 
 
@@ -135,15 +136,19 @@ def refuse_hopeless(thermal: Thermal, battery: Battery, where: str) -> None:
     if thermal.faked or battery.faked:
         command = "cmd thermalservice reset" if thermal.faked else "dumpsys battery reset"
         raise DeviceError(
-            "the phone reports temperatures or a battery that somebody has set", where=where,
-            expected="what its sensors read", remedy=f"adb -s {where.removeprefix('adb:')} shell {command}",
-        )  # fmt: skip
+            "the phone reports temperatures or a battery that somebody has set",
+            where=where,
+            expected="what its sensors read",
+            remedy=f"adb -s {where.removeprefix('adb:')} shell {command}",
+        )
     if battery.level is not None and battery.level < LEAST_LEVEL and battery.powered is False:
         raise DeviceError(
-            "the phone's battery is low, and nothing charges it", where=where,
-            expected=f"{LEAST_LEVEL} % or more, as phones slow down below", got=f"{battery.level:.0f} %",
+            "the phone's battery is low, and nothing charges it",
+            where=where,
+            expected=f"{LEAST_LEVEL} % or more, as phones slow down below",
+            got=f"{battery.level:.0f} %",
             remedy="charge it, and run it again",
-        )  # fmt: skip
+        )
 
 
 def wait_until_cool(
@@ -175,8 +180,10 @@ def wait_until_cool(
         if waited >= limit:
             raise DeviceError(
                 "the phone does not cool down" if any("%" not in r for r in reasons) else "the phone does not charge",
-                where=where, expected=f"thermal status 0, a battery of at most {HOTTEST_BATTERY:.0f} °C and at least "
+                where=where,
+                expected=f"thermal status 0, a battery of at most {HOTTEST_BATTERY:.0f} °C and at least "
                 f"{LEAST_LEVEL} %, within {limit:.0f} s",
-                got="; ".join(reasons), remedy="put it in a cool place, without its case, and run it again",
-            )  # fmt: skip
+                got="; ".join(reasons),
+                remedy="put it in a cool place, without its case, and run it again",
+            )
         clock.sleep(poll)

@@ -97,10 +97,12 @@ class Site:
         for name, supply in self._supplies.items():
             if there.get(name) != supply.sha256:
                 raise DeviceError(
-                    "a file did not arrive on the phone as it was sent", where=f"{self._phone.where}: {name}",
-                    expected=supply.sha256, got=there.get(name, "no file"),
+                    "a file did not arrive on the phone as it was sent",
+                    where=f"{self._phone.where}: {name}",
+                    expected=supply.sha256,
+                    got=there.get(name, "no file"),
                     remedy="try another cable, and run it again",
-                )  # fmt: skip
+                )
 
     def run(
         self, words: Sequence[str], wants: Sequence[str], limit: float, files: Mapping[str, bytes] | None = None
@@ -127,18 +129,24 @@ class Site:
         for name, data in (files or {}).items():
             self._phone.push(data, f"{folder}/{name}")
         script = _JOB.format(
-            folder=folder, lost=_NO_FOLDER, words=shlex.join(words), run_id=RUN_ID, number=self._jobs,
+            folder=folder,
+            lost=_NO_FOLDER,
+            words=shlex.join(words),
+            run_id=RUN_ID,
+            number=self._jobs,
             wants=shlex.join(["id", *wants]),
-        )  # fmt: skip
+        )
         try:
             answer = self._phone.shell(script, limit)
         except PhoneSlowError as error:
             self.kill()
             raise MeasurementError(
-                f"{what} takes too long on the phone, and was killed", where=self._phone.where,
-                expected=f"an end within {limit:.0f} s", got=self._last_words(folder),
+                f"{what} takes too long on the phone, and was killed",
+                where=self._phone.where,
+                expected=f"an end within {limit:.0f} s",
+                got=self._last_words(folder),
                 remedy="see what else runs on the phone, and run it again",
-            ) from error  # fmt: skip
+            ) from error
         if answer.code == _NO_FOLDER:
             raise PhoneGoneError("what was pushed is gone from the phone", where=f"{self._phone.where}: {folder}")
         if answer.code:
@@ -152,23 +160,30 @@ class Site:
         missing = [name for name in wants if name not in sums]
         if missing:
             raise MeasurementError(
-                f"{what} ended well, but wrote no {', '.join(missing)}", where=self._phone.where,
-                got=self._last_words(folder), remedy="it may be too old: build it anew",
-            )  # fmt: skip
+                f"{what} ended well, but wrote no {', '.join(missing)}",
+                where=self._phone.where,
+                got=self._last_words(folder),
+                remedy="it may be too old: build it anew",
+            )
         found = {name: self._phone.pull(f"{folder}/{name}") for name in ("id", *wants)}
         expected = f"{self._run_id}\n{self._jobs}\n"
         if found["id"].decode(errors="replace") != expected:
             raise MeasurementError(
-                "the results are those of another run", where=f"{self._phone.where}: {folder}",
-                expected=" ".join(expected.split()), got=" ".join(found["id"].decode(errors="replace").split()),
+                "the results are those of another run",
+                where=f"{self._phone.where}: {folder}",
+                expected=" ".join(expected.split()),
+                got=" ".join(found["id"].decode(errors="replace").split()),
                 remedy="let only one computer use the phone, and run it again",
-            )  # fmt: skip
+            )
         for name, data in found.items():
             if hashlib.sha256(data).hexdigest() != sums[name]:
                 raise MeasurementError(
-                    "a result did not arrive as the phone wrote it", where=f"{self._phone.where}: {folder}/{name}",
-                    expected=sums[name], got=hashlib.sha256(data).hexdigest(), remedy="try another cable",
-                )  # fmt: skip
+                    "a result did not arrive as the phone wrote it",
+                    where=f"{self._phone.where}: {folder}/{name}",
+                    expected=sums[name],
+                    got=hashlib.sha256(data).hexdigest(),
+                    remedy="try another cable",
+                )
         return {name: found[name] for name in wants}
 
     def _failed(self, what: str, folder: str, code: int) -> MeasurementError:
@@ -178,9 +193,12 @@ class Site:
             137: "the phone killed it, as when its memory runs out: close other apps, and run it again",
         }
         return MeasurementError(
-            f"{what} failed on the phone", where=self._phone.where, expected="exit code 0",
-            got=f"{code}: {self._last_words(folder)}", remedy=hints.get(code),
-        )  # fmt: skip
+            f"{what} failed on the phone",
+            where=self._phone.where,
+            expected="exit code 0",
+            got=f"{code}: {self._last_words(folder)}",
+            remedy=hints.get(code),
+        )
 
     def _last_words(self, folder: str) -> str:
         return self._phone.shell(f"tail -n 20 {folder}/log").last_words
@@ -213,10 +231,12 @@ class Site:
         free = free_bytes(self._phone.check(["df", "-k", self.folder], "the phone does not say how full it is"))
         if free < needed + SPARE_BYTES:
             raise DeviceError(
-                "not enough room on the phone", where=f"{self._phone.where}: {ROOT}",
-                expected=f"{(needed + SPARE_BYTES) / 2**20:.0f} MiB free", got=f"{free / 2**20:.0f} MiB",
+                "not enough room on the phone",
+                where=f"{self._phone.where}: {ROOT}",
+                expected=f"{(needed + SPARE_BYTES) / 2**20:.0f} MiB free",
+                got=f"{free / 2**20:.0f} MiB",
                 remedy="free some space on the phone, and run it again",
-            )  # fmt: skip
+            )
 
 
 def free_bytes(text: str) -> int:
@@ -266,7 +286,8 @@ def set_fixed_performance(phone: Phone, on: bool) -> None:
     answer = phone.shell(["cmd", "power", "set-fixed-performance-mode-enabled", "true" if on else "false"])
     if answer.code:
         raise DeviceError(
-            f"the phone's fixed-performance mode cannot be switched {'on' if on else 'off'}", where=phone.where,
+            f"the phone's fixed-performance mode cannot be switched {'on' if on else 'off'}",
+            where=phone.where,
             got=f"{answer.code}: {answer.last_words}",
             remedy="run it without: this phone has no such mode" if on else "start the phone again, which ends it",
-        )  # fmt: skip
+        )

@@ -74,9 +74,10 @@ def debian_keyring() -> Path:
         if path.is_file():
             return path
     raise DeviceError(
-        "Debian's keyring is missing, so no download could be trusted", where=KEYRINGS[0],
+        "Debian's keyring is missing, so no download could be trusted",
+        where=KEYRINGS[0],
         remedy="apt install debian-archive-keyring",
-    )  # fmt: skip
+    )
 
 
 class Apt:
@@ -147,14 +148,18 @@ class Apt:
         ]
         if not own_sources:
             lines += [
-                f'Dir::Etc::sourcelist "{folder}/sources.list";', f'Dir::Etc::sourceparts "{folder}/parts";',
-                'Dir::Etc::preferences "/dev/null";', f'Dir::Etc::preferencesparts "{folder}/parts";',
-            ]  # fmt: skip
+                f'Dir::Etc::sourcelist "{folder}/sources.list";',
+                f'Dir::Etc::sourceparts "{folder}/parts";',
+                'Dir::Etc::preferences "/dev/null";',
+                f'Dir::Etc::preferencesparts "{folder}/parts";',
+            ]
         if architecture is not None:
             lines += [
-                f'Dir::State::status "{folder}/status";', f'Dir::State::extended_states "{folder}/extended_states";',
-                f'APT::Architecture "{architecture}";', f'APT::Architectures {{ "{architecture}"; }};',
-            ]  # fmt: skip
+                f'Dir::State::status "{folder}/status";',
+                f'Dir::State::extended_states "{folder}/extended_states";',
+                f'APT::Architecture "{architecture}";',
+                f'APT::Architectures {{ "{architecture}"; }};',
+            ]
         return lines
 
     def _apt(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -163,9 +168,10 @@ class Apt:
         if check and result.returncode != 0:
             errors = [line for line in result.stderr.splitlines() if line.startswith(("E:", "W:"))]
             raise DeviceError(
-                f"apt-get {arguments[0]} failed", got="; ".join(errors) or result.stderr.strip()[-500:],
+                f"apt-get {arguments[0]} failed",
+                got="; ".join(errors) or result.stderr.strip()[-500:],
                 remedy="see that this machine reaches its Debian mirror (apt-get update), and run it again",
-            )  # fmt: skip
+            )
         return result
 
 
@@ -223,9 +229,12 @@ def _checked(folder: Path, file: File) -> Path:
     got = digest(path) if path.is_file() else "no file"
     if got != file.sha256:
         raise DeviceError(
-            "a download is not what Debian's signed index says", where=file.name, expected=file.sha256, got=got,
+            "a download is not what Debian's signed index says",
+            where=file.name,
+            expected=file.sha256,
+            got=got,
             remedy="run it again",
-        )  # fmt: skip
+        )
     return path
 
 
@@ -239,9 +248,14 @@ def _files(text: str) -> list[File]:
 def _run(command: list[str], environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_SECONDS,
+            command,
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired as error:
         raise DeviceError(
             f"{command[0]} does not end",

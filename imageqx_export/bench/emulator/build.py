@@ -60,14 +60,19 @@ def try_runtimes(emulator: Emulator, progress: Progress = silent) -> Made:
     with progress("try the runtimes on each emulated CPU", len(CPUS)) as advance:
         for cpu in CPUS:
             result = subprocess.run(
-                [*emulator.command(cpu), str(emulator.python), "-S", "-c", program], env=environment,
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TRIAL_SECONDS,
-            )  # fmt: skip
+                [*emulator.command(cpu), str(emulator.python), "-S", "-c", program],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=TRIAL_SECONDS,
+            )
             if result.returncode != 0:
                 raise DeviceError(
-                    f"the runtimes do not start on an emulated {cpu}", where=emulator.python,
+                    f"the runtimes do not start on an emulated {cpu}",
+                    where=emulator.python,
                     got=result.stderr.strip()[-1000:] or f"exit status {result.returncode}",
-                )  # fmt: skip
+                )
             advance()
     return {}, {}
 

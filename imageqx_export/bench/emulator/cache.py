@@ -76,9 +76,11 @@ def find(part: str, recipe: dict[str, object]) -> Built | None:
         return None
     except (OSError, ValidationError) as error:
         raise DeviceError(
-            "the emulator's cache is damaged", where=path, got=str(error).splitlines()[0],
+            "the emulator's cache is damaged",
+            where=path,
+            got=str(error).splitlines()[0],
             remedy=f"rm -r {path.parent}, then {BUILD}",
-        ) from error  # fmt: skip
+        ) from error
 
 
 @contextmanager

@@ -57,8 +57,9 @@ class Guest:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def run(self, request: dict[str, Any], options: Sequence[str] = (), watch: Callable[[int], None] | None = None
-            ) -> dict[str, Any]:  # fmt: skip
+    def run(
+        self, request: dict[str, Any], options: Sequence[str] = (), watch: Callable[[int], None] | None = None
+    ) -> dict[str, Any]:
         """Do one request of the runner's, in a fresh process, and return its result.
 
         Args:
@@ -133,9 +134,14 @@ class Guest:
             if self._stopped:
                 raise MeasurementError("the benchmark was stopped", where=path)
             process = subprocess.Popen(
-                command, env=self.emulator.environment(), cwd=self.scratch, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True,
-            )  # fmt: skip
+                command,
+                env=self.emulator.environment(),
+                cwd=self.scratch,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
+            )
             self._running.add(process.pid)
         deadline = time.monotonic() + self._timeout
         try:
@@ -144,9 +150,11 @@ class Guest:
                     watch(process.pid)
                 if time.monotonic() > deadline:
                     raise DeviceError(
-                        f"the emulated {self._cpu} hangs, and was killed", where=path,
-                        expected=f"an end within {self._timeout:g} s", remedy="run it again on a machine at rest",
-                    )  # fmt: skip
+                        f"the emulated {self._cpu} hangs, and was killed",
+                        where=path,
+                        expected=f"an end within {self._timeout:g} s",
+                        remedy="run it again on a machine at rest",
+                    )
             return process.returncode
         finally:
             with self._lock:  # so that stop() never kills a process id that somebody else has by now

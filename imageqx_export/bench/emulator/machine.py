@@ -66,9 +66,15 @@ class Emulator:
         ONNX Runtime's telemetry is on by default since 1.29; its threads run alongside, and disturb the counts.
         """
         return {
-            "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1",
-            "PATH": "/usr/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": str(self.wheels),
-        }  # fmt: skip
+            "HOME": "/nonexistent",
+            "LC_ALL": "C.UTF-8",
+            "OMP_NUM_THREADS": "1",
+            "ORT_DISABLE_TELEMETRY": "1",
+            "PATH": "/usr/bin",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": str(self.wheels),
+        }
 
 
 def parts() -> dict[str, dict[str, object]]:

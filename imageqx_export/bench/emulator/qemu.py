@@ -25,9 +25,14 @@ from imageqx_export.support.progress import Progress, silent
 
 OPCODES = Path(__file__).with_name("opcodes.c")
 OPTIONS = (
-    "--target-list=aarch64-linux-user", "--enable-plugins", "--without-default-features", "--disable-install-blobs",
-    "--disable-docs", "--disable-download", "--disable-debug-info",
-)  # fmt: skip
+    "--target-list=aarch64-linux-user",
+    "--enable-plugins",
+    "--without-default-features",
+    "--disable-install-blobs",
+    "--disable-docs",
+    "--disable-download",
+    "--disable-debug-info",
+)
 # RPATH and not RUNPATH: it holds for what glib itself needs, too. Relative, so that the cache may be moved.
 _LINK = "-Wl,--disable-new-dtags,-rpath,$ORIGIN/../lib"
 _TOOLS = {"ninja": "ninja-build", "pkg-config": "pkg-config"}
@@ -168,14 +173,21 @@ def _unpack_source(files: Sequence[Path], folder: Path) -> Path:
 def _build(source: Path, out: Path, tools: Tools, progress: Progress) -> Path:
     out.mkdir()
     with progress("configure qemu", 1) as advance:
-        _run([str(source / "configure"), f"--python={sys.executable}", f"--extra-ldflags={_LINK}", *OPTIONS],
-             tools.environment, out)  # fmt: skip
+        _run(
+            [str(source / "configure"), f"--python={sys.executable}", f"--extra-ldflags={_LINK}", *OPTIONS],
+            tools.environment,
+            out,
+        )
         advance()
     targets = ["qemu-aarch64", "tests/tcg/plugins/libinsn.so"]
     with subprocess.Popen(
-        ["ninja", "-j", str(len(os.sched_getaffinity(0))), *targets], cwd=out, env=tools.environment,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as ninja:  # fmt: skip
+        ["ninja", "-j", str(len(os.sched_getaffinity(0))), *targets],
+        cwd=out,
+        env=tools.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as ninja:
         assert ninja.stdout is not None
         last: list[bytes] = []
         total = next((int(m[2]) for line in ninja.stdout if (m := _STEP.match(line))), 0)
@@ -193,8 +205,10 @@ def _build(source: Path, out: Path, tools: Tools, progress: Progress) -> Path:
 def _compile_opcodes(compiler: str, source: Path, tools: Tools, target: Path) -> None:
     flags = _run(["pkg-config", "--cflags", "glib-2.0"], tools.environment).decode().split()
     includes = ["-I", str(source / "include" / "qemu")]
-    _run([compiler, "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", *includes, *flags, "-o", str(target), str(OPCODES)],
-         tools.environment)  # fmt: skip
+    _run(
+        [compiler, "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", *includes, *flags, "-o", str(target), str(OPCODES)],
+        tools.environment,
+    )
 
 
 def _copy_libraries(binary: Path, tools: Tools, target: Path) -> None:

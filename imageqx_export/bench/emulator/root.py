@@ -46,10 +46,11 @@ def debian(mirror: str | None = None) -> Iterator[Apt]:
             yield apt
             return
     raise DeviceError(
-        f"no archive here has Debian's release {SUITE}", expected=f"a Debian archive signed by the keys in {keyring}",
+        f"no archive here has Debian's release {SUITE}",
+        expected=f"a Debian archive signed by the keys in {keyring}",
         got="; ".join(f"{uri}: {why}" for uri, why in tried.items()) or "apt is set up with no archive",
         remedy="imageqx emulator --mirror URL, with the address of a Debian mirror",
-    )  # fmt: skip
+    )
 
 
 def recipe() -> dict[str, object]:

@@ -82,10 +82,12 @@ class EmulatedTarget:
             guest = self._phone.guest
             try:
                 yield Machine(
-                    name=f"emulated {self._cpu}", cores=1, abi="arm64-v8a",
+                    name=f"emulated {self._cpu}",
+                    cores=1,
+                    abi="arm64-v8a",
                     system=f"Debian's C library {emulator.versions['libc6']} under qemu {emulator.versions['qemu']}",
                     facts={"cpu": CPUS[self._cpu], "time": "not measured: an emulator's seconds mean nothing"},
-                )  # fmt: skip
+                )
             finally:
                 guest.stop()
                 self._phone = None

@@ -16,9 +16,17 @@ from imageqx_export.support.progress import Progress, silent
 
 # The runner's imports and what they import; of ai-edge-litert's and onnxruntime's own lists, nothing else is loaded.
 DISTRIBUTIONS = (
-    "ai-edge-litert", "backports-strenum", "flatbuffers", "ml-dtypes", "numpy", "onnxruntime", "packaging", "protobuf",
-    "tqdm", "typing-extensions",
-)  # fmt: skip
+    "ai-edge-litert",
+    "backports-strenum",
+    "flatbuffers",
+    "ml-dtypes",
+    "numpy",
+    "onnxruntime",
+    "packaging",
+    "protobuf",
+    "tqdm",
+    "typing-extensions",
+)
 PLATFORM = "aarch64-manylinux_2_28"
 PYTHON = "3.13"
 _VERSION = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
@@ -34,9 +42,11 @@ def lock_file() -> Path:
     if path.is_file():
         return path
     raise DeviceError(
-        "the lock with the runtimes' hashes is missing", where=path, expected="a checkout of imageqx-export",
+        "the lock with the runtimes' hashes is missing",
+        where=path,
+        expected="a checkout of imageqx-export",
         remedy="git clone the project, make setup, make emulator",
-    )  # fmt: skip
+    )
 
 
 def locked_requirements(text: str, names: Iterable[str] = DISTRIBUTIONS) -> list[str]:
@@ -57,9 +67,11 @@ def locked_requirements(text: str, names: Iterable[str] = DISTRIBUTIONS) -> list
     missing = [n for n in names if not found.get(n) or not all("--hash=sha256:" in line for line in found[n])]
     if missing:
         raise DeviceError(
-            "the lock lacks what an emulated phone runs", where="requirements/lock.txt",
-            expected="versions and hashes of " + ", ".join(missing), remedy="make lock",
-        )  # fmt: skip
+            "the lock lacks what an emulated phone runs",
+            where="requirements/lock.txt",
+            expected="versions and hashes of " + ", ".join(missing),
+            remedy="make lock",
+        )
     return [line for name in names for line in found[name]]
 
 
@@ -87,18 +99,36 @@ def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent)
     requirements = folder / "requirements.txt"
     requirements.write_text("".join(f"{line}\n" for line in lines))
     command = [
-        _uv(), "pip", "install", "--quiet", "--target", str(folder / "site"), "--python", sys.executable,
-        "--python-platform", PLATFORM, "--python-version", PYTHON, "--require-hashes", "--only-binary", ":all:",
-        "--no-deps", "--link-mode", "copy", "--requirement", str(requirements),
-    ]  # fmt: skip
+        _uv(),
+        "pip",
+        "install",
+        "--quiet",
+        "--target",
+        str(folder / "site"),
+        "--python",
+        sys.executable,
+        "--python-platform",
+        PLATFORM,
+        "--python-version",
+        PYTHON,
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--no-deps",
+        "--link-mode",
+        "copy",
+        "--requirement",
+        str(requirements),
+    ]
     with progress("fetch the aarch64 wheels", 1) as advance:
         result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         advance()
     if result.returncode != 0:
         raise DeviceError(
-            "the aarch64 wheels cannot be installed", got=result.stderr.strip()[-1000:],
+            "the aarch64 wheels cannot be installed",
+            got=result.stderr.strip()[-1000:],
             remedy="see that this machine reaches its Python package index, and run it again",
-        )  # fmt: skip
+        )
     shutil.rmtree(folder / "site" / "bin", ignore_errors=True)  # their scripts start this machine's Python
     return {}, installed(folder / "site")  # the recipe has the hashes
 

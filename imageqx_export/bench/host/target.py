@@ -92,9 +92,12 @@ class HostTarget:
         while hot := [s for s in self._sensors() if s.limit is not None and s.celsius >= s.limit]:
             if waited >= COOL_DOWN_SECONDS:
                 raise DeviceError(
-                    "this machine does not cool down", where=hot[0].name, expected=f"below {hot[0].limit:g} °C",
-                    got=f"{hot[0].celsius:g} °C after {waited:g} s", remedy="stop what else runs on it",
-                )  # fmt: skip
+                    "this machine does not cool down",
+                    where=hot[0].name,
+                    expected=f"below {hot[0].limit:g} °C",
+                    got=f"{hot[0].celsius:g} °C after {waited:g} s",
+                    remedy="stop what else runs on it",
+                )
             self._sleep(5.0)
             waited += 5.0
 
@@ -105,9 +108,14 @@ class HostTarget:
             MeasurementError: The process failed.
         """
         result = self._run(
-            "time", artifact, protocol, warmup_runs=protocol.warmup_runs, warmup_seconds=protocol.warmup_seconds,
-            runs=protocol.runs_each, seconds=protocol.seconds_each,
-        )  # fmt: skip
+            "time",
+            artifact,
+            protocol,
+            warmup_runs=protocol.warmup_runs,
+            warmup_seconds=protocol.warmup_seconds,
+            runs=protocol.runs_each,
+            seconds=protocol.seconds_each,
+        )
         return ProcessSample.model_validate({name: result[name] for name in ProcessSample.model_fields})
 
     def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
@@ -133,9 +141,14 @@ class HostTarget:
         script = LITERT_LAYERS if artifact.format is Format.TFLITE else RUNNER
         runs = QUICK_LAYER_RUNS if protocol.quick else LAYER_RUNS
         result = self._run(
-            "layers", artifact, protocol, script, runs=runs, warmup_runs=min(runs, protocol.warmup_runs),
+            "layers",
+            artifact,
+            protocol,
+            script,
+            runs=runs,
+            warmup_runs=min(runs, protocol.warmup_runs),
             input=str(self._pictures()),
-        )  # fmt: skip
+        )
         return tuple(LayerCost.model_validate(row) for row in result["layers"])
 
     def kernels(self, artifact: Artifact) -> str | None:

@@ -55,10 +55,12 @@ def read_signing(environment: Mapping[str, str]) -> Signing:
     team, bundle = environment.get(TEAM, ""), environment.get(BUNDLE, "")
     if not re.fullmatch(r"[A-Z0-9]{10}", team):
         raise DeviceError(
-            "nobody signs the runner" if not team else "not an Apple developer team", where=TEAM,
-            expected="ten characters, A to Z and 0 to 9", got=team or "nothing",
+            "nobody signs the runner" if not team else "not an Apple developer team",
+            where=TEAM,
+            expected="ten characters, A to Z and 0 to 9",
+            got=team or "nothing",
             remedy=f"export {TEAM}=… (Xcode > Settings > Accounts; a free Apple account has a team too)",
-        )  # fmt: skip
+        )
     if bundle and not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", bundle):
         raise DeviceError("not a bundle identifier", where=BUNDLE, expected="such as org.clinic.runner", got=bundle)
     return Signing(team=team, bundle=bundle)
@@ -94,9 +96,10 @@ def workspace() -> Path:
     path = Path(next(iter(found.submodule_search_locations))) / "modelrunner" / "ModelRunner.xcworkspace"
     if not path.is_dir():
         raise UnavailableError(
-            "this coremltools has no runner for phones", expected=str(path),
+            "this coremltools has no runner for phones",
+            expected=str(path),
             remedy="pip install --force-reinstall --only-binary=:all: coremltools==9.0, on macOS",
-        )  # fmt: skip
+        )
     return path
 
 
@@ -107,18 +110,23 @@ def build_command(place: Place, tools: Tools) -> list[str]:
     """
     return [
         str(tools.xcodebuild),
-        "-workspace", str(workspace()),
-        "-scheme", "modelrunner",
-        "-sdk", "iphoneos",
-        "-destination", f"platform=iOS,id={place.phone.udid}",
-        "-configuration", "Release",
+        "-workspace",
+        str(workspace()),
+        "-scheme",
+        "modelrunner",
+        "-sdk",
+        "iphoneos",
+        "-destination",
+        f"platform=iOS,id={place.phone.udid}",
+        "-configuration",
+        "Release",
         "-allowProvisioningUpdates",
         "-allowProvisioningDeviceRegistration",
         f"SYMROOT={place.folder / place.phone.udid}",
         "CODE_SIGN_STYLE=Automatic",
         f"DEVELOPMENT_TEAM={place.signing.team}",
         f"PRODUCT_BUNDLE_IDENTIFIER={place.signing.identifier}",
-    ]  # fmt: skip
+    ]
 
 
 def build(place: Place, tools: Tools) -> Path:
@@ -139,10 +147,12 @@ def build(place: Place, tools: Tools) -> Path:
         lines = (done.stdout + done.stderr).splitlines()
         said = [line.strip() for line in lines if "error:" in line] or [f"exit code {done.returncode}, app: {app}"]
         raise DeviceError(
-            "Xcode cannot build the runner", where=" ".join(command), got="\n".join(said[:5]),
+            "Xcode cannot build the runner",
+            where=" ".join(command),
+            got="\n".join(said[:5]),
             remedy="see that Xcode > Settings > Accounts lists the team; IMAGEQX_IOS_BUNDLE=your.own.name if the"
             " bundle identifier is taken",
-        )  # fmt: skip
+        )
     return app
 
 

@@ -42,9 +42,11 @@ def write_twin(package: Path, path: Path) -> Path:
     kinds = {value.name: value.type.tensorType for value in model.mlProgram.functions["main"].inputs}
     if image is None or image.colorSpace != image.RGB or inputs[0].name not in kinds:
         raise ArtifactError(
-            "not an ML Program that takes one photo", where=package, expected="one RGB image input",
+            "not an ML Program that takes one photo",
+            where=package,
+            expected="one RGB image input",
             got=", ".join(f"{value.name}: {value.type.WhichOneof('Type')}" for value in inputs),
-        )  # fmt: skip
+        )
     if kinds[inputs[0].name].dataType != MIL_pb2.FLOAT32:
         raise ArtifactError("the program's input is no float32", where=package, expected="FLOAT32")
     array = inputs[0].type.multiArrayType  # a oneof: this takes the image's place

@@ -81,9 +81,10 @@ def read_phones(answer: Mapping[str, Any]) -> tuple[Phone, ...]:
     if not isinstance(devices, Sequence):
         raise DeviceError(
             "devicectl's list of devices cannot be read",
-            expected="result.devices", got=", ".join(answer) or "nothing",
+            expected="result.devices",
+            got=", ".join(answer) or "nothing",
             remedy="xcrun devicectl list devices; if it works there, this version of Xcode is not known here yet",
-        )  # fmt: skip
+        )
     return tuple(phone for device in devices if (phone := read_phone(device)) is not None)
 
 
@@ -134,21 +135,26 @@ def choose(phones: Sequence[Phone], udid: str) -> Phone:
         found = [p for p in phones if udid.casefold() in (p.udid.casefold(), p.identifier.casefold())]
         if not found:
             raise DeviceError(
-                "no iPhone has this UDID", expected=udid, got=listed,
+                "no iPhone has this UDID",
+                expected=udid,
+                got=listed,
                 remedy="connect it by cable and unlock it; xcrun devicectl list devices shows UDIDs",
-            )  # fmt: skip
+            )
         return found[0]
     here = [phone for phone in phones if phone.connection != "unavailable"]
     if len(here) > 1:
         raise DeviceError(
-            "several iPhones are connected", expected="one, or its UDID", got="; ".join(phone.label for phone in here),
+            "several iPhones are connected",
+            expected="one, or its UDID",
+            got="; ".join(phone.label for phone in here),
             remedy=f"imageqx bench --target ios:{here[0].udid}",
-        )  # fmt: skip
+        )
     if not here:
         raise DeviceError(
-            "no iPhone is connected", got=listed,
+            "no iPhone is connected",
+            got=listed,
             remedy="connect it by cable, unlock it, tap Trust; then: xcrun devicectl list devices",
-        )  # fmt: skip
+        )
     return here[0]
 
 
@@ -160,24 +166,36 @@ def refuse_unfit(phone: Phone) -> None:
     """
     if phone.pairing and phone.pairing != "paired":
         raise DeviceError(
-            "the phone does not trust this Mac", where=phone.label, expected="paired", got=phone.pairing,
+            "the phone does not trust this Mac",
+            where=phone.label,
+            expected="paired",
+            got=phone.pairing,
             remedy=f"unlock it and tap Trust, or: xcrun devicectl manage pair --device {phone.udid}",
-        )  # fmt: skip
+        )
     if phone.connection == "unavailable":
         raise DeviceError(
-            "the phone is not in reach", where=phone.label, expected="connected", got=phone.connection,
+            "the phone is not in reach",
+            where=phone.label,
+            expected="connected",
+            got=phone.connection,
             remedy="connect it by cable and unlock it; then: xcrun devicectl list devices",
-        )  # fmt: skip
+        )
     if phone.developer_mode == "disabled":
         raise DeviceError(
-            "developer mode is off", where=phone.label, expected="enabled", got=phone.developer_mode,
+            "developer mode is off",
+            where=phone.label,
+            expected="enabled",
+            got=phone.developer_mode,
             remedy="on the phone: Settings > Privacy & Security > Developer Mode, restart, confirm",
-        )  # fmt: skip
+        )
     if phone.version and phone.version < OLDEST:
         raise DeviceError(
-            "this iOS is too old for coremltools' runner", where=phone.label, expected=f"iOS {dotted(OLDEST)}",
-            got=f"iOS {phone.ios}", remedy="update the phone, or take another",
-        )  # fmt: skip
+            "this iOS is too old for coremltools' runner",
+            where=phone.label,
+            expected=f"iOS {dotted(OLDEST)}",
+            got=f"iOS {phone.ios}",
+            remedy="update the phone, or take another",
+        )
 
 
 def refuse_locked(phone: Phone, answer: Mapping[str, Any]) -> None:
@@ -192,10 +210,11 @@ def refuse_locked(phone: Phone, answer: Mapping[str, Any]) -> None:
         return
     raise DeviceError(
         "the phone is locked" if isinstance(required, bool) else "the phone does not say whether it is locked",
-        where=phone.label, expected="passcodeRequired: false",
+        where=phone.label,
+        expected="passcodeRequired: false",
         got=f"passcodeRequired: {required}, unlockedSinceBoot: {since_boot}",
         remedy="unlock it, and set Settings > Display & Brightness > Auto-Lock to Never while it measures",
-    )  # fmt: skip
+    )
 
 
 def too_old(phone: Phone, specification: int) -> str | None:

@@ -66,10 +66,16 @@ async def _started(place: Place) -> AsyncIterator[Any]:
     phone = place.phone
     # coremltools wants CONNECTED, but the list shows an idle phone, which connects on demand, as disconnected.
     device = Device(
-        name=phone.name, type=DeviceType(phone.kind.lower()), identifier=phone.identifier, udid=phone.udid,
-        os_version=phone.ios, os_build_number=phone.build, developer_mode_state=phone.developer_mode,
-        state=DeviceState.CONNECTED, session=None,
-    )  # fmt: skip
+        name=phone.name,
+        type=DeviceType(phone.kind.lower()),
+        identifier=phone.identifier,
+        udid=phone.udid,
+        os_version=phone.ios,
+        os_build_number=phone.build,
+        developer_mode_state=phone.developer_mode,
+        state=DeviceState.CONNECTED,
+        session=None,
+    )
     credentials = AppSigningCredentials(place.signing.team, None, place.signing.identifier)
     prepared = await device.prepare_for_model_debugging(credentials, place.folder)
     try:

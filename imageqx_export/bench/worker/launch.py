@@ -80,9 +80,14 @@ class Launcher:
             if self._stopped:
                 raise MeasurementError("the benchmark was stopped", where=where)
             process = subprocess.Popen(
-                command, env=environment, text=True, errors="replace",
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            )  # fmt: skip
+                command,
+                env=environment,
+                text=True,
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
             self._running.add(process)
         with process:  # closes its pipe, however the block ends
             try:
@@ -101,8 +106,11 @@ def _failed(code: int, said: str, request: Mapping[str, Any]) -> MeasurementErro
     last = said.strip().splitlines()[-1] if said.strip() else "nothing on standard error"
     got = last if code >= 0 else f"{_signal_name(-code)}; {last}"
     return MeasurementError(
-        f"the runner {'failed' if code >= 0 else 'crashed'}", where=request["path"], got=got, remedy="imageqx parity",
-    )  # fmt: skip
+        f"the runner {'failed' if code >= 0 else 'crashed'}",
+        where=request["path"],
+        got=got,
+        remedy="imageqx parity",
+    )
 
 
 def _signal_name(number: int) -> str:

@@ -38,9 +38,16 @@ from typing import Any
 import numpy as np
 
 DEFAULTS: dict[str, Any] = {
-    "threads": 1, "warmup_runs": 10, "warmup_seconds": 0.5, "runs": 10, "seconds": 1.0,
-    "input": None, "outputs": None, "cores": None, "config": {},
-}  # fmt: skip
+    "threads": 1,
+    "warmup_runs": 10,
+    "warmup_seconds": 0.5,
+    "runs": 10,
+    "seconds": 1.0,
+    "input": None,
+    "outputs": None,
+    "cores": None,
+    "config": {},
+}
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 def checked(path: Path, result: Check, *, as_json: bool) -> None:
     """Print every bad row with its line, then what the table says."""
     if as_json:
-        json({"passed": not result.problems, "problems": [asdict(p) for p in result.problems],
-              "summary": _summary_json(result.summary)})  # fmt: skip
+        json(
+            {
+                "passed": not result.problems,
+                "problems": [asdict(p) for p in result.problems],
+                "summary": _summary_json(result.summary),
+            }
+        )
         return
     for problem in result.problems:
         got = f"  [dim]{escape(problem.got)}[/]" if problem.got else ""
@@ -110,8 +115,11 @@ def _cells(row: PairF1, f1: float | None, expert: bool | None) -> list[str]:
     spread = "" if row.sd is None else f" ± {row.sd:.2f}"
     mark = {True: "[green]yes[/]", False: "no", None: "–"}[expert]
     return [
-        "–" if row.mean is None else f"{row.mean:.2f}{spread}", str(row.pairs), "–" if f1 is None else f"{f1:.2f}", mark
-    ]  # fmt: skip
+        "–" if row.mean is None else f"{row.mean:.2f}{spread}",
+        str(row.pairs),
+        "–" if f1 is None else f"{f1:.2f}",
+        mark,
+    ]
 
 
 def _counts(path: Path, summary: Summary) -> None:

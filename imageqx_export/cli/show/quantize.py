@@ -89,9 +89,13 @@ def _layers(analysis: Analysis) -> Table:
     for row in analysis.layers:
         kept = "float" if row.layer in analysis.search.floats else ""
         table.add_row(
-            escape(row.layer), f"{row.sqnr_db:.1f}", f"{row.mean_abs:.4f}", _change(row.quality),
-            _change(row.explanations), kept,
-        )  # fmt: skip
+            escape(row.layer),
+            f"{row.sqnr_db:.1f}",
+            f"{row.mean_abs:.4f}",
+            _change(row.quality),
+            _change(row.explanations),
+            kept,
+        )
     return table
 
 

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from imageqx_export.report.sides import Baseline
 
 _COLORS = {
-    Verdict.REGRESSION: "bold red", Verdict.SUSPICIOUS: "yellow", Verdict.INSUFFICIENT: "yellow",
-    Verdict.IMPROVED: "green", Verdict.OK: "green", Verdict.NO_CHANGE: "green", Verdict.UNAVAILABLE: "dim",
-}  # fmt: skip
+    Verdict.REGRESSION: "bold red",
+    Verdict.SUSPICIOUS: "yellow",
+    Verdict.INSUFFICIENT: "yellow",
+    Verdict.IMPROVED: "green",
+    Verdict.OK: "green",
+    Verdict.NO_CHANGE: "green",
+    Verdict.UNAVAILABLE: "dim",
+}
 
 
 def reported(report: Report, folder: Path, *, as_json: bool) -> None:
@@ -53,11 +58,13 @@ def reported(report: Report, folder: Path, *, as_json: bool) -> None:
 def renewed(baseline: Baseline, path: Path, *, as_json: bool) -> None:
     """Print what the baseline now is."""
     if as_json:
-        json({
-            "file": str(path),
-            "runs": [{"run_id": run.run_id, "target": run.target, "commit": run.commit} for run in baseline.runs],
-            "artifacts": [sizes.artifact for sizes in baseline.sizes],
-        })  # fmt: skip
+        json(
+            {
+                "file": str(path),
+                "runs": [{"run_id": run.run_id, "target": run.target, "commit": run.commit} for run in baseline.runs],
+                "artifacts": [sizes.artifact for sizes in baseline.sizes],
+            }
+        )
         return
     for run in baseline.runs:
         out.print(f"{escape(run.target)}  {escape(run.run_id)}  commit {escape(run.commit[:18])}", highlight=False)

@@ -35,9 +35,12 @@ class Published:
     def missing(self, root: Path, got: str) -> DatasetError:
         """Make the error of a download that is not there, or not in full."""
         return DatasetError(
-            f"no download of {self.name}", where=root, expected=", ".join(self.files), got=got,
+            f"no download of {self.name}",
+            where=root,
+            expected=", ".join(self.files),
+            got=got,
             remedy=f"download it from {self.page}, unpack it, and pass the folder",
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,12 @@ def table(published: Published, root: Path, name: str, columns: Sequence[str]) -
     lacking = [column for column in columns if column not in names]
     if lacking:
         raise DatasetError(
-            f"not {published.name}'s table as it is published", where=path,
-            expected=f"the columns {', '.join(columns)}", got=f"no {', '.join(lacking)}",
+            f"not {published.name}'s table as it is published",
+            where=path,
+            expected=f"the columns {', '.join(columns)}",
+            got=f"no {', '.join(lacking)}",
             remedy=f"download it again from {published.page}",
-        )  # fmt: skip
+        )
     rows, problems = read_table(path, columns, others=True)
     if problems:
         raise DatasetError(
@@ -98,9 +103,12 @@ def known(published: Published, where: str, value: str, meanings: Mapping[str, V
     """
     if value not in meanings:
         raise DatasetError(
-            f"a value that {published.name} does not have", where=where, expected=f"one of {', '.join(meanings)}",
-            got=value or "nothing", remedy=f"download it again from {published.page}",
-        )  # fmt: skip
+            f"a value that {published.name} does not have",
+            where=where,
+            expected=f"one of {', '.join(meanings)}",
+            got=value or "nothing",
+            remedy=f"download it again from {published.page}",
+        )
     return meanings[value]
 
 

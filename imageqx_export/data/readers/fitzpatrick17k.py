@@ -21,9 +21,16 @@ PUBLISHED = Published(
 )
 DOUBTED = frozenset({"3 Wrongly labelled", "4 Other"})
 _COLUMNS = (
-    "md5hash", "fitzpatrick_scale", "fitzpatrick_centaur", "label", "nine_partition_label", "three_partition_label",
-    "qc", "url", "url_alphanum",
-)  # fmt: skip
+    "md5hash",
+    "fitzpatrick_scale",
+    "fitzpatrick_centaur",
+    "label",
+    "nine_partition_label",
+    "three_partition_label",
+    "qc",
+    "url",
+    "url_alphanum",
+)
 
 
 def read(root: Path) -> Imported:

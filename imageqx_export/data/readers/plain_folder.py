@@ -33,17 +33,18 @@ def read(root: Path) -> Imported:
     there = [label for label in LABELS if (root / label).is_dir()]
     if not there:
         raise DatasetError(
-            "no folder of photos", where=root, expected=f"at least one of {', '.join(f'{x}/' for x in LABELS)}",
-            got="none of them", remedy="sort the photos into those folders",
-        )  # fmt: skip
+            "no folder of photos",
+            where=root,
+            expected=f"at least one of {', '.join(f'{x}/' for x in LABELS)}",
+            got="none of them",
+            remedy="sort the photos into those folders",
+        )
     notes = _manifest(root)
     ratings = []
     for label in there:
         names = _photos(root, label)
         if not names:
-            raise DatasetError(
-                "a class has no photo", where=root / label, remedy="add photos, or remove the folder"
-            )  # fmt: skip
+            raise DatasetError("a class has no photo", where=root / label, remedy="add photos, or remove the folder")
         for name in names:
             group, kind = notes.get(name, ("", 0))
             evaluation = UNSPECIFIED if label == "lesion" else label
@@ -67,7 +68,7 @@ def _manifest(root: Path) -> dict[str, tuple[str, int]]:
         if not (root / row["file"]).is_file():
             raise DatasetError(
                 "the manifest names a file that is not there", where=f"{path}: line {line}", got=row["file"]
-            )  # fmt: skip
+            )
         cell = row.get("fitzpatrick", "")
         if cell and not skin_type(cell):
             raise DatasetError("not a skin type", where=f"{path}: line {line}", expected="1 to 6, or nothing", got=cell)

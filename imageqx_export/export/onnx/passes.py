@@ -43,9 +43,10 @@ def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> Any:
         tensor = held.get(_key(weight.values))
         if tensor is None:
             raise ConversionError(
-                "a weight is not in the ONNX graph as PyTorch holds it", where=weight.tensor,
+                "a weight is not in the ONNX graph as PyTorch holds it",
+                where=weight.tensor,
                 remedy="report this version of the exporter",
-            )  # fmt: skip
+            )
         name, stored, scale = tensor.name, f"w{index}", f"s{index}"
         tensor.CopyFrom(arrays.from_array(weight.integers, stored))
         scales = weight.scales.reshape(-1, *[1] * (weight.values.ndim - 1))
@@ -76,9 +77,7 @@ def with_unsigned_activations(model: Any) -> Any:
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     held = {tensor.name: tensor for tensor in copy.graph.initializer}
-    scalars = {
-        node.input[2] for node in copy.graph.node if node.op_type in _AFFINE and not held[node.input[2]].dims
-    }  # fmt: skip
+    scalars = {node.input[2] for node in copy.graph.node if node.op_type in _AFFINE and not held[node.input[2]].dims}
     constants = {
         node.input[0]
         for node in copy.graph.node

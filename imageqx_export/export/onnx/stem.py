@@ -103,16 +103,18 @@ def with_pixels_in_fours(model: Any) -> None:
             attribute.ints[:] = kernel.shape[2:]
 
     _insert(
-        graph, unpacked,
+        graph,
+        unpacked,
         onnx.helper.make_node("Reshape", [left.output[0], "in_fours"], ["fours"]),
         onnx.helper.make_node("Transpose", ["fours"], ["fours.first"], perm=(0, 3, 1, 2)),
-    )  # fmt: skip
+    )
     _insert(
-        graph, _reader(graph, integers),
+        graph,
+        _reader(graph, integers),
         onnx.helper.make_node("Transpose", ["twos.first"], ["twos"], perm=(0, 2, 3, 1)),
         onnx.helper.make_node("Reshape", ["twos", "in_ones"], ["ones"]),
         onnx.helper.make_node("Transpose", ["ones"], [integers], perm=(0, 3, 1, 2)),
-    )  # fmt: skip
+    )
 
 
 def _insert(graph: Any, before: Any, *nodes: Any) -> None:

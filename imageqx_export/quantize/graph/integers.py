@@ -204,5 +204,8 @@ def _sigmoid(args: tuple[Any, ...], row: ActivationScale) -> Integers:
 
 
 _KERNELS: Mapping[str | None, Callable[[tuple[Any, ...], ActivationScale], Integers]] = {
-    "mul": _mul, "add": _add, "mean": _mean, "sigmoid": _sigmoid,
-}  # fmt: skip
+    "mul": _mul,
+    "add": _add,
+    "mean": _mean,
+    "sigmoid": _sigmoid,
+}

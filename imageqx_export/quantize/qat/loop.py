@@ -192,9 +192,7 @@ def answers(graph: GraphModule, photos: Tensor, device: torch.device) -> Outputs
     return Outputs(*(torch.cat([part.cpu() for part in parts]) for parts in zip(*rows, strict=True)))
 
 
-def closeness(
-    student: Student, units: list[Tensor], photos: Tensor, truth: Outputs, device: torch.device
-) -> Closeness:  # fmt: skip
+def closeness(student: Student, units: list[Tensor], photos: Tensor, truth: Outputs, device: torch.device) -> Closeness:
     """Compare the student with the teacher's answers."""
     with torch.no_grad():
         rows = [student.run(units, batch.to(device))[0] for batch in torch.split(photos, BATCH)]
@@ -212,6 +210,9 @@ def _kept(config: QatConfig, units: Units, average: Any) -> list[Tensor]:
 
 def _diverged(epoch: int, got: str, state: Path) -> TrainingError:
     return TrainingError(
-        "the training diverged", where=f"epoch {epoch + 1}", expected="finite numbers", got=got,
+        "the training diverged",
+        where=f"epoch {epoch + 1}",
+        expected="finite numbers",
+        got=got,
         remedy=f"--fresh with a smaller --learning-rate; the state before this epoch is kept in {state}",
-    )  # fmt: skip
+    )

@@ -131,9 +131,11 @@ def fine_tune(
         return _measured(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
     except KeyboardInterrupt:
         raise StoppedError(
-            "stopped; the epochs that were finished are kept", got="Ctrl-C", where=state_path(request.weights),
+            "stopped; the epochs that were finished are kept",
+            got="Ctrl-C",
+            where=state_path(request.weights),
             remedy="the same command, which goes on from there",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _start(request: Request, checkpoint: Checkpoint, network: ImageQX, progress: Progress) -> Recipe:
@@ -146,9 +148,12 @@ def _start(request: Request, checkpoint: Checkpoint, network: ImageQX, progress:
     remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {path}"
     if recipe.checkpoint_sha256 != checkpoint.sha256:
         raise ArtifactError(
-            "a recipe for another checkpoint", where=path, expected=checkpoint.sha256, got=recipe.checkpoint_sha256,
+            "a recipe for another checkpoint",
+            where=path,
+            expected=checkpoint.sha256,
+            got=recipe.checkpoint_sha256,
             remedy=remedy,
-        )  # fmt: skip
+        )
     if recipe.precision != "w8a8":
         raise ArtifactError("fine-tuning is for w8a8", where=path, expected="w8a8", got=recipe.precision, remedy=remedy)
     if not request.further:
@@ -157,9 +162,10 @@ def _start(request: Request, checkpoint: Checkpoint, network: ImageQX, progress:
         raise ArtifactError("a recipe without fine-tuned weights to go on from", where=path, remedy="no --further")
     if recipe.finetuned.weights == request.weights.name:
         raise TrainingError(
-            "the fine-tuned weights would replace those that they go on from", where=request.weights,
+            "the fine-tuned weights would replace those that they go on from",
+            where=request.weights,
             remedy="--recipe with the old recipe, and --out with another name",
-        )  # fmt: skip
+        )
     return recipe
 
 
@@ -170,22 +176,30 @@ def _check(request: Request, recipe: Recipe, names: set[str]) -> None:
     unknown += [row.tensor for row in recipe.weights if not row.tensor.startswith(BACKBONE)]
     if unknown:
         raise ArtifactError(
-            "a recipe that cannot be fine-tuned", where=request.recipe or request.out,
-            expected="int8 tensors of this network, with the heads in float", got=", ".join(unknown[:3]),
+            "a recipe that cannot be fine-tuned",
+            where=request.recipe or request.out,
+            expected="int8 tensors of this network, with the heads in float",
+            got=", ".join(unknown[:3]),
             remedy=f"imageqx quantize --checkpoint {request.checkpoint}",
-        )  # fmt: skip
+        )
 
 
 def _learnt(
-    request: Request, checkpoint: Checkpoint, network: ImageQX, recipe: Recipe,
-    programs: tuple[GraphModule, GraphModule], progress: Progress, report: Report,
-) -> Recipe:  # fmt: skip
+    request: Request,
+    checkpoint: Checkpoint,
+    network: ImageQX,
+    recipe: Recipe,
+    programs: tuple[GraphModule, GraphModule],
+    progress: Progress,
+    report: Report,
+) -> Recipe:
     """Fine-tune the first program with the second as the teacher, and return the recipe that was written last."""
     start, teacher = programs
     config = replace(
-        request.config, checkpoint_sha256=checkpoint.sha256,
+        request.config,
+        checkpoint_sha256=checkpoint.sha256,
         recipe_sha256=hashlib.sha256(recipe_json(recipe).encode()).hexdigest(),
-    )  # fmt: skip
+    )
     with world(config.batch_size) as here:
         if here.size > 1:
             raise TrainingError("--qat works in one process", got=f"{here.size}", remedy="start it without torchrun")
@@ -216,9 +230,15 @@ def _learnt(
 
 
 def _write(
-    request: Request, checkpoint: Checkpoint, network: ImageQX, recipe: Recipe, who: Student, units: list[Tensor],
-    facts: dict[str, Any], how: str,
-) -> Recipe:  # fmt: skip
+    request: Request,
+    checkpoint: Checkpoint,
+    network: ImageQX,
+    recipe: Recipe,
+    who: Student,
+    units: list[Tensor],
+    facts: dict[str, Any],
+    how: str,
+) -> Recipe:
     """Write weights, on their grid, and then the recipe that names them."""
     made = fine_tuned(network, recipe, who.rounded(units))
     with writing(request.weights.parent):
@@ -241,9 +261,14 @@ def _batches(config: QatConfig, data: TrainingData, device: torch.device) -> Cal
 
 
 def _measured(
-    request: Request, checkpoint: Checkpoint, network: ImageQX, programs: tuple[GraphModule, GraphModule],
-    before: Recipe, after: Recipe, progress: Progress,
-) -> FineTuning:  # fmt: skip
+    request: Request,
+    checkpoint: Checkpoint,
+    network: ImageQX,
+    programs: tuple[GraphModule, GraphModule],
+    before: Recipe,
+    after: Recipe,
+    progress: Progress,
+) -> FineTuning:
     """Measure what was started from and what was reached on the same test samples, against the float network."""
     start, program = programs
     photos = held_out_photos("test", request.sources, request.held_out_samples, progress=progress)

@@ -15,9 +15,14 @@ from imageqx_export.report.rules.verdicts import MARKS, Verdict
 
 _TOP = 15
 _CLASSES = {
-    Verdict.OK: "good", Verdict.IMPROVED: "good", Verdict.NO_CHANGE: "good", Verdict.REGRESSION: "bad",
-    Verdict.SUSPICIOUS: "open", Verdict.INSUFFICIENT: "open", Verdict.UNAVAILABLE: "none",
-}  # fmt: skip
+    Verdict.OK: "good",
+    Verdict.IMPROVED: "good",
+    Verdict.NO_CHANGE: "good",
+    Verdict.REGRESSION: "bad",
+    Verdict.SUSPICIOUS: "open",
+    Verdict.INSUFFICIENT: "open",
+    Verdict.UNAVAILABLE: "none",
+}
 _HEAT_STEPS = 5
 _DECADES = 4  # of the tolerance; what is smaller is as cold as it gets
 
@@ -168,10 +173,14 @@ def _times(profile: Layers) -> Costs:
     bars = [Bar(kind, "", words.seconds(n), n / total) for kind, n in kinds.most_common(_TOP)]
     ranked = sorted(profile.layers, key=lambda layer: -layer.seconds)
     parts = [
-        Bar(layer.name, layer.kind + (f" on {layer.compute_unit}" if layer.compute_unit else ""),
-            words.seconds(layer.seconds), layer.seconds / total)
+        Bar(
+            layer.name,
+            layer.kind + (f" on {layer.compute_unit}" if layer.compute_unit else ""),
+            words.seconds(layer.seconds),
+            layer.seconds / total,
+        )
         for layer in ranked[:_TOP]
-    ]  # fmt: skip
+    ]
     rest = max(0, len(ranked) - _TOP)
     return Costs(profile.artifact, profile.target, words.seconds(total), tuple(bars), tuple(parts), rest)
 

@@ -207,9 +207,15 @@ def _draw_lines(axes: Axes, lines: dict[str, list[tuple[int, float]]], artifacts
     for k, artifact in enumerate(artifacts):
         places, values = zip(*lines.get(artifact, [(float("nan"), float("nan"))]), strict=True)
         axes.plot(
-            places, values, label=artifact, color=SERIES[k % len(SERIES)], linestyle=_DASHES[k % len(_DASHES)],
-            marker=_MARKERS[k % len(_MARKERS)], markersize=5, linewidth=1.4,
-        )  # fmt: skip
+            places,
+            values,
+            label=artifact,
+            color=SERIES[k % len(SERIES)],
+            linestyle=_DASHES[k % len(_DASHES)],
+            marker=_MARKERS[k % len(_MARKERS)],
+            markersize=5,
+            linewidth=1.4,
+        )
     axes.set_ylabel(label)
     axes.margins(y=0.12)
     _plain(axes)

@@ -18,10 +18,21 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--paper"} 
     color: f"--series-{k}" for k, color in enumerate(SERIES)
 }
 _STYLE: Any = {
-    "svg.fonttype": "none", "font.size": 10.5, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED,
-    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK, "grid.color": LINE,
-    "axes.facecolor": "none", "figure.facecolor": "none", "savefig.facecolor": "none", "legend.frameon": False,
-}  # fmt: skip
+    "svg.fonttype": "none",
+    "font.size": 10.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": LINE,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "legend.frameon": False,
+}
 _UNNEEDED = ("metadata", "title", "style")
 
 
@@ -52,10 +63,14 @@ def inline(figure: Figure, name: str, title: str, description: str) -> str:
     _plain(root, name)
     view = root.attrib["viewBox"]
     root.attrib.clear()
-    root.attrib.update({
-        "viewBox": view, "role": "img", "aria-labelledby": f"{name}-title {name}-description",
-        "style": "stroke-linejoin: round; stroke-linecap: butt",
-    })  # fmt: skip
+    root.attrib.update(
+        {
+            "viewBox": view,
+            "role": "img",
+            "aria-labelledby": f"{name}-title {name}-description",
+            "style": "stroke-linejoin: round; stroke-linecap: butt",
+        }
+    )
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ElementTree.Element(tag, {"id": f"{name}-{'title' if tag == 'title' else 'description'}"})
         element.text = text

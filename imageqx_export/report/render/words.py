@@ -10,8 +10,13 @@ from imageqx_export.report.rules.verdicts import MARKS, Decision, Quantity, Verd
 
 NOTHING = "–"
 LEGEND = (
-    "✓ no worse", "▼ better", "▲ worse", "? cannot be decided", "– not available", "without a mark: shown, not judged"
-)  # fmt: skip
+    "✓ no worse",
+    "▼ better",
+    "▲ worse",
+    "? cannot be decided",
+    "– not available",
+    "without a mark: shown, not judged",
+)
 HEADLINES = {0: "Nothing regressed", 1: "Something regressed", 2: "Something could not be decided"}
 
 

@@ -174,9 +174,14 @@ def judge(
     limits = f"a run shows a change from ±{share(math.expm1(threshold))} on; A/A noise {share(math.expm1(bound))}"
     busy = f"; {count - len(current)} of {count} runs left out, as the machine was busy" if len(current) < count else ""
     return Judgement(
-        verdict=verdict, reason=f"{why}; {limits}{busy}", before=_middle(baseline), after=_middle(current),
-        noise=math.expm1(bound), threshold=math.expm1(threshold), moves=moves,
-    )  # fmt: skip
+        verdict=verdict,
+        reason=f"{why}; {limits}{busy}",
+        before=_middle(baseline),
+        after=_middle(current),
+        noise=math.expm1(bound),
+        threshold=math.expm1(threshold),
+        moves=moves,
+    )
 
 
 def _calm(runs: Sequence[RunTimes], rules: Rules) -> list[RunTimes]:

@@ -52,6 +52,13 @@ class Say:
     def __call__(self, verdict: Verdict, reason: str) -> Decision:
         """Return a decision."""
         return Decision(
-            artifact=self.artifact, target=self.target, quantity=self.quantity, verdict=verdict, reason=reason,
-            before=self.before, after=self.after, unit=self.unit, numbers=self.numbers,
-        )  # fmt: skip
+            artifact=self.artifact,
+            target=self.target,
+            quantity=self.quantity,
+            verdict=verdict,
+            reason=reason,
+            before=self.before,
+            after=self.after,
+            unit=self.unit,
+            numbers=self.numbers,
+        )

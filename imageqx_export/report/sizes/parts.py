@@ -101,9 +101,12 @@ def whole(artifact: str, total: int, found: Iterable[Part]) -> Sizes:
     rest = total - sum(counts.values())
     if rest < 0:
         raise ArtifactError(
-            "the file's parts are more than the file", where=artifact, expected=f"at most {total} bytes",
-            got=f"{total - rest}", remedy="imageqx export",
-        )  # fmt: skip
+            "the file's parts are more than the file",
+            where=artifact,
+            expected=f"at most {total} bytes",
+            got=f"{total - rest}",
+            remedy="imageqx export",
+        )
     counts["structure", "everything between"] += rest
     parts = tuple(Part(section=section, name=name, bytes=n) for (section, name), n in counts.items())
     return Sizes(artifact=artifact, total=total, parts=parts)

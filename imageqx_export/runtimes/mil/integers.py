@@ -152,5 +152,9 @@ def _sigmoid(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Tota
 
 
 _TOTALS: dict[str, Callable[[Any, list[_Grid | None], _Grid, str], Total | None]] = {
-    "add": _add, "conv": _conv, "mul": _mul, "reduce_mean": _mean, "sigmoid": _sigmoid,
-}  # fmt: skip
+    "add": _add,
+    "conv": _conv,
+    "mul": _mul,
+    "reduce_mean": _mean,
+    "sigmoid": _sigmoid,
+}

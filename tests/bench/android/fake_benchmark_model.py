@@ -35,9 +35,15 @@ def nested(number: int, data: bytes) -> bytes:
 
 
 def result(
-    microseconds: list[int], *, load: int = 1500, first: int = 9000, warmups: int = 99, peak: float = 0.0,
-    median: bool = True, count: int | None = None,
-) -> bytes:  # fmt: skip
+    microseconds: list[int],
+    *,
+    load: int = 1500,
+    first: int = 9000,
+    warmups: int = 99,
+    peak: float = 0.0,
+    median: bool = True,
+    count: int | None = None,
+) -> bytes:
     """Serialise a BenchmarkResult by the field numbers of benchmark_result.proto."""
     ordered = sorted(microseconds)
     mean = sum(ordered) / len(ordered)

@@ -28,9 +28,23 @@ from imageqx_export.bench.android.phone import Clock, Limits, Phone
 HERE = Path(__file__).parent
 TMP = "/data/local/tmp"
 TOOLS = (
-    "cat", "df", "dirname", "grep", "ls", "mkdir", "nproc", "readlink", "rm", "sed", "sh", "sha256sum", "sleep", "tail",
-    "touch", "uname",
-)  # fmt: skip
+    "cat",
+    "df",
+    "dirname",
+    "grep",
+    "ls",
+    "mkdir",
+    "nproc",
+    "readlink",
+    "rm",
+    "sed",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "tail",
+    "touch",
+    "uname",
+)
 RECORDED = HERE / "recorded"
 
 
@@ -103,9 +117,12 @@ class FakePhone:
         self.before(command)
         environment = {"PATH": str(self.bin), "HOME": str(self.tmp.parent)}
         done = subprocess.run(
-            [str(self.bin / "sh"), "-c", self.here(command)], env=environment, cwd=self.tmp, capture_output=True,
+            [str(self.bin / "sh"), "-c", self.here(command)],
+            env=environment,
+            cwd=self.tmp,
+            capture_output=True,
             check=False,
-        )  # fmt: skip
+        )
         back = [text.replace(os.fsencode(self.tmp), TMP.encode()) for text in (done.stdout, done.stderr)]
         return done.returncode % 256, back[0], back[1]
 

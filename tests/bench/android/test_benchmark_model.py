@@ -110,10 +110,13 @@ def test_the_profile_of_older_tools_has_one_column_more() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "STARTING!\n", PROFILE[: PROFILE.index("Operator-wise")],
-        PROFILE.replace("0.267, 0.2784", "0.267, many"), PROFILE.replace("node type", "node"),
+        "",
+        "STARTING!\n",
+        PROFILE[: PROFILE.index("Operator-wise")],
+        PROFILE.replace("0.267, 0.2784", "0.267, many"),
+        PROFILE.replace("node type", "node"),
     ],
-)  # fmt: skip
+)
 def test_other_profiles_are_refused(text: str) -> None:
     with pytest.raises(MeasurementError, match="profile"):
         parse_profile(text, "x")
@@ -156,8 +159,9 @@ def test_outputs_are_cut_in_the_files_order() -> None:
     ]
     found = split_outputs(struct.pack("<6f", 1, 2, 3, 4, 5, 6), order, "x")
     assert {name: (value.shape, value.ravel().tolist()) for name, value in found.items()} == {
-        "b": ((1, 2), [1, 2]), "a": ((1, 2, 1, 2), [3, 4, 5, 6]),
-    }  # fmt: skip
+        "b": ((1, 2), [1, 2]),
+        "a": ((1, 2, 1, 2), [3, 4, 5, 6]),
+    }
     assert all(value.dtype == np.float32 for value in found.values())
     with pytest.raises(MeasurementError, match="other outputs"):
         split_outputs(bytes(20), order, "x")

@@ -44,16 +44,26 @@ def folder(tmp_path: Path) -> Path:
 
 def artifact(folder: Path, format: Format = Format.TFLITE, precision: Precision = Precision.FP32) -> Artifact:
     spec = ModelSpec(
-        name="m", inputs=(TensorSpec(name="image", shape=(1, 224, 224, 3), dtype="uint8"),),
-        outputs=(TensorSpec(name="quality", shape=(1, 4), dtype="float32"),), labels=("a",), reasons=(),
-        thresholds={}, hints={},
-    )  # fmt: skip
+        name="m",
+        inputs=(TensorSpec(name="image", shape=(1, 224, 224, 3), dtype="uint8"),),
+        outputs=(TensorSpec(name="quality", shape=(1, 4), dtype="float32"),),
+        labels=("a",),
+        reasons=(),
+        thresholds={},
+        hints={},
+    )
     path = folder / f"m_{precision.value}{format.suffix}"
     path.write_bytes(b"weights of " + path.name.encode())
     return Artifact(
-        path=Path(path.name), format=format, precision=precision, spec=spec, sha256=digest(path),
-        size_bytes=path.stat().st_size, checkpoint_sha256="0" * 64, tool_versions={},
-    )  # fmt: skip
+        path=Path(path.name),
+        format=format,
+        precision=precision,
+        spec=spec,
+        sha256=digest(path),
+        size_bytes=path.stat().st_size,
+        checkpoint_sha256="0" * 64,
+        tool_versions={},
+    )
 
 
 def target(one: World, *arguments: Any, **options: Any) -> AdbTarget:
@@ -78,10 +88,15 @@ def test_the_machine_is_described(one: World, folder: Path, tool: Path) -> None:
         assert machine.system == "Android 14 (SDK 34)"
         assert machine.cores >= 1
         told = {
-            "serial": "0A1B2C3D", "soc": "GS201", "battery": "84 %", "battery temperature": "28.7 °C",
-            "thermal status": "0", "charging": "yes", "fixed performance": "on",
+            "serial": "0A1B2C3D",
+            "soc": "GS201",
+            "battery": "84 %",
+            "battery temperature": "28.7 °C",
+            "thermal status": "0",
+            "charging": "yes",
+            "fixed performance": "on",
             "tflite by": "benchmark_model, 3 runs a process: its result file keeps no more single ones",
-        }  # fmt: skip
+        }
         assert told.items() <= machine.facts.items()
 
 
@@ -317,9 +332,7 @@ def opened(one: World, exported: Path, tmp_path: Path, tool: Path | None) -> Ite
 
 def read(exported: Path) -> list[Artifact]:
     manifest = Manifest.model_validate_json((exported / "manifest.json").read_text())
-    return [
-        one for one in manifest.artifacts if one.precision is Precision.FP32 and one.format is not Format.COREML
-    ]  # fmt: skip
+    return [one for one in manifest.artifacts if one.precision is Precision.FP32 and one.format is not Format.COREML]
 
 
 def test_our_runner_really_runs_where_the_phone_has_python(one: World, exported: Path, tmp_path: Path) -> None:

@@ -42,9 +42,14 @@ class Archive:
         """Write Release for what the indexes hold now, and sign it."""
         suite = self.folder / "dists/trixie"
         lines = [
-            "Origin: Test", "Suite: trixie", "Codename: trixie", "Architectures: arm64", "Components: main",
-            f"Date: {formatdate(usegmt=True)}", "SHA256:",
-        ]  # fmt: skip
+            "Origin: Test",
+            "Suite: trixie",
+            "Codename: trixie",
+            "Architectures: arm64",
+            "Components: main",
+            f"Date: {formatdate(usegmt=True)}",
+            "SHA256:",
+        ]
         for path in sorted((suite / "main").rglob("*")):
             if path.is_file():
                 data = path.read_bytes()
@@ -58,8 +63,10 @@ class Archive:
 def gpg(home: Path, *arguments: str) -> None:
     subprocess.run(
         ["gpg", "--batch", "--yes", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback", *arguments],
-        env={**os.environ, "GNUPGHOME": str(home)}, check=True, capture_output=True,
-    )  # fmt: skip
+        env={**os.environ, "GNUPGHOME": str(home)},
+        check=True,
+        capture_output=True,
+    )
 
 
 def make_key(home: Path) -> None:

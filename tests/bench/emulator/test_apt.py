@@ -138,10 +138,11 @@ def test_does_not_take_apts_word_for_a_download(
     wanted = hashlib.sha256(b"right").hexdigest()
     download = f"printf {stored} > archives/a_1_arm64.deb" if stored else ":"
     fake_tool(
-        tmp_path / "bin", "apt-get",
-        f"case \"$*\" in *--print-uris*) echo \"'file:a_1_arm64.deb' a_1_arm64.deb 5 SHA256:{wanted}\";;"
+        tmp_path / "bin",
+        "apt-get",
+        f'case "$*" in *--print-uris*) echo "\'file:a_1_arm64.deb\' a_1_arm64.deb 5 SHA256:{wanted}";;'
         f" *--download-only*) {download};; esac\n",
-    )  # fmt: skip
+    )
     fake_tool(tmp_path / "bin", "apt-config", "")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(DeviceError, match="not what Debian's signed index says") as caught:
@@ -198,5 +199,7 @@ def test_reads_the_mirrors_of_both_kinds_of_source_lists(tmp_path: Path, monkeyp
     config.write_text(f'Dir::Etc::sourcelist "{tmp_path}/sources.list";\nDir::Etc::sourceparts "{parts}";\n')
     monkeypatch.setenv("APT_CONFIG", str(config))
     assert sorted(debian_mirrors()) == [
-        "http://one.example/debian/", "http://three.example/debian/", "https://two.example/debian/",
-    ]  # fmt: skip
+        "http://one.example/debian/",
+        "http://three.example/debian/",
+        "https://two.example/debian/",
+    ]

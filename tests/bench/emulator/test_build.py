@@ -68,9 +68,13 @@ def fake_emulator(folder: Path, script: str) -> Emulator:
     path.write_text(f"#!{sys.executable}\n{script}")
     path.chmod(0o755)
     return Emulator(
-        root=folder / "root", wheels=folder / "wheels", qemu=path, insn=folder / "i.so", opcodes=folder / "o.so",
+        root=folder / "root",
+        wheels=folder / "wheels",
+        qemu=path,
+        insn=folder / "i.so",
+        opcodes=folder / "o.so",
         versions={},
-    )  # fmt: skip
+    )
 
 
 def test_runtimes_are_tried_on_every_cpu_with_bytecode_written(tmp_path: Path) -> None:

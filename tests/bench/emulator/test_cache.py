@@ -166,15 +166,19 @@ def test_gives_the_paths_of_what_was_built(home: Path) -> None:
         made(name, recipe, lambda target, name=name: ({}, versions[name]))  # type: ignore[misc]
     emulator = machine.cache()
     assert emulator.root == place("root", recipes["root"]) / "root"
-    assert emulator.versions == {
-        "onnxruntime": "1.0", "qemu": "10.0.2", "libc6": "2.41-12", "python": "3.13.5-2"
-    }  # fmt: skip
+    assert emulator.versions == {"onnxruntime": "1.0", "qemu": "10.0.2", "libc6": "2.41-12", "python": "3.13.5-2"}
     command = emulator.command("i8mm", "-d", "plugin")
     assert command[command.index("-cpu") + 1] == "max,sve=off,sme=off,pauth=off"
     assert command[command.index("-L") + 1] == str(emulator.root)
     assert command[-2:] == ["-d", "plugin"]
     assert str(emulator.qemu) in command
     assert set(emulator.environment()) == {
-        "HOME", "LC_ALL", "OMP_NUM_THREADS", "ORT_DISABLE_TELEMETRY", "PATH", "PYTHONDONTWRITEBYTECODE",
-        "PYTHONHASHSEED", "PYTHONPATH",
-    }  # fmt: skip
+        "HOME",
+        "LC_ALL",
+        "OMP_NUM_THREADS",
+        "ORT_DISABLE_TELEMETRY",
+        "PATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHASHSEED",
+        "PYTHONPATH",
+    }

@@ -99,8 +99,10 @@ def test_every_row_is_accounted_for() -> None:
 def test_work_counts_products_by_instruction_set() -> None:
     # SMMLA: a 2×8 by 8×2 product, 32; SDOT: four lanes of four, 16, or two lanes on 64 bits, 8; FMLA .4s: 4.
     assert work({"smmla": 2, "sdot": 1, "sdot-64": 1, "fmla": 5, "fmla-element": 0}) == {
-        "i8mm": 64, "dotprod": 24, "neon": 20
-    }  # fmt: skip
+        "i8mm": 64,
+        "dotprod": 24,
+        "neon": 20,
+    }
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,13 @@ def emulator(tmp_path: Path) -> Emulator:
     qemu.chmod(0o755)
     versions = {"qemu": "10.0.2", "libc6": "2.41-12", "python": "3.13.5"}
     return Emulator(
-        root=tmp_path / "root", wheels=tmp_path / "wheels", qemu=qemu, insn=tmp_path / "libinsn.so",
-        opcodes=tmp_path / "libopcodes.so", versions=versions,
-    )  # fmt: skip
+        root=tmp_path / "root",
+        wheels=tmp_path / "wheels",
+        qemu=qemu,
+        insn=tmp_path / "libinsn.so",
+        opcodes=tmp_path / "libopcodes.so",
+        versions=versions,
+    )
 
 
 @pytest.fixture
@@ -76,14 +80,24 @@ def artifact(folder: Path, format: Format = Format.TFLITE, **told: object) -> Ar
     path = Path(f"a{format.suffix}")
     (folder / path).write_text(json.dumps({"seen": str(folder / "seen.json"), **told}))
     spec = ModelSpec(
-        name="tiny", inputs=(TensorSpec(name="image", shape=(1, 224, 224, 3), dtype="uint8"),),
-        outputs=(TensorSpec(name="quality", shape=(1, 2), dtype="float32"),), labels=("a", "b"), reasons=(),
-        thresholds={}, hints={},
-    )  # fmt: skip
+        name="tiny",
+        inputs=(TensorSpec(name="image", shape=(1, 224, 224, 3), dtype="uint8"),),
+        outputs=(TensorSpec(name="quality", shape=(1, 2), dtype="float32"),),
+        labels=("a", "b"),
+        reasons=(),
+        thresholds={},
+        hints={},
+    )
     return Artifact(
-        path=path, format=format, precision=Precision.FP32, spec=spec, sha256="0" * 64, size_bytes=1,
-        checkpoint_sha256="1" * 64, tool_versions={},
-    )  # fmt: skip
+        path=path,
+        format=format,
+        precision=Precision.FP32,
+        spec=spec,
+        sha256="0" * 64,
+        size_bytes=1,
+        checkpoint_sha256="1" * 64,
+        tool_versions={},
+    )
 
 
 @pytest.fixture
@@ -141,9 +155,15 @@ def test_every_run_is_the_same_but_for_its_folder(
     seen = json.loads((folder / "seen.json").read_text())
     environment = {name for name in seen["environment"] if name != "LC_CTYPE"}  # the fake's Python sets that one
     assert environment == {
-        "HOME", "LC_ALL", "OMP_NUM_THREADS", "ORT_DISABLE_TELEMETRY", "PATH", "PYTHONDONTWRITEBYTECODE",
-        "PYTHONHASHSEED", "PYTHONPATH",
-    }  # fmt: skip
+        "HOME",
+        "LC_ALL",
+        "OMP_NUM_THREADS",
+        "ORT_DISABLE_TELEMETRY",
+        "PATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHASHSEED",
+        "PYTHONPATH",
+    }
     assert seen["environment"]["PYTHONHASHSEED"] == "0"
     assert seen["arguments"][seen["arguments"].index("-cpu") + 1] == "cortex-a76"
 

@@ -95,9 +95,13 @@ def test_closed_it_measures_nothing(folder: Path) -> None:
 def fake_counter(body: str) -> Counter:
     """Return a counter that is a shell script: $1 is its file, the rest the command."""
     return Counter(
-        "fake", "fake", "1", lambda file: ["sh", "-c", body, "sh", str(file)], int,
+        "fake",
+        "fake",
+        "1",
+        lambda file: ["sh", "-c", body, "sh", str(file)],
+        int,
         lambda log: "it said so" if "trouble" in log else None,
-    )  # fmt: skip
+    )
 
 
 def test_counts_with_what_there_is(target: HostTarget, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,9 +230,12 @@ def test_a_run_that_is_stopped_leaves_nothing(folder: Path, tmp_path: Path, numb
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, "bench", str(folder), "--history", str(history)],
-        env={**os.environ, "TMPDIR": str(temporary)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
-    )  # fmt: skip
+    )
     children: list[psutil.Process] = []
     while not children and process.poll() is None:
         children = [child for child in psutil.Process(process.pid).children() if runs(child)]

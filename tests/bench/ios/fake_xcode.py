@@ -211,9 +211,11 @@ class Phone:
                 strides.insert(0, strides[0] * length)
             # The sizes add up in Apple's code too; the offsets are right.
             outputs[output] = {
-                "dataType": "Float32", "shape": values["shape"], "strides": strides,
+                "dataType": "Float32",
+                "shape": values["shape"],
+                "strides": strides,
                 "storage": {"offset": offset, "size": len(storage)},
-            }  # fmt: skip
+            }
             offset = len(storage)
         (folder / "outputs.bin").write_bytes(storage)
         state["predictions"] += 1

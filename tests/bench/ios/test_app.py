@@ -65,11 +65,24 @@ def test_a_signer_that_xcode_would_refuse_is_refused_here(environment: dict[str,
 
 def test_the_build_command_is_a_list_whatever_is_in_the_paths(mac: FakeMac, tmp_path: Path) -> None:
     assert build_command(place(tmp_path / "a b"), tools(mac)) == [
-        str(mac.bin / "xcodebuild"), "-workspace", str(WORKSPACE), "-scheme", "modelrunner", "-sdk", "iphoneos",
-        "-destination", f"platform=iOS,id={UDID}", "-configuration", "Release", "-allowProvisioningUpdates",
-        "-allowProvisioningDeviceRegistration", f"SYMROOT={tmp_path}/a b/{UDID}", "CODE_SIGN_STYLE=Automatic",
-        f"DEVELOPMENT_TEAM={TEAM}", "PRODUCT_BUNDLE_IDENTIFIER=imageqx.modelrunner.ab12cd34ef",
-    ]  # fmt: skip
+        str(mac.bin / "xcodebuild"),
+        "-workspace",
+        str(WORKSPACE),
+        "-scheme",
+        "modelrunner",
+        "-sdk",
+        "iphoneos",
+        "-destination",
+        f"platform=iOS,id={UDID}",
+        "-configuration",
+        "Release",
+        "-allowProvisioningUpdates",
+        "-allowProvisioningDeviceRegistration",
+        f"SYMROOT={tmp_path}/a b/{UDID}",
+        "CODE_SIGN_STYLE=Automatic",
+        f"DEVELOPMENT_TEAM={TEAM}",
+        "PRODUCT_BUNDLE_IDENTIFIER=imageqx.modelrunner.ab12cd34ef",
+    ]
 
 
 def test_the_app_lies_where_coremltools_looks_for_one(mac: FakeMac, tmp_path: Path) -> None:

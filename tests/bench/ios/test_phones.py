@@ -29,10 +29,20 @@ READY = Phone(identifier="C", udid="U", name="Mine", model="iPhone 14 Pro", ios=
 def test_phones_are_read_and_watches_are_not() -> None:
     old, mine = read_phones(recorded("devices"))
     assert mine == Phone(
-        identifier=IDENTIFIER, udid=UDID, name="Clinic's iPhone", model="iPhone 14 Pro", product="iPhone15,2",
-        kind="iPhone", ios="18.4.1", build="22E252", cpu="arm64e", transport="wired", pairing="paired",
-        connection="disconnected", developer_mode="enabled",
-    )  # fmt: skip
+        identifier=IDENTIFIER,
+        udid=UDID,
+        name="Clinic's iPhone",
+        model="iPhone 14 Pro",
+        product="iPhone15,2",
+        kind="iPhone",
+        ios="18.4.1",
+        build="22E252",
+        cpu="arm64e",
+        transport="wired",
+        pairing="paired",
+        connection="disconnected",
+        developer_mode="enabled",
+    )
     assert old.ios == "" and old.version == () and old.connection == "unavailable"
     assert mine.label == f"Clinic's iPhone (iPhone 14 Pro, iOS 18.4.1) {UDID}" and "iOS ?" in old.label
 
@@ -40,10 +50,20 @@ def test_phones_are_read_and_watches_are_not() -> None:
 def test_version_5_of_the_list_is_read_without_its_simulators() -> None:
     (phone,) = read_phones(recorded("devices_version5"))
     assert phone == Phone(
-        identifier="BBBBBBBB-0000-4000-8000-000000000001", udid="00008110-000B000000000001", name="Ward iPhone",
-        model="iPhone 13", product="iPhone14,5", kind="iPhone", ios="27.0", build="24A5380", cpu="arm64e",
-        transport="localNetwork", pairing="paired", connection="disconnected", developer_mode="enabled",
-    )  # fmt: skip
+        identifier="BBBBBBBB-0000-4000-8000-000000000001",
+        udid="00008110-000B000000000001",
+        name="Ward iPhone",
+        model="iPhone 13",
+        product="iPhone14,5",
+        kind="iPhone",
+        ios="27.0",
+        build="24A5380",
+        cpu="arm64e",
+        transport="localNetwork",
+        pairing="paired",
+        connection="disconnected",
+        developer_mode="enabled",
+    )
 
 
 def test_the_new_shape_wins_where_both_are_there() -> None:

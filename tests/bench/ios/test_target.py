@@ -15,6 +15,7 @@ import pytest
 
 from imageqx_export.artifact import Artifact, Format, Manifest
 from imageqx_export.bench.ios import app
+from imageqx_export.bench.ios import target as ios
 from imageqx_export.bench.ios.target import IosTarget, connect
 from imageqx_export.bench.model import QUICK, BenchRun, Machine, Measurement, Target
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError, UnavailableError
@@ -284,9 +285,17 @@ def test_an_image_input_is_refused_by_the_runner_which_is_why_there_are_twins(
 def test_the_run_is_labelled_and_leaves_nothing(whole_run: tuple[FakeMac, dict[str, Any]]) -> None:
     mac, result = whole_run
     run = BenchRun.model_validate(result["run"])
-    assert run.target == "ios" and run.machine.facts["udid"] == UDID and run.tool_versions == {
-        "coremltools": "9.0", "xcode": "16.3 (16E140)", "devicectl": "397.28", "ios": "18.4.1 (22E252)",
-    }  # fmt: skip
+    assert (
+        run.target == "ios"
+        and run.machine.facts["udid"] == UDID
+        and run.tool_versions
+        == {
+            "coremltools": "9.0",
+            "xcode": "16.3 (16E140)",
+            "devicectl": "397.28",
+            "ios": "18.4.1 (22E252)",
+        }
+    )
     assert result["left"] is False and sum("uninstall" in call for call in mac.calls) == 2
     runner = json.loads((mac.folder / "phone" / "runner.json").read_text())
     assert runner["models"] == {}

@@ -64,9 +64,19 @@ def test_the_tools_are_found_with_their_version(mac: FakeMac) -> None:
 def test_the_command_names_the_phone_and_a_file_for_the_json(tmp_path: Path) -> None:
     command = devicectl_command(["device", "info", "lockState"], IDENTIFIER, tmp_path / "a b" / "out.json", 60)
     assert command == [
-        "xcrun", "devicectl", "device", "info", "lockState", "--device", IDENTIFIER,
-        "--quiet", "--timeout", "60", "--json-output", f"{tmp_path}/a b/out.json",
-    ]  # fmt: skip
+        "xcrun",
+        "devicectl",
+        "device",
+        "info",
+        "lockState",
+        "--device",
+        IDENTIFIER,
+        "--quiet",
+        "--timeout",
+        "60",
+        "--json-output",
+        f"{tmp_path}/a b/out.json",
+    ]
     assert "--device" not in devicectl_command(["list", "devices"], None, Path("out.json"), 60)
 
 

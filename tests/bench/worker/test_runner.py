@@ -56,8 +56,15 @@ def test_stands_alone(script: Path) -> None:
 
 @formats
 def test_times_each_inference(tmp_path: Path, models: dict[str, Path], format: str) -> None:
-    request = {"mode": "time", "path": str(models[format]), "format": format, "runs": 7, "seconds": 0.002,
-               "warmup_runs": 3, "warmup_seconds": 0.001}  # fmt: skip
+    request = {
+        "mode": "time",
+        "path": str(models[format]),
+        "format": format,
+        "runs": 7,
+        "seconds": 0.002,
+        "warmup_runs": 3,
+        "warmup_seconds": 0.001,
+    }
     code, _, result = ask(tmp_path, request)
     assert code == 0 and result is not None
     seconds = result["seconds"]
@@ -74,8 +81,13 @@ def test_times_each_inference(tmp_path: Path, models: dict[str, Path], format: s
 def test_gives_the_outputs_by_name(tmp_path: Path, models: dict[str, Path], format: str) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (3, *SHAPE[1:]), np.uint8)
     np.save(tmp_path / "in.npy", pixels)
-    request = {"mode": "outputs", "path": str(models[format]), "format": format,
-               "input": str(tmp_path / "in.npy"), "outputs": str(tmp_path / "out.npz")}  # fmt: skip
+    request = {
+        "mode": "outputs",
+        "path": str(models[format]),
+        "format": format,
+        "input": str(tmp_path / "in.npy"),
+        "outputs": str(tmp_path / "out.npz"),
+    }
     code, _, result = ask(tmp_path, request)
     assert code == 0 and result is not None and result["names"] == ["same"]
     with np.load(tmp_path / "out.npz") as arrays:

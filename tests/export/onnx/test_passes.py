@@ -34,15 +34,21 @@ LINEAR = RNG.normal(size=(2, 4)).astype(np.float32)
 
 
 def proto(
-    nodes: list[Any], arrays: Mapping[str, Any], rank: int = 4, *,
-    kind: int = TensorProto.FLOAT, shape: tuple[int, ...] = (1, 3, 6, 6),
-) -> Any:  # fmt: skip
+    nodes: list[Any],
+    arrays: Mapping[str, Any],
+    rank: int = 4,
+    *,
+    kind: int = TensorProto.FLOAT,
+    shape: tuple[int, ...] = (1, 3, 6, 6),
+) -> Any:
     """Return a model from x, of a kind and shape, to y, float32 of a rank."""
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", kind, shape)],
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", kind, shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["a", "b", "c", "d"][:rank])],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
     return model
@@ -101,10 +107,12 @@ def quantized_model(zero_points: list[int], constant: bool = False) -> Any:
     """Return input → Q → DQ → Conv → Q → DQ (→ times an int8 constant → Q → DQ), all activations int8."""
     w = integer_weight("conv", CONV)
     arrays: dict[str, NDArray[Any]] = {
-        "w": w.integers, "ws": w.scales, "wz": np.zeros(4, np.int8),
+        "w": w.integers,
+        "ws": w.scales,
+        "wz": np.zeros(4, np.int8),
         **{f"z{i}": np.array(z, np.int8) for i, z in enumerate(zero_points)},
         **{f"s{i}": np.array(s, np.float32) for i, s in enumerate((0.03, 0.1, 0.05))},
-    }  # fmt: skip
+    }
 
     def pair(source: str, index: int, out: str) -> list[Any]:
         return [
@@ -160,14 +168,19 @@ def shared_model() -> Any:
         ]
     kernel = np.random.default_rng(1).integers(-127, 128, (4, 4, 1, 1), np.int8)
     arrays = {
-        "kernel": kernel, "scales": np.full(4, 2**-8, np.float32), "zeros": np.zeros(4, np.int8),
-        "s": np.float32(2**-4), "z": np.uint8(128),
-    }  # fmt: skip
+        "kernel": kernel,
+        "scales": np.full(4, 2**-8, np.float32),
+        "zeros": np.zeros(4, np.int8),
+        "s": np.float32(2**-4),
+        "z": np.uint8(128),
+    }
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 4, 2, 2])],
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 4, 2, 2])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, 2, 2])],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )  # fmt: skip
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
@@ -236,10 +249,12 @@ def gated_model(size: int) -> Any:
         out = "y" if index == 3 else f"r{index}"
         nodes.append(helper.make_node("DequantizeLinear", [f"q{index}", f"s{index}", "z"], [out]))
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, size, size])],
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, size, size])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2, size, size])],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )  # fmt: skip
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 

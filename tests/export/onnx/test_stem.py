@@ -32,9 +32,12 @@ def bytes_model(zero_point: int = 0, step: float = 1 / 64) -> Any:
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
     ]
     arrays = {
-        "above": frame.repeat(6, 3), "left": frame.repeat(7, 2), "levels": np.float32(64),
-        "s": np.float32(step), "z": np.uint8(zero_point),
-    }  # fmt: skip
+        "above": frame.repeat(6, 3),
+        "left": frame.repeat(7, 2),
+        "levels": np.float32(64),
+        "s": np.float32(step),
+        "z": np.uint8(zero_point),
+    }
     return proto(nodes, arrays, kind=TensorProto.UINT8, shape=(1, 6, 6, 3))
 
 
@@ -72,12 +75,19 @@ def stem_model(height: int, groups: int, out: int) -> Any:
     ]
     steps = 2.0 ** -rng.integers(5, 8, out)
     arrays = {
-        "above": rng.integers(0, 256, (1, 3, 1, width), np.uint8), "s": np.float32(2.0**-6), "z": np.uint8(0),
-        "left": rng.integers(0, 256, (1, 3, height + 1, 1), np.uint8), "cs": np.float32(0.5), "cz": np.uint8(120),
-        "kernel": rng.integers(-127, 128, (out, 3, 3, 3), np.int8), "ks": steps.astype(np.float32),
-        "kz": np.zeros(out, np.int8), "bias": rng.integers(-9999, 9999, out, np.int32),
-        "bs": (steps * 2.0**-6).astype(np.float32), "bz": np.zeros(out, np.int32),
-    }  # fmt: skip
+        "above": rng.integers(0, 256, (1, 3, 1, width), np.uint8),
+        "s": np.float32(2.0**-6),
+        "z": np.uint8(0),
+        "left": rng.integers(0, 256, (1, 3, height + 1, 1), np.uint8),
+        "cs": np.float32(0.5),
+        "cz": np.uint8(120),
+        "kernel": rng.integers(-127, 128, (out, 3, 3, 3), np.int8),
+        "ks": steps.astype(np.float32),
+        "kz": np.zeros(out, np.int8),
+        "bias": rng.integers(-9999, 9999, out, np.int32),
+        "bs": (steps * 2.0**-6).astype(np.float32),
+        "bz": np.zeros(out, np.int32),
+    }
     return proto(nodes, arrays, kind=TensorProto.UINT8, shape=(1, height, width, 3))
 
 

@@ -51,10 +51,14 @@ def small_model() -> object:
         opcode.version = 1
         stored = weight.transpose(order)
         operator.opcodeIndex, operator.builtinOptions, operator.builtinOptionsType = kind - 1, options, kind
-        operator.inputs = np.array([
-            value, tensor(model, f"a.b.Conv_{kind};", stored.shape, stored),
-            tensor(model, f"bias{kind}", (4,), np.zeros(4, np.float32)),
-        ], np.int32)  # fmt: skip
+        operator.inputs = np.array(
+            [
+                value,
+                tensor(model, f"a.b.Conv_{kind};", stored.shape, stored),
+                tensor(model, f"bias{kind}", (4,), np.zeros(4, np.float32)),
+            ],
+            np.int32,
+        )
         value = tensor(model, f"out{kind}", (1, 8, 8, 4), None)
         operator.outputs = np.array([value], np.int32)
         model.operatorCodes.append(opcode)

@@ -43,16 +43,18 @@ class Small:
         out = self.tensor((1, HEIGHT // 2, WIDTH // 2, OUT), "INT8", scale=[0.37], zero=-3)
         self.graph.inputs, self.graph.outputs = np.array([image], np.int32), np.array([out], np.int32)
         inputs = [
-            [image], [self.tensor(frame, "FLOAT32"), pixels], [self.tensor(side, "FLOAT32"), above],
-            [left, self.tensor(np.array(1 / 64, np.float32), "FLOAT32")], [scaled], [rounded, weight, bias],
-        ]  # fmt: skip
+            [image],
+            [self.tensor(frame, "FLOAT32"), pixels],
+            [self.tensor(side, "FLOAT32"), above],
+            [left, self.tensor(np.array(1 / 64, np.float32), "FLOAT32")],
+            [scaled],
+            [rounded, weight, bias],
+        ]
         outputs = [pixels, above, left, scaled, rounded, out]
         for kind, read, given in zip(kinds.split(), inputs, outputs, strict=True):
             self.operator(kind, read, given)
 
-    def tensor(
-        self, what: tuple[int, ...] | NDArray[Any], kind: str, scale: Any = None, zero: int = 0
-    ) -> int:  # fmt: skip
+    def tensor(self, what: tuple[int, ...] | NDArray[Any], kind: str, scale: Any = None, zero: int = 0) -> int:
         made, constant = schema.TensorT(), isinstance(what, np.ndarray)
         made.shape = np.array(np.shape(what) if constant else what, np.int32)
         made.type, made.buffer, made.hasRank = getattr(schema.TensorType, kind), 0, True

@@ -147,18 +147,23 @@ def rounded_first(a: ActivationScale, b: ActivationScale, c: ActivationScale) ->
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.floats(0.02, 1).map(np.float16), st.floats(0.02, 1).map(np.float16), st.integers(-128, 127),
+    st.floats(0.02, 1).map(np.float16),
+    st.floats(0.02, 1).map(np.float16),
     st.integers(-128, 127),
-)  # fmt: skip
+    st.integers(-128, 127),
+)
 @example(np.float16(0.703125), np.float16(0.65625), -103, -102)
 def test_products_are_the_same_integers_in_onnx_runtime(
     before: np.float16, after: np.float16, first: int, last: int
 ) -> None:
     given_rows = [
         ActivationScale(tensor=name, scale=float(scale), zero_point=zero, observer="minmax")
-        for name, scale, zero in (("a:conv", before, first), ("b:conv", np.float16(2**-8), -128),
-                                  ("heads:mul", after, last))
-    ]  # fmt: skip
+        for name, scale, zero in (
+            ("a:conv", before, first),
+            ("b:conv", np.float16(2**-8), -128),
+            ("heads:mul", after, last),
+        )
+    ]
     a, b, c = with_exact_steps(product(), given_rows)
     assert (a, b) == tuple(given_rows[:2])
     assert float(after) <= c.scale <= 1.05 * float(after) and c.scale == float(np.float16(c.scale))

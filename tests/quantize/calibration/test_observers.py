@@ -82,9 +82,7 @@ def test_entropy_is_no_farther_from_the_distribution_than_the_whole_range() -> N
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.lists(st.integers(0, 1000), min_size=8, max_size=8), st.data()
-)  # fmt: skip
+@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.lists(st.integers(0, 1000), min_size=8, max_size=8), st.data())
 def test_every_range_holds_zero_and_is_not_empty(
     low: float, width: float, counts: list[int], data: st.DataObject
 ) -> None:

@@ -20,9 +20,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 Ints = NDArray[np.int64]
 RNG = np.random.default_rng(5)
 STEPS = {
-    "heads:input": (0.031, -5), "one:conv": (0.043, 12), "heads:mul": (0.05, 3), "heads:sigmoid": (1 / 256, -128),
-    "heads:mul2": (0.029, -77), "two:conv": (0.029, 40), "heads:add": (0.029, 0), "heads:mean": (0.0121, 9),
-}  # fmt: skip
+    "heads:input": (0.031, -5),
+    "one:conv": (0.043, 12),
+    "heads:mul": (0.05, 3),
+    "heads:sigmoid": (1 / 256, -128),
+    "heads:mul2": (0.029, -77),
+    "two:conv": (0.029, 40),
+    "heads:add": (0.029, 0),
+    "heads:mean": (0.0121, 9),
+}
 
 
 class Small(nn.Module):

@@ -65,7 +65,7 @@ def lesson(room: Class, teacher: GraphModule | None = None) -> Lesson:
 
 def learnt(
     room: Class, state: Path, config: QatConfig = CONFIG, teacher: GraphModule | None = None, **more: Any
-) -> list[Tensor]:  # fmt: skip
+) -> list[Tensor]:
     more.setdefault("keep", lambda units, history: None)
     return learn(config, lesson(room, teacher), state, CPU, **more)
 

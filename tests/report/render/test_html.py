@@ -130,9 +130,14 @@ def test_it_shows_what_the_report_says(report: Report, page: Page) -> None:
 def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
     bare = report.model_copy(update={"breakdowns": (), "layers": (), "points": (), "accuracies": (), "parity": None})
     shown = Page(html(bare)).text
-    for words in ("No line to draw", "No current run has a profile", "No artifacts were given",
-                  "No comparison with the checkpoint was given", "No evaluation was given",
-                  "so this page does not know their accuracy"):  # fmt: skip
+    for words in (
+        "No line to draw",
+        "No current run has a profile",
+        "No artifacts were given",
+        "No comparison with the checkpoint was given",
+        "No evaluation was given",
+        "so this page does not know their accuracy",
+    ):
         assert words in " ".join(shown.split()), words
 
 

@@ -114,8 +114,9 @@ def test_a_count_does_not_depend_on_cores_or_kernel_and_does_on_the_machine_and_
     assert only(run(), run(cores=8, system="Linux 7"), Quantity.INSTRUCTIONS).verdict is Verdict.NO_CHANGE
     other = only(run(), run(name="Intel Xeon"), Quantity.INSTRUCTIONS)
     assert (other.verdict, other.reason) == (
-        Verdict.INSUFFICIENT, "another machine: AMD EPYC 7763, x86_64 → Intel Xeon, x86_64"
-    )  # fmt: skip
+        Verdict.INSUFFICIENT,
+        "another machine: AMD EPYC 7763, x86_64 → Intel Xeon, x86_64",
+    )
     newer = only(run(), run(qemu="10.1"), Quantity.INSTRUCTIONS)
     assert (newer.verdict, newer.reason) == (Verdict.INSUFFICIENT, "other tool versions: qemu 10.0 → 10.1")
 
@@ -212,12 +213,15 @@ def test_only_the_newest_file_of_a_dirty_commit_counts() -> None:
     before, after = sides(slow=1.0)
     older = sides(seed=9, slow=1.5)[1].runs
     stale = [
-        run.model_copy(update={
-            "run_id": f"stale-{k}", "started": run.started - 1e6,
-            "measurements": (run.measurements[0].model_copy(update={"sha256": "f" * 64}),),
-        })
+        run.model_copy(
+            update={
+                "run_id": f"stale-{k}",
+                "started": run.started - 1e6,
+                "measurements": (run.measurements[0].model_copy(update={"sha256": "f" * 64}),),
+            }
+        )
         for k, run in enumerate(older)
-    ]  # fmt: skip
+    ]
     found = only(before, side(*stale, *after.runs), Quantity.LATENCY)
     assert found.verdict is Verdict.NO_CHANGE
     assert "2 current runs of other files or circumstances left out" in found.reason
@@ -225,21 +229,25 @@ def test_only_the_newest_file_of_a_dirty_commit_counts() -> None:
 
 def test_the_same_bytes_are_said_to_be_the_same() -> None:
     before, after = sides(slow=1.10)
-    same = side(*(
-        run.model_copy(update={"measurements": (
-            run.measurements[0].model_copy(update={"sha256": before.runs[0].measurements[0].sha256}),
-        )})
-        for run in after.runs
-    ))  # fmt: skip
+    same = side(
+        *(
+            run.model_copy(
+                update={
+                    "measurements": (
+                        run.measurements[0].model_copy(update={"sha256": before.runs[0].measurements[0].sha256}),
+                    )
+                }
+            )
+            for run in after.runs
+        )
+    )
     found = only(before, same, Quantity.LATENCY)
     assert found.verdict is Verdict.REGRESSION
     assert found.reason.endswith("the files are the same to the byte")
 
 
 def test_unavailable_is_no_pass() -> None:
-    gone = ONE.model_copy(
-        update={"samples": (), "instructions": None, "max_error": None, "unavailable": "needs macOS"}
-    )  # fmt: skip
+    gone = ONE.model_copy(update={"samples": (), "instructions": None, "max_error": None, "unavailable": "needs macOS"})
     old, new = side(bench_run(0, [gone])), side(bench_run(1, [gone]))
     found = [d for d in decide(old, new) if d.quantity is not Quantity.SIZE]
     assert {d.verdict for d in found} == {Verdict.UNAVAILABLE}
@@ -271,25 +279,36 @@ def test_parity_on_the_target(error: float | None, precision: Precision, verdict
 
 def test_parity_of_the_files() -> None:
     good = OutputParity(
-        output="quality", max_abs=1e-6, mean_abs=1e-7, cosine=1.0, sqnr_db=None, decisions=64, differing=0, excused=0,
+        output="quality",
+        max_abs=1e-6,
+        mean_abs=1e-7,
+        cosine=1.0,
+        sqnr_db=None,
+        decisions=64,
+        differing=0,
+        excused=0,
         problems=(),
-    )  # fmt: skip
+    )
     bad = good.model_copy(update={"max_abs": float("inf"), "problems": ("3 of 4 values are NaN",)})
     report = ParityReport(
-        checkpoint_sha256="0" * 64, images=64, source="generated",
+        checkpoint_sha256="0" * 64,
+        images=64,
+        source="generated",
         artifacts=(
             ArtifactParity(path="a.onnx", precision=Precision.FP32, outputs=(good,)),
             ArtifactParity(path="b.onnx", precision=Precision.FP32, outputs=(good, bad)),
             ArtifactParity(path="c.onnx", precision=Precision.FP32, outputs=()),
         ),
-    )  # fmt: skip
+    )
     one = side(bench_run(0, [ONE]))
     found = {
         d.artifact: d for d in decide(one, one, parity=report) if d.target == "files" and d.quantity is Quantity.PARITY
     }
     assert [found[name].verdict for name in ("a.onnx", "b.onnx", "c.onnx")] == [
-        Verdict.OK, Verdict.REGRESSION, Verdict.REGRESSION
-    ]  # fmt: skip
+        Verdict.OK,
+        Verdict.REGRESSION,
+        Verdict.REGRESSION,
+    ]
     assert found["b.onnx"].reason == "3 of 4 values are NaN"
     assert found["b.onnx"].after is None
 

@@ -64,9 +64,11 @@ def test_a_tflite_file(tmp_path: Path) -> None:
     found = by_name(sizes)
     structure = found.pop(("structure", "everything between"))
     assert found == {
-        ("weights", "conv.weight"): 200, ("weights", "conv.bias"): 4,
-        ("metadata", "min_runtime_version"): 5, ("metadata", "spec.json"): 77,
-    }  # fmt: skip
+        ("weights", "conv.weight"): 200,
+        ("weights", "conv.bias"): 4,
+        ("metadata", "min_runtime_version"): 5,
+        ("metadata", "spec.json"): 77,
+    }
     assert structure == path.stat().st_size - 286
     assert sizes.total == path.stat().st_size
 
@@ -97,9 +99,12 @@ def write_onnx(path: Path, shape: tuple[int, ...] = (3, 4)) -> None:
     nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Relu", ["y"], ["z"])]
     nodes.append(helper.make_node("MatMul", ["z", "w"], ["out"]))
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, shape[0]])],
-        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, shape[1]])], [weight],
-    )  # fmt: skip
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, shape[0]])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, shape[1]])],
+        [weight],
+    )
     model = helper.make_model(graph)
     helper.set_model_props(model, {"spec": "{}é"})
     onnx.save(model, str(path))

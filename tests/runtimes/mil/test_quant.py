@@ -179,9 +179,13 @@ def test_integers_go_in_and_out_of_a_saved_package(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ct.convert(
-            made, convert_to="mlprogram", skip_model_load=True, minimum_deployment_target=ct.target.iOS17,
-            compute_precision=ct.precision.FLOAT32, pass_pipeline=ct.PassPipeline.EMPTY,
-        ).save(str(path))  # fmt: skip
+            made,
+            convert_to="mlprogram",
+            skip_model_load=True,
+            minimum_deployment_target=ct.target.iOS17,
+            compute_precision=ct.precision.FLOAT32,
+            pass_pipeline=ct.PassPipeline.EMPTY,
+        ).save(str(path))
     x = np.round(20 * RNG.standard_normal((1, 3, 5, 5))).astype(np.float32) / 2
     held = np.clip(x / 0.5 + 128, 0, 255) * 0.5 - 64
     sums = np.einsum("oi,nihw->nohw", w[:, :, 0, 0] * scales[:, None].astype(np.float64), held)
