@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from imageqx_export.support.frozen import Frozen
 
 Pixels = NDArray[np.uint8]
 """Photos as the network takes them: uint8 [N,H,W,3], sRGB, of the ModelSpec's height and width."""
@@ -46,11 +48,7 @@ QUANTIZED = (Precision.W8, Precision.W8A8)
 """What is compared with the network quantized in PyTorch, not with the float32 one."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TensorSpec(_Frozen):
+class TensorSpec(Frozen):
     """Describe one input or output of a graph.
 
     Args:
@@ -66,7 +64,7 @@ class TensorSpec(_Frozen):
     meaning: str = ""
 
 
-class Preprocessing(_Frozen):
+class Preprocessing(Frozen):
     """Say how a photo's bytes become the graph's input.
 
     The steps, in order: apply the EXIF orientation; convert to sRGB, alpha over white; keep the
@@ -87,7 +85,7 @@ class Preprocessing(_Frozen):
     normalisation: Literal["in-graph"] = "in-graph"
 
 
-class ModelSpec(_Frozen):
+class ModelSpec(Frozen):
     """Say what a photo becomes and what an output means: the one place that does.
 
     It is serialised into every artifact's own metadata and beside it as JSON.
@@ -129,7 +127,7 @@ class ModelSpec(_Frozen):
 Temperature = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 
 
-class Calibration(_Frozen):
+class Calibration(Frozen):
     """Hold the temperatures that logits are divided by on the way out, so that probabilities are calibrated.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
@@ -143,7 +141,7 @@ class Calibration(_Frozen):
     explanations: dict[str, Temperature]
 
 
-class Thresholds(_Frozen):
+class Thresholds(Frozen):
     """Hold a clinic's own thresholds, which stand in for the ModelSpec's without an export.
 
     Args:
@@ -152,14 +150,14 @@ class Thresholds(_Frozen):
         chosen: How they were chosen; read by people alone.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
     schema_version: Literal[1]
     poor_quality: float | None = Field(default=None, ge=0, le=1)
     reasons: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     chosen: dict[str, object] = Field(default_factory=dict)
 
 
-class Checkpoint(_Frozen):
+class Checkpoint(Frozen):
     """Point to trained weights.
 
     Args:
@@ -179,7 +177,7 @@ class Checkpoint(_Frozen):
     calibration: Calibration | None = None
 
 
-class Artifact(_Frozen):
+class Artifact(Frozen):
     """Point to one exported file and say what it is.
 
     Args:
@@ -203,7 +201,7 @@ class Artifact(_Frozen):
     tool_versions: dict[str, str]
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """List what one export wrote.
 
     Args:

@@ -8,16 +8,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol as Interface
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from imageqx_export.artifact import Artifact, Format, Precision
+from imageqx_export.support.frozen import Frozen
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Protocol(_Frozen):
+class Protocol(Frozen):
     """Say how often and for how long each artifact runs.
 
     Each fresh process loads the artifact, runs it once (the first inference, kept apart), warms up, and then is timed
@@ -56,7 +53,7 @@ class Protocol(_Frozen):
 QUICK = Protocol(warmup_runs=2, warmup_seconds=0.05, runs=10, seconds=0.4, processes=2, quick=True)
 
 
-class ProcessSample(_Frozen):
+class ProcessSample(Frozen):
     """Hold what one fresh process took, raw.
 
     Args:
@@ -76,7 +73,7 @@ class ProcessSample(_Frozen):
     temperature_after: float | None = None
 
 
-class Instructions(_Frozen):
+class Instructions(Frozen):
     """Hold the instructions of one inference.
 
     Args:
@@ -95,7 +92,7 @@ class Instructions(_Frozen):
         return (max(self.repeats) - min(self.repeats)) / self.count if self.repeats else 0.0
 
 
-class LayerCost(_Frozen):
+class LayerCost(Frozen):
     """Hold what one operation of the graph takes.
 
     Args:
@@ -112,7 +109,7 @@ class LayerCost(_Frozen):
     compute_unit: str | None = None
 
 
-class Measurement(_Frozen):
+class Measurement(Frozen):
     """Hold everything that was measured of one artifact on one target.
 
     Args:
@@ -154,7 +151,7 @@ class Measurement(_Frozen):
         return tuple(s for sample in self.samples for s in sample.seconds)
 
 
-class Machine(_Frozen):
+class Machine(Frozen):
     """Say what was measured on.
 
     Args:
@@ -172,7 +169,7 @@ class Machine(_Frozen):
     facts: dict[str, str] = Field(default_factory=dict)
 
 
-class BenchRun(_Frozen):
+class BenchRun(Frozen):
     """Hold one run of the benchmark: one line of the history.
 
     Args:

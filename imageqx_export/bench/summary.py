@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import statistics
 
-from pydantic import BaseModel, ConfigDict
-
 from imageqx_export.bench.model import BenchRun, Measurement, Protocol
+from imageqx_export.support.frozen import Frozen
 
 
-class Summary(BaseModel):
+class Summary(Frozen):
     """Hold what a table shows of one artifact's timing; None where nothing was timed.
 
     Args:
@@ -23,7 +22,6 @@ class Summary(BaseModel):
         hottest: The hottest sensor before or after a process, in °C, or None where none could be read.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     load_p50: float | None = None
     first_p50: float | None = None
     p50: float | None = None

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Outputs, Precision
 from imageqx_export.budgets.limits import Budgets, size_limit
@@ -17,6 +16,7 @@ from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.runtimes.run import run_file
+from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.processes import isolated, pool
 from imageqx_export.support.progress import Progress, silent
 
@@ -31,11 +31,7 @@ ADVICE = {
 QUICK = (Format.ONNX, Format.TFLITE)
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ArtifactBudget(_Frozen):
+class ArtifactBudget(Frozen):
     """Hold one artifact beside its budgets.
 
     Args:
@@ -59,7 +55,7 @@ class ArtifactBudget(_Frozen):
     problems: tuple[str, ...] = ()
 
 
-class BudgetReport(_Frozen):
+class BudgetReport(Frozen):
     """Hold a whole export beside its budgets.
 
     Args:

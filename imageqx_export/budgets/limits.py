@@ -8,11 +8,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import MeasurementError
 from imageqx_export.evaluation.accuracy_loss import Budget
+from imageqx_export.support.frozen import Frozen
 
 DEFAULT = Path("benchmarks/budgets.toml")
 """Where a checkout has its budgets."""
@@ -20,11 +21,7 @@ DEFAULT = Path("benchmarks/budgets.toml")
 Bytes = Annotated[int, Field(strict=True, ge=0)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AccuracyBudgets(_Frozen):
+class AccuracyBudgets(Frozen):
     """Say what quantization may cost, per precision.
 
     Args:
@@ -42,7 +39,7 @@ class AccuracyBudgets(_Frozen):
         return {Precision.W8: self.w8, Precision.W8A8: self.w8a8}.get(precision)
 
 
-class Budgets(_Frozen):
+class Budgets(Frozen):
     """Hold a file of budgets.
 
     Args:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import ModelSpec, Outputs, Precision
 from imageqx_export.data.labels import LabelledPhotos
@@ -20,16 +19,13 @@ from imageqx_export.evaluation.intervals import Bools, Floats, bootstrap, percen
 from imageqx_export.evaluation.reliability import calibration
 from imageqx_export.evaluation.scores import LABEL
 from imageqx_export.evaluation.tables import one_hot
+from imageqx_export.support.frozen import Frozen
 
 POINTS = 100.0
 Interval = tuple[float, float]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Loss(_Frozen):
+class Loss(Frozen):
     """Hold how much a figure fell.
 
     Args:
@@ -50,7 +46,7 @@ class OfDecisions(NamedTuple):
     agreement: float
 
 
-class Accuracy(_Frozen):
+class Accuracy(Frozen):
     """Hold what quantization cost on some photos.
 
     Args:
@@ -77,7 +73,7 @@ class Accuracy(_Frozen):
         return self.calibration[LABEL]
 
 
-class Budget(_Frozen):
+class Budget(Frozen):
     """Say how much quantization may cost; all in points, the agreement in per cent.
 
     Args:

@@ -6,17 +6,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import ModelSpec, Outputs, Precision
 from imageqx_export.decisions import POOR, decide
+from imageqx_export.support.frozen import Frozen
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tolerance(_Frozen):
+class Tolerance(Frozen):
     """Say how far an artifact may be from PyTorch.
 
     Args:
@@ -49,7 +45,7 @@ ADVICE = {
 }
 
 
-class OutputParity(_Frozen):
+class OutputParity(Frozen):
     """Hold how one output of one artifact compares.
 
     Attributes:
@@ -75,7 +71,7 @@ class OutputParity(_Frozen):
     problems: tuple[str, ...]
 
 
-class ArtifactParity(_Frozen):
+class ArtifactParity(Frozen):
     """Hold how one artifact compares; ``problems`` concern the file as a whole."""
 
     path: str
@@ -89,7 +85,7 @@ class ArtifactParity(_Frozen):
         return bool(self.outputs) and not self.problems and not any(output.problems for output in self.outputs)
 
 
-class QuantizationLoss(_Frozen):
+class QuantizationLoss(Frozen):
     """Hold how the network quantized in PyTorch differs from the float32 one; measured, not judged.
 
     Attributes:
@@ -103,7 +99,7 @@ class QuantizationLoss(_Frozen):
     outputs: tuple[OutputParity, ...]
 
 
-class ParityReport(_Frozen):
+class ParityReport(Frozen):
     """Hold a whole comparison.
 
     Attributes:

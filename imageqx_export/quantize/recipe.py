@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from imageqx_export.support.frozen import Frozen
 
 ACTIVATION_LEVELS = (-128, 127)
 # −128 is left out, so that the scheme is symmetric and every format's kernels take it.
 WEIGHT_LEVELS = (-127, 127)
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ActivationScale(_Frozen):
+class ActivationScale(Frozen):
     """Say how one tensor between two operations is held: real = scale · (integer − zero_point), int8.
 
     Args:
@@ -37,7 +35,7 @@ class ActivationScale(_Frozen):
         return (low - self.zero_point) * self.scale, (high - self.zero_point) * self.scale
 
 
-class WeightScales(_Frozen):
+class WeightScales(Frozen):
     """Say how one operation's weight is held: int8 in [−127, 127], per output channel, zero point 0.
 
     Args:
@@ -51,7 +49,7 @@ class WeightScales(_Frozen):
     observer: str
 
 
-class ChannelScales(_Frozen):
+class ChannelScales(Frozen):
     """Say what the channels in front of one SiLU are divided by, so that one step fits them all.
 
     Args:
@@ -63,7 +61,7 @@ class ChannelScales(_Frozen):
     scales: tuple[float, ...]
 
 
-class ConstantExcitation(_Frozen):
+class ConstantExcitation(Frozen):
     """Say what a squeeze-and-excitation block multiplies its channels by, where that hardly varies between photos.
 
     Args:
@@ -82,14 +80,14 @@ class Rewrites(NamedTuple):
     excitations: tuple[ConstantExcitation, ...] = ()
 
 
-class FloatOperation(_Frozen):
+class FloatOperation(Frozen):
     """Name an operation that stays float32, and why."""
 
     tensor: str
     reason: str
 
 
-class CalibrationSet(_Frozen):
+class CalibrationSet(Frozen):
     """Say which images the ranges come from.
 
     Args:
@@ -103,7 +101,7 @@ class CalibrationSet(_Frozen):
     source: str
 
 
-class FineTuned(_Frozen):
+class FineTuned(Frozen):
     """Say which weights a recipe is for, where the checkpoint's were fine-tuned to be quantized.
 
     Args:
@@ -117,7 +115,7 @@ class FineTuned(_Frozen):
     how: str
 
 
-class Recipe(_Frozen):
+class Recipe(Frozen):
     """Hold everything that quantization decides about one checkpoint.
 
     Args:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from imageqx_export.bench.model import LayerCost
 from imageqx_export.report.rules.verdicts import Decision, Quantity, Rules, Verdict, exit_code
 from imageqx_export.report.sizes.parts import SizeChange, Sizes
+from imageqx_export.support.frozen import Frozen
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Pair(_Frozen):
+class Pair(Frozen):
     """Hold a number of both sides; None where a side has none.
 
     Args:
@@ -32,7 +29,7 @@ class Pair(_Frozen):
         return None if self.after is None or not self.before else self.after / self.before - 1
 
 
-class Row(_Frozen):
+class Row(Frozen):
     """Hold one line of the table: an artifact on a target.
 
     Args:
@@ -66,7 +63,7 @@ class Row(_Frozen):
     remarks: tuple[str, ...] = ()
 
 
-class Point(_Frozen):
+class Point(Frozen):
     """Hold one run of one artifact, for the lines of the history; None where the run has no such number.
 
     Args:
@@ -90,7 +87,7 @@ class Point(_Frozen):
     instructions: float | None
 
 
-class Layers(_Frozen):
+class Layers(Frozen):
     """Hold what the operations of an artifact take on a target, in the newest run that profiled it."""
 
     artifact: str
@@ -98,7 +95,7 @@ class Layers(_Frozen):
     layers: tuple[LayerCost, ...]
 
 
-class Breakdown(_Frozen):
+class Breakdown(Frozen):
     """Hold where an artifact's bytes are, and where a change comes from.
 
     Args:
@@ -110,7 +107,7 @@ class Breakdown(_Frozen):
     changes: tuple[SizeChange, ...] | None
 
 
-class Accuracy(_Frozen):
+class Accuracy(Frozen):
     """Hold how good an artifact's answers are, as ``imageqx evaluate`` measured it.
 
     Args:
@@ -128,7 +125,7 @@ class Accuracy(_Frozen):
     source: str
 
 
-class ParityCell(_Frozen):
+class ParityCell(Frozen):
     """Hold how one output of one artifact compares with the checkpoint.
 
     Args:
@@ -152,7 +149,7 @@ class ParityCell(_Frozen):
     problems: tuple[str, ...]
 
 
-class Parity(_Frozen):
+class Parity(Frozen):
     """Hold the artifacts' own comparison with their checkpoint.
 
     Args:
@@ -166,7 +163,7 @@ class Parity(_Frozen):
     cells: tuple[ParityCell, ...]
 
 
-class SideFacts(_Frozen):
+class SideFacts(Frozen):
     """Say what one side was, for the reader who doubts a number.
 
     Args:
@@ -178,7 +175,7 @@ class SideFacts(_Frozen):
     runs: tuple[str, ...]
 
 
-class Report(_Frozen):
+class Report(Frozen):
     """Hold a whole comparison.
 
     Args:

@@ -7,17 +7,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.errors import MeasurementError
 from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.support.files import written_aside
+from imageqx_export.support.frozen import Frozen
 
 _SHORTEST = 4  # of a commit's digits; fewer are rather a mistyped file name
 
 
-class Baseline(BaseModel):
+class Baseline(Frozen):
     """Hold what later runs are compared with: ``benchmarks/baseline.json``.
 
     Args:
@@ -25,7 +26,6 @@ class Baseline(BaseModel):
         sizes: Where the bytes of the measured artifacts are, so that a change can be shown by tensor without them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Literal[1] = 1
     runs: tuple[BenchRun, ...] = Field(min_length=1)
     sizes: tuple[Sizes, ...] = ()
@@ -38,7 +38,7 @@ class Baseline(BaseModel):
         return self
 
 
-class Side(BaseModel):
+class Side(Frozen):
     """Hold one of the two sides of a comparison.
 
     Args:
@@ -47,7 +47,6 @@ class Side(BaseModel):
         sizes: As of :class:`Baseline`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     label: str
     runs: tuple[BenchRun, ...] = Field(min_length=1)
     sizes: tuple[Sizes, ...] = ()

@@ -26,9 +26,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.errors import ImageQXError
+from imageqx_export.support.frozen import Frozen
 
 Scores = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -36,11 +36,7 @@ Counts = NDArray[np.int64]
 Kind = Literal["retake_budget", "ppv", "youden"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Criterion(_Frozen):
+class Criterion(Frozen):
     """Say how thresholds are chosen; :func:`criterion` checks what a person passed.
 
     Args:
@@ -52,7 +48,7 @@ class Criterion(_Frozen):
     value: float | None = None
 
 
-class Measured(_Frozen):
+class Measured(Frozen):
     """Hold how one threshold does on labelled photos; the positive is poor quality, or the reason.
 
     Args:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, Thresholds
 from imageqx_export.data.labels import LabelledPhotos
@@ -16,6 +15,7 @@ from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.decisions import POOR, decide
 from imageqx_export.errors import DatasetError
 from imageqx_export.support.files import written_aside
+from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds import temperature
 from imageqx_export.thresholds.criteria import Criterion, Measured, Scores, Unreachable, choose, measure
@@ -27,11 +27,7 @@ CHUNK = 32
 QUALITY = "quality"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Choice(_Frozen):
+class Choice(Frozen):
     """Hold what was chosen, and how it does on the validation photos.
 
     Args:

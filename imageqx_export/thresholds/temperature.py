@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+
+from imageqx_export.support.frozen import Frozen
 
 BOUNDS = (0.05, 20.0)
 BINS = 15
@@ -19,7 +20,7 @@ BINS = 15
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
-class Fit(BaseModel):
+class Fit(Frozen):
     """Hold a temperature and what it does on labelled photos: without it (T = 1) and with it.
 
     Args:
@@ -28,7 +29,6 @@ class Fit(BaseModel):
         ece: Expected calibration error in [0, 1], without and with.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     temperature: float
     nll: tuple[float, float]
     ece: tuple[float, float]

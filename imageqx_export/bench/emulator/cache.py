@@ -16,17 +16,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from imageqx_export.artifact import size_of
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.frozen import Frozen
 
 VARIABLE = "IMAGEQX_EMULATOR"
 RECORD = "built.json"
 BUILD = "make emulator"
 
 
-class Built(BaseModel):
+class Built(Frozen):
     """Say what a part is made of.
 
     Args:
@@ -38,7 +39,6 @@ class Built(BaseModel):
         size_bytes: Of the folder.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: int = 1
     part: str
     recipe: dict[str, object]

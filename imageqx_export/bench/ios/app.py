@@ -20,12 +20,13 @@ from pydantic import BaseModel, ConfigDict
 from imageqx_export.bench.ios.phones import Phone
 from imageqx_export.bench.ios.xcrun import Tools
 from imageqx_export.errors import DeviceError, UnavailableError
+from imageqx_export.support.frozen import Frozen
 
 BUILD_TIMEOUT = 900
 TEAM, BUNDLE = "IMAGEQX_IOS_TEAM", "IMAGEQX_IOS_BUNDLE"
 
 
-class Signing(BaseModel):
+class Signing(Frozen):
     """Say who signs the runner, as a phone runs nothing unsigned.
 
     Args:
@@ -33,7 +34,6 @@ class Signing(BaseModel):
         bundle: The app's identifier; by default one that no other team has.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     team: str
     bundle: str = ""
 

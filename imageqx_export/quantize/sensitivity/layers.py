@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from imageqx_export.artifact import ModelSpec, Outputs
@@ -34,6 +33,7 @@ from imageqx_export.quantize.graph.simulate import joined, rounding
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.sensitivity.cache import NOWHERE, Cache, key_of
 from imageqx_export.quantize.sensitivity.partial import FromTheMiddle, Values, layers, stretches
+from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _Sums = dict[str, tuple[float, float]]
 TINY = 1e-300
 
 
-class LayerLoss(BaseModel):
+class LayerLoss(Frozen):
     """Hold what one layer costs when it alone is quantized, with its weight.
 
     Args:
@@ -57,7 +57,6 @@ class LayerLoss(BaseModel):
         explanations: Loss of the reasons' macro-F1, in points.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     layer: str
     operations: tuple[str, ...]
     sqnr_db: float

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from imageqx_export.bench.model import Protocol
+from imageqx_export.support.frozen import Frozen
 
 FULL = Protocol()
 """What a run must have done at least, to decide anything about latency."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Quantity(StrEnum):
@@ -52,7 +49,7 @@ MARKS = {
 """A sign beside the word: ▼ is less, which is better, of everything that is compared; ▲ is more."""
 
 
-class Rules(_Frozen):
+class Rules(Frozen):
     """Hold every limit that a decision depends on: the one place for them.
 
     Args:
@@ -82,7 +79,7 @@ class Rules(_Frozen):
     baseline_runs: int = Field(default=3, ge=2)
 
 
-class Decision(_Frozen):
+class Decision(Frozen):
     """Hold what came out for one quantity of one artifact on one target.
 
     Args:

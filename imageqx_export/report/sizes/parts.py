@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from imageqx_export.errors import ArtifactError
+from imageqx_export.support.frozen import Frozen
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Part(_Frozen):
+class Part(Frozen):
     """Hold the bytes of one thing in a file.
 
     Args:
@@ -28,7 +25,7 @@ class Part(_Frozen):
     bytes: int = Field(ge=0)
 
 
-class Sizes(_Frozen):
+class Sizes(Frozen):
     """Hold where all bytes of an artifact are: the parts sum up to its size exactly.
 
     Args:
@@ -59,7 +56,7 @@ class Sizes(_Frozen):
         return dict(totals)
 
 
-class SizeChange(_Frozen):
+class SizeChange(Frozen):
     """Hold one part whose bytes differ.
 
     Args:
