@@ -21,7 +21,7 @@ from imageqx_export.errors import ArtifactError, MeasurementError
 from imageqx_export.evaluation.accuracy_loss import BUDGETS
 from imageqx_export.networks.imageqx.spec import spec
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SPEC = spec()
 PHOTOS = 200
 HEAD = "schema_version = 1\n"

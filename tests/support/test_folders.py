@@ -30,7 +30,7 @@ with staged_folder(target) as staging:
 _KILLED_BETWEEN_RENAMES = """
 import sys, time
 from pathlib import Path
-from imageqx_export import folders
+from imageqx_export.support import folders
 target, ready = map(Path, sys.argv[1:])
 folders._exchange = lambda one, other: False
 rename = Path.replace

@@ -154,7 +154,7 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, models: dict[str, Path], chan
 def test_pins_itself(tmp_path: Path, models: dict[str, Path]) -> None:
     core = max(os.sched_getaffinity(0))
     code = (
-        "import json, os, pathlib, sys; from imageqx_export.bench import runner; runner.main(sys.argv[1:])\n"
+        "import json, os, pathlib, sys; from imageqx_export.bench.worker import runner; runner.main(sys.argv[1:])\n"
         "pathlib.Path(sys.argv[2]).write_text(json.dumps({'cores': sorted(os.sched_getaffinity(0))}))"
     )
     request = {"mode": "count", "path": str(models["onnx"]), "format": "onnx", "runs": 1, "cores": [core]}
