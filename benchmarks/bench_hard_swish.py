@@ -32,9 +32,10 @@ from rich.table import Table
 
 from benchmarks.hard_swish_graphs import CHECKPOINT, HELD_OUT, Distilled, built, distilled
 from imageqx_export.artifact import Format, Precision
+from imageqx_export.budgets.limits import read_budgets
 from imageqx_export.cli.show.console import out
 from imageqx_export.cli.show.quantize import losses
-from imageqx_export.evaluation.accuracy_loss import BUDGETS, problems
+from imageqx_export.evaluation.accuracy_loss import problems
 from imageqx_export.support.processes import isolated, quiet
 
 KINDS = ("sigmoid", "operator", "integers", "none")
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         name for name, row in latency.items() if min(row[kind]["ratio"] for kind in ("operator", "integers")) <= GAIN
     ]
     learnt = distilled(options.steps, options.batch) if options.steps else None
-    over = None if learnt is None else problems(learnt.cost, BUDGETS[Precision.W8A8])
+    over = None if learnt is None else problems(learnt.cost, read_budgets().cost(Precision.W8A8))
     wins = bool(faster) and over == ()
     if options.json:
         accuracy = None if learnt is None else {"looks": learnt.looks, "cost": learnt.cost.model_dump(), "over": over}
@@ -168,7 +169,7 @@ def _print_accuracy(learnt: Distilled) -> None:
         values = (f"{row['quality']:.4f}", f"{row['explanations']:.4f}", f"{row['agreement']:.1f}")
         table.add_row(f"{row['steps']:.0f}", *values)
     out.print(table)
-    out.print(losses(learnt.cost, BUDGETS[Precision.W8A8]))
+    out.print(losses(learnt.cost, read_budgets().cost(Precision.W8A8)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ README. It exits with 1 if a goal is missed. Of each file:
 - *latency*: on one thread and one core, in fresh processes that take turns, all on the same picture; the ratio to the
   fp32 file of the same format is that of the lower quartiles over the rounds, with the rounds' least and largest.
 - *instructions*: with ``--target emulated:cortex-a76``, per inference on an emulated phone.
-- *accuracy*: on the held-out samples of benchmarks/budgets.toml, against the fp32 ONNX file.
+- *accuracy*: on the held-out samples of the package's budgets, against the fp32 ONNX file.
 
 Peers quantize the fp32 artifact of their format with the images that our own ranges come from, each in a process of
 its own: a tool that fails, or whose file does not load, has that as its row. Their files are kept below ``--cache``.
@@ -39,7 +39,7 @@ from benchmarks.int8_table import Goal, Row, body, goals, markdown, table
 from imageqx_export.artifact import Format, Manifest, Precision, size_of
 from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bench.host.facts import machine, pick_cores
-from imageqx_export.budgets.limits import DEFAULT, read_budgets
+from imageqx_export.budgets.limits import read_budgets
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
@@ -218,7 +218,7 @@ def show(
 def _samples(asked: int | None) -> int:
     if asked is not None:
         return asked
-    limits = read_budgets(DEFAULT).accuracy
+    limits = read_budgets().accuracy
     return 0 if limits is None else limits.samples
 
 

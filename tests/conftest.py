@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from imageqx_export.budgets.limits import SHIPPED
+
 ROOT = Path(__file__).parent.parent
 CHECKPOINT = ROOT / "models" / "imageqx.safetensors"
 EXPORTED = ("fp32", "fp16", "w8")
@@ -32,7 +34,7 @@ def run_cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Compl
 def sizes_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the shipped budgets without those of accuracy, which take make export a minute."""
     path = tmp_path_factory.mktemp("budgets") / "budgets.toml"
-    path.write_text((ROOT / "benchmarks" / "budgets.toml").read_text(encoding="utf-8").partition("[accuracy]")[0])
+    path.write_text(SHIPPED.read_text(encoding="utf-8").partition("[accuracy]")[0])
     return path
 
 

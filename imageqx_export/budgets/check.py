@@ -102,7 +102,7 @@ def check_budgets(
         ArtifactError: The float32 file cannot be run.
     """
     limits = budgets.accuracy
-    wanted = [a for a in manifest.artifacts if limits is not None and limits.of(a.precision) is not None]
+    wanted = [artifact for artifact in manifest.artifacts if budgets.cost(artifact.precision) is not None]
     if limits is None or not wanted:
         rows = tuple(_row(artifact, None, None, budgets) for artifact in manifest.artifacts)
         return BudgetReport(samples=0, source="", reference=None, artifacts=rows)
@@ -179,7 +179,7 @@ def _row(
     row = ArtifactBudget(
         path=name, precision=precision, size_bytes=artifact.size_bytes, size_limit=limit, problems=tuple(over)
     )
-    budget = None if budgets.accuracy is None else budgets.accuracy.of(precision)
+    budget = budgets.cost(precision)
     if budget is None or through is None or found is None:
         return row
     cost = found[str(through.path)]

@@ -1,4 +1,4 @@
-"""Read benchmarks/budgets.toml: how large an artifact may be, and what quantization may cost."""
+"""Read budgets: how large an artifact may be, and what quantization may cost."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from imageqx_export.errors import MeasurementError
 from imageqx_export.evaluation.accuracy_loss import Budget
 from imageqx_export.support.frozen import Frozen
 
-DEFAULT = Path("benchmarks/budgets.toml")
-"""Where a checkout has its budgets."""
+SHIPPED = Path(__file__).with_name("budgets.toml")
+"""The budgets that come with the package."""
 
 Bytes = Annotated[int, Field(strict=True, ge=0)]
 
 
 class AccuracyBudgets(Frozen):
-    """Say what quantization may cost, per precision.
+    """The limits on what quantization may cost, per precision.
 
     Args:
         samples: How many held-out samples it is measured on.
@@ -40,7 +40,7 @@ class AccuracyBudgets(Frozen):
 
 
 class Budgets(Frozen):
-    """Hold a file of budgets.
+    """A file of budgets.
 
     Args:
         schema_version: Of the file.
@@ -52,16 +52,21 @@ class Budgets(Frozen):
     size_bytes: dict[str, Bytes]
     accuracy: AccuracyBudgets | None = None
 
+    def cost(self, precision: Precision) -> Budget | None:
+        """Return what quantization to ``precision`` may cost, or None where there is no limit."""
+        return None if self.accuracy is None else self.accuracy.of(precision)
 
-def read_budgets(path: Path) -> Budgets:
+
+def read_budgets(path: Path | None = None) -> Budgets:
     """Read a file of budgets.
 
     Args:
-        path: TOML, as ``benchmarks/budgets.toml``.
+        path: TOML, as the package's own ``budgets.toml``; None for that one.
 
     Raises:
         MeasurementError: It is missing, no TOML, or not a file of budgets.
     """
+    path = path or SHIPPED
     try:
         return Budgets.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
@@ -72,24 +77,10 @@ def read_budgets(path: Path) -> Budgets:
             where=f"{path}: {place}",
             got=str(first["input"])[:80],
             expected=f"{first['msg'][:1].lower()}{first['msg'][1:]}",
-            remedy=f"see {DEFAULT}",
+            remedy=f"see {SHIPPED}",
         ) from error
     except (OSError, ValueError) as error:
         raise MeasurementError("the budgets cannot be read", where=path, got=str(error)) from error
-
-
-def find_budgets(path: Path | None) -> Budgets | None:
-    """Read the budgets that were asked for, or a checkout's own; None where neither is.
-
-    Args:
-        path: What was asked for, which must be there; or None.
-
-    Raises:
-        MeasurementError: As of :func:`read_budgets`.
-    """
-    if path is None and not DEFAULT.exists():
-        return None
-    return read_budgets(path or DEFAULT)
 
 
 def size_limit(name: str, size_bytes: Mapping[str, int]) -> int | None:

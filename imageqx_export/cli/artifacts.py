@@ -35,14 +35,15 @@ def export(
         Path | None, typer.Option(help="256 photos or more to make w8a8's recipe with.", metavar="DIR")
     ] = None,
     budgets: Annotated[
-        Path | None, typer.Option(help="What they may weigh and cost, else benchmarks/budgets.toml.", metavar="TOML")
+        Path | None,
+        typer.Option(help="Limits of size and accuracy loss, else this package's own.", metavar="TOML"),
     ] = None,
     json: JsonOption = False,
 ) -> None:
     """Write the artifacts of a checkpoint and compare each with PyTorch; exit 1 if one differs or weighs too much."""
     _one_thread_each()
     from imageqx_export.artifact import Format, Precision
-    from imageqx_export.budgets.limits import find_budgets
+    from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.export import stage
     from imageqx_export.support.progress import bar
@@ -56,7 +57,7 @@ def export(
         allow_missing=allow_missing,
         recipes=recipe or (),
         calibration=calibration,
-        budgets=find_budgets(budgets),
+        budgets=read_budgets(budgets),
         progress=bar,
     )
     show.exported(result, as_json=json)

@@ -38,6 +38,8 @@ def fine_tune(context: typer.Context) -> None:
     Raises:
         TrainingError: An option was given that has no meaning here.
     """
+    from imageqx_export.artifact import Precision
+    from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.cli.show import finetune as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.quantize.qat import stage as qat_stage
@@ -62,6 +64,7 @@ def fine_tune(context: typer.Context) -> None:
         recipe=options["recipe"],
         sources=Sources(options["photos"], options["annotations"], options["images"]),
         config=QatConfig(checkpoint_sha256="", recipe_sha256="", **chosen),
+        budget=read_budgets().cost(Precision.W8A8),
         held_out_samples=options["held_out_samples"],
         resume=not options["fresh"],
         further=options["further"],

@@ -43,10 +43,14 @@ def quantize(
     cache: Annotated[
         Path, typer.Option(help="Where the analysis keeps what it has measured, to go on from.", metavar="DIR")
     ] = Path("build/quantize"),
+    budgets: Annotated[
+        Path | None, typer.Option(help="Limits of accuracy loss, else this package's own.", metavar="TOML")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Choose every scale of an INT8 network and write them as JSON; exit 1 if it loses more than its budget."""
     from imageqx_export.artifact import Precision
+    from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.cli.show import quantize as show
     from imageqx_export.errors import UnknownNameError
     from imageqx_export.quantize import assess
@@ -59,6 +63,7 @@ def quantize(
         checkpoint=checkpoint,
         precision=Precision(precision),
         calibration=calibration,
+        budget=read_budgets(budgets).cost(Precision(precision)),
         out=out or checkpoint.with_suffix(f".{precision}.json"),
         photos=photos,
         samples=samples,

@@ -37,9 +37,7 @@ def report(
     ] = None,
     target: TargetsOption = None,
     size_budget: Annotated[int, typer.Option(min=0, help="Bytes that a file may grow.")] = 0,
-    budgets: Annotated[
-        Path | None, typer.Option(help="A TOML file such as benchmarks/budgets.toml, whose [size_bytes] is read.")
-    ] = None,
+    budgets: Annotated[Path | None, typer.Option(help="A TOML file of budgets, whose [size_bytes] is read.")] = None,
     out: Annotated[Path, typer.Option(help="The folder to write; an earlier report is replaced.")] = Path("report"),
     json: JsonOption = False,
 ) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import ModelSpec, Outputs, Precision
+from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import decide
 from imageqx_export.evaluation.intervals import Bools, Floats, bootstrap, percentile
@@ -89,9 +89,6 @@ class Budget(Frozen):
     calibration: float = 1.0
 
 
-BUDGETS = {Precision.W8: Budget(macro_f1=0.3), Precision.W8A8: Budget(macro_f1=0.5)}
-
-
 def accuracy(
     reference: Outputs,
     quantized: Outputs,
@@ -151,8 +148,8 @@ def of_decisions(
     )
 
 
-def problems(found: Accuracy, budget: Budget) -> tuple[str, ...]:
-    """Say what is over the budget, a sentence each; nothing if it holds.
+def problems(found: Accuracy, budget: Budget | None) -> tuple[str, ...]:
+    """Say what is over the budget, a sentence each; nothing if it holds, or where there is none.
 
     >>> none = Loss(points=0.0)
     >>> found = Accuracy(photos=1, quality=Loss(points=0.7), explanations=none, reasons={"blurry": none},
@@ -160,6 +157,8 @@ def problems(found: Accuracy, budget: Budget) -> tuple[str, ...]:
     >>> problems(found, Budget(macro_f1=0.5))
     ('quality macro-F1 lost 0.70 points > 0.5',)
     """
+    if budget is None:
+        return ()
     rows = {
         f"{name} macro-F1 lost": (loss.points, budget.macro_f1)
         for name, loss in (("quality", found.quality), ("reasons", found.explanations))

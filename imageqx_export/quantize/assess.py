@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from imageqx_export.artifact import Precision
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.sources import Sources, held_out_photos
-from imageqx_export.evaluation.accuracy_loss import BUDGETS, Accuracy, accuracy, problems
+from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.sensitivity.cache import NOWHERE, Cache
@@ -33,6 +33,7 @@ class Request:
         checkpoint: The trained weights.
         precision: ``w8`` or ``w8a8``.
         out: The recipe to write.
+        budget: What it may cost against the float network; None for no limit.
         calibration: The user's photos to take ranges from; None for painted ones.
         photos: Photos whose held-out sides are measured on; None for painted ones.
         samples: How many test samples to measure on.
@@ -44,6 +45,7 @@ class Request:
     checkpoint: Path
     precision: Precision
     out: Path
+    budget: Budget | None = None
     calibration: Path | None = None
     photos: Path | None = None
     samples: int = 1000
@@ -118,7 +120,7 @@ def quantize(request: Request, *, cache: Cache = NOWHERE, progress: Progress = s
     if request.analysis is not None:
         photos = _held_out("val", request, request.analysis, progress)
         subject = Subject(network, recipe, photos, checkpoint.spec)
-        recipe, analysis = analysed(subject, cache=cache, jobs=request.jobs, progress=progress)
+        recipe, analysis = analysed(subject, request.budget, cache=cache, jobs=request.jobs, progress=progress)
         if request.chart is not None:
             from imageqx_export.quantize.sensitivity.chart import draw
 
@@ -126,7 +128,7 @@ def quantize(request: Request, *, cache: Cache = NOWHERE, progress: Progress = s
     write_recipe(request.out, recipe)
     photos = _held_out("test", request, request.samples, progress)
     found = measured(Subject(network, recipe, photos, checkpoint.spec), progress=progress)
-    return Quantized(request, recipe, found, photos.source, problems(found, BUDGETS[request.precision]), analysis)
+    return Quantized(request, recipe, found, photos.source, problems(found, request.budget), analysis)
 
 
 def measured(subject: Subject, *, progress: Progress = silent) -> Accuracy:
@@ -140,7 +142,7 @@ def measured(subject: Subject, *, progress: Progress = silent) -> Accuracy:
 
 
 def analysed(
-    subject: Subject, *, cache: Cache = NOWHERE, jobs: int = 1, progress: Progress = silent
+    subject: Subject, budget: Budget | None, *, cache: Cache = NOWHERE, jobs: int = 1, progress: Progress = silent
 ) -> tuple[Recipe, Analysis]:
     """Measure every layer alone, and move the fewest to float with which the budget holds.
 
@@ -149,6 +151,7 @@ def analysed(
 
     Args:
         subject: The recipe of all layers, and photos.
+        budget: What the recipe may cost; None for no limit, which leaves every layer as it is.
         cache: Where figures are kept, to go on from.
         jobs: Processes for the layers.
         progress: Opens bars.
@@ -159,7 +162,7 @@ def analysed(
     from imageqx_export.quantize.graph.simulate import simulate
 
     rows = {row.layer: row for row in analyse(subject, cache=cache, jobs=jobs, progress=progress)}
-    recipe, pixels, budget = subject.recipe, subject.photos.pixels, BUDGETS[Precision(subject.recipe.precision)]
+    recipe, pixels = subject.recipe, subject.photos.pixels
     program = subject.program()
     reference = simulate(program, None, pixels, progress=progress)
 

@@ -14,29 +14,25 @@ from sklearn.metrics import f1_score
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest, size_of
 from imageqx_export.budgets.check import ArtifactBudget, BudgetReport, check_budgets
-from imageqx_export.budgets.limits import DEFAULT, Budgets, find_budgets, read_budgets, size_limit
+from imageqx_export.budgets.limits import SHIPPED, Budgets, read_budgets, size_limit
 from imageqx_export.cli.show import budgets as show
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, MeasurementError
-from imageqx_export.evaluation.accuracy_loss import BUDGETS
 from imageqx_export.networks.imageqx.spec import spec
 
-ROOT = Path(__file__).parents[2]
 SPEC = spec()
 PHOTOS = 200
 HEAD = "schema_version = 1\n"
 
 
 def test_the_shipped_budgets_are_those_of_the_specification() -> None:
-    found = read_budgets(ROOT / DEFAULT)
-    assert found.accuracy is not None
+    found = read_budgets()
     for precision, limit in (("w8", 0.3), ("w8a8", 0.5)):
-        budget = found.accuracy.of(Precision(precision))
+        budget = found.cost(Precision(precision))
         assert budget is not None
         figures = [budget.macro_f1, budget.reason_f1, budget.agreement, budget.calibration]
         assert figures == [limit, 1, 98, 1]
-        assert budget == BUDGETS[Precision(precision)]  # what quantize goes by, also where there is no checkout
-    assert found.accuracy.of(Precision.FP32) is None and found.accuracy.of(Precision.FP16) is None
+    assert found.cost(Precision.FP32) is None and found.cost(Precision.FP16) is None
     sizes = {"fp32": 16_900_000, "fp16": 8_700_000, "w8": 4_900_000, "w8a8": 5_200_000}
     names = {p: [f"imageqx_{p}{f.suffix}" for f in Format] for p in Precision}
     assert {p: {size_limit(n, found.size_bytes) for n in names[p]} for p in Precision} == {
@@ -69,16 +65,17 @@ def test_files_that_are_no_budgets(tmp_path: Path, content: str, place: str) -> 
     assert caught.value.where is not None and place in caught.value.where
 
 
-def test_budgets_are_looked_up_in_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shipped_budgets_are_found_from_any_folder_and_others_take_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = read_budgets(SHIPPED)
     monkeypatch.chdir(tmp_path)
-    assert find_budgets(None) is None
+    assert read_budgets() == shipped and shipped.accuracy is not None
     with pytest.raises(MeasurementError, match="cannot be read"):
-        find_budgets(tmp_path / "none.toml")
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "budgets.toml").write_text(f'{HEAD}[size_bytes]\n"*" = 1\n')
+        read_budgets(tmp_path / "none.toml")
     (tmp_path / "own.toml").write_text(f'{HEAD}[size_bytes]\n"*" = 2\n')
-    assert find_budgets(None) == Budgets(schema_version=1, size_bytes={"*": 1})
-    assert find_budgets(tmp_path / "own.toml") == Budgets(schema_version=1, size_bytes={"*": 2})
+    own = read_budgets(tmp_path / "own.toml")
+    assert own == Budgets(schema_version=1, size_bytes={"*": 2}) and own.cost(Precision.W8A8) is None
 
 
 def write_answers(path: Path, row: int) -> None:
@@ -171,7 +168,7 @@ def manifest(folder: Path, *names: str) -> Manifest:
 
 
 ALL = ("x_fp32.onnx", "x_w8.onnx", "x_w8.mlpackage", "x_w8a8.onnx", "x_w8a8.tflite")
-LIMITS = read_budgets(ROOT / DEFAULT).model_copy(update={"size_bytes": {"*.onnx": 10**6, "*.mlpackage": 99}})
+LIMITS = read_budgets().model_copy(update={"size_bytes": {"*.onnx": 10**6, "*.mlpackage": 99}})
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,8 @@ import torch
 from sklearn.metrics import f1_score
 from torch.fx import GraphModule
 
-from imageqx_export.artifact import Precision
 from imageqx_export.decisions import decide
-from imageqx_export.evaluation.accuracy_loss import BUDGETS, accuracy, problems
+from imageqx_export.evaluation.accuracy_loss import Budget, accuracy, problems
 from imageqx_export.quantize.assess import analysed
 from imageqx_export.quantize.calibration.observe import Watched
 from imageqx_export.quantize.graph.simulate import simulate
@@ -30,6 +29,7 @@ from tests.conftest import ROOT
 from tests.quantize.tiny_network import LAYERS, RUINED, TinySubject, subject
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
+BUDGET = Budget(macro_f1=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -130,17 +130,17 @@ def test_killed_in_the_middle_it_goes_on(tiny: TinySubject, rows: tuple[LayerLos
 
 def test_the_search_finds_the_ruined_layer_and_says_why(tmp_path: Path) -> None:
     tiny = subject(exact=True)
-    recipe, analysis = analysed(tiny, cache=Cache(tmp_path))
+    recipe, analysis = analysed(tiny, BUDGET, cache=Cache(tmp_path))
     assert analysis.search.floats == (RUINED,) and analysis.search.holds
     assert [row.tensor for row in recipe.floats] == [RUINED, "act:sigmoid", "act:mul"]
     assert "points of macro-F1" in recipe.floats[0].reason and "dB" in recipe.floats[0].reason
     program, pixels = tiny.program(), tiny.photos.pixels
     reference = simulate(program, None, pixels)
     found = accuracy(reference, simulate(program, recipe, pixels), tiny.photos, tiny.spec)
-    assert problems(found, BUDGETS[Precision.W8A8]) == ()
+    assert problems(found, BUDGET) == ()
     before = accuracy(reference, simulate(program, tiny.recipe, pixels), tiny.photos, tiny.spec)
-    assert problems(before, BUDGETS[Precision.W8A8]) != ()
-    assert analysed(tiny, cache=Cache(tmp_path)) == (recipe, analysis)
+    assert problems(before, BUDGET) != ()
+    assert analysed(tiny, BUDGET, cache=Cache(tmp_path)) == (recipe, analysis)
 
 
 def test_the_chart_has_a_bar_a_layer(rows: tuple[LayerLoss, ...], tmp_path: Path) -> None:

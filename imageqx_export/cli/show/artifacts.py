@@ -47,8 +47,6 @@ def exported(result: ExportResult, *, as_json: bool) -> None:
     parity(report, as_json=False)
     if held is not None:
         budgets.budgets(held)
-    elif report.passed:
-        note("no budgets were given, and none are in benchmarks/budgets.toml: nothing was held to them")
     if not result.passed:
         what = "a budget" if report.passed else "parity"
         note(f"{what} broke: the new artifacts are in {result.folder}, the published ones are as they were")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 def quantized(result: Quantized, *, as_json: bool) -> None:
     """Print a recipe's tables; as JSON, the same figures in full."""
-    from imageqx_export.evaluation.accuracy_loss import BUDGETS
-
     request = result.request
     if as_json:
         json(_body(result))
@@ -29,7 +27,7 @@ def quantized(result: Quantized, *, as_json: bool) -> None:
             f"{request.out}: {request.precision} against fp32 on {result.accuracy.photos:,} photos ({result.source})"
         )
         out.print(escape(title), highlight=False, soft_wrap=True)
-        out.print(losses(result.accuracy, BUDGETS[request.precision]))
+        out.print(losses(result.accuracy, request.budget))
         out.print(_kept(result))
     if result.analysis is not None:
         found = result.analysis.search
@@ -45,19 +43,23 @@ def quantized(result: Quantized, *, as_json: bool) -> None:
         note(f"over the budget: {problem}")
 
 
-def losses(found: Accuracy, budget: Budget) -> Table:
-    """Return what a network's answers cost, a row a budget."""
+def losses(found: Accuracy, budget: Budget | None) -> Table:
+    """Return what a network's answers cost, a row a figure, beside its budget where there is one."""
     table = Table()
     for name in ("", "loss, points", "95 % interval", "budget"):
         table.add_column(name, justify="right" if name else "left")
-    rows = {"labels' macro-F1": found.quality, "reasons' macro-F1": found.explanations}
-    for name, loss in rows.items():
-        table.add_row(name, *_loss(loss), f"≤ {budget.macro_f1:g}")
+    limits = ("none",) * 4 if budget is None else _limits(budget)
+    for name, loss in {"labels' macro-F1": found.quality, "reasons' macro-F1": found.explanations}.items():
+        table.add_row(name, *_loss(loss), limits[0])
     for name, loss in found.reasons.items():
-        table.add_row(f"  {name.replace('_', ' ')}: F1", *_loss(loss), f"≤ {budget.reason_f1:g}")
-    table.add_row("label's calibration error", f"{found.label_calibration:+.2f}", "", f"≤ {budget.calibration:g}")
-    table.add_row("same label, %", f"{found.agreement:.2f}", "", f"≥ {budget.agreement:g}")
+        table.add_row(f"  {name.replace('_', ' ')}: F1", *_loss(loss), limits[1])
+    table.add_row("label's calibration error", f"{found.label_calibration:+.2f}", "", limits[2])
+    table.add_row("same label, %", f"{found.agreement:.2f}", "", limits[3])
     return table
+
+
+def _limits(budget: Budget) -> tuple[str, ...]:
+    return (f"≤ {budget.macro_f1:g}", f"≤ {budget.reason_f1:g}", f"≤ {budget.calibration:g}", f"≥ {budget.agreement:g}")
 
 
 def _loss(loss: Loss) -> tuple[str, str]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from imageqx_export.artifact import Checkpoint, Precision
+from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.folder import read_folder
 from imageqx_export.data.recipes import plan
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
-from imageqx_export.evaluation.accuracy_loss import BUDGETS, Accuracy, accuracy, problems
+from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.graph.capture import capture, tensors
 from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.images import calibration_images
@@ -55,6 +55,7 @@ class Request:
         recipe: The recipe to start from; None for the one at ``out``, or, if there is none, a new one.
         sources: Where photos come from.
         config: How; its digests are filled in here.
+        budget: What the result may cost against the float network; None for no limit.
         held_out_samples: How many test samples the result is measured on.
         resume: Whether to go on from an earlier run's state.
         further: Whether to start from the weights that the recipe names, not from the checkpoint's.
@@ -65,6 +66,7 @@ class Request:
     recipe: Path | None
     sources: Sources
     config: QatConfig
+    budget: Budget | None = None
     held_out_samples: int = 1000
     resume: bool = True
     further: bool = False
@@ -278,4 +280,4 @@ def _measured(
         accuracy(reference, simulate(graph, recipe, photos.pixels, progress=progress), photos, checkpoint.spec)
         for graph, recipe in ((start, before), (tuned, after))
     )
-    return FineTuning(request, after, first, second, photos.source, problems(second, BUDGETS[Precision.W8A8]))
+    return FineTuning(request, after, first, second, photos.source, problems(second, request.budget))
