@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.metadata import header
+from imageqx_export.export.onnx.accelerators import dequantize_around_moves, enter_by_dequantizing
 from imageqx_export.export.onnx.passes import (
     pooled_globally,
     shortened,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 LIBRARIES = {"onnx": "onnx", "onnxscript": "onnxscript", "onnxsim": "onnxsim"}
 # The dynamo exporter's own level: older opsets are reached by a version converter, newer ones are not on every phone.
 OPSET = 18
+# The oldest that has opset 18; the exporter says 10, which ONNX Runtime before 1.18 refuses.
+IR_VERSION = 8
 # How the names of the weights begin that fp16 rounds; the others are of the early stages.
 HALVED = ("late.", "explanations.", "attention.", "quality.", "reasons_to_quality.")
 
@@ -41,7 +44,8 @@ def write(
 ) -> None:
     """Write one ``.onnx`` file per precision.
 
-    The input is uint8 and the outputs are float32 in all. fp16 is fp32 with float16 weights after the early stages, w8
+    The input is uint8, which a DequantizeLinear of step 1 makes float32 where pixels are not read as integers, and the
+    outputs are float32 in all. fp16 is fp32 with float16 weights after the early stages, w8
     with int8 ones; a session makes them float32 when it opens the file. w8a8 has a QuantizeLinear and a
     DequantizeLinear around what is integer: uint8 activations, the pixels first, int8 weights, int32 biases.
 
@@ -59,6 +63,7 @@ def write(
     single: Any = None
     if {Precision.FP32, Precision.FP16, Precision.W8} & set(paths):
         single = _simplified(convert(PhoneGraph(network, "NHWC"), checkpoint), "fp32")
+        enter_by_dequantizing(single)
     for precision, path in paths.items():
         if precision is Precision.FP16:
             model = with_half_weights(single)
@@ -71,6 +76,7 @@ def write(
         _without_traces(model)
         for key, value in sorted(header(checkpoint, precision, quantized).items()):
             model.metadata_props.add(key=key, value=value)
+        model.ir_version = IR_VERSION
         model.producer_name, model.producer_version, model.doc_string = "imageqx-export", "", ""
         try:
             onnx.checker.check_model(model, full_check=True)
@@ -119,6 +125,7 @@ def integers(model: Any, *, signed: bool = False) -> Any:
     if not signed:
         with_bytes_read(copy)
         with_pixels_in_fours(copy)
+        dequantize_around_moves(copy)
     _without_traces(copy)
     with_wide_gates(copy)
     pooled_globally(copy)

@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
 from imageqx_export.export.metadata import header
 from imageqx_export.export.tflite import flatbuffer
+from imageqx_export.export.tflite.accelerators import (
+    enter_by_dequantizing,
+    enter_by_quantizing,
+    pool_before_transposing,
+    widen_normalisation,
+)
 from imageqx_export.export.tflite.passes import static_config, with_exact_integers, with_int8_weights, with_wide_gates
 from imageqx_export.export.tflite.stem import with_pixels_in_twos
 from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
@@ -39,7 +45,7 @@ def write(
 
     fp16 and w8 store the weights as float16 (of all but the early stages) or int8, and make them float32 when the file
     is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers from the pixels to
-    the heads; XNNPACK turns bytes into int8 quickest by way of float32, where every byte is exact.
+    the heads.
 
     Args:
         network: The trained network, eval mode.
@@ -66,6 +72,11 @@ def write(
             with_exact_integers(model, quantized[precision].weights())
             with_wide_gates(model)
             with_pixels_in_twos(model)
+            enter_by_quantizing(model)
+            pool_before_transposing(model)
+        if precision is not Precision.W8A8:
+            enter_by_dequantizing(model)
+            widen_normalisation(model)
         flatbuffer.shorten_names(model)
         content = flatbuffer.write(model)
         path.write_bytes(content + _zipped(header(checkpoint, precision, quantized), len(content)))
