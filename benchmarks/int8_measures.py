@@ -19,7 +19,7 @@ from imageqx_export.artifact import Artifact, Format, ModelSpec, Outputs, Pixels
 from imageqx_export.bench.emulator import cache as emulator
 from imageqx_export.bench.emulator.target import EmulatedTarget
 from imageqx_export.bench.host.facts import pick_cores
-from imageqx_export.bench.model import Protocol
+from imageqx_export.bench.model import Schedule
 from imageqx_export.bench.worker.launch import Launcher
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import decide
@@ -31,7 +31,7 @@ from imageqx_export.support.processes import isolated, pool
 from imageqx_export.support.progress import Progress, silent
 
 OPTIMIZE = Path(__file__).with_name("optimized_onnx.py")
-PROTOCOL = Protocol(runs=10, seconds=0.5, processes=1, warmup_runs=5, warmup_seconds=0.3)
+SCHEDULE = Schedule(runs=10, seconds=0.5, processes=1, warmup_runs=5, warmup_seconds=0.3)
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ def latencies(
                     request = {
                         **_request("time", subject),
                         "cores": cores and list(cores),
-                        "runs": PROTOCOL.runs,
-                        "seconds": PROTOCOL.seconds,
-                        "warmup_runs": PROTOCOL.warmup_runs,
-                        "warmup_seconds": PROTOCOL.warmup_seconds,
+                        "runs": SCHEDULE.runs,
+                        "seconds": SCHEDULE.seconds,
+                        "warmup_runs": SCHEDULE.warmup_runs,
+                        "warmup_seconds": SCHEDULE.warmup_seconds,
                     }
                     try:
                         found[subject.name].append(statistics.median(launcher.run(request)["seconds"]))
@@ -121,12 +121,12 @@ def instructions(
         DeviceError: The emulator is not built.
     """
     target, found = EmulatedTarget(cpu), dict[str, float | str]()
-    with target.open(Path.cwd(), (), PROTOCOL, "bench-int8"), progress(f"counting on {cpu}", len(subjects)) as advance:
+    with target.open(Path.cwd(), (), SCHEDULE, "bench-int8"), progress(f"counting on {cpu}", len(subjects)) as advance:
         for subject in subjects:
             path = _path(subject).absolute()
             entry = like.model_copy(update={"path": path, "format": subject.format, "sha256": digest(path)})
             try:
-                counted = target.instructions(entry, PROTOCOL)
+                counted = target.instructions(entry, SCHEDULE)
                 found[subject.name] = "not counted" if counted is None else counted.count
             except DeviceError:
                 raise

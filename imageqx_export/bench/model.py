@@ -1,4 +1,4 @@
-"""Say how to measure, and hold what was measured: the values that every target takes and returns."""
+"""How to measure, and what was measured: the values that every target takes and returns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol as Interface
+from typing import Protocol
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,7 @@ from imageqx_export.artifact import Artifact, Format, Precision
 from imageqx_export.support.frozen import Frozen
 
 
-class Protocol(Frozen):
+class Schedule(Frozen):
     """Say how often and for how long each artifact runs.
 
     Each fresh process loads the artifact, runs it once (the first inference, kept apart), warms up, and then is timed
@@ -50,7 +50,7 @@ class Protocol(Frozen):
         return self.seconds / self.processes
 
 
-QUICK = Protocol(warmup_runs=2, warmup_seconds=0.05, runs=10, seconds=0.4, processes=2, quick=True)
+QUICK = Schedule(warmup_runs=2, warmup_seconds=0.05, runs=10, seconds=0.4, processes=2, quick=True)
 
 
 class ProcessSample(Frozen):
@@ -179,7 +179,7 @@ class BenchRun(Frozen):
         commit: The project's commit, ``"<hex>+dirty"`` with changes, or ``"unknown"``.
         target: As it was asked for, such as ``"host"`` or ``"emulated:cortex-a76"``.
         machine: What was measured on.
-        protocol: How.
+        schedule: How.
         tool_versions: Of each library and tool that ran, by name.
         checkpoint_sha256: Of the checkpoint that the artifacts were made from.
         measurements: One an artifact.
@@ -191,10 +191,18 @@ class BenchRun(Frozen):
     commit: str
     target: str
     machine: Machine
-    protocol: Protocol
+    schedule: Schedule
     tool_versions: dict[str, str]
     checkpoint_sha256: str
     measurements: tuple[Measurement, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_key(cls, fields: object) -> object:
+        """Take ``protocol`` for ``schedule``, as older histories and baselines call it."""
+        if isinstance(fields, dict) and "protocol" in fields and "schedule" not in fields:
+            return {"schedule" if name == "protocol" else name: value for name, value in fields.items()}
+        return fields
 
     @model_validator(mode="after")
     def _once(self) -> BenchRun:
@@ -204,7 +212,7 @@ class BenchRun(Frozen):
         return self
 
 
-class Target(Interface):
+class Target(Protocol):
     """Run artifacts somewhere: one implementation a file, one small interface."""
 
     @property
@@ -218,14 +226,14 @@ class Target(Interface):
         ...
 
     def open(
-        self, folder: Path, artifacts: Sequence[Artifact], protocol: Protocol, run_id: str
+        self, folder: Path, artifacts: Sequence[Artifact], schedule: Schedule, run_id: str
     ) -> AbstractContextManager[Machine]:
         """Prepare the target (push files, set modes), give its facts, and put everything back at the end, always.
 
         Args:
             folder: Where ``artifacts``' relative paths begin; it has ``golden/`` too.
             artifacts: What will be run.
-            protocol: How.
+            schedule: How.
             run_id: Names whatever is written on the target.
         """
         ...
@@ -238,19 +246,19 @@ class Target(Interface):
         """Wait for the target to cool down, or to come back; raise DeviceError when it does not."""
         ...
 
-    def sample(self, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Run ``artifact`` in one fresh process."""
         ...
 
-    def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Run ``artifact`` once more, untimed, and return its largest resident memory in bytes."""
         ...
 
-    def instructions(self, artifact: Artifact, protocol: Protocol) -> Instructions | None:
+    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Count the instructions of one inference."""
         ...
 
-    def layers(self, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Run ``artifact`` under the runtime's own profiler."""
         ...
 

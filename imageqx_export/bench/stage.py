@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest
-from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Protocol, Target, interleaved
+from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleaved
 from imageqx_export.bench.signals import signals_raise
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
@@ -43,7 +43,7 @@ class _Book:
 def measure(
     folder: Path,
     target: Target,
-    protocol: Protocol,
+    schedule: Schedule,
     *,
     formats: Collection[Format] | None = None,
     precisions: Collection[Precision] | None = None,
@@ -58,7 +58,7 @@ def measure(
     Args:
         folder: The folder with ``manifest.json`` and ``golden/``.
         target: Where.
-        protocol: How.
+        schedule: How.
         formats: Only these; None for all.
         precisions: Only these; None for all.
         instructions: Count instructions too, on a target where that takes long; one without time always does.
@@ -78,18 +78,18 @@ def measure(
     _verify(folder, manifest, artifacts)
     started = time.time()
     run_id = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"
-    with signals_raise(), target.open(folder, artifacts, protocol, run_id) as machine:
+    with signals_raise(), target.open(folder, artifacts, schedule, run_id) as machine:
         books = [_Book(artifact, target.unavailable(artifact)) for artifact in artifacts]
         if target.timed:
-            _take_samples(target, books, protocol, progress)
-        measurements = _finish(target, books, protocol, instructions or not target.timed, progress)
+            _take_samples(target, books, schedule, progress)
+        measurements = _finish(target, books, schedule, instructions or not target.timed, progress)
         return BenchRun(
             run_id=run_id,
             started=started,
             commit=commit(),
             target=target.name,
             machine=machine,
-            protocol=protocol,
+            schedule=schedule,
             tool_versions=target.tool_versions(),
             checkpoint_sha256=manifest.checkpoint_sha256,
             measurements=measurements,
@@ -134,30 +134,30 @@ def _verify(folder: Path, manifest: Manifest, artifacts: Sequence[Artifact]) -> 
             )
 
 
-def _take_samples(target: Target, books: Sequence[_Book], protocol: Protocol, progress: Progress) -> None:
+def _take_samples(target: Target, books: Sequence[_Book], schedule: Schedule, progress: Progress) -> None:
     by_path = {book.artifact.path: book for book in books if book.unavailable is None}
-    turns = list(interleaved([book.artifact for book in by_path.values()], protocol.processes))
+    turns = list(interleaved([book.artifact for book in by_path.values()], schedule.processes))
     with progress(f"timing on {target.name}", len(turns)) as advance:
         for _, artifact in turns:
             book = by_path[artifact.path]
             if book.unavailable is None:
                 target.wait_until_ready()
-                book.run(lambda a=artifact, b=book: b.samples.append(target.sample(a, protocol)))  # type: ignore[misc]
+                book.run(lambda a=artifact, b=book: b.samples.append(target.sample(a, schedule)))  # type: ignore[misc]
             advance()
 
 
 def _finish(
-    target: Target, books: Sequence[_Book], protocol: Protocol, instructions: bool, progress: Progress
+    target: Target, books: Sequence[_Book], schedule: Schedule, instructions: bool, progress: Progress
 ) -> tuple[Measurement, ...]:
     found = []
     with progress(f"memory, outputs, layers on {target.name}", len(books)) as advance:
         for book in books:
-            found.append(_measurement(target, book, protocol, instructions))
+            found.append(_measurement(target, book, schedule, instructions))
             advance()
     return tuple(found)
 
 
-def _measurement(target: Target, book: _Book, protocol: Protocol, instructions: bool) -> Measurement:
+def _measurement(target: Target, book: _Book, schedule: Schedule, instructions: bool) -> Measurement:
     artifact, notes = book.artifact, list[str]()
 
     def noted(what: str, call: Callable[[], R], otherwise: R) -> R:
@@ -182,12 +182,12 @@ def _measurement(target: Target, book: _Book, protocol: Protocol, instructions: 
         return measured
     target.wait_until_ready()
     no_layers: tuple[LayerCost, ...] = ()
-    counted = noted("instructions", lambda: target.instructions(artifact, protocol), None) if instructions else None
+    counted = noted("instructions", lambda: target.instructions(artifact, schedule), None) if instructions else None
     more = {
         "samples": tuple(book.samples),
-        "peak_memory_bytes": noted("peak memory", lambda: target.peak_memory(artifact, protocol), None),
+        "peak_memory_bytes": noted("peak memory", lambda: target.peak_memory(artifact, schedule), None),
         "max_error": noted("outputs", lambda: target.max_error(artifact), None),
-        "layers": noted("layers", lambda: target.layers(artifact, protocol), no_layers),
+        "layers": noted("layers", lambda: target.layers(artifact, schedule), no_layers),
         "instructions": counted,
         "kernels": noted("kernels", lambda: target.kernels(artifact), None),
     }

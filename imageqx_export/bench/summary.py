@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from imageqx_export.bench.model import BenchRun, Measurement, Protocol
+from imageqx_export.bench.model import BenchRun, Measurement, Schedule
 from imageqx_export.support.frozen import Frozen
 
 
@@ -75,12 +75,12 @@ def passed(run: BenchRun) -> bool:
     return bool(tried) and not any(m.failed for m in run.measurements)
 
 
-def shortfall(measurement: Measurement, protocol: Protocol) -> str | None:
-    """Say by how much the samples fall short of the protocol, or None."""
+def shortfall(measurement: Measurement, schedule: Schedule) -> str | None:
+    """Say by how much the samples fall short of the schedule, or None."""
     runs, seconds = len(measurement.seconds), sum(measurement.seconds)
-    if runs >= protocol.runs and seconds >= protocol.seconds and len(measurement.samples) >= protocol.processes:
+    if runs >= schedule.runs and seconds >= schedule.seconds and len(measurement.samples) >= schedule.processes:
         return None
     return (
-        f"{runs} runs, {seconds:.1f} s, {len(measurement.samples)} processes; the protocol wants"
-        f" {protocol.runs}, {protocol.seconds:g} s, {protocol.processes}"
+        f"{runs} runs, {seconds:.1f} s, {len(measurement.samples)} processes; the schedule wants"
+        f" {schedule.runs}, {schedule.seconds:g} s, {schedule.processes}"
     )

@@ -40,7 +40,7 @@ def bench(
     """Measure size, latency, memory and instructions; exit 1 if an artifact breaks or nothing could be measured."""
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.bench.history import append_run
-    from imageqx_export.bench.model import QUICK, Protocol
+    from imageqx_export.bench.model import QUICK, Schedule
     from imageqx_export.bench.stage import measure
     from imageqx_export.bench.summary import passed
     from imageqx_export.bench.targets import AdbOptions, make_targets
@@ -49,13 +49,13 @@ def bench(
     from imageqx_export.support.progress import bar
 
     targets = make_targets(target, AdbOptions(benchmark_model, fixed_performance))
-    protocol = (QUICK if quick else Protocol()).model_copy(update={"threads": threads})
+    schedule = (QUICK if quick else Schedule()).model_copy(update={"threads": threads})
     runs = []
     for one in targets:
         run = measure(
             folder,
             one,
-            protocol,
+            schedule,
             formats=[Format(name) for name in parse_names("format", formats, Format)],
             precisions=[Precision(n) for n in parse_names("precision", precisions, Precision)] if precisions else None,
             instructions=instructions,

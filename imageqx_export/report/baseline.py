@@ -38,7 +38,7 @@ def baseline(history: Path, artifacts: Path, *, targets: Sequence[str] = (), rul
 def _check(side: Side, target: str, least: int, history: Path) -> None:
     runs = [run for run in side.runs if run.target == target]
     remedy = f"imageqx bench ARTIFACTS --target {target} --history {history}"
-    if any(run.protocol.quick for run in runs):
+    if any(run.schedule.quick for run in runs):
         raise MeasurementError("a quick run decides nothing", where=f"{history}: {target}", remedy=remedy)
     for name in side.artifacts:
         found = side.found(name, target)

@@ -144,7 +144,7 @@ def facts(side: Side) -> SideFacts:
 
 def _facts(run: BenchRun) -> str:
     when = datetime.fromtimestamp(run.started, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    machine, p = run.machine, run.protocol
+    machine, p = run.machine, run.schedule
     commit, plus, dirty = run.commit.partition("+")
     tools = ", ".join(f"{name} {version}" for name, version in sorted(run.tool_versions.items()))
     kind = (

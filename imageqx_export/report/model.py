@@ -168,7 +168,7 @@ class SideFacts(Frozen):
 
     Args:
         label: The file or commit that was asked for.
-        runs: Per run: target, commit, date, machine, protocol and tools, in words.
+        runs: Per run: target, commit, date, machine, schedule and tools, in words.
     """
 
     label: str

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench import history
 from imageqx_export.bench.history import append_run, load_history, select
-from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Protocol
+from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
 from imageqx_export.errors import MeasurementError
 
 text = st.text(max_size=12)
@@ -67,7 +67,7 @@ runs = st.builds(
         system=text,
         facts=st.dictionaries(text, text, max_size=3),
     ),
-    protocol=st.builds(Protocol, runs=st.integers(1, 1000), quick=st.booleans()),
+    schedule=st.builds(Schedule, runs=st.integers(1, 1000), quick=st.booleans()),
     tool_versions=st.dictionaries(text, text, max_size=3),
     checkpoint_sha256=text,
     measurements=st.lists(measurements, max_size=3, unique_by=lambda m: m.artifact).map(tuple),
@@ -87,7 +87,7 @@ def run(run_id: str = "1", **fields: object) -> BenchRun:
         "target": "host",
         "checkpoint_sha256": "",
         "machine": Machine(name="", cores=1, abi="", system=""),
-        "protocol": Protocol(),
+        "schedule": Schedule(),
         "tool_versions": {"onnxruntime": "1", "python": "3"},
         "measurements": made,
     }
@@ -268,3 +268,21 @@ def test_select() -> None:
 def test_lines_are_plain_json(three: Path) -> None:
     assert [json.loads(line)["run_id"] for line in three.read_text().splitlines()] == ["1", "2", "3"]
     assert os.access(three, os.R_OK)
+
+
+def test_an_older_line_says_protocol_where_a_new_one_says_schedule(tmp_path: Path) -> None:
+    old = run(schedule=Schedule(threads=4)).model_dump_json().replace('"schedule"', '"protocol"')
+    path = tmp_path / "history.jsonl"
+    path.write_text(old + "\n")
+    (read,) = load_history(path)
+    assert read.schedule == Schedule(threads=4)
+    append_run(path, read)
+    assert path.read_text().splitlines()[1] == old.replace('"protocol"', '"schedule"')
+
+
+def test_a_line_that_says_both_is_refused(tmp_path: Path) -> None:
+    both = {**json.loads(run().model_dump_json()), "protocol": {}}
+    path = tmp_path / "history.jsonl"
+    path.write_text(json.dumps(both) + "\n")
+    with pytest.raises(MeasurementError, match="a line of the history is not a run"):
+        load_history(path)

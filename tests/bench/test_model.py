@@ -1,4 +1,4 @@
-"""The protocol: what the issue asks for is what the defaults say; each process does its share; turns are taken."""
+"""The schedule: what the issue asks for is what the defaults say; each process does its share; turns are taken."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from imageqx_export.bench.model import (
     Machine,
     Measurement,
     ProcessSample,
-    Protocol,
+    Schedule,
     interleaved,
 )
 
 
 def test_the_defaults_are_the_issues() -> None:
-    protocol = Protocol()
-    assert protocol.warmup_runs >= 10 and protocol.warmup_seconds >= 0.5
-    assert protocol.runs >= 100 and protocol.seconds >= 10 and protocol.processes >= 10
-    assert protocol.threads == 1 and not protocol.quick
+    schedule = Schedule()
+    assert schedule.warmup_runs >= 10 and schedule.warmup_seconds >= 0.5
+    assert schedule.runs >= 100 and schedule.seconds >= 10 and schedule.processes >= 10
+    assert schedule.threads == 1 and not schedule.quick
     assert QUICK.quick
 
 
 @settings(deadline=None)
 @given(runs=st.integers(1, 10_000), seconds=st.floats(0, 100), processes=st.integers(1, 50))
 def test_the_shares_of_the_processes_reach_the_whole(runs: int, seconds: float, processes: int) -> None:
-    protocol = Protocol(runs=runs, seconds=seconds, processes=processes)
-    assert runs <= protocol.runs_each * processes < runs + processes
-    assert protocol.seconds_each * processes == pytest.approx(seconds)
+    schedule = Schedule(runs=runs, seconds=seconds, processes=processes)
+    assert runs <= schedule.runs_each * processes < runs + processes
+    assert schedule.seconds_each * processes == pytest.approx(seconds)
 
 
 def test_artifacts_take_turns() -> None:
@@ -47,9 +47,9 @@ def test_artifacts_take_turns() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"runs": 0}, {"processes": 0}, {"threads": 0}, {"seconds": -1}, {"speed": 1}])
-def test_impossible_protocols_are_refused(wrong: dict[str, int]) -> None:
+def test_impossible_schedules_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
-        Protocol.model_validate(wrong)
+        Schedule.model_validate(wrong)
 
 
 def test_a_measurement_joins_its_processes() -> None:
@@ -70,7 +70,7 @@ def test_a_run_names_each_artifact_once() -> None:
         "target": "host",
         "checkpoint_sha256": "",
         "machine": Machine(name="", cores=1, abi="", system=""),
-        "protocol": Protocol(),
+        "schedule": Schedule(),
         "tool_versions": {},
     }
     assert BenchRun.model_validate({**fields, "measurements": (_measurement("a"), _measurement("b"))})

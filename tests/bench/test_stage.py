@@ -35,7 +35,7 @@ def test_measures_everything_in_turn(folder: Path) -> None:
     assert {what for what, _ in target.calls[last + 1 : -1]} == apart, "only what is not timed comes after the timing"
     assert target.ready >= len(turns), "it waits before each process"
 
-    assert (run.target, run.checkpoint_sha256, run.protocol) == ("fake", "c" * 64, SHORT)
+    assert (run.target, run.checkpoint_sha256, run.schedule) == ("fake", "c" * 64, SHORT)
     assert run.tool_versions == {"fake": "1.0"} and run.machine.name == "fake phone"
     assert [run.run_id] == target.run_ids
     first = run.measurements[0]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.bench.model import Measurement, ProcessSample, Protocol
+from imageqx_export.bench.model import Measurement, ProcessSample, Schedule
 from imageqx_export.bench.summary import percentile, shortfall, summarise
 
 
@@ -41,13 +41,13 @@ def test_nothing_timed_is_nothing_and_not_zero() -> None:
     assert (found.p50, found.load_p50, found.runs, found.hottest) == (None, None, 0, None)
 
 
-def test_what_falls_short_of_the_protocol_is_told() -> None:
-    protocol = Protocol(runs=4, seconds=2.0, processes=2)
-    assert shortfall(measurement(sample(0.5, 0.5), sample(0.5, 0.5)), protocol) is None
+def test_what_falls_short_of_the_schedule_is_told() -> None:
+    schedule = Schedule(runs=4, seconds=2.0, processes=2)
+    assert shortfall(measurement(sample(0.5, 0.5), sample(0.5, 0.5)), schedule) is None
     for short in (
         measurement(sample(0.5, 0.5, 0.5, 0.5)),
         measurement(sample(1.0), sample(1.0, 1.0)),
         measurement(sample(0.4, 0.5), sample(0.5, 0.5)),
         measurement(),
     ):
-        assert "the protocol wants 4, 2 s, 2" in (shortfall(short, protocol) or "")
+        assert "the schedule wants 4, 2 s, 2" in (shortfall(short, schedule) or "")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.tiny_models import write_onnx, write_tflite
 from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec, digest, size_of
-from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
 
 PHOTO = (1, 224, 224, 3)
@@ -25,7 +25,7 @@ SPEC = ModelSpec(
     thresholds={},
     hints={},
 )
-SHORT = Protocol(warmup_runs=2, warmup_seconds=0, runs=6, seconds=0.0, processes=2)
+SHORT = Schedule(warmup_runs=2, warmup_seconds=0, runs=6, seconds=0.0, processes=2)
 
 
 def tiny_folder(folder: Path, *, off_by: float = 0.0, coreml: bool = True) -> Path:
@@ -88,7 +88,7 @@ class FakeTarget:
         self.ready = 0
 
     @contextmanager
-    def open(self, folder: Path, artifacts: Sequence[Artifact], protocol: Protocol, run_id: str) -> Iterator[Machine]:
+    def open(self, folder: Path, artifacts: Sequence[Artifact], schedule: Schedule, run_id: str) -> Iterator[Machine]:
         self.calls.append(("open", ""))
         self.run_ids.append(run_id)
         try:
@@ -102,22 +102,22 @@ class FakeTarget:
     def wait_until_ready(self) -> None:
         self.ready += 1
 
-    def sample(self, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         self._call("sample", artifact)
         number = len(self.calls)
         return ProcessSample(
             load_seconds=0.1, first_seconds=0.2, seconds=(0.01, 0.01 * number), temperature_before=30.0 + number
         )
 
-    def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         self._call("peak_memory", artifact)
         return 64 * 2**20
 
-    def instructions(self, artifact: Artifact, protocol: Protocol) -> Instructions | None:
+    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         self._call("instructions", artifact)
         return Instructions(count=2e6, repeats=(2e6, 2.001e6), source="fake")
 
-    def layers(self, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         self._call("layers", artifact)
         return (LayerCost(name="a", kind="CAST", seconds=0.001),)
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from imageqx_export.bench.history import load_history
-from imageqx_export.bench.model import QUICK, BenchRun, Protocol, Target
+from imageqx_export.bench.model import QUICK, BenchRun, Schedule, Target
 from imageqx_export.bench.stage import measure
 from imageqx_export.bench.targets import AdbOptions
 from imageqx_export.cli.bench import app
@@ -36,7 +36,7 @@ def test_the_host_for_real(folder: Path, tmp_path: Path) -> None:
     assert body["note"] == NOTE
     (run,) = (BenchRun.model_validate(one) for one in body["runs"])
     assert (run,) == load_history(history)
-    assert run.target == "host" and run.protocol == QUICK and run.commit != ""
+    assert run.target == "host" and run.schedule == QUICK and run.commit != ""
     found, package = run.measurements
     assert len(found.samples) == QUICK.processes and len(found.seconds) >= QUICK.runs
     assert sum(found.seconds) >= QUICK.seconds and found.max_error == 0.0
@@ -66,7 +66,7 @@ def test_every_option_reaches_the_stage(folder: Path, fakes: list[FakeTarget], t
     result = CliRunner().invoke(app, [str(folder), *options, "--history", str(history), "--json"])
     assert result.exit_code == 0, result.output
     runs = load_history(history)
-    assert [run.protocol for run in runs] == [Protocol(threads=4)] * 2
+    assert [run.schedule for run in runs] == [Schedule(threads=4)] * 2
     assert [[m.artifact for m in run.measurements] for run in runs] == [["tiny_fp16.onnx"]] * 2
     assert all(m.instructions for run in runs for m in run.measurements)
     assert json.loads(result.stdout)["note"] is None
@@ -128,7 +128,7 @@ def test_the_table_says_everything(folder: Path, capsys: pytest.CaptureFixture[s
     assert cells[1] == str((folder / "tiny_fp32.tflite").stat().st_size)
     assert "unavailable tiny_fp32.mlpackage: needs macOS" in text
     assert "missing tiny_fp16.onnx: layers: the runner crashed: SIGSEGV" in text
-    assert "too few tiny_fp32.tflite: 4 runs, 0.1 s, 2 processes; the protocol wants 6, 0 s, 2" in text
+    assert "too few tiny_fp32.tflite: 4 runs, 0.1 s, 2 processes; the schedule wants 6, 0 s, 2" in text
     assert "≥ 6 runs" in text and "2 fresh processes" in text and "1 thread" in text
     assert "cores: 8" in text and "temperature: 32–35 °C" in text and "governor: performance" in text
     assert "fake 1.0" in text and "counted by fake, repeated within 0.0500%" in text

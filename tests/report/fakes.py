@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Protocol
+from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
 from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityReport
 from imageqx_export.report import build
 from imageqx_export.report.model import Accuracy, Report
@@ -98,7 +98,7 @@ def bench_run(
     target: str = "host",
     commit: str = COMMIT,
     machine: Machine = HOST,
-    protocol: Protocol | None = None,
+    schedule: Schedule | None = None,
     tools: dict[str, str] | None = None,
 ) -> BenchRun:
     return BenchRun(
@@ -107,7 +107,7 @@ def bench_run(
         commit=commit,
         target=target,
         machine=machine,
-        protocol=protocol or Protocol(),
+        schedule=schedule or Schedule(),
         tool_versions=TOOLS if tools is None else tools,
         checkpoint_sha256=digest("checkpoint"),
         measurements=tuple(measurements),

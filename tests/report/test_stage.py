@@ -197,7 +197,7 @@ def test_exit_codes(place: Place, tmp_path: Path) -> None:
     report = ("report", "--out", tmp_path / "report", "--baseline")
     assert run(*report, calm.baseline, "--current", calm.history)[0] == 0
     assert run(*report, place.baseline, "--current", place.history)[0] == 1
-    quick = [r.model_copy(update={"protocol": QUICK}) for r in read_side(str(calm.history)).runs]
+    quick = [r.model_copy(update={"schedule": QUICK}) for r in read_side(str(calm.history)).runs]
     assert run(*report, calm.baseline, "--current", written(tmp_path / "quick.jsonl", quick))[0] == 2
     budgets = tmp_path / "budgets.toml"
     budgets.write_text('schema_version = 1\n[size_bytes]\n"*.onnx" = 100\n')
@@ -233,7 +233,7 @@ def test_a_baseline_that_could_decide_nothing_is_refused(place: Place, tmp_path:
     runs = list(read_side(str(place.first)).runs)
     cases = {
         "too few runs to measure the A/A noise": runs[:2],
-        "a quick run decides nothing": [runs[0].model_copy(update={"protocol": QUICK}), *runs[1:]],
+        "a quick run decides nothing": [runs[0].model_copy(update={"schedule": QUICK}), *runs[1:]],
         "runs of different files": [
             *runs[:3],
             bench_run(9, [measured(place.new, np.random.default_rng(0))], commit="a" * 40),

@@ -24,13 +24,13 @@ from imageqx_export.bench.android.discovery import attached, pick, reach_server
 from imageqx_export.bench.android.phone import Limits, Phone, PhoneGoneError
 from imageqx_export.bench.android.target import AdbTarget
 from imageqx_export.bench.emulator import Emulator, cache
-from imageqx_export.bench.model import Protocol
+from imageqx_export.bench.model import Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.conftest import ROOT
 from tests.slow.apart import apart
 from tests.slow.real_adbd import RealPhone, Strict, adb, adb_server, client, ended, when
 
-FEW = Protocol(warmup_runs=0, warmup_seconds=0, runs=1, seconds=0, processes=1, quick=True)
+FEW = Schedule(warmup_runs=0, warmup_seconds=0, runs=1, seconds=0, processes=1, quick=True)
 LIMITS = Limits(answer=15, reconnect=60, cool_down=60, clean_up=20, poll=0.5)
 ON, OFF = (f"power set-fixed-performance-mode-enabled {word}" for word in ("true", "false"))
 
@@ -336,12 +336,12 @@ def test_ctrl_c_in_the_middle_of_a_job_leaves_nothing(phone: RealPhone, folder: 
 import sys
 from pathlib import Path
 from imageqx_export.artifact import Manifest
-from imageqx_export.bench.adb import AdbTarget
-from imageqx_export.bench.protocol import Protocol
+from imageqx_export.bench.android.target import AdbTarget
+from imageqx_export.bench.model import Schedule
 folder = Path({str(folder)!r})
 model = next(one for one in Manifest.model_validate_json((folder / "manifest.json").read_text()).artifacts
              if one.path.name == {model.path.name!r})
-long = Protocol(warmup_runs=500, runs=2, processes=1)
+long = Schedule(warmup_runs=500, runs=2, processes=1)
 target = AdbTarget({phone.serial!r}, fixed_performance=True)
 with target.open(folder, [model], long, "r1"):
     target.sample(model, long)

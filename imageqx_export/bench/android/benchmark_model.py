@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from imageqx_export.artifact import Outputs, TensorSpec
-from imageqx_export.bench.model import LayerCost, Protocol
+from imageqx_export.bench.model import LayerCost, Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
 
 RUNS = 3
@@ -97,34 +97,34 @@ def abi_of(binary: Path) -> str:
     return _MACHINES[machine]
 
 
-def timed_flags(protocol: Protocol) -> list[str]:
+def timed_flags(schedule: Schedule) -> list[str]:
     """Return the flags of a process that is timed.
 
     Neither ``--use_xnnpack`` nor any delegate is given, so that the kernels are LiteRT's own defaults, as in an app.
     """
     return [
-        f"--num_threads={protocol.threads}",
-        f"--warmup_runs={max(1, protocol.warmup_runs)}",  # the first of them is the "first inference"
-        f"--warmup_min_secs={protocol.warmup_seconds}",
+        f"--num_threads={schedule.threads}",
+        f"--warmup_runs={max(1, schedule.warmup_runs)}",  # the first of them is the "first inference"
+        f"--warmup_min_secs={schedule.warmup_seconds}",
         f"--num_runs={RUNS}",
         "--min_secs=0",
         f"--result_file_path={RESULT}",
     ]
 
 
-def memory_flags(protocol: Protocol) -> list[str]:
+def memory_flags(schedule: Schedule) -> list[str]:
     """Return the flags of a process whose memory is watched; it is not timed."""
     watch = ["--report_peak_memory_footprint=true", "--memory_footprint_check_interval_ms=5"]
-    return [*timed_flags(protocol), *watch]
+    return [*timed_flags(schedule), *watch]
 
 
-def profile_flags(protocol: Protocol) -> list[str]:
+def profile_flags(schedule: Schedule) -> list[str]:
     """Return the flags of a process that profiles single operations, into a table."""
     return [
-        f"--num_threads={protocol.threads}",
-        f"--warmup_runs={max(1, protocol.warmup_runs)}",
-        f"--warmup_min_secs={protocol.warmup_seconds}",
-        f"--num_runs={protocol.runs_each}",
+        f"--num_threads={schedule.threads}",
+        f"--warmup_runs={max(1, schedule.warmup_runs)}",
+        f"--warmup_min_secs={schedule.warmup_seconds}",
+        f"--num_runs={schedule.runs_each}",
         "--min_secs=0",
         "--enable_op_profiling=true",
         "--op_profiling_output_mode=csv",

@@ -7,8 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-from typing import Protocol as Interface
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from imageqx_export.artifact import Artifact, Format, Outputs, digest
 from imageqx_export.bench.android import benchmark_model as tool
 from imageqx_export.bench.android.session import Session
-from imageqx_export.bench.model import LayerCost, ProcessSample, Protocol
+from imageqx_export.bench.model import LayerCost, ProcessSample, Schedule
 from imageqx_export.bundle.golden import golden_pixels
 from imageqx_export.errors import MeasurementError
 from imageqx_export.runtimes import load_runtime
@@ -30,18 +29,18 @@ MOST_PROCESSES = 500
 """Fresh processes of benchmark_model for one sample; an artifact that needs more is too quick for three runs each."""
 
 
-class Way(Interface):
+class Way(Protocol):
     """Run artifacts on a phone in one way."""
 
-    def sample(self, session: Session, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, session: Session, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Time a fresh process."""
         ...
 
-    def peak_memory(self, session: Session, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory of a process that is not timed."""
         ...
 
-    def layers(self, session: Session, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Profile single operations."""
         ...
 
@@ -54,10 +53,10 @@ class Way(Interface):
         ...
 
 
-def seconds_for(protocol: Protocol) -> float:
+def seconds_for(schedule: Schedule) -> float:
     """Return how long one process may take."""
-    runs = 1 + protocol.warmup_runs + protocol.runs_each
-    return START_SECONDS + 3 * (protocol.warmup_seconds + protocol.seconds_each) + INFERENCE_SECONDS * runs
+    runs = 1 + schedule.warmup_runs + schedule.runs_each
+    return START_SECONDS + 3 * (schedule.warmup_seconds + schedule.seconds_each) + INFERENCE_SECONDS * runs
 
 
 class ToolWay:
@@ -70,7 +69,7 @@ class ToolWay:
     def __init__(self, binary: Path) -> None:
         self._version = f"sha256:{digest(binary)[:12]}"  # it has no --version
 
-    def sample(self, session: Session, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, session: Session, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Time as many fresh processes of three runs each as make a process's share of runs and seconds.
 
         Load and first inference are those of the first of them.
@@ -81,16 +80,16 @@ class ToolWay:
         started, before = time.time(), session.temperature()
         results: list[tool.ToolResult] = []
         seconds: list[float] = []
-        while len(seconds) < protocol.runs_each or sum(seconds) < protocol.seconds_each:
+        while len(seconds) < schedule.runs_each or sum(seconds) < schedule.seconds_each:
             if len(results) == MOST_PROCESSES:
                 raise MeasurementError(
                     "too quick for benchmark_model, which keeps three single runs a process",
                     where=artifact.path,
-                    expected=f"{protocol.seconds_each:g} s in {MOST_PROCESSES} processes",
+                    expected=f"{schedule.seconds_each:g} s in {MOST_PROCESSES} processes",
                     got=f"{sum(seconds):.3g} s",
                     remedy="measure it where our own runner runs",
                 )
-            results.append(self._timed(session, artifact, tool.timed_flags(protocol), protocol))
+            results.append(self._timed(session, artifact, tool.timed_flags(schedule), schedule))
             seconds.extend(results[-1].seconds)
         return ProcessSample(
             load_seconds=results[0].load_seconds,
@@ -101,18 +100,18 @@ class ToolWay:
             temperature_after=session.temperature(),
         )
 
-    def peak_memory(self, session: Session, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory that benchmark_model's own monitor saw, or None."""
-        return self._timed(session, artifact, tool.memory_flags(protocol), protocol).peak_memory_bytes
+        return self._timed(session, artifact, tool.memory_flags(schedule), schedule).peak_memory_bytes
 
-    def layers(self, session: Session, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return each operation's mean, XNNPACK's own included.
 
         Raises:
             MeasurementError: It fails, or writes no profile, as the newer benchmark_litert_model.
         """
-        words = self._words(artifact, tool.profile_flags(protocol))
-        table = session.job(words, [tool.PROFILE], seconds_for(protocol))[tool.PROFILE]
+        words = self._words(artifact, tool.profile_flags(schedule))
+        table = session.job(words, [tool.PROFILE], seconds_for(schedule))[tool.PROFILE]
         return tool.parse_profile(table.decode(errors="replace"), f"{session.phone.where}: {artifact.path}")
 
     def outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
@@ -136,10 +135,10 @@ class ToolWay:
         """Return the program's digest."""
         return {TOOL: self._version}
 
-    def _timed(self, session: Session, artifact: Artifact, flags: Sequence[str], protocol: Protocol) -> tool.ToolResult:
-        data = session.job(self._words(artifact, flags), [tool.RESULT], seconds_for(protocol))[tool.RESULT]
+    def _timed(self, session: Session, artifact: Artifact, flags: Sequence[str], schedule: Schedule) -> tool.ToolResult:
+        data = session.job(self._words(artifact, flags), [tool.RESULT], seconds_for(schedule))[tool.RESULT]
         return tool.parse_result(
-            data, f"{session.phone.where}: {artifact.path}", warmup_runs=max(1, protocol.warmup_runs)
+            data, f"{session.phone.where}: {artifact.path}", warmup_runs=max(1, schedule.warmup_runs)
         )
 
     def _words(self, artifact: Artifact, flags: Sequence[str]) -> list[str]:
@@ -185,17 +184,17 @@ class RunnerWay:
         self._python = python
         self._versions: dict[str, str] = {}
 
-    def sample(self, session: Session, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, session: Session, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Time a fresh process: every single inference is kept."""
         started, before = time.time(), session.temperature()
         request = {
             "mode": "time",
-            "warmup_runs": protocol.warmup_runs,
-            "warmup_seconds": protocol.warmup_seconds,
-            "runs": protocol.runs_each,
-            "seconds": protocol.seconds_each,
+            "warmup_runs": schedule.warmup_runs,
+            "warmup_seconds": schedule.warmup_seconds,
+            "runs": schedule.runs_each,
+            "seconds": schedule.seconds_each,
         }
-        found, _ = self._run(session, artifact, protocol, request, _Timed)
+        found, _ = self._run(session, artifact, schedule, request, _Timed)
         after = session.temperature()
         return ProcessSample(
             load_seconds=found.load_seconds,
@@ -206,27 +205,27 @@ class RunnerWay:
             temperature_after=found.temperature_after if after is None else after,
         )
 
-    def peak_memory(self, session: Session, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory, Python's own included."""
-        found, _ = self._run(session, artifact, protocol, {"mode": "memory", "runs": 2}, _Memory)
+        found, _ = self._run(session, artifact, schedule, {"mode": "memory", "runs": 2}, _Memory)
         return found.peak_memory_bytes
 
-    def layers(self, session: Session, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return each operation's mean.
 
         Raises:
             MeasurementError: It fails, as where the phone's LiteRT has another profiler.
         """
-        request = {"mode": "layers", "warmup_runs": protocol.warmup_runs, "runs": protocol.runs_each}
+        request = {"mode": "layers", "warmup_runs": schedule.warmup_runs, "runs": schedule.runs_each}
         script = PROFILER if artifact.format is Format.TFLITE else RUNNER
-        return self._run(session, artifact, protocol, request, _Layers, script=script)[0].layers
+        return self._run(session, artifact, schedule, request, _Layers, script=script)[0].layers
 
     def outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
         """Run all golden pictures in one process."""
         pictures = golden_pixels(folder)
         data = io.BytesIO()
         np.save(data, pictures)
-        quiet = Protocol(runs=len(pictures), processes=1, threads=1)
+        quiet = Schedule(runs=len(pictures), processes=1, threads=1)
         request = {"mode": "outputs", "input": "input.npy", "outputs": "outputs.npz"}
         files = {"input.npy": data.getvalue()}
         found, raw = self._run(session, artifact, quiet, request, _Names, ["outputs.npz"], files)
@@ -241,7 +240,7 @@ class RunnerWay:
         self,
         session: Session,
         artifact: Artifact,
-        protocol: Protocol,
+        schedule: Schedule,
         request: Mapping[str, Any],
         shape: type[T],
         wants: Sequence[str] = (),
@@ -251,13 +250,13 @@ class RunnerWay:
         whole = {
             "path": f"../../{artifact.path.name}",
             "format": artifact.format.value,
-            "threads": protocol.threads,
+            "threads": schedule.threads,
             **request,
         }
         raw = session.job(
             [self._python, f"../../{script}", "request.json", "result.json"],
             ["result.json", *wants],
-            seconds_for(protocol),
+            seconds_for(schedule),
             {"request.json": json.dumps(whole).encode(), **(files or {})},
         )
         try:

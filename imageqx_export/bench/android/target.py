@@ -25,7 +25,7 @@ from imageqx_export.bench.android.runners import PROFILER, RUNNER, TOOL, RunnerW
 from imageqx_export.bench.android.session import Session, session
 from imageqx_export.bench.android.thermal import refuse_hopeless
 from imageqx_export.bench.android.workdir import Supply, clear_stale
-from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bench.signals import signals_raise
 from imageqx_export.bench.worker import litert_layers, runner
 from imageqx_export.bundle.golden import golden_error
@@ -77,7 +77,7 @@ class AdbTarget:
         return f"adb:{self._serial}" if self._serial else "adb"
 
     @contextmanager
-    def open(self, folder: Path, artifacts: Sequence[Artifact], protocol: Protocol, run_id: str) -> Iterator[Machine]:
+    def open(self, folder: Path, artifacts: Sequence[Artifact], schedule: Schedule, run_id: str) -> Iterator[Machine]:
         """Pick the phone, push what can run there, and put the phone in order at the end.
 
         Raises:
@@ -118,30 +118,30 @@ class AdbTarget:
         """
         self._open().session.cool_down()
 
-    def sample(self, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Run ``artifact`` in one fresh process; with benchmark_model, in several of three timed runs each.
 
         Raises:
             MeasurementError: It fails on the phone.
             DeviceError: The phone went away and did not come back.
         """
-        return self._way(artifact).sample(self._open().session, artifact, protocol)
+        return self._way(artifact).sample(self._open().session, artifact, schedule)
 
-    def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Run ``artifact`` once more, untimed, and return its largest resident memory in bytes."""
-        return self._way(artifact).peak_memory(self._open().session, artifact, protocol)
+        return self._way(artifact).peak_memory(self._open().session, artifact, schedule)
 
-    def instructions(self, artifact: Artifact, protocol: Protocol) -> Instructions | None:
+    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Return None: a phone counts them only for its own profiler; the emulated ones do, and repeat better."""
         return None
 
-    def layers(self, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Run ``artifact`` under the runtime's profiler.
 
         Raises:
             MeasurementError: It fails, or the runtime on the phone has none.
         """
-        return self._way(artifact).layers(self._open().session, artifact, protocol)
+        return self._way(artifact).layers(self._open().session, artifact, schedule)
 
     def kernels(self, artifact: Artifact) -> str | None:
         """Return None: nothing on a phone shows which instructions ran; the emulated ones do."""

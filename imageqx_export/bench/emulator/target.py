@@ -16,7 +16,7 @@ from imageqx_export.bench.emulator import CPUS, Emulator, cache
 from imageqx_export.bench.emulator.guest import TIMEOUT_SECONDS, Counts, Guest
 from imageqx_export.bench.emulator.kernels import chief
 from imageqx_export.bench.instructions import FEW, MANY, per_inference
-from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bundle.golden import golden_error, golden_pixels
 from imageqx_export.errors import DeviceError, MeasurementError, UnknownNameError
 
@@ -70,7 +70,7 @@ class EmulatedTarget:
         return False
 
     @contextmanager
-    def open(self, folder: Path, artifacts: Sequence[Artifact], protocol: Protocol, run_id: str) -> Iterator[Machine]:
+    def open(self, folder: Path, artifacts: Sequence[Artifact], schedule: Schedule, run_id: str) -> Iterator[Machine]:
         """Find the emulator, and give its facts.
 
         Raises:
@@ -99,7 +99,7 @@ class EmulatedTarget:
     def wait_until_ready(self) -> None:
         """Do nothing: it neither warms up nor goes away."""
 
-    def sample(self, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Refuse.
 
         Raises:
@@ -107,16 +107,16 @@ class EmulatedTarget:
         """
         raise MeasurementError("an emulator's seconds mean nothing", where=self.name, remedy="--target host or adb")
 
-    def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory that the phone's process had, qemu's own left out, in bytes."""
-        request = {**self._request("memory", artifact), "threads": protocol.threads, "runs": MANY}
+        request = {**self._request("memory", artifact), "threads": schedule.threads, "runs": MANY}
         return self._opened.guest.peak_memory(request)
 
-    def instructions(self, artifact: Artifact, protocol: Protocol) -> Instructions | None:
+    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Count the instructions of one inference on one thread, twice."""
         return self._counted(artifact)[0]
 
-    def layers(self, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return none: a layer's cost would be an emulator's seconds."""
         return ()
 

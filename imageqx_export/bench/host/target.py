@@ -15,7 +15,7 @@ from typing import Any
 from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench.host import facts
 from imageqx_export.bench.instructions import ENVIRONMENT, Counter, find_counter, per_inference
-from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bench.worker.launch import LITERT_LAYERS, RUNNER, Launcher
 from imageqx_export.bundle.golden import golden_error, golden_pixels
 from imageqx_export.errors import DeviceError, MeasurementError
@@ -34,7 +34,7 @@ class _Opened:
     place: Path
     launcher: Launcher
     cores: tuple[int, ...] | None
-    protocol: Protocol
+    schedule: Schedule
 
 
 class HostTarget:
@@ -59,16 +59,16 @@ class HostTarget:
         self._state: _Opened | None = None
 
     @contextmanager
-    def open(self, folder: Path, artifacts: Sequence[Artifact], protocol: Protocol, run_id: str) -> Iterator[Machine]:
+    def open(self, folder: Path, artifacts: Sequence[Artifact], schedule: Schedule, run_id: str) -> Iterator[Machine]:
         """Choose the cores, and end every process and delete every file of the run at the end.
 
         Raises:
-            MeasurementError: The protocol has more threads than there are cores.
+            MeasurementError: The schedule has more threads than there are cores.
         """
-        cores = facts.pick_cores(protocol.threads)
-        launcher = Launcher(protocol.threads)
+        cores = facts.pick_cores(schedule.threads)
+        launcher = Launcher(schedule.threads)
         with tempfile.TemporaryDirectory(prefix=f"imageqx-{run_id}-") as place:
-            self._state = _Opened(folder, Path(place), launcher, cores, protocol)
+            self._state = _Opened(folder, Path(place), launcher, cores, schedule)
             try:
                 yield facts.machine(cores)
             finally:
@@ -101,7 +101,7 @@ class HostTarget:
             self._sleep(5.0)
             waited += 5.0
 
-    def sample(self, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Run ``artifact`` in one fresh process.
 
         Raises:
@@ -110,19 +110,19 @@ class HostTarget:
         result = self._run(
             "time",
             artifact,
-            protocol,
-            warmup_runs=protocol.warmup_runs,
-            warmup_seconds=protocol.warmup_seconds,
-            runs=protocol.runs_each,
-            seconds=protocol.seconds_each,
+            schedule,
+            warmup_runs=schedule.warmup_runs,
+            warmup_seconds=schedule.warmup_seconds,
+            runs=schedule.runs_each,
+            seconds=schedule.seconds_each,
         )
         return ProcessSample.model_validate({name: result[name] for name in ProcessSample.model_fields})
 
-    def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory of a process of its own, Python and its libraries included."""
-        return int(self._run("memory", artifact, protocol, runs=MEMORY_RUNS)["peak_memory_bytes"])
+        return int(self._run("memory", artifact, schedule, runs=MEMORY_RUNS)["peak_memory_bytes"])
 
-    def instructions(self, artifact: Artifact, protocol: Protocol) -> Instructions | None:
+    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Count the instructions of one inference, with callgrind or perf.
 
         Raises:
@@ -132,21 +132,21 @@ class HostTarget:
         counter = self._counter = self._counter or find_counter()
         self._versions[counter.tool] = counter.version
         stop = self._opened().launcher.stop
-        return per_inference(lambda n: self._count(counter, artifact, protocol, n), counter.source, stop)
+        return per_inference(lambda n: self._count(counter, artifact, schedule, n), counter.source, stop)
 
-    def layers(self, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Run ``artifact`` under its runtime's own profiler."""
         if artifact.format is Format.COREML:
             return ()  # coremltools profiles no single operation on this machine
         script = LITERT_LAYERS if artifact.format is Format.TFLITE else RUNNER
-        runs = QUICK_LAYER_RUNS if protocol.quick else LAYER_RUNS
+        runs = QUICK_LAYER_RUNS if schedule.quick else LAYER_RUNS
         result = self._run(
             "layers",
             artifact,
-            protocol,
+            schedule,
             script,
             runs=runs,
-            warmup_runs=min(runs, protocol.warmup_runs),
+            warmup_runs=min(runs, schedule.warmup_runs),
             input=str(self._pictures()),
         )
         return tuple(LayerCost.model_validate(row) for row in result["layers"])
@@ -161,7 +161,7 @@ class HostTarget:
 
         state = self._opened()
         written = state.place / f"{artifact.path.name}.npz"
-        self._run("outputs", artifact, state.protocol, input=str(self._pictures()), outputs=str(written))
+        self._run("outputs", artifact, state.schedule, input=str(self._pictures()), outputs=str(written))
         with np.load(written) as arrays:
             return golden_error(state.folder, artifact.precision, dict(arrays))
 
@@ -184,28 +184,28 @@ class HostTarget:
         return path
 
     def _run(
-        self, mode: str, artifact: Artifact, protocol: Protocol, script: Path = RUNNER, **more: Any
+        self, mode: str, artifact: Artifact, schedule: Schedule, script: Path = RUNNER, **more: Any
     ) -> dict[str, Any]:
-        result = self._opened().launcher.run(self._request(mode, artifact, protocol, more), script=script)
+        result = self._opened().launcher.run(self._request(mode, artifact, schedule, more), script=script)
         self._versions.update(result["versions"])
         return result
 
-    def _request(self, mode: str, artifact: Artifact, protocol: Protocol, more: dict[str, Any]) -> dict[str, Any]:
+    def _request(self, mode: str, artifact: Artifact, schedule: Schedule, more: dict[str, Any]) -> dict[str, Any]:
         state = self._opened()
         path, cores = str((state.folder / artifact.path).resolve()), None if state.cores is None else list(state.cores)
         common: dict[str, Any] = {
             "mode": mode,
             "path": path,
             "format": artifact.format.value,
-            "threads": protocol.threads,
+            "threads": schedule.threads,
             **({"config": session_config()} if artifact.format is Format.ONNX else {}),
         }
         return {**common, "cores": cores, **more}
 
-    def _count(self, counter: Counter, artifact: Artifact, protocol: Protocol, runs: int) -> int:
+    def _count(self, counter: Counter, artifact: Artifact, schedule: Schedule, runs: int) -> int:
         state = self._opened()
         # Not pinned: a count does not depend on the core, and several are made at once.
-        request = self._request("count", artifact, protocol, {"runs": runs, "cores": None})
+        request = self._request("count", artifact, schedule, {"runs": runs, "cores": None})
         with tempfile.TemporaryDirectory(dir=state.place) as own:
             log = Path(own) / "log"
             try:

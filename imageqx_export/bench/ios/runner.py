@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.bench.ios.app import Place
 from imageqx_export.bench.ios.xcrun import failure
-from imageqx_export.bench.model import LayerCost, ProcessSample, Protocol
+from imageqx_export.bench.model import LayerCost, ProcessSample, Schedule
 from imageqx_export.errors import ArtifactError, ImageQXError
 
 Planes = NDArray[np.float32]
@@ -121,14 +121,14 @@ async def _benchmarker(place: Place, package: Path) -> AsyncIterator[Any]:
                 await benchmarker._loaded_model.unload()
 
 
-def measure(place: Place, package: Path, inputs: dict[str, Planes], protocol: Protocol) -> ProcessSample:
+def measure(place: Place, package: Path, inputs: dict[str, Planes], schedule: Schedule) -> ProcessSample:
     """Time a model in one fresh process of the runner.
 
     Args:
         place: The phone and its runner.
         package: A twin (:mod:`imageqx_export.bench.ios.array_input`).
         inputs: One photo.
-        protocol: ``warmup_seconds`` and ``seconds`` count by the clock here, copying included, as the phone's
+        schedule: ``warmup_seconds`` and ``seconds`` count by the clock here, copying included, as the phone's
             own share of them is under one percent.
 
     Raises:
@@ -141,8 +141,8 @@ def measure(place: Place, package: Path, inputs: dict[str, Planes], protocol: Pr
         async with _benchmarker(place, package) as benchmarker:
             load = (await benchmarker.benchmark_load()).samples[0]
             first = (await benchmarker.benchmark_predict(inputs)).samples[0]
-            await _repeated(benchmarker, inputs, protocol.warmup_runs, protocol.warmup_seconds)
-            timed = await _repeated(benchmarker, inputs, protocol.runs_each, protocol.seconds_each)
+            await _repeated(benchmarker, inputs, schedule.warmup_runs, schedule.warmup_seconds)
+            timed = await _repeated(benchmarker, inputs, schedule.runs_each, schedule.seconds_each)
         seconds = tuple(milliseconds / 1e3 for milliseconds in timed)
         return ProcessSample(load_seconds=load / 1e3, first_seconds=first / 1e3, seconds=seconds, started=started)
 

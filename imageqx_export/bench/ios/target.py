@@ -21,7 +21,7 @@ from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench.ios import app, array_input, phones, runner
 from imageqx_export.bench.ios.phones import Phone
 from imageqx_export.bench.ios.xcrun import Tools, devicectl, find_tools
-from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Protocol
+from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bundle.golden import golden_error, golden_pixels
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.libraries import require
@@ -60,7 +60,7 @@ class IosTarget:
         return f"ios:{self._udid}" if self._udid else "ios"
 
     @contextmanager
-    def open(self, folder: Path, artifacts: Sequence[Artifact], protocol: Protocol, run_id: str) -> Iterator[Machine]:
+    def open(self, folder: Path, artifacts: Sequence[Artifact], schedule: Schedule, run_id: str) -> Iterator[Machine]:
         """Find the phone, build and sign the runner for it, and remove the runner from it at the end.
 
         Raises:
@@ -108,24 +108,24 @@ class IosTarget:
                     raise
                 time.sleep(PAUSE)
 
-    def sample(self, artifact: Artifact, protocol: Protocol) -> ProcessSample:
+    def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Run ``artifact`` in one fresh process of the runner."""
-        return runner.measure(self._open().place, self._twin(artifact), self._photo(artifact), protocol)
+        return runner.measure(self._open().place, self._twin(artifact), self._photo(artifact), schedule)
 
-    def peak_memory(self, artifact: Artifact, protocol: Protocol) -> int | None:
+    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return None: neither devicectl nor the runner tells."""
         return None
 
-    def instructions(self, artifact: Artifact, protocol: Protocol) -> Instructions | None:
+    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Return None: nothing counts them on a phone."""
         return None
 
-    def layers(self, artifact: Artifact, protocol: Protocol) -> tuple[LayerCost, ...]:
+    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return the compute plan, each operation with its unit and share of the time; empty before iOS 17.4."""
         place = self._open().place
         if place.phone.version and place.phone.version < phones.OLDEST_PLAN:
             return ()
-        return runner.plan(place, self._twin(artifact), self._photo(artifact), protocol.runs_each)
+        return runner.plan(place, self._twin(artifact), self._photo(artifact), schedule.runs_each)
 
     def kernels(self, artifact: Artifact) -> str | None:
         """Return None: Core ML shows no instruction set; :meth:`layers` has the compute units of its plan."""

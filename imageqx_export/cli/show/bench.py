@@ -33,12 +33,12 @@ def _body(runs: Sequence[BenchRun]) -> dict[str, Any]:
         for run in runs
         for m in run.measurements
     ]
-    note = QUICK_NOTE if any(run.protocol.quick for run in runs) else None
+    note = QUICK_NOTE if any(run.schedule.quick for run in runs) else None
     return {"note": note, "summaries": rows, "runs": [run.model_dump(mode="json") for run in runs]}
 
 
 def _table(run: BenchRun) -> None:
-    quick = f" – {QUICK_NOTE}" if run.protocol.quick else ""
+    quick = f" – {QUICK_NOTE}" if run.schedule.quick else ""
     table = Table(title=f"{run.target}: {run.machine.name}{quick}", title_justify="left")
     table.add_column("artifact", no_wrap=True)
     for name in _COLUMNS:
@@ -50,7 +50,7 @@ def _table(run: BenchRun) -> None:
         if m.unavailable is not None:
             mark = "[bold red]failed[/]" if m.failed else "[yellow]unavailable[/]"
             out.print(f"{mark} {escape(m.artifact)}: {escape(m.unavailable)}", soft_wrap=True, highlight=False)
-        short = shortfall(m, run.protocol) if m.samples else None
+        short = shortfall(m, run.schedule) if m.samples else None
         if short is not None:
             out.print(f"[yellow]too few[/] {escape(m.artifact)}: {short}", soft_wrap=True, highlight=False)
         for note in m.notes:
@@ -72,11 +72,11 @@ def _cells(m: Measurement) -> list[str]:
 
 
 def _footnotes(run: BenchRun) -> None:
-    protocol, machine = run.protocol, run.machine
+    schedule, machine = run.schedule, run.machine
     lines = [
-        f"protocol: ≥ {protocol.runs} runs and ≥ {protocol.seconds:g} s in {protocol.processes} fresh processes,"
-        f" each after ≥ {protocol.warmup_runs} warm-up runs and ≥ {protocol.warmup_seconds:g} s; artifacts in turn;"
-        f" {protocol.threads} thread{'s' * (protocol.threads > 1)}",
+        f"schedule: ≥ {schedule.runs} runs and ≥ {schedule.seconds:g} s in {schedule.processes} fresh processes,"
+        f" each after ≥ {schedule.warmup_runs} warm-up runs and ≥ {schedule.warmup_seconds:g} s; artifacts in turn;"
+        f" {schedule.threads} thread{'s' * (schedule.threads > 1)}",
         f"machine: {machine.system}, {machine.abi}, cores: {machine.cores}, temperature: {_temperature(run)}"
         + "".join(f", {name}: {value}" for name, value in machine.facts.items() if name != "temperature"),
         "tools: " + (", ".join(f"{name} {value}" for name, value in run.tool_versions.items()) or "none ran"),

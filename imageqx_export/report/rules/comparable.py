@@ -44,7 +44,7 @@ def incomparable(old: Sequence[Found], new: Sequence[Found], *, same_system: boo
         same_system: Whether cores and operating system count too; an instruction count depends on neither.
     """
     model = new[-1][0]
-    if model.protocol.quick:
+    if model.schedule.quick:
         return "a --quick run decides nothing: measure without it"
     gaps = [differences(run, model, same_system=same_system) for run, _ in reversed(old)]
     return "; ".join(gaps[0]) if all(gaps) else None
@@ -56,7 +56,7 @@ def like(side: Sequence[Found], model: BenchRun, *, same_system: bool = True) ->
 
 
 def differences(one: BenchRun, other: BenchRun, *, same_system: bool = True) -> list[str]:
-    """List why two runs' numbers cannot be compared: the machine, versions of tools that both used, the protocol."""
+    """List why two runs' numbers cannot be compared: the machine, versions of tools that both used, the schedule."""
     gaps = []
     was, now = (_machine(run, same_system) for run in (one, other))
     if was != now:
@@ -66,9 +66,9 @@ def differences(one: BenchRun, other: BenchRun, *, same_system: bool = True) -> 
     tools = [f"{name} {old[name]} → {new[name]}" for name in sorted(old.keys() & new.keys()) if old[name] != new[name]]
     if tools:
         gaps.append("other tool versions: " + ", ".join(tools))
-    if one.protocol != other.protocol:
-        a, b = one.protocol.model_dump(), other.protocol.model_dump()
-        gaps.append("another protocol: " + ", ".join(f"{k} {a[k]} → {b[k]}" for k in a if a[k] != b[k]))
+    if one.schedule != other.schedule:
+        a, b = one.schedule.model_dump(), other.schedule.model_dump()
+        gaps.append("another schedule: " + ", ".join(f"{k} {a[k]} → {b[k]}" for k in a if a[k] != b[k]))
     return gaps
 
 
@@ -95,4 +95,4 @@ def full(pair: Found) -> bool:
     run, m = pair
     # A process stops when the sum passes its share; the share of 10 s may be rounded down by a clock's tick.
     enough = len(m.seconds) >= FULL.runs and sum(m.seconds) >= 0.999 * FULL.seconds
-    return not run.protocol.quick and enough and sum(bool(s.seconds) for s in m.samples) >= FULL.processes
+    return not run.schedule.quick and enough and sum(bool(s.seconds) for s in m.samples) >= FULL.processes

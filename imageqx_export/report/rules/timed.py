@@ -39,7 +39,7 @@ def decide_latency(
     model = new[-1][0]
     baseline, current = _one_file(like(old, model)), _one_file(like(new, model))
     if not baseline or not current:
-        return say(Verdict.INSUFFICIENT, "no run of this machine, these tools and this protocol has enough samples")
+        return say(Verdict.INSUFFICIENT, "no run of this machine, these tools and this schedule has enough samples")
     result = judge(_times(baseline), _times(current), rules, _repeats(artifact, target, baseline, current, history))
     if result is None:
         return say(Verdict.INSUFFICIENT, _too_few(_times(baseline), _times(current), rules))

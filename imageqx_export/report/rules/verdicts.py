@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from imageqx_export.bench.model import Protocol
+from imageqx_export.bench.model import Schedule
 from imageqx_export.support.frozen import Frozen
 
-FULL = Protocol()
+FULL = Schedule()
 """What a run must have done at least, to decide anything about latency."""
 
 

@@ -19,7 +19,7 @@ from imageqx_export.bench.android.benchmark_model import (
     split_outputs,
     timed_flags,
 )
-from imageqx_export.bench.model import QUICK, Protocol
+from imageqx_export.bench.model import QUICK, Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.bench.android.fake_benchmark_model import nested, real, result, whole
 
@@ -126,21 +126,21 @@ def flags_of(words: list[str]) -> dict[str, str]:
     return dict(word.removeprefix("--").split("=", 1) for word in words)
 
 
-@pytest.mark.parametrize("protocol", [Protocol(), QUICK, Protocol(warmup_runs=0, warmup_seconds=0, threads=4)])
-def test_a_timed_process_does_just_three_runs_after_the_warm_up(protocol: Protocol) -> None:
-    flags = flags_of(timed_flags(protocol))
+@pytest.mark.parametrize("schedule", [Schedule(), QUICK, Schedule(warmup_runs=0, warmup_seconds=0, threads=4)])
+def test_a_timed_process_does_just_three_runs_after_the_warm_up(schedule: Schedule) -> None:
+    flags = flags_of(timed_flags(schedule))
     assert flags["num_runs"] == "3"
     assert float(flags["min_secs"]) == 0  # or it would go on for a second, and the single runs be lost
-    assert int(flags["warmup_runs"]) == max(1, protocol.warmup_runs)
-    assert float(flags["warmup_min_secs"]) == protocol.warmup_seconds
-    assert flags["num_threads"] == str(protocol.threads)
+    assert int(flags["warmup_runs"]) == max(1, schedule.warmup_runs)
+    assert float(flags["warmup_min_secs"]) == schedule.warmup_seconds
+    assert flags["num_threads"] == str(schedule.threads)
     assert not {"use_xnnpack", "use_gpu", "use_nnapi"} & set(flags)
     assert "report_peak_memory_footprint" not in flags  # it would disturb the timing
-    assert flags_of(memory_flags(protocol))["report_peak_memory_footprint"] == "true"
+    assert flags_of(memory_flags(schedule))["report_peak_memory_footprint"] == "true"
 
 
 def test_a_profile_is_asked_for_in_the_words_of_old_tools_and_new() -> None:
-    flags = flags_of(profile_flags(Protocol()))
+    flags = flags_of(profile_flags(Schedule()))
     assert flags["op_profiling_output_mode"] == "csv"
     assert flags["op_profiling_output_file"] == flags["profiling_output_csv_file"]
 

@@ -13,12 +13,12 @@ import pytest
 
 from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec, digest
 from imageqx_export.bench.android.target import AdbTarget
-from imageqx_export.bench.model import QUICK, Machine, Protocol, Target
+from imageqx_export.bench.model import QUICK, Machine, Schedule, Target
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.bench.android.fakes import World, world
 
 ARM64 = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, 183) + bytes(1000)
-SHORT = Protocol(warmup_runs=2, warmup_seconds=0, runs=10, seconds=0.04, processes=2)
+SHORT = Schedule(warmup_runs=2, warmup_seconds=0, runs=10, seconds=0.04, processes=2)
 
 
 @pytest.fixture
@@ -204,10 +204,10 @@ def test_a_sample_is_of_as_many_processes_as_its_share_needs(one: World, folder:
 
 
 def test_seconds_count_as_well_as_runs(one: World, folder: Path, tool: Path) -> None:
-    protocol = Protocol(warmup_runs=1, warmup_seconds=0, runs=1, seconds=0.05, processes=1)
+    schedule = Schedule(warmup_runs=1, warmup_seconds=0, runs=1, seconds=0.05, processes=1)
     found, model = target(one, None, tool), artifact(folder)
-    with found.open(folder, [model], protocol, "r1"):
-        assert len(found.sample(model, protocol).seconds) == 9  # 3 × 18.6 ms
+    with found.open(folder, [model], schedule, "r1"):
+        assert len(found.sample(model, schedule).seconds) == 9  # 3 × 18.6 ms
 
 
 def test_an_artifact_that_is_too_quick_is_refused_and_not_run_for_hours(
@@ -338,18 +338,18 @@ def read(exported: Path) -> list[Artifact]:
 def test_our_runner_really_runs_where_the_phone_has_python(one: World, exported: Path, tmp_path: Path) -> None:
     one.phone.give_python()
     one.limits = replace(one.limits, answer=30)
-    protocol = QUICK.model_copy(update={"runs": 4, "seconds": 0.0})
+    schedule = QUICK.model_copy(update={"runs": 4, "seconds": 0.0})
     with opened(one, exported, tmp_path, None) as (found, _, machine):
         assert machine.facts["onnx by"] == "our runner, in the phone's Python"
         for model in read(exported):
-            sample = found.sample(model, protocol)
+            sample = found.sample(model, schedule)
             assert len(sample.seconds) >= 2 and min(sample.seconds) > 1e-4
             assert sample.load_seconds > 0 and sample.first_seconds > 0
         model = next(one for one in read(exported) if one.format is Format.ONNX)
-        error, memory = found.max_error(model), found.peak_memory(model, protocol)
+        error, memory = found.max_error(model), found.peak_memory(model, schedule)
         assert error is not None and 0 < error < 1e-4
         assert memory is not None and memory > 50e6
-        assert "Conv" in {layer.kind for layer in found.layers(model, protocol)}
+        assert "Conv" in {layer.kind for layer in found.layers(model, schedule)}
         assert {"ai-edge-litert", "onnxruntime", "python", "numpy"} <= set(found.tool_versions())
     assert one.phone.folders == []
 

@@ -16,11 +16,11 @@ from imageqx_export.artifact import Format, Manifest, Precision
 from imageqx_export.bench.ios.app import import_coremltools
 from imageqx_export.bench.ios.runner import measure
 from imageqx_export.bench.ios.target import IosTarget
-from imageqx_export.bench.model import Protocol
+from imageqx_export.bench.model import Schedule
 from imageqx_export.bench.stage import measure as run_benchmark
 from imageqx_export.errors import ArtifactError
 
-PROTOCOL = Protocol(warmup_runs=1, warmup_seconds=0, runs=2, seconds=0, processes=1)
+SCHEDULE = Schedule(warmup_runs=1, warmup_seconds=0, runs=2, seconds=0, processes=1)
 
 
 def main(folder: Path) -> dict[str, Any]:
@@ -31,14 +31,14 @@ def main(folder: Path) -> dict[str, Any]:
     coremltools.models.utils._macos_version = lambda: (15, 0)
     platform.system = lambda: "Darwin"
     target = IosTarget("")
-    run = run_benchmark(folder, target, PROTOCOL, formats=[Format.COREML], precisions=[Precision.FP16])
+    run = run_benchmark(folder, target, SCHEDULE, formats=[Format.COREML], precisions=[Precision.FP16])
     artifacts = Manifest.model_validate_json((folder / "manifest.json").read_text()).artifacts
     artifact = next(a for a in artifacts if a.format is Format.COREML)
-    with target.open(folder, artifacts, PROTOCOL, "run-2"):
+    with target.open(folder, artifacts, SCHEDULE, "run-2"):
         unavailable = {str(a.path): target.unavailable(a) for a in artifacts}
         place = target._open().place
         try:  # what the twin is for
-            measure(place, folder / artifact.path, target._photo(artifact), PROTOCOL)
+            measure(place, folder / artifact.path, target._photo(artifact), SCHEDULE)
         except ArtifactError as refusal:
             without_twin = f"{refusal.what}: {refusal.got}"
     return {

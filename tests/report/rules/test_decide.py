@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageqx_export.artifact import Precision
-from imageqx_export.bench.model import QUICK, BenchRun, Instructions, Measurement, Protocol
+from imageqx_export.bench.model import QUICK, BenchRun, Instructions, Measurement, Schedule
 from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityReport
 from imageqx_export.report.rules.decide import decide, decide_size
 from imageqx_export.report.rules.verdicts import Decision, Quantity, Rules, Verdict, exit_code
@@ -136,8 +136,8 @@ def test_latency() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"protocol": QUICK}, "--quick"),
-        ({"protocol": Protocol(threads=4)}, "another protocol: threads 1 → 4"),
+        ({"schedule": QUICK}, "--quick"),
+        ({"schedule": Schedule(threads=4)}, "another schedule: threads 1 → 4"),
         ({"machine": HOST.model_copy(update={"name": "Apple M4"})}, "another machine: AMD EPYC 7763"),
         ({"machine": HOST.model_copy(update={"system": "Linux 7.0"})}, "Linux 6.8.0 → AMD EPYC 7763"),
         ({"tool_versions": {**TOOLS, "onnxruntime": "2.0"}}, "other tool versions: onnxruntime 1.31.1 → 2.0"),
@@ -195,7 +195,7 @@ def test_the_history_lends_its_runs_of_the_same_file() -> None:
     renamed = [run.model_copy(update={"run_id": f"old-{k}"}) for k, run in enumerate(more)]
     found = [d for d in decide(before, after, history=renamed) if d.quantity is Quantity.LATENCY]
     assert found[0].verdict is Verdict.NO_CHANGE
-    quick = [run.model_copy(update={"protocol": QUICK}) for run in renamed]
+    quick = [run.model_copy(update={"schedule": QUICK}) for run in renamed]
     found = [d for d in decide(before, after, history=quick) if d.quantity is Quantity.LATENCY]
     assert found[0].verdict is Verdict.INSUFFICIENT
 
