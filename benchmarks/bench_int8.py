@@ -41,10 +41,10 @@ from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bench.host.facts import machine, pick_cores
 from imageqx_export.budgets.limits import read_budgets
 from imageqx_export.bundle.manifest import read_manifest
+from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.metadata import versions
-from imageqx_export.quantize.images import calibration_images
 from imageqx_export.support.progress import Progress, bar
 
 COMMAND = "python -m benchmarks.bench_int8"
@@ -96,7 +96,7 @@ def own(folder: Path, manifest: Manifest) -> list[Subject]:
 def peers(folder: Path, manifest: Manifest, cache: Path, progress: Progress) -> list[Subject]:
     """Return what the others' tools make of our fp32 files, made now or earlier."""
     floats = {a.format: folder / a.path for a in manifest.artifacts if a.precision is Precision.FP32}
-    images, _ = calibration_images(None, progress=progress)
+    images, _ = gather_calibration_images(None, progress=progress)
     found = []
     with progress("the peers' conversions", len(PEERS)) as advance:
         for peer in PEERS:

@@ -21,11 +21,11 @@ from rich.table import Table
 from imageqx_export.artifact import Pixels
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli.show.console import out
+from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.quantize.calibration.observers import OBSERVERS
 from imageqx_export.quantize.graph.capture import kind_of, tensors
 from imageqx_export.quantize.graph.simulate import simulate
-from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.plan import OBSERVED, WEIGHTS, Seen, decided, rewritten, watched
 from imageqx_export.quantize.recipe import CalibrationSet, Recipe
 from imageqx_export.support.progress import bar
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print numbers instead of a table")
     options = parser.parse_args(argv)
     checkpoint, network = load_checkpoint(options.checkpoint)
-    images, _ = calibration_images(None)
+    images, _ = gather_calibration_images(None)
     seen = watched(network, images, rewritten(network, images, progress=bar), progress=bar)
     costs = measured(seen, checkpoint.sha256, held_out_photos("val", Sources(), options.samples).pixels)
     chosen = {**{kind: OBSERVED[kind] for kind in costs if kind in OBSERVED}, "weights": WEIGHTS}

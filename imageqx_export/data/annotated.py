@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imageqx_export.data.annotations import Rating, read_ratings
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import SPLITS, Label, LabelledPhotos, Split
+from imageqx_export.data.photos import read_photos
 from imageqx_export.data.tables import Problem, Row, columns_of, read_table, write_table
 from imageqx_export.errors import DatasetError, PhotoError
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
@@ -122,8 +122,8 @@ def read_labelled(annotations: Path, images: Path, split: Split, *, progress: Pr
     labels = [label for label in labels_of(annotations, images) if label.split == split]
     if not labels:
         raise DatasetError(f"no photo is in the split {split}", where=annotations, remedy="give some rows that split")
-    pixels = _load([images / label.image for label in labels], progress)
-    read = [(label, photo) for label, photo in zip(labels, pixels, strict=True) if photo is not None]
+    photos = read_photos([images / label.image for label in labels], progress)
+    read = [(label, photo) for label, photo in zip(labels, photos, strict=True) if not isinstance(photo, PhotoError)]
     if not read:
         raise DatasetError(
             f"none of the {len(labels)} photos of {split} can be read",
@@ -142,25 +142,6 @@ def read_labelled(annotations: Path, images: Path, split: Split, *, progress: Pr
         names=tuple(label.image for label in kept),
         source=f"{len(kept)} photos of {annotations.name} ({split}{left_out})",
     )
-
-
-def _load(paths: Sequence[Path], progress: Progress) -> list[NDArray[np.uint8] | None]:
-    from imageqx_export.preprocess import load_pixels
-    from imageqx_export.support.processes import pool
-
-    def load(path: Path) -> NDArray[np.uint8] | None:
-        try:
-            return load_pixels(path)
-        except PhotoError:
-            return None
-
-    loaded = []
-    # Threads: Pillow decodes and stretches without Python's lock, and processes would copy every picture.
-    with progress("reading photos", len(paths)) as advance, pool() as threads:
-        for photo in threads.map(load, paths):
-            loaded.append(photo)
-            advance()
-    return loaded
 
 
 def _require_every_label(labels: Sequence[Label], annotations: Path) -> None:

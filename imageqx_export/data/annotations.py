@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 
 from imageqx_export.data.icd10 import is_code
 from imageqx_export.data.labels import SPLITS, Split
+from imageqx_export.data.photos import read_photos
 from imageqx_export.data.tables import Problem, read_table, write_table
 from imageqx_export.errors import PhotoError
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
@@ -279,22 +280,10 @@ def _disagreeing(
 
 
 def _bad_photos(names: Sequence[str], images: Path, progress: Progress) -> dict[str, str]:
-    from imageqx_export.preprocess import load_pixels
-    from imageqx_export.support.processes import pool
-
-    def trouble(name: str) -> str | None:
-        if not (images / name).is_file():
-            return f"no such file in {images}"
-        try:
-            load_pixels(images / name, name=name)
-        except PhotoError as error:
-            return "not a readable photo: " + " ".join(filter(None, [error.what, error.got]))
-        return None
-
     found: dict[str, str] = {}
-    with progress("reading photos", len(names)) as advance, pool() as threads:
-        for name, what in zip(names, threads.map(trouble, names), strict=True):
-            advance()
-            if what is not None:
-                found[name] = what
+    for name, photo in zip(names, read_photos([images / name for name in names], progress), strict=True):
+        if not (images / name).is_file():
+            found[name] = f"no such file in {images}"
+        elif isinstance(photo, PhotoError):
+            found[name] = "not a readable photo: " + " ".join(filter(None, [photo.what, photo.got]))
     return found

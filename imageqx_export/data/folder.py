@@ -16,6 +16,7 @@ from PIL.Image import Resampling
 
 from imageqx_export.data.bank import PHOTO, SIDE, Bank, bank_of
 from imageqx_export.data.labels import Split
+from imageqx_export.data.photos import find_photos
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
 from imageqx_export.data.tables import read_table
 from imageqx_export.errors import DatasetError, PhotoError
@@ -23,7 +24,6 @@ from imageqx_export.networks.imageqx.spec import LABELS
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.progress import Progress, silent
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 MIN_SIDE = 96
 _CLASSES: tuple[SceneClass, ...] = get_args(SceneClass)
 _HELD_OUT_SHARE = 0.15
@@ -122,7 +122,7 @@ def split_groups(groups: Sequence[str], settled: dict[str, Split]) -> dict[str, 
 
 
 def _files(root: Path, label: SceneClass) -> list[Path]:
-    return sorted(path for path in (root / label).rglob("*") if path.suffix.lower() in SUFFIXES)
+    return find_photos(root / label)
 
 
 def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = silent) -> PhotoFolder:

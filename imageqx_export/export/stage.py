@@ -29,10 +29,11 @@ from imageqx_export.budgets.check import BUDGETS_FILE, BudgetReport, check_budge
 from imageqx_export.budgets.limits import Budgets
 from imageqx_export.bundle.manifest import MANIFEST_FILE, PARITY_FILE, RECIPES, recipe_name
 from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError
 from imageqx_export.export.metadata import versions
 from imageqx_export.parity.compare import ParityReport
-from imageqx_export.parity.stage import compare_artifacts, generated_pixels
+from imageqx_export.parity.stage import compare_artifacts
 from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.quantize.run import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
@@ -154,7 +155,7 @@ def export_checkpoint(
             recipes=_digests(written.values()),
         )
         (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
-        report = compare_artifacts(staging.path, checkpoint_path, generated_pixels(), progress=progress)
+        report = compare_artifacts(staging.path, checkpoint_path, generate_images(), progress=progress)
         (staging.path / PARITY_FILE).write_text(report.model_dump_json(indent=2) + "\n")
         held = None
         if budgets is not None and report.passed:  # what does not agree with PyTorch need not be measured
@@ -272,7 +273,7 @@ def _write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recip
     """
     from PIL import Image
 
-    pixels = generated_pixels(GOLDEN_COUNT, GOLDEN_SEED)
+    pixels = generate_images(GOLDEN_COUNT, GOLDEN_SEED)
     with pool() as threads:
         jobs = {p: threads.submit(isolated, run_quantized, checkpoint, path, pixels) for p, path in recipes.items()}
         found = {Precision.FP32: reference.run(pixels)} | {precision: job.result() for precision, job in jobs.items()}

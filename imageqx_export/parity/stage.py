@@ -6,8 +6,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from imageqx_export.artifact import (
     QUANTIZED,
     Artifact,
@@ -20,7 +18,8 @@ from imageqx_export.artifact import (
     digest,
 )
 from imageqx_export.bundle.manifest import RECIPES, read_manifest, recipe_name
-from imageqx_export.errors import DatasetError, ImageQXError, ParityError
+from imageqx_export.data.images import generate_images, read_images
+from imageqx_export.errors import ImageQXError, ParityError
 from imageqx_export.parity.compare import (
     TOLERANCES,
     ArtifactParity,
@@ -29,48 +28,20 @@ from imageqx_export.parity.compare import (
     because,
     compare_outputs,
 )
-from imageqx_export.preprocess import load_pixels
 from imageqx_export.quantize.run import run_quantized
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.runtimes.run import run_file
 from imageqx_export.support.processes import isolated, pool, quiet
 from imageqx_export.support.progress import Progress, silent
 
-PARITY_SEED = 2**32
-MINIMUM_IMAGES = 64
-
-
-def generated_pixels(count: int = MINIMUM_IMAGES, seed: int = PARITY_SEED) -> Pixels:
-    """Return painted photos, good and spoilt, uint8 [count,224,224,3]."""
-    from imageqx_export.data.held_out import painted_samples
-
-    return painted_samples(count, seed).pixels
-
-
-def photo_pixels(folder: Path) -> Pixels:
-    """Read every photo below ``folder``, uint8 [N,224,224,3].
-
-    Raises:
-        DatasetError: The folder is missing or has fewer than 64 photos.
-        PhotoError: One of them cannot be read.
-    """
-    from imageqx_export.data.folder import SUFFIXES
-
-    if not folder.is_dir():
-        raise DatasetError("no such folder of photos", where=folder)
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if len(files) < MINIMUM_IMAGES:
-        raise DatasetError("too few photos", where=folder, expected=f"at least {MINIMUM_IMAGES}", got=str(len(files)))
-    return np.stack([load_pixels(path) for path in files])
-
 
 def check(folder: Path, checkpoint: Path, photos: Path | None = None, *, progress: Progress = silent) -> ParityReport:
-    """Compare a folder of artifacts with its checkpoint, on painted photos or on those below ``photos``.
+    """Compare a folder of artifacts with its checkpoint, on synthetic photos or on those below ``photos``.
 
     Args:
         folder: The folder with ``manifest.json``.
         checkpoint: The float32 checkpoint; must be the one that the manifest names.
-        photos: At least 64 photos, or None for painted ones.
+        photos: At least 64 photos, or None for synthetic ones.
         progress: Opens a bar over the files.
 
     Raises:
@@ -79,7 +50,7 @@ def check(folder: Path, checkpoint: Path, photos: Path | None = None, *, progres
         PhotoError: A photo cannot be read.
     """
     read_manifest(folder)  # before the photos, which take longer
-    pixels = generated_pixels() if photos is None else photo_pixels(photos)
+    pixels = generate_images() if photos is None else read_images(photos)
     source: Literal["generated", "photos"] = "generated" if photos is None else "photos"
     return compare_artifacts(folder, checkpoint, pixels, source=source, progress=progress)
 

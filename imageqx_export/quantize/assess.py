@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from imageqx_export.artifact import Precision
+from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
-from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.sensitivity.cache import NOWHERE, Cache
 from imageqx_export.quantize.sensitivity.float_ops import with_floats
@@ -193,7 +193,7 @@ def because(row: LayerLoss, photos: int) -> str:
 
 
 def _recipe(request: Request, network: ImageQX, sha256: str, progress: Progress) -> Recipe:
-    pixels, source = calibration_images(request.calibration, progress=progress)
+    pixels, source = gather_calibration_images(request.calibration, progress=progress)
     return make_recipe(network, sha256, request.scheme, pixels, source, progress=progress)
 
 

@@ -143,11 +143,11 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
 def _made(
     checkpoint: Checkpoint, network: ImageQX, precision: Precision, calibration: Path | None, progress: Progress
 ) -> Recipe:
-    from imageqx_export.quantize.images import calibration_images
+    from imageqx_export.data.images import gather_calibration_images
     from imageqx_export.quantize.plan import w8_recipe
     from imageqx_export.quantize.stage import make_recipe
 
     if precision is Precision.W8:
         return w8_recipe(network, checkpoint.sha256)
-    pixels, source = calibration_images(calibration, progress=progress)
+    pixels, source = gather_calibration_images(calibration, progress=progress)
     return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)

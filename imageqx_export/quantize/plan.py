@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from imageqx_export.data.images import CALIBRATION_IMAGES
 from imageqx_export.errors import DatasetError
 from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
 from imageqx_export.quantize.calibration.exact_scales import with_exact_steps
@@ -18,7 +19,6 @@ from imageqx_export.quantize.calibration.observers import OBSERVERS, Histogram
 from imageqx_export.quantize.calibration.ranges import activation_scale, pixel_scale, sigmoid_scale, weight_scales
 from imageqx_export.quantize.calibration.refine import refined
 from imageqx_export.quantize.graph.capture import HAS_WEIGHT, capture, kind_of, tensors
-from imageqx_export.quantize.images import MINIMUM_IMAGES
 from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
@@ -110,9 +110,12 @@ def w8a8_recipe(
     Raises:
         DatasetError: There are too few images.
     """
-    if len(pixels) < MINIMUM_IMAGES:
+    if len(pixels) < CALIBRATION_IMAGES:
         raise DatasetError(
-            "too few photos to calibrate on", where=source, expected=f"at least {MINIMUM_IMAGES}", got=str(len(pixels))
+            "too few photos to calibrate on",
+            where=source,
+            expected=f"at least {CALIBRATION_IMAGES}",
+            got=str(len(pixels)),
         )
     rewrites = rewritten(network, pixels, rescaled=rescaled, varying=varying, progress=progress)
     seen = watched(network, pixels, rewrites, progress=progress)

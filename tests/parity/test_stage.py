@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.spatial.distance import cosine
 
 from imageqx_export.artifact import Manifest, Precision, digest
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.cli.show import artifacts as show
-from imageqx_export.errors import DatasetError, ParityError
+from imageqx_export.data.images import generate_images
+from imageqx_export.errors import ParityError
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.parity import stage as parity
 from imageqx_export.parity.compare import TOLERANCES, OutputParity, ParityReport, Tolerance, compare_outputs
@@ -179,22 +179,6 @@ def test_fp16_tolerates_half_a_percent_of_decisions(flips: int) -> None:
     assert bool(row.problems) == (flips > 0.005 * 320)
 
 
-def test_too_few_photos_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no such folder"):
-        parity.photo_pixels(tmp_path / "none")
-    Image.new("RGB", (30, 30)).save(tmp_path / "one.png")
-    with pytest.raises(DatasetError, match="at least 64"):
-        parity.photo_pixels(tmp_path)
-
-
-def test_a_folder_of_photos_becomes_pixels(tmp_path: Path) -> None:
-    for index in range(64):
-        Image.new("RGB", (40, 30), (index, 0, 255 - index)).save(tmp_path / f"{index:02}.png")
-    pixels = parity.photo_pixels(tmp_path)
-    assert pixels.shape == (64, 224, 224, 3)
-    assert pixels[:, 0, 0, 0].tolist() == list(range(64))
-
-
 # With the real artifacts ----------------------------------------------------------------------------------------
 
 
@@ -244,15 +228,15 @@ def test_w8_is_not_compared_with_the_float_network(exported: Path, checkpoint: P
     path = folder / "quantization" / "imageqx_w8.json"
     kept = tuple(a for a in manifest.artifacts if str(a.path) == "imageqx_w8.onnx")
     (folder / "manifest.json").write_text(manifest.model_copy(update={"artifacts": kept}).model_dump_json())
-    assert parity.compare_artifacts(folder, checkpoint, parity.generated_pixels(4)).passed
+    assert parity.compare_artifacts(folder, checkpoint, generate_images(4)).passed
     recipe = read_recipe(path)
     coarser = tuple(row.model_copy(update={"scales": tuple(8 * s for s in row.scales)}) for row in recipe.weights)
     write_recipe(path, recipe.model_copy(update={"weights": coarser}))
     with pytest.raises(ParityError, match="recipe is not the one"):
-        parity.compare_artifacts(folder, checkpoint, parity.generated_pixels(1))
+        parity.compare_artifacts(folder, checkpoint, generate_images(1))
     changed = manifest.model_copy(update={"artifacts": kept, "recipes": {path.name: digest(path)}})
     (folder / "manifest.json").write_text(changed.model_dump_json())
-    report = parity.compare_artifacts(folder, checkpoint, parity.generated_pixels(4))
+    report = parity.compare_artifacts(folder, checkpoint, generate_images(4))
     assert not report.passed
     assert "max |Δ|" in report.artifacts[0].outputs[0].problems[0]
 
@@ -310,7 +294,7 @@ def test_a_damaged_artifact_fails_and_is_named(
     damage(damaged / name)
     if (damaged / name).exists():
         resign(damaged)
-    report = parity.compare_artifacts(damaged, checkpoint, parity.generated_pixels(8))
+    report = parity.compare_artifacts(damaged, checkpoint, generate_images(8))
     assert not report.passed
     assert {row.path: row.passed for row in report.artifacts} == {
         "imageqx_fp32.onnx": name != "imageqx_fp32.onnx",

@@ -13,10 +13,9 @@ from typer.testing import CliRunner
 from imageqx_export.artifact import digest
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli import app
-from imageqx_export.data import held_out
+from imageqx_export.data import held_out, images
+from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.errors import ImageQXError
-from imageqx_export.quantize import images
-from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.plan import rewritten
 from imageqx_export.quantize.rewrites.equalise import GATE_STEP
 from imageqx_export.quantize.stage import read_recipe
@@ -36,7 +35,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_w8_is_written_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MINIMUM_IMAGES", 4)  # few pictures, so that the test is quick
+    monkeypatch.setattr(images, "CALIBRATION_IMAGES", 4)  # few pictures, so that the test is quick
     monkeypatch.setattr(held_out, "_SCENES", 17)
     out = tmp_path / "recipes" / "w8.json"
     result = CliRunner().invoke(app, ["quantize", "--precision", "w8", "--out", str(out), "--samples", "12", "--json"])
@@ -59,7 +58,7 @@ def test_the_shipped_recipes_are_the_shipped_checkpoints() -> None:
 
 def test_the_shipped_recipe_rewrites_what_this_code_finds() -> None:
     shipped = read_recipe(MODELS / "imageqx.w8a8.json")
-    found = rewritten(load_checkpoint(CHECKPOINT)[1], calibration_images(None)[0])
+    found = rewritten(load_checkpoint(CHECKPOINT)[1], gather_calibration_images(None)[0])
     assert [row.module for row in found.channels] == [row.module for row in shipped.channels]
     for mine, theirs in zip(found.channels, shipped.channels, strict=True):
         np.testing.assert_allclose(mine.scales, theirs.scales, atol=GATE_STEP)  # another CPU may round up

@@ -11,9 +11,9 @@ import pytest
 
 from imageqx_export.artifact import Format, Outputs, Pixels, Precision
 from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.data.images import generate_images
 from imageqx_export.export import stage
 from imageqx_export.export.coreml import exporter as coreml
-from imageqx_export.parity.stage import generated_pixels
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.stage import read_recipe
 from imageqx_export.quantize.weights import network_for
@@ -108,7 +108,7 @@ def test_the_file_gives_the_quantized_networks_answers(
     packages: Path, quantized: dict[Precision, QuantizedModel]
 ) -> None:
     """Integers for integers; what is left is the heads' float16."""
-    pixels = generated_pixels(4)
+    pixels = generate_images(4)
     got = isolated(outputs, package(packages, Precision.W8A8), pixels)
     for name, want in quantized[Precision.W8A8].run(pixels).items():
         assert 0 < np.abs(got[name] - want).max() < 2e-3 * max(1, np.abs(want).max()), name

@@ -14,10 +14,10 @@ import pytest
 
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.data.images import generate_images
 from imageqx_export.export import stage
 from imageqx_export.export.onnx import exporter as onnx_export
 from imageqx_export.export.tflite import flatbuffer
-from imageqx_export.parity.stage import generated_pixels
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.recipe import Recipe
@@ -43,9 +43,9 @@ def recipe(checkpoint: Path, request: pytest.FixtureRequest) -> Recipe:
     if request.param == "shipped":
         return read_recipe(checkpoint.with_suffix(".w8a8.json"))
     held, network = load_checkpoint(checkpoint)
-    pixels = generated_pixels(8)
+    pixels = generate_images(8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
+        patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
         return plan.w8a8_recipe(network, held.sha256, pixels, "painted", varying=0, narrowed=0)
 
 
@@ -67,7 +67,7 @@ def agree(path: Path, model: QuantizedModel) -> None:
 
     One rounding that goes the other way, anywhere, would show as 1e-3 or more.
     """
-    pixels = generated_pixels(4)
+    pixels = generate_images(4)
     with quiet():
         got = load_runtime(path).run(pixels)
     for name, want in model.run(pixels).items():
@@ -113,7 +113,7 @@ found.append(onnx.load(Path(path)).run(numpy.load(pixels))["quality"])
 numpy.save(out, numpy.stack(found))
 """
     pixels, out = folder / "pixels.npy", folder / "out.npy"
-    np.save(pixels, generated_pixels(2))
+    np.save(pixels, generate_images(2))
     valgrind = ["valgrind", "--tool=none", "-q"]
     subprocess.run([*valgrind, sys.executable, "-c", code, str(path), str(pixels), str(out)], check=True)
     asked, bare = np.load(out)

@@ -71,7 +71,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     made = save_checkpoint(network, spec(), {}, {"config": {"seed": 0}}, folder / "x.safetensors")
     pixels = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), np.uint8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
+        patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
         write_recipe(folder / RECIPE, w8a8_recipe(network, made.sha256, pixels, "noise", rescaled=3, narrowed=0))
     return made
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from imageqx_export.data.annotations import Rating
+from imageqx_export.data.photos import find_photos
 from imageqx_export.data.tables import Row, columns_of, read_table
 from imageqx_export.errors import DatasetError
 
 UNSPECIFIED = "L98.9"
 """ICD-10's "disorder of the skin and subcutaneous tissue, unspecified": a lesion whose code the data do not give."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 V = TypeVar("V")
 
 
@@ -89,7 +89,7 @@ def photos_by_name(published: Published, root: Path) -> dict[str, str]:
     Raises:
         DatasetError: There is none.
     """
-    paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = find_photos(root)
     if not paths:
         raise published.missing(root, "no photo")
     return {path.name: path.relative_to(root).as_posix() for path in reversed(paths)}

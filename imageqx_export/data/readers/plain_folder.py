@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from imageqx_export.data.annotations import Rating
-from imageqx_export.data.readers.download import SUFFIXES, UNSPECIFIED, Imported, Published, skin_type, table
+from imageqx_export.data.photos import find_photos
+from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, skin_type, table
 from imageqx_export.data.tables import columns_of
 from imageqx_export.errors import DatasetError
 from imageqx_export.networks.imageqx.spec import LABELS
@@ -53,8 +54,7 @@ def read(root: Path) -> Imported:
 
 
 def _photos(root: Path, label: str) -> list[str]:
-    paths = (path for path in (root / label).rglob("*") if path.suffix.lower() in SUFFIXES)
-    return sorted(path.relative_to(root).as_posix() for path in paths)
+    return [path.relative_to(root).as_posix() for path in find_photos(root / label)]
 
 
 def _manifest(root: Path) -> dict[str, tuple[str, int]]:

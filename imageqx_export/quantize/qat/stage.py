@@ -15,6 +15,7 @@ from torch import Tensor
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.folder import read_folder
+from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.recipes import plan
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.data.spoil import Darkroom
@@ -22,7 +23,6 @@ from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.graph.capture import capture, tensors
 from imageqx_export.quantize.graph.simulate import simulate
-from imageqx_export.quantize.images import calibration_images
 from imageqx_export.quantize.qat.loop import Lesson, QatConfig, Report, learn
 from imageqx_export.quantize.qat.student import Student, moved, student
 from imageqx_export.quantize.recipe import Recipe
@@ -144,7 +144,7 @@ def _start(request: Request, checkpoint: Checkpoint, network: ImageQX, progress:
     """Return the recipe to start from; unless it goes further, without the weights of an earlier run."""
     path = request.recipe or (request.out if request.out.is_file() else None)
     if path is None:
-        pixels, source = calibration_images(None, progress=progress)
+        pixels, source = gather_calibration_images(None, progress=progress)
         return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)
     recipe = read_recipe(path)
     remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {path}"

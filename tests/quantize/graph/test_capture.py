@@ -48,7 +48,7 @@ def pixels() -> Pixels:
 @pytest.fixture(scope="module")
 def recipe(network: ImageQX, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
+        patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
         return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4, varying=0, narrowed=0)
 
 

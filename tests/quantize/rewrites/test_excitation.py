@@ -135,7 +135,7 @@ def test_a_channel_that_is_shut_can_be_opened_again() -> None:
 @pytest.fixture(scope="module")
 def recipe(network: ImageQX, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "MINIMUM_IMAGES", len(pixels))
+        patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
         return w8a8_recipe(network, "ab" * 32, pixels, "noise", observers="mse", varying=1e-6, narrowed=0)
 
 

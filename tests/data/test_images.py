@@ -1,4 +1,4 @@
-"""What is calibrated on: the user's photos, read as the model reads them, or refused; painted ones."""
+"""What is compared and calibrated on: the user's photos, read as the model reads them, or refused; synthetic ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imageqx_export.data import images
 from imageqx_export.data.held_out import SEEDS
+from imageqx_export.data.images import (
+    CALIBRATION_IMAGES,
+    CALIBRATION_SEED,
+    PARITY_SEED,
+    gather_calibration_images,
+    read_images,
+)
 from imageqx_export.errors import DatasetError
-from imageqx_export.parity.stage import PARITY_SEED
 from imageqx_export.preprocess import load_pixels
-from imageqx_export.quantize import images
-from imageqx_export.quantize.images import MINIMUM_IMAGES, TRAINING_SEED, calibration_images
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +31,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     for name in ("000.png", "inside/001.jpg"):
         Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).save(root / name)
-    for k in range(2, MINIMUM_IMAGES):
+    for k in range(2, CALIBRATION_IMAGES):
         os.link(root / "000.png", root / f"{k:03}.png")
     (root / "notes.txt").write_text("no photo")
     return root
 
 
 def test_photos_are_read_as_the_model_reads_them(folder: Path) -> None:
-    pixels, source = calibration_images(folder)
+    pixels, source = gather_calibration_images(folder)
     assert pixels.shape == (256, 224, 224, 3) and pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels[0], load_pixels(folder / "000.png"))
     np.testing.assert_array_equal(pixels[-1], load_pixels(folder / "inside" / "001.jpg"))
@@ -45,7 +50,7 @@ def test_too_few_photos_are_refused_with_the_number_needed(folder: Path, tmp_pat
     for k in range(3):
         shutil.copy(folder / "000.png", tmp_path / f"{k}.png")
     with pytest.raises(DatasetError) as refused:
-        calibration_images(tmp_path)
+        gather_calibration_images(tmp_path)
     text = str(refused.value)
     assert "too few photos" in text and "at least 256" in text and "3 that can be read" in text
     assert "add 253 photos" in text and str(tmp_path) in text
@@ -56,7 +61,7 @@ def test_unreadable_photos_are_refused_by_name(folder: Path, tmp_path: Path) -> 
     for k in range(7):
         (tmp_path / "photos" / "inside" / f"broken {k}.jpg").write_bytes(b"no JPEG")
     with pytest.raises(DatasetError) as refused:
-        calibration_images(tmp_path / "photos")
+        gather_calibration_images(tmp_path / "photos")
     text = str(refused.value)
     assert text.startswith("photos that cannot be read")
     assert "256 that can be read, 7 that cannot: inside/broken 0.jpg" in text and "and 2 more" in text
@@ -65,12 +70,28 @@ def test_unreadable_photos_are_refused_by_name(folder: Path, tmp_path: Path) -> 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no such folder"):
-        calibration_images(tmp_path / "none")
+        gather_calibration_images(tmp_path / "none")
 
 
-def test_painted_ones_are_trainings_and_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MINIMUM_IMAGES", 6)
-    pixels, source = calibration_images(None)
-    assert pixels.shape == (6, 224, 224, 3) and source == "6 painted samples of training's scenes, seed 0"
-    np.testing.assert_array_equal(pixels, calibration_images(None)[0])
-    assert SEEDS["train"] == TRAINING_SEED and TRAINING_SEED not in (SEEDS["val"], SEEDS["test"], PARITY_SEED)
+def test_synthetic_ones_are_trainings_and_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "CALIBRATION_IMAGES", 6)
+    pixels, source = gather_calibration_images(None)
+    assert pixels.shape == (6, 224, 224, 3) and source == "6 synthetic samples of training's scenes, seed 0"
+    np.testing.assert_array_equal(pixels, gather_calibration_images(None)[0])
+    assert SEEDS["train"] == CALIBRATION_SEED and CALIBRATION_SEED not in (SEEDS["val"], SEEDS["test"], PARITY_SEED)
+
+
+def test_too_few_photos_to_compare_on_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no such folder"):
+        read_images(tmp_path / "none")
+    Image.new("RGB", (30, 30)).save(tmp_path / "one.png")
+    with pytest.raises(DatasetError, match="at least 64"):
+        read_images(tmp_path)
+
+
+def test_a_folder_of_photos_becomes_pixels(tmp_path: Path) -> None:
+    for index in range(64):
+        Image.new("RGB", (40, 30), (index, 0, 255 - index)).save(tmp_path / f"{index:02}.png")
+    pixels = read_images(tmp_path)
+    assert pixels.shape == (64, 224, 224, 3)
+    assert pixels[:, 0, 0, 0].tolist() == list(range(64))
