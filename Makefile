@@ -130,7 +130,7 @@ train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 quantize: $(STAMP) ## Make the shipped recipes again, and fine-tune w8a8's weights; PHOTOS=DIR adds photos
 	$(BIN)/imageqx quantize --precision w8
 	-$(BIN)/imageqx quantize --precision w8a8 --out build/w8a8.json  # exits 1 over the budget: not fine-tuned yet
-	$(BIN)/imageqx train --qat --recipe build/w8a8.json --out models/imageqx.w8a8.json --epochs 8 --learning-rate 0.003 \
+	$(BIN)/imageqx finetune --recipe build/w8a8.json --out models/imageqx.w8a8.json --epochs 8 --learning-rate 0.003 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 
 clean: ## Delete the environment, the artifacts and the caches

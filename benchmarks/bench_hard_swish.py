@@ -34,7 +34,7 @@ from benchmarks.hard_swish_graphs import CHECKPOINT, HELD_OUT, Distilled, built,
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.budgets.limits import read_budgets
 from imageqx_export.cli.show.console import out
-from imageqx_export.cli.show.quantize import losses
+from imageqx_export.cli.show.quantize import make_loss_table
 from imageqx_export.evaluation.accuracy_loss import problems
 from imageqx_export.support.processes import isolated, quiet
 
@@ -169,7 +169,7 @@ def _print_accuracy(learnt: Distilled) -> None:
         values = (f"{row['quality']:.4f}", f"{row['explanations']:.4f}", f"{row['agreement']:.1f}")
         table.add_row(f"{row['steps']:.0f}", *values)
     out.print(table)
-    out.print(losses(learnt.cost, read_budgets().cost(Precision.W8A8)))
+    out.print(make_loss_table(learnt.cost, read_budgets().cost(Precision.W8A8)))
 
 
 if __name__ == "__main__":

@@ -7,25 +7,30 @@ from typing import NoReturn
 
 import typer
 
-from imageqx_export.cli import artifacts, bench, data, emulator, measuring, quantize, report, training
+from imageqx_export.cli import artifacts, bench, data, emulator, finetune, measuring, quantize, report, training
+from imageqx_export.cli.help import PlainGroup
 from imageqx_export.errors import ImageQXError, StoppedError
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
-    rich_markup_mode=None,  # rich boxes cost 0.4 s at every --help; the results are drawn with rich
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Export ImageQX to phones, and prove that every file says what PyTorch says.",
-    epilog="Example: imageqx export && imageqx predict photo.jpg --artifact artifacts/imageqx/imageqx_fp16.tflite",
+    help="Export ImageQX to phones, and verify that every file gives PyTorch's answers.",
+    epilog="""
+    Example: imageqx export && imageqx predict photo.jpg --artifact artifacts/imageqx/imageqx_fp16.tflite
+    """,
 )
 app.add_typer(artifacts.app)
 app.add_typer(training.app)
+app.add_typer(finetune.app)
 app.add_typer(quantize.app)
 app.add_typer(measuring.app)
 app.add_typer(bench.app)
 app.add_typer(report.app)
 app.add_typer(emulator.app)
-app.add_typer(data.app, name="data")
+app.add_typer(data.app, name="data", rich_help_panel="Data")
 
 
 def main() -> NoReturn:

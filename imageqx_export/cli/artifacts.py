@@ -8,40 +8,84 @@ from typing import Annotated
 
 import typer
 
-from imageqx_export.cli.options import DEFAULT_CHECKPOINT, CheckpointOption, JsonOption, PhotosOption, parse_names
+from imageqx_export.cli.help import PlainCommand
+from imageqx_export.cli.options import (
+    DEFAULT_CHECKPOINT,
+    MODEL,
+    OUTPUT,
+    PHOTOS,
+    QUANTIZATION,
+    BudgetsOption,
+    CheckpointOption,
+    FormatsOption,
+    JsonOption,
+    ThresholdsOption,
+    parse_names,
+)
 
 app = typer.Typer(rich_markup_mode=None)
+_PANEL = "Artifacts"
 
 
-def _one_thread_each() -> None:
+def _use_one_thread_each() -> None:
     """Keep OpenMP to one thread a process, before torch is loaded: export and parity use a process per core."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@app.command(epilog="Example: imageqx export --formats onnx,tflite --precisions fp16,w8a8 --out artifacts")
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="Example: imageqx export --formats onnx,tflite --precisions fp16,w8a8 --out artifacts",
+)
 def export(
-    model: Annotated[str, typer.Option(help="The network.")] = "imageqx",
+    model: Annotated[str, typer.Option(help="The network's name.", rich_help_panel=MODEL)] = "imageqx",
     checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
-    formats: Annotated[str, typer.Option(help="Of onnx, coreml, tflite; with commas.")] = "onnx,coreml,tflite",
-    precisions: Annotated[str, typer.Option(help="Of fp32, fp16, w8, w8a8; with commas.")] = "fp32,fp16,w8,w8a8",
-    out: Annotated[Path, typer.Option(help="The folder of all models' artifacts.")] = Path("artifacts"),
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Go on without formats that lack a library.")
-    ] = False,
+    formats: FormatsOption = "onnx,coreml,tflite",
+    precisions: Annotated[
+        str,
+        typer.Option(
+            help="Number formats: fp32, fp16, w8 (int8 weights), w8a8 (int8 weights and activations).",
+            metavar="A,B",
+            rich_help_panel=MODEL,
+        ),
+    ] = "fp32,fp16,w8,w8a8",
     recipe: Annotated[
-        list[Path] | None, typer.Option(help="A recipe to quantize with, else the checkpoint's.", metavar="JSON")
+        list[Path] | None,
+        typer.Option(
+            help="A recipe of imageqx quantize, in place of the one beside the checkpoint; once for each of w8, w8a8.",
+            metavar="JSON",
+            rich_help_panel=QUANTIZATION,
+        ),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="256 photos or more to make w8a8's recipe with.", metavar="DIR")
-    ] = None,
-    budgets: Annotated[
         Path | None,
-        typer.Option(help="Limits of size and accuracy loss, else this package's own.", metavar="TOML"),
+        typer.Option(
+            help="Make a new w8a8 recipe, with activation ranges from the photos in this folder (256 or more).",
+            metavar="DIR",
+            rich_help_panel=QUANTIZATION,
+        ),
     ] = None,
+    budgets: BudgetsOption = None,
+    out: Annotated[
+        Path, typer.Option(help="Where to write; the artifacts go to OUT/MODEL.", metavar="DIR", rich_help_panel=OUTPUT)
+    ] = Path("artifacts"),
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Skip formats whose libraries are not installed, instead of failing.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write the artifacts of a checkpoint and compare each with PyTorch; exit 1 if one differs or weighs too much."""
-    _one_thread_each()
+    """Convert a checkpoint to ONNX, Core ML and TFLite, and verify every file.
+
+    Each file's outputs are compared with PyTorch's, and its size and accuracy loss with the budgets. If all hold, the
+    folder is published in one step. If one does not, the exit code is 1, the published folder stays as it was, and the
+    new files are in OUT/MODEL.rejected.
+    """
+    _use_one_thread_each()
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.cli.show import artifacts as show
@@ -60,41 +104,67 @@ def export(
         budgets=read_budgets(budgets),
         progress=bar,
     )
-    show.exported(result, as_json=json)
+    show.show_export(result, as_json=json)
     raise typer.Exit(0 if result.passed else 1)
 
 
-@app.command(epilog="Example: imageqx parity artifacts/imageqx --photos my_photos --json")
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="Example: imageqx parity artifacts/imageqx --photos my_photos --json",
+)
 def parity(
-    folder: Annotated[Path, typer.Argument(help="The folder with manifest.json.", metavar="ARTIFACTS")],
+    folder: Annotated[
+        Path, typer.Argument(help="An exported folder, with manifest.json.", metavar="ARTIFACTS", show_default=False)
+    ],
     checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
-    photos: PhotosOption = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare on the photos in this folder (64 or more) instead of synthetic ones.",
+            metavar="DIR",
+            rich_help_panel=PHOTOS,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare every artifact with PyTorch, on painted photos or on yours; exit 1 if one differs too much."""
-    _one_thread_each()
+    """Compare every artifact's outputs with PyTorch's on the same photos.
+
+    The exit code is 1 if an artifact differs by more than its precision's tolerance.
+    """
+    _use_one_thread_each()
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.parity import stage
     from imageqx_export.support.progress import bar
 
     report = stage.check(folder, checkpoint, photos, progress=bar)
-    show.parity(report, as_json=json)
+    show.show_parity(report, as_json=json)
     raise typer.Exit(0 if report.passed else 1)
 
 
-@app.command(epilog="Example: imageqx predict hand.jpg mole.png --attention why.png")
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="Example: imageqx predict hand.jpg mole.png --attention attention.png",
+)
 def predict(
-    photos: Annotated[list[Path], typer.Argument(help="Photos of any kind.", metavar="PHOTO...")],
-    artifact: Annotated[Path, typer.Option(help="A checkpoint, .onnx, .tflite or .mlpackage.")] = DEFAULT_CHECKPOINT,
+    photos: Annotated[list[Path], typer.Argument(help="Photos, JPEG, PNG or others.", metavar="PHOTO...")],
+    artifact: Annotated[
+        Path,
+        typer.Option(help="The model: a checkpoint, .onnx, .tflite or .mlpackage.", rich_help_panel=MODEL),
+    ] = DEFAULT_CHECKPOINT,
+    thresholds: ThresholdsOption = None,
     attention: Annotated[
-        Path | None, typer.Option(help="Write where the model looks, as a picture.", metavar="PNG")
-    ] = None,
-    thresholds: Annotated[
-        Path | None, typer.Option(help="A clinic's own thresholds, in place of the file's.", metavar="JSON")
+        Path | None,
+        typer.Option(
+            help="Draw the attention maps, where the model looks for each reason, as one picture.",
+            metavar="PNG",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say whether photos are good enough, and if not, what to do differently."""
+    """Assess the quality of photos, with advice on how to retake poor ones."""
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.decisions import apply_thresholds
     from imageqx_export.predict.overlay import draw_attention
@@ -106,4 +176,4 @@ def predict(
     rows = judge_photos(photos, runtime, spec)
     if attention is not None:
         draw_attention(rows, spec, attention)
-    show.verdicts([verdict for verdict, _ in rows], attention, as_json=json)
+    show.show_verdicts([verdict for verdict, _ in rows], attention, as_json=json)

@@ -7,37 +7,86 @@ from typing import Annotated
 
 import typer
 
-from imageqx_export.cli.options import JsonOption
+from imageqx_export.cli.help import PlainCommand
+from imageqx_export.cli.options import MODEL, OUTPUT, FormatsOption, JsonOption
 
 app = typer.Typer(rich_markup_mode=None)
+_MEASUREMENT, _ANDROID = "Measurement", "Android phones"
 
 
-@app.command(epilog="Example: imageqx bench artifacts/imageqx --target host --target emulated:cortex-a76 --quick")
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel="Performance",
+    epilog="Example: imageqx bench artifacts/imageqx --target host --target emulated:cortex-a76 --quick",
+)
 def bench(
-    folder: Annotated[Path, typer.Argument(help="The folder with manifest.json.", metavar="ARTIFACTS")],
+    folder: Annotated[
+        Path, typer.Argument(help="An exported folder, with manifest.json.", metavar="ARTIFACTS", show_default=False)
+    ],
     target: Annotated[
         list[str],
-        typer.Option(help="host, emulated:cortex-a53|cortex-a76|i8mm, adb[:SERIAL] or ios:UDID; may be repeated."),
+        typer.Option(
+            help="Where to measure: host, emulated:cortex-a53, emulated:cortex-a76, emulated:i8mm, adb (an Android "
+            "phone; adb:SERIAL if several are attached) or ios:UDID. May be repeated.",
+            rich_help_panel=_MEASUREMENT,
+        ),
     ] = ["host"],  # noqa: B006  # typer copies it
-    quick: Annotated[bool, typer.Option("--quick", help="A smoke test, whose numbers decide nothing.")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Threads that the runtime may use.")] = 1,
-    instructions: Annotated[
-        bool, typer.Option("--instructions", help="Count instructions too; minutes an artifact on the host.")
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="A smoke test: few runs, whose timings are too noisy to compare.",
+            rich_help_panel=_MEASUREMENT,
+        ),
     ] = False,
-    formats: Annotated[str, typer.Option(help="Of onnx, coreml, tflite; with commas.")] = "onnx,coreml,tflite",
-    precisions: Annotated[str, typer.Option(help="Of fp32, fp16, w8, w8a8; with commas. Without it, all.")] = "",
-    history: Annotated[
-        Path | None, typer.Option(help="Append the runs to this JSON Lines file.", metavar="FILE")
-    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads that the runtime may use.", rich_help_panel=_MEASUREMENT)
+    ] = 1,
+    instructions: Annotated[
+        bool,
+        typer.Option(
+            "--instructions",
+            help="Also count CPU instructions on the host, minutes per artifact; emulated phones always do.",
+            rich_help_panel=_MEASUREMENT,
+        ),
+    ] = False,
+    formats: FormatsOption = "onnx,coreml,tflite",
+    precisions: Annotated[
+        str,
+        typer.Option(
+            help="Number formats, of fp32, fp16, w8, w8a8; by default all.", metavar="A,B", rich_help_panel=MODEL
+        ),
+    ] = "",
     benchmark_model: Annotated[
-        Path | None, typer.Option(help="LiteRT's benchmark_model for arm64, for adb targets.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="LiteRT's benchmark_model program for arm64, which then measures the .tflite files.",
+            metavar="FILE",
+            rich_help_panel=_ANDROID,
+        ),
     ] = None,
     fixed_performance: Annotated[
-        bool, typer.Option("--fixed-performance", help="Hold an adb phone's clock while it is measured.")
+        bool,
+        typer.Option(
+            "--fixed-performance",
+            help="Use Android's fixed-performance mode, which holds the clock frequency, while measuring.",
+            rich_help_panel=_ANDROID,
+        ),
     ] = False,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="Append the results to this file, for imageqx report.",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure size, latency, memory and instructions; exit 1 if an artifact breaks or nothing could be measured."""
+    """Measure the latency, memory, size and instructions of artifacts.
+
+    The exit code is 1 if an artifact fails to run, or if nothing could be measured.
+    """
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.bench.history import append_run
     from imageqx_export.bench.model import QUICK, Schedule
@@ -64,5 +113,5 @@ def bench(
         runs.append(run)
         if history is not None:  # at once, so that a later target's failure does not lose it
             append_run(history, run)
-    show.measured(runs, as_json=json)
+    show.show_runs(runs, as_json=json)
     raise typer.Exit(0 if all(passed(run) for run in runs) else 1)

@@ -7,98 +7,114 @@ from typing import Annotated
 
 import typer
 
-from imageqx_export.cli.options import JsonOption
+from imageqx_export.cli.help import PlainCommand, PlainGroup
+from imageqx_export.cli.options import OUTPUT, JsonOption
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Check, fuse, import and compare raters' annotations of photos.",
+    help="Check, fuse and import tables of raters' annotations, and measure the agreement between raters.",
     epilog="Example: imageqx data check ratings.csv && imageqx data labels ratings.csv --out labels.csv",
 )
 
 TableArgument = Annotated[
     Path,
     typer.Argument(
-        help="A .csv or .parquet file, one row per rater and photo: image, rater, evaluation (an ICD-10 code, no_skin, "
-        "healthy_skin or poor_quality), reasons (with ;), and if known patient, split, fitzpatrick.",
+        help="A .csv or .parquet file with a row per rater and photo. Columns: image, rater, evaluation (an ICD-10 "
+        "code, no_skin, healthy_skin or poor_quality), reasons (separated by ;), and, if known, patient, split and "
+        "fitzpatrick.",
         metavar="ANNOTATIONS",
+        show_default=False,
     ),
 ]
 ImagesOption = Annotated[
-    Path | None, typer.Option("--images", help="The folder that the table's photos are in.", metavar="DIR")
+    Path | None,
+    typer.Option("--images", help="The folder with the table's photos.", metavar="DIR"),
 ]
-OutOption = Annotated[Path, typer.Option("--out", help="The table to write, .csv or .parquet.", metavar="TABLE")]
+OutOption = Annotated[
+    Path,
+    typer.Option("--out", help="The table to write, .csv or .parquet.", metavar="TABLE", rich_help_panel=OUTPUT),
+]
 
 
-@app.command(epilog="Example: imageqx data check ratings.csv --images photos")
+@app.command(cls=PlainCommand, epilog="Example: imageqx data check ratings.csv --images photos")
 def check(annotations: TableArgument, images: ImagesOption = None, json: JsonOption = False) -> None:
-    """List every bad row with its line, and count what the table says; exit 1 if a row is bad.
+    """List every invalid row of a table with its line number, and count the labels and reasons.
 
-    With --images every photo is decoded.
+    With --images, every photo is decoded too. The exit code is 1 if a row is invalid.
     """
     from imageqx_export.cli.show import data as show
     from imageqx_export.data import annotations as stage
     from imageqx_export.support.progress import bar
 
     result = stage.check(annotations, images, bar)
-    show.checked(annotations, result, as_json=json)
+    show.show_check(annotations, result, as_json=json)
     raise typer.Exit(1 if result.problems else 0)
 
 
-@app.command(epilog="Example: imageqx data labels ratings.csv --out labels.csv --soft")
+@app.command(cls=PlainCommand, epilog="Example: imageqx data labels ratings.csv --out labels.csv --soft")
 def labels(
     annotations: TableArgument,
     out: OutOption,
     soft: Annotated[
-        bool, typer.Option("--soft", help="Add soft labels: the share of raters per label and reason.")
+        bool,
+        typer.Option("--soft", help="Add soft labels: each label's and reason's share of raters."),
     ] = False,
     images: ImagesOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fuse the raters of each photo into one label.
 
-    The label is the raters' plurality, every ICD-10 code being a lesion; of labels with as many raters lesion wins,
-    then healthy_skin, then no_skin: poor_quality loses every tie. A reason holds if any rater ticked it. Without a
-    split column, a hash of the patient's name (or else the photo's) puts about 70 % in train, 15 % in val and 15 % in
-    test; no patient is in two.
+    The label is the one that most raters gave; every ICD-10 code counts as lesion. In a tie lesion wins over
+    healthy_skin, that over no_skin, and that over poor_quality. A reason holds if any rater gave it.
+
+    Without a split column, a hash of the patient's name (or else the photo's) assigns about 70 % to train, 15 % to val
+    and 15 % to test, so that no patient is in two splits.
     """
     from imageqx_export.cli.show import data as show
     from imageqx_export.data import annotated as stage
 
     fused = stage.read_labels(annotations) if images is None else stage.labels_of(annotations, images)
     stage.write_labels(fused, out, soft=soft)
-    show.fused(out, fused, as_json=json)
+    show.show_labels(out, fused, as_json=json)
 
 
-@app.command("import", epilog="Example: imageqx data import scin downloads/scin --out scin.csv")
+@app.command("import", cls=PlainCommand, epilog="Example: imageqx data import scin downloads/scin --out scin.csv")
 def import_(
-    name: Annotated[str, typer.Argument(help="Of pad_ufes_20, scin, fitzpatrick17k, plain_folder.", metavar="DATASET")],
-    folder: Annotated[Path, typer.Argument(help="The download, laid out as published.", metavar="DIR")],
+    name: Annotated[
+        str,
+        typer.Argument(help="pad_ufes_20, scin, fitzpatrick17k or plain_folder.", metavar="DATASET"),
+    ],
+    folder: Annotated[Path, typer.Argument(help="The downloaded data set, laid out as published.", metavar="DIR")],
     out: OutOption,
     json: JsonOption = False,
 ) -> None:
-    """Turn a downloaded public data set, or a folder per class, into annotations; photos' names are relative to DIR."""
+    """Convert a downloaded public data set, or a folder per class, to a table of annotations.
+
+    The photos' names in the table are relative to DIR.
+    """
     from imageqx_export.cli.show import data as show
     from imageqx_export.data.annotations import summarise, write_ratings
     from imageqx_export.data.readers import import_public
 
     result = import_public(name, folder)
     write_ratings(result.ratings, out)
-    show.imported(out, result, summarise(result.ratings), as_json=json)
+    show.show_import(out, result, summarise(result.ratings), as_json=json)
 
 
-@app.command(epilog="Example: imageqx data agreement ratings.csv --scores evaluation.json")
+@app.command(cls=PlainCommand, epilog="Example: imageqx data agreement ratings.csv --scores evaluation.json")
 def agreement(
     annotations: TableArgument,
     scores: Annotated[
         Path | None,
-        typer.Option(help="A model's F1 per label and reason: the JSON of an evaluation.", metavar="JSON"),
+        typer.Option(help="A model's evaluation.json, to compare with the raters.", metavar="JSON"),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Print the F1 between raters, mean and SD over their pairs, per label and reason.
+    """Measure the agreement between raters: F1 per label and reason, mean ± SD over pairs of raters.
 
-    With --scores, also say which of a model's scores are at expert level: within one SD of the raters' mean, or above.
+    With --scores, also show which of a model's F1 scores are at expert level: at least the raters' mean less one SD.
     """
     from imageqx_export.cli.show import data as show
     from imageqx_export.data.annotated import clean_ratings
@@ -106,4 +122,4 @@ def agreement(
 
     raters = stage.agreement(clean_ratings(annotations))
     model = stage.read_scores(scores) if scores is not None else {}
-    show.agreed(raters, model, stage.expert_level(raters, model), as_json=json)
+    show.show_agreement(raters, model, stage.expert_level(raters, model), as_json=json)

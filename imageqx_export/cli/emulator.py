@@ -6,19 +6,28 @@ from typing import Annotated
 
 import typer
 
+from imageqx_export.cli.help import PlainCommand
 from imageqx_export.cli.options import JsonOption
 
 app = typer.Typer(rich_markup_mode=None)
 
 
-@app.command(epilog="Example: imageqx emulator && imageqx bench artifacts/imageqx --target emulated:cortex-a76")
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel="Performance",
+    epilog="Example: imageqx emulator && imageqx bench artifacts/imageqx --target emulated:cortex-a76",
+)
 def emulator(
     mirror: Annotated[
-        str | None, typer.Option(help="A Debian archive; by default, the one that apt uses here.", metavar="URL")
+        str | None,
+        typer.Option(help="The Debian archive to download from; by default, the one that apt uses.", metavar="URL"),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Build the emulated Arm phones in the user's cache, once; what is there already stays."""
+    """Build the emulated Arm phones that imageqx bench measures on.
+
+    They are built once, in the user's cache; parts that are there already are kept.
+    """
     import time
 
     from imageqx_export.bench.emulator import build
@@ -27,4 +36,4 @@ def emulator(
 
     begin = time.monotonic()
     parts = build(mirror, bar)
-    show.built(parts, time.monotonic() - begin, as_json=json)
+    show.show_parts(parts, time.monotonic() - begin, as_json=json)

@@ -1,76 +1,138 @@
-"""What ``imageqx train --qat`` does with the options of ``imageqx train``."""
+"""The command that fine-tunes trained weights for int8."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import typer
 
-from imageqx_export.cli.options import DEFAULT_CHECKPOINT
-from imageqx_export.errors import TrainingError
-
-# Options that are passed on where they are given, and those that both ways of training read alike.
-_OWN_DEFAULT = ("epochs", "batch_size", "learning_rate", "ema_decay")
-_SHARED = ("samples", "painted", "photo_share", "rated_share", "validation_samples", "seed")
-_OTHERS = (
-    "qat",
-    "recipe",
-    "init",
-    "out",
-    "photos",
-    "annotations",
-    "images",
-    "held_out_samples",
-    "fresh",
-    "json",
-    "further",
+from imageqx_export.cli.help import PlainCommand
+from imageqx_export.cli.options import (
+    DEFAULT_CHECKPOINT,
+    OPTIMIZER,
+    OUTPUT,
+    QUANTIZATION,
+    AnnotationsOption,
+    BatchSizeOption,
+    BudgetsOption,
+    CheckpointOption,
+    ClassFoldersOption,
+    EmaDecayOption,
+    EpochsOption,
+    FreshOption,
+    ImagesOption,
+    JsonOption,
+    PhotoShareOption,
+    RatedShareOption,
+    SamplesOption,
+    SeedOption,
+    SyntheticOption,
+    TestSamplesOption,
+    ValidationSamplesOption,
 )
 
+app = typer.Typer(rich_markup_mode=None)
 
-def fine_tune(context: typer.Context) -> None:
-    """Fine-tune as the command line says, and print what it brought.
 
-    Args:
-        context: Of ``imageqx train``.
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel="Model",
+    epilog="""
+    Examples:
+      imageqx finetune --photos my_photos --out models/imageqx.w8a8.json
+    With the ranges of a recipe, and from weights that were fine-tuned before:
+      imageqx finetune --recipe build/w8a8.json --epochs 8 --learning-rate 0.003
+      imageqx finetune --recipe models/imageqx.w8a8.json --further --out models/further.w8a8.json
+    """,
+)
+def finetune(
+    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    photos: ClassFoldersOption = None,
+    annotations: AnnotationsOption = None,
+    images: ImagesOption = None,
+    photo_share: PhotoShareOption = 0.7,
+    rated_share: RatedShareOption = 0.7,
+    painted: SyntheticOption = 2048,
+    validation_samples: ValidationSamplesOption = 256,
+    held_out_samples: TestSamplesOption = 1000,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            help="The w8a8 recipe to start from; else the one at --out, or, if there is none, a new one.",
+            metavar="JSON",
+            rich_help_panel=QUANTIZATION,
+        ),
+    ] = None,
+    further: Annotated[
+        bool,
+        typer.Option(
+            "--further",
+            help="Start from the fine-tuned weights that --recipe names, instead of from the checkpoint's.",
+            rich_help_panel=QUANTIZATION,
+        ),
+    ] = False,
+    budgets: BudgetsOption = None,
+    epochs: EpochsOption = 3,
+    samples: SamplesOption = 2048,
+    batch_size: BatchSizeOption = 16,
+    seed: SeedOption = 0,
+    fresh: FreshOption = False,
+    learning_rate: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Adam's, at the top of the cosine schedule, in int8 steps: about how far a weight moves per update.",
+            rich_help_panel=OPTIMIZER,
+        ),
+    ] = 0.002,
+    ema_decay: EmaDecayOption = 0.98,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The recipe to write, by default CHECKPOINT's name with .w8a8.json; its weights lie beside the "
+            "checkpoint.",
+            metavar="JSON",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Fine-tune a checkpoint's weights for w8a8 (quantization-aware training).
 
-    Raises:
-        TrainingError: An option was given that has no meaning here.
+    The quantized network learns to give the answers of the float one, on the kinds of samples that imageqx train uses.
+    An interrupted run resumes where it stopped when the same command is given again.
     """
     from imageqx_export.artifact import Precision
     from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.cli.show import finetune as show
     from imageqx_export.data.sources import Sources
-    from imageqx_export.quantize.qat import stage as qat_stage
+    from imageqx_export.quantize.qat import stage
     from imageqx_export.quantize.qat.loop import QatConfig
     from imageqx_export.support.progress import bar
 
-    options: dict[str, Any] = context.params
-    sources = {name: context.get_parameter_source(name) for name in options}
-    given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
-    if not options["qat"]:
-        raise TrainingError("--recipe and --further are for fine-tuning", remedy="--qat with it")
-    known = (*_OWN_DEFAULT, *_SHARED, *_OTHERS)
-    if surplus := sorted(given - set(known)):
-        raise TrainingError(
-            "not for fine-tuning", where=_spelt(surplus), expected=_spelt(known), remedy="leave it out, or --qat"
-        )
-    checkpoint = Path(options["init"]) if "init" in given else DEFAULT_CHECKPOINT
-    chosen = {name: options[name] for name in (*_OWN_DEFAULT, *_SHARED) if name in given or name in _SHARED}
-    request = qat_stage.Request(
+    request = stage.Request(
         checkpoint=checkpoint,
-        out=options["out"] if "out" in given else checkpoint.with_suffix(".w8a8.json"),
-        recipe=options["recipe"],
-        sources=Sources(options["photos"], options["annotations"], options["images"]),
-        config=QatConfig(checkpoint_sha256="", recipe_sha256="", **chosen),
-        budget=read_budgets().cost(Precision.W8A8),
-        held_out_samples=options["held_out_samples"],
-        resume=not options["fresh"],
-        further=options["further"],
+        out=out or checkpoint.with_suffix(".w8a8.json"),
+        recipe=recipe,
+        sources=Sources(photos, annotations, images),
+        config=QatConfig(
+            checkpoint_sha256="",
+            recipe_sha256="",
+            epochs=epochs,
+            samples=samples,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            ema_decay=ema_decay,
+            painted=painted,
+            photo_share=photo_share,
+            rated_share=rated_share,
+            validation_samples=validation_samples,
+            seed=seed,
+        ),
+        budget=read_budgets(budgets).cost(Precision.W8A8),
+        held_out_samples=held_out_samples,
+        resume=not fresh,
+        further=further,
     )
-    show.fine_tuned(qat_stage.fine_tune(request, progress=bar, report=show.epoch), as_json=options["json"])
-
-
-def _spelt(names: Iterable[str]) -> str:
-    return ", ".join(f"--{name.replace('_', '-')}" for name in names)
+    show.show_finetuning(stage.fine_tune(request, progress=bar, report=show.show_epoch), as_json=json)

@@ -1,4 +1,4 @@
-"""The commands that choose thresholds and measure a model."""
+"""The commands that choose thresholds and evaluate a model."""
 
 from __future__ import annotations
 
@@ -7,44 +7,101 @@ from typing import Annotated
 
 import typer
 
-from imageqx_export.cli.options import DEFAULT_CHECKPOINT, CheckpointOption, JsonOption, PhotosOption
+from imageqx_export.cli.help import PlainCommand
+from imageqx_export.cli.options import (
+    DEFAULT_CHECKPOINT,
+    OUTPUT,
+    PHOTOS,
+    AnnotationsOption,
+    CheckpointOption,
+    ClassFoldersOption,
+    ImagesOption,
+    JsonOption,
+    ThresholdsOption,
+)
 
 app = typer.Typer(rich_markup_mode=None)
+_PANEL = "Model"
+_CRITERION = "Criterion (exactly one)"
+
+SamplesOption = Annotated[
+    int,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Samples to make of --photos or synthetic scenes; of a table all photos of the split are used.",
+        rich_help_panel=PHOTOS,
+    ),
+]
 
 
-@app.command(epilog="Example: imageqx thresholds --retake-budget 0.10 --photos my_photos --thresholds-out clinic.json")
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="Example: imageqx thresholds --retake-budget 0.10 --photos my_photos --thresholds-out clinic.json",
+)
 def thresholds(
     checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
     retake_budget: Annotated[
         float | None,
-        typer.Option(help="The lowest thresholds that send back, or blame, at most this share of those without fault."),
+        typer.Option(
+            help="A limit on the false positive rate, 0 to 1: at most this share of the good photos is sent back for a "
+            "retake, and of the photos that do not have a fault (such as blurry), at most this share is told it.",
+            metavar="SHARE",
+            rich_help_panel=_CRITERION,
+        ),
     ] = None,
     ppv: Annotated[
         float | None,
-        typer.Option(help="Of the photos that pass, at least this share is good; of those told a reason, has it."),
+        typer.Option(
+            help="A minimum precision, 0 to 1: of the photos that are accepted, at least this share is good; of those "
+            "that are told a fault, at least this share has it.",
+            metavar="SHARE",
+            rich_help_panel=_CRITERION,
+        ),
     ] = None,
-    youden: Annotated[bool, typer.Option("--youden", help="The highest sensitivity + specificity - 1.")] = False,
-    annotations: Annotated[
-        Path | None, typer.Option(help="A table of ratings; its validation split is used.", metavar="TABLE")
-    ] = None,
-    images: Annotated[Path | None, typer.Option(help="The folder of the table's photos.", metavar="DIR")] = None,
-    photos: Annotated[
-        Path | None,
-        typer.Option(help="Photos in lesion/, healthy_skin/ and no_skin/; its validation side is used.", metavar="DIR"),
-    ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="How many to make, of --photos or painted scenes.")] = 1000,
+    youden: Annotated[
+        bool,
+        typer.Option(
+            "--youden",
+            help="The highest Youden index, sensitivity + specificity - 1.",
+            rich_help_panel=_CRITERION,
+        ),
+    ] = False,
+    annotations: AnnotationsOption = None,
+    images: ImagesOption = None,
+    photos: ClassFoldersOption = None,
+    samples: SamplesOption = 1000,
     temperature: Annotated[
-        bool, typer.Option("--temperature/--no-temperature", help="Fit temperatures first, or keep the file's.")
+        bool,
+        typer.Option(
+            "--temperature/--no-temperature",
+            help="Run temperature scaling first, which makes probabilities match frequencies; or keep the "
+            "checkpoint's temperatures.",
+            rich_help_panel="Temperature scaling",
+        ),
     ] = True,
     out: Annotated[
-        Path | None, typer.Option(help="The checkpoint to write; by default the old one is replaced.")
+        Path | None,
+        typer.Option(
+            help="The checkpoint to write; by default --checkpoint is replaced.", metavar="FILE", rich_help_panel=OUTPUT
+        ),
     ] = None,
     thresholds_out: Annotated[
-        Path | None, typer.Option(help="Write the thresholds alone too, for predict --thresholds.", metavar="JSON")
+        Path | None,
+        typer.Option(
+            help="Also write the thresholds alone, for imageqx predict --thresholds.",
+            metavar="JSON",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Choose thresholds, and fit temperatures, on validation photos; by one criterion, into the checkpoint's header."""
+    """Choose the decision thresholds of a checkpoint on validation photos.
+
+    Temperatures and thresholds are written into the checkpoint's header; the weights do not change. Only the validation
+    split is used.
+    """
     from imageqx_export.cli.show import thresholds as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.support.progress import bar
@@ -61,30 +118,38 @@ def thresholds(
         thresholds_out=thresholds_out,
         progress=bar,
     )
-    show.chosen(checkpoint_, choice, thresholds_out, as_json=json)
+    show.show_choice(checkpoint_, choice, thresholds_out, as_json=json)
 
 
-@app.command(epilog="Example: imageqx evaluate artifacts/imageqx/imageqx_fp16.tflite --photos my_photos --out report")
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="Example: imageqx evaluate artifacts/imageqx/imageqx_fp16.tflite --photos my_photos --out evaluation",
+)
 def evaluate(
     file: Annotated[
-        Path, typer.Argument(help="A checkpoint, .onnx, .tflite or .mlpackage.", metavar="[FILE]")
+        Path, typer.Argument(help="The model: a checkpoint, .onnx, .tflite or .mlpackage.", metavar="[FILE]")
     ] = DEFAULT_CHECKPOINT,
-    annotations: Annotated[
-        Path | None, typer.Option(help="A table of ratings; two raters or more are compared.", metavar="TABLE")
-    ] = None,
-    images: Annotated[Path | None, typer.Option(help="The folder of the table's photos.", metavar="DIR")] = None,
-    photos: PhotosOption = None,
-    split: Annotated[str, typer.Option(help="Of test, val.")] = "test",
-    samples: Annotated[int, typer.Option(min=1, help="How many to make, of --photos or painted scenes.")] = 1000,
-    thresholds: Annotated[
-        Path | None, typer.Option(help="A clinic's own thresholds, in place of the file's.", metavar="JSON")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The folder to write; an earlier evaluation is replaced.")] = Path(
-        "evaluation"
-    ),
+    thresholds: ThresholdsOption = None,
+    annotations: AnnotationsOption = None,
+    images: ImagesOption = None,
+    photos: ClassFoldersOption = None,
+    split: Annotated[str, typer.Option(help="The split to evaluate on: test or val.", rich_help_panel=PHOTOS)] = "test",
+    samples: SamplesOption = 1000,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The folder to write; an earlier evaluation there is replaced.", metavar="DIR", rich_help_panel=OUTPUT
+        ),
+    ] = Path("evaluation"),
     json: JsonOption = False,
 ) -> None:
-    """Measure a model: the paper's tables with 95 % intervals, curves, calibration, skin types and attention maps."""
+    """Measure how good a model is on held-out photos.
+
+    Writes a report with F1, recall and specificity per label and reason with 95 % intervals, ROC and precision-recall
+    curves, calibration (reliability diagrams), results per skin type and attention maps. If the table has two raters
+    or more, the model is also compared with the agreement between raters.
+    """
     from imageqx_export.cli.show import evaluation as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.evaluation.file import evaluate_file
@@ -92,4 +157,4 @@ def evaluate(
 
     sources = Sources(photos, annotations, images)
     result = evaluate_file(file, out, sources, split=split, samples=samples, thresholds=thresholds, progress=bar)
-    show.evaluated(result, out, as_json=json)
+    show.show_evaluation(result, out, as_json=json)

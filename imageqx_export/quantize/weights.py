@@ -42,7 +42,7 @@ def network_for(recipe: Recipe, checkpoint: Path, network: ImageQX) -> ImageQX:
     if recipe.finetuned is None:
         return network
     path = checkpoint.parent / recipe.finetuned.weights
-    remedy = f"imageqx train --qat --init {checkpoint}"
+    remedy = f"imageqx finetune --checkpoint {checkpoint}"
     if Path(recipe.finetuned.weights).name != recipe.finetuned.weights:
         raise ArtifactError("a recipe with weights elsewhere", where=path, expected="a file's name", remedy=remedy)
     if not path.is_file():

@@ -234,8 +234,8 @@ def test_without_an_fp32_artifact_the_checkpoint_is_the_reference(folder: Path, 
 
 def test_the_report_is_json_and_a_table(report: BudgetReport, capsys: pytest.CaptureFixture[str]) -> None:
     assert BudgetReport.model_validate_json(report.model_dump_json()) == report
-    assert show.body(report)["passed"] is False
-    show.budgets(report)
+    assert show.to_json(report)["passed"] is False
+    show.show_budgets(report)
     said = capsys.readouterr().out
     assert "x_w8a8.onnx: labels agree on 97.00 % < 98 %" in said and "as its" in said and "95 % intervals" in said
     assert "2 of 5 artifacts keep their budgets" in said

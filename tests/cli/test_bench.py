@@ -111,7 +111,7 @@ def test_mistakes_are_errors_of_ours(folder: Path, options: list[str], error: ty
 
 
 def table(run: BenchRun, capsys: pytest.CaptureFixture[str]) -> str:
-    show.measured([run], as_json=False)
+    show.show_runs([run], as_json=False)
     return capsys.readouterr().out
 
 

@@ -2,25 +2,74 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from imageqx_export.cli import app
 from tests.conftest import Cli
 
+COMMANDS = (
+    "export",
+    "parity",
+    "predict",
+    "train",
+    "finetune",
+    "quantize",
+    "thresholds",
+    "evaluate",
+    "bench",
+    "report",
+    "baseline",
+    "emulator",
+)
 
-@pytest.mark.parametrize("command", ["export", "parity", "predict", "train", "thresholds", "evaluate"])
+
+@pytest.mark.parametrize("command", ["export", "finetune"])
 def test_every_command_has_help_with_an_example(cli: Cli, command: str) -> None:
     result = cli(command, "--help")
     assert result.returncode == 0
     assert f"imageqx {command}" in result.stdout.split("Example")[1]
 
 
-def test_help_lists_the_commands(cli: Cli) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_are_not_wrapped_and_options_are_in_panels(command: str) -> None:
+    text = CliRunner().invoke(app, [command, "--help"]).output
+    assert f"imageqx {command} " in text.split("Example")[1]
+    example = next(line for line in text.splitlines() if f"imageqx {command}" in line and "Usage" not in line)
+    assert example in text.split("Options:")[1]
+    assert text.index("\nOutput:" if "\nOutput:" in text else "--json") < text.index("-h, --help")
+    assert not {"painted scene", "spoilt", "judge"} & set(text.split())
+
+
+def test_an_examples_line_is_as_long_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = CliRunner().invoke(app, ["evaluate", "--help"]).output
+    assert "  Example: imageqx evaluate artifacts/imageqx/imageqx_fp16.tflite --photos my_photos --out" in text
+
+
+def test_every_option_has_a_help_text() -> None:
+    group: Any = typer.main.get_command(app)
+    commands = {**group.commands, **group.commands["data"].commands}
+    silent = [
+        f"{name} --{parameter.name}"
+        for name, command in commands.items()
+        for parameter in command.params
+        if not getattr(parameter, "help", None)
+    ]
+    assert set(COMMANDS) <= set(commands) and silent == []
+
+
+def test_help_lists_the_commands_with_whole_sentences(cli: Cli) -> None:
     result = cli("--help")
     assert result.returncode == 0
-    assert all(
-        command in result.stdout
-        for command in ("export", "parity", "predict", "train", "thresholds", "evaluate", "data")
-    )
+    assert all(f"\n  {command} " in result.stdout for command in (*COMMANDS, "data"))
+    assert not {"...", "…"} & set(result.stdout.split()) and "...\n" not in result.stdout.partition("Artifacts:")[2]
+    assert [line for line in result.stdout.splitlines() if line.endswith(":")] == [
+        *("Options:", "Artifacts:", "Model:", "Performance:", "Data:")
+    ]
 
 
 def test_help_loads_no_heavy_library() -> None:

@@ -204,7 +204,7 @@ def resign(folder: Path) -> None:
 
 def test_all_pass_and_json_tells_both_losses_apart(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = ParityReport.model_validate_json((exported / "parity.json").read_bytes())
-    show.parity(written, as_json=True)
+    show.show_parity(written, as_json=True)
     report = json.loads(capsys.readouterr().out)
     assert report["passed"] is True
     assert report["images"] >= 64

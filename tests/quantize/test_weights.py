@@ -157,19 +157,31 @@ def test_other_weights_are_refused(
     named = FineTuned(**{**written.finetuned.model_dump(), **changed})
     with pytest.raises(ArtifactError, match=message) as error:
         network_for(written.model_copy(update={"finetuned": named}), checkpoint.path, network)
-    assert f"imageqx train --qat --init {checkpoint.path}" in str(error.value)
+    assert f"imageqx finetune --checkpoint {checkpoint.path}" in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--qat", "--seeds", "2", "--soft-labels"], r"not for fine-tuning\n  where:    --seeds, --soft-labels"),
-        (["--recipe", "x.json"], "are for fine-tuning"),
-        (["--further"], "are for fine-tuning"),
-        (["--qat", "--learning-rate", "128"], "the learning rate must lie in"),
-        (["--qat", "--init", "none.safetensors"], r"no such file\n  where:    none.safetensors"),
+        (["--learning-rate", "128"], "the learning rate must lie in"),
+        (["--checkpoint", "none.safetensors"], r"no such file\n  where:    none.safetensors"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_do(arguments: list[str], message: str) -> None:
     with pytest.raises(ImageQXError, match=message):
-        CliRunner().invoke(app, ["train", *arguments], catch_exceptions=False)
+        CliRunner().invoke(app, ["finetune", *arguments], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("finetune", ["--seeds", "2"]),
+        ("finetune", ["--soft-labels"]),
+        ("train", ["--recipe", "x.json"]),
+        ("train", ["--further"]),
+        ("train", ["--qat"]),
+    ],
+)
+def test_training_and_fine_tuning_refuse_each_others_options(command: str, option: list[str]) -> None:
+    result = CliRunner().invoke(app, [command, *option])
+    assert result.exit_code == 2 and f"No such option: {option[0]}" in result.output

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from imageqx_export.parity.compare import OutputParity, ParityReport
     from imageqx_export.predict.verdict import Verdict
 
-_ADVICE = {"poor_quality": ("red", "take it again"), "no_skin": ("yellow", "nothing to judge: no skin in the picture")}
+_ADVICE = {
+    "poor_quality": ("red", "take it again"),
+    "no_skin": ("yellow", "no skin in the picture"),
+}
 
 
-def exported(result: ExportResult, *, as_json: bool) -> None:
+def show_export(result: ExportResult, *, as_json: bool) -> None:
     """Print what an export wrote, how it compares and how it stands beside its budgets."""
     manifest, report, held = result.manifest, result.parity, result.budgets
     if as_json:
         body = {
             "manifest": manifest.model_dump(mode="json"),
             "parity": _parity_json(report),
-            "budgets": None if held is None else budgets.body(held),
+            "budgets": None if held is None else budgets.to_json(held),
         }
         json({"folder": str(result.folder), "notes": list(result.notes), **body})
         return
@@ -44,32 +47,32 @@ def exported(result: ExportResult, *, as_json: bool) -> None:
         note(remark)
     for reason in manifest.unavailable.values():
         out.print(f"[yellow]unavailable[/] {escape(reason)}")
-    parity(report, as_json=False)
+    show_parity(report, as_json=False)
     if held is not None:
-        budgets.budgets(held)
+        budgets.show_budgets(held)
     if not result.passed:
         what = "a budget" if report.passed else "parity"
         note(f"{what} broke: the new artifacts are in {result.folder}, the published ones are as they were")
 
 
-def parity(report: ParityReport, *, as_json: bool) -> None:
+def show_parity(report: ParityReport, *, as_json: bool) -> None:
     """Print what quantization and what conversion changed; every failing row says by how much, and what to try."""
     if as_json:
         json(_parity_json(report))
         return
     images = f"{report.images} images ({report.source})"
     if report.quantization:
-        table = _table(f"quantization: in PyTorch, against float32, on {images}", "recipe")
+        table = _make_table(f"quantization: in PyTorch, against float32, on {images}", "recipe")
         for loss in report.quantization:
-            _rows(table, loss.recipe, loss.outputs, judged=False)
+            _add_rows(table, loss.recipe, loss.outputs, compared=False)
         out.print(table)
-    table = _table(
+    table = _make_table(
         f"conversion: each file against PyTorch in its own scheme (fp16: in float32), on {images}", "artifact"
     )
     for artifact in report.artifacts:
         if artifact.problems:
             table.add_row(artifact.path, "(file)", "", "", "", "", "", "[bold red]FAIL[/]")
-        _rows(table, artifact.path, artifact.outputs, judged=True)
+        _add_rows(table, artifact.path, artifact.outputs, compared=True)
     out.print(table)
     for artifact in report.artifacts:
         for problem in artifact.problems:
@@ -82,7 +85,7 @@ def parity(report: ParityReport, *, as_json: bool) -> None:
     out.print(f"[{color}]{passed} of {len(report.artifacts)} artifacts agree with PyTorch[/]")
 
 
-def _table(title: str, first: str) -> Table:
+def _make_table(title: str, first: str) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column(first)
     table.add_column("output")
@@ -92,12 +95,12 @@ def _table(title: str, first: str) -> Table:
     return table
 
 
-def _rows(table: Table, name: str, outputs: Sequence[OutputParity], *, judged: bool) -> None:
+def _add_rows(table: Table, name: str, outputs: Sequence[OutputParity], *, compared: bool) -> None:
     for index, row in enumerate(outputs):
         sqnr = "exact" if row.sqnr_db is None and not row.problems else f"{row.sqnr_db or 0:.1f}"
         excused = f" +{row.excused} ties" if row.excused else ""
         differ = f"{row.differing}/{row.decisions}{excused}" if row.decisions else "–"
-        mark = "[bold red]FAIL[/]" if row.problems else "[green]ok[/]" if judged else ""
+        mark = "[bold red]FAIL[/]" if row.problems else "[green]ok[/]" if compared else ""
         numbers = (f"{row.max_abs:.1e}", f"{row.mean_abs:.1e}", f"{row.cosine:.7f}", sqnr, differ)
         table.add_row(name if index == 0 else "", row.output, *numbers, mark)
 
@@ -109,7 +112,7 @@ def _parity_json(report: ParityReport) -> dict[str, Any]:
     return {"passed": report.passed, **body}
 
 
-def verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) -> None:
+def show_verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) -> None:
     """Print verdicts, with the retake hints in words."""
     if as_json:
         json([{**row.model_dump(mode="json"), "hints": list(row.hints)} for row in rows])

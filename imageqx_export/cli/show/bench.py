@@ -18,16 +18,16 @@ QUICK_NOTE = "smoke test: these numbers decide nothing"
 _COLUMNS = ("bytes", "load ms", "first", "p50", "p90", "p99", "peak MiB", "Minstr", "max |Δ|")
 
 
-def measured(runs: Sequence[BenchRun], *, as_json: bool) -> None:
+def show_runs(runs: Sequence[BenchRun], *, as_json: bool) -> None:
     """Print a table per target, or everything as JSON."""
     if as_json:
-        json(_body(runs))
+        json(_to_json(runs))
         return
     for run in runs:
-        _table(run)
+        _print_table(run)
 
 
-def _body(runs: Sequence[BenchRun]) -> dict[str, Any]:
+def _to_json(runs: Sequence[BenchRun]) -> dict[str, Any]:
     rows = [
         {"target": run.target, "artifact": m.artifact, **summarise(m).model_dump(mode="json")}
         for run in runs
@@ -37,14 +37,14 @@ def _body(runs: Sequence[BenchRun]) -> dict[str, Any]:
     return {"note": note, "summaries": rows, "runs": [run.model_dump(mode="json") for run in runs]}
 
 
-def _table(run: BenchRun) -> None:
+def _print_table(run: BenchRun) -> None:
     quick = f" – {QUICK_NOTE}" if run.schedule.quick else ""
     table = Table(title=f"{run.target}: {run.machine.name}{quick}", title_justify="left")
     table.add_column("artifact", no_wrap=True)
     for name in _COLUMNS:
         table.add_column(name, justify="right")
     for m in run.measurements:
-        table.add_row(m.artifact, f"{m.size_bytes:,}", *_cells(m))
+        table.add_row(m.artifact, f"{m.size_bytes:,}", *_make_cells(m))
     out.print(table)
     for m in run.measurements:
         if m.unavailable is not None:
@@ -55,10 +55,10 @@ def _table(run: BenchRun) -> None:
             out.print(f"[yellow]too few[/] {escape(m.artifact)}: {short}", soft_wrap=True, highlight=False)
         for note in m.notes:
             out.print(f"[yellow]missing[/] {escape(m.artifact)}: {escape(note)}", soft_wrap=True, highlight=False)
-    _footnotes(run)
+    _print_footnotes(run)
 
 
-def _cells(m: Measurement) -> list[str]:
+def _make_cells(m: Measurement) -> list[str]:
     if m.unavailable is not None:
         return ["–"] * (len(_COLUMNS) - 1)
     found = summarise(m)
@@ -71,13 +71,13 @@ def _cells(m: Measurement) -> list[str]:
     ]
 
 
-def _footnotes(run: BenchRun) -> None:
+def _print_footnotes(run: BenchRun) -> None:
     schedule, machine = run.schedule, run.machine
     lines = [
         f"schedule: ≥ {schedule.runs} runs and ≥ {schedule.seconds:g} s in {schedule.processes} fresh processes,"
         f" each after ≥ {schedule.warmup_runs} warm-up runs and ≥ {schedule.warmup_seconds:g} s; artifacts in turn;"
         f" {schedule.threads} thread{'s' * (schedule.threads > 1)}",
-        f"machine: {machine.system}, {machine.abi}, cores: {machine.cores}, temperature: {_temperature(run)}"
+        f"machine: {machine.system}, {machine.abi}, cores: {machine.cores}, temperature: {_format_temperature(run)}"
         + "".join(f", {name}: {value}" for name, value in machine.facts.items() if name != "temperature"),
         "tools: " + (", ".join(f"{name} {value}" for name, value in run.tool_versions.items()) or "none ran"),
         f"run {run.run_id} of commit {run.commit[:12]}{'+dirty' * run.commit.endswith('+dirty')}",
@@ -93,7 +93,7 @@ def _footnotes(run: BenchRun) -> None:
         out.print(f"[dim]{escape(line)}[/]", soft_wrap=True, highlight=False)
 
 
-def _temperature(run: BenchRun) -> str:
+def _format_temperature(run: BenchRun) -> str:
     """Return the range over all processes, or what the target said, in °C."""
     found = [t for m in run.measurements for s in m.samples for t in (s.temperature_before, s.temperature_after)]
     known = [value for value in found if value is not None]

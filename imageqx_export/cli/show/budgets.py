@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _FIGURES = ("labels'\nmacro-F1", "reasons'\nmacro-F1", "F1 of the\nworst reason", "same\nlabel", "calibration\nerror")
 
 
-def body(report: BudgetReport) -> dict[str, Any]:
+def to_json(report: BudgetReport) -> dict[str, Any]:
     """Return what ``--json`` prints of it."""
     return {"passed": report.passed, **report.model_dump(mode="json")}
 
 
-def budgets(report: BudgetReport) -> None:
+def show_budgets(report: BudgetReport) -> None:
     """Print the table: bytes, and points lost against fp32 with 95 % intervals; broken budgets in words."""
     table = Table(title="budgets", title_justify="left")
     table.add_column("artifact", no_wrap=True)
@@ -38,7 +38,7 @@ def budgets(report: BudgetReport) -> None:
     table.add_column("")
     for row in report.artifacts:
         limit = "no limit" if row.size_limit is None else f"≤ {row.size_limit:,}"
-        figures = _figures(row) if report.samples else ()
+        figures = _make_cells(row) if report.samples else ()
         mark = "[bold red]OVER[/]" if row.problems else "[green]ok[/]"
         table.add_row(escape(row.path), f"{row.size_bytes:,}\n{limit}", *figures, mark)
     out.print(table)
@@ -50,26 +50,29 @@ def budgets(report: BudgetReport) -> None:
     out.print(f"[{color}]{within} of {len(report.artifacts)} artifacts keep their budgets[/]")
 
 
-def _figures(row: ArtifactBudget) -> tuple[str, ...]:
+def _make_cells(row: ArtifactBudget) -> tuple[str, ...]:
     if row.budget is None:
         return ("",) * len(_FIGURES)
     if row.accuracy is None:
         return ("–",) * len(_FIGURES)
     if row.measured_on != row.path:
         return (f"as its\n{Path(row.measured_on or '').suffix}", *("",) * (len(_FIGURES) - 1))
-    return _measured(row.accuracy, row.budget)
+    return _format_figures(row.accuracy, row.budget)
 
 
-def _measured(found: Accuracy, budget: Budget) -> tuple[str, ...]:
+def _format_figures(found: Accuracy, budget: Budget) -> tuple[str, ...]:
     worst = max(found.reasons, key=lambda name: found.reasons[name].points, default=None)
+    reason = "–"
+    if worst is not None:
+        reason = f"{_format_loss(found.reasons[worst])}\n≤ {budget.reason_f1:g}\n{worst.replace('_', ' ')}"
     return (
-        f"{_loss(found.quality)}\n≤ {budget.macro_f1:g}",
-        f"{_loss(found.explanations)}\n≤ {budget.macro_f1:g}",
-        "–" if worst is None else f"{_loss(found.reasons[worst])}\n≤ {budget.reason_f1:g}\n{worst.replace('_', ' ')}",
+        f"{_format_loss(found.quality)}\n≤ {budget.macro_f1:g}",
+        f"{_format_loss(found.explanations)}\n≤ {budget.macro_f1:g}",
+        reason,
         f"{found.agreement:.1f} %\n\n≥ {budget.agreement:g} %",
         f"{found.label_calibration:+.2f}\n\n≤ {budget.calibration:g}",
     )
 
 
-def _loss(loss: Loss) -> str:
+def _format_loss(loss: Loss) -> str:
     return f"{loss.points:+.2f}\n" + ("" if loss.interval is None else "{:+.1f}…{:+.1f}".format(*loss.interval))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imageqx_export.evaluation.agreement import Agreement, PairF1
 
 
-def checked(path: Path, result: Check, *, as_json: bool) -> None:
+def show_check(path: Path, result: Check, *, as_json: bool) -> None:
     """Print every bad row with its line, then what the table says."""
     if as_json:
         json(
@@ -36,7 +36,7 @@ def checked(path: Path, result: Check, *, as_json: bool) -> None:
         got = f"  [dim]{escape(problem.got)}[/]" if problem.got else ""
         head = f"[red]{escape(str(path))}:{problem.line}[/] {problem.column}: {escape(problem.what)}"
         out.print(head + got, highlight=False, soft_wrap=True)
-    _counts(path, result.summary)
+    _print_counts(path, result.summary)
     summary = result.summary
     if summary.unreadable and summary.unreadable == summary.images:
         out.print(f"[red]none of the {summary.images} photos can be read[/]", highlight=False)
@@ -47,7 +47,7 @@ def checked(path: Path, result: Check, *, as_json: bool) -> None:
     out.print(verdict, highlight=False)
 
 
-def fused(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
+def show_labels(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
     """Print how many photos got which label, per split."""
     counts = {split: Counter(label.quality for label in labels if label.split == split) for split in SPLITS}
     reasons = {
@@ -62,7 +62,7 @@ def fused(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
         groups = {split: len({label.group for label in labels if label.split == split}) for split in SPLITS}
         json({"table": str(path), "photos": len(labels), "groups": groups, **rows})
         return
-    _title(f"{path}: {len(labels):,} photos")
+    _print_title(f"{path}: {len(labels):,} photos")
     table = Table()
     table.add_column("photos")
     for split in SPLITS:
@@ -74,24 +74,26 @@ def fused(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
     out.print(table)
 
 
-def imported(path: Path, result: Imported, summary: Summary, *, as_json: bool) -> None:
+def show_import(path: Path, result: Imported, summary: Summary, *, as_json: bool) -> None:
     """Print what was read from a download, and what was left out."""
     if as_json:
         json({"table": str(path), "left_out": dict(result.left_out), "summary": _summary_json(summary)})
         return
-    _counts(path, summary)
+    _print_counts(path, summary)
     for reason, count in result.left_out.items():
         note(f"left out: {count:,} × {reason}")
 
 
-def agreed(result: Agreement, scores: Mapping[str, float], expert: Mapping[str, bool | None], *, as_json: bool) -> None:
+def show_agreement(
+    result: Agreement, scores: Mapping[str, float], expert: Mapping[str, bool | None], *, as_json: bool
+) -> None:
     """Print the raters' F1 per label and reason and, beside it, a model's."""
     if as_json:
         experts = {name: {"f1": scores[name], "expert_level": expert[name]} for name in scores}
         json({**asdict(result), "model": experts})
         return
     pairs = f"{result.pairs} pair{'s' if result.pairs != 1 else ''}"
-    _title(f"{result.raters} raters, {pairs}, {result.images:,} photos rated by two or more")
+    _print_title(f"{result.raters} raters, {pairs}, {result.images:,} photos rated by two or more")
     table = Table()
     columns = ("raters' F1 ± SD", "pairs", *(("model's F1", "expert level") if scores else ()))
     table.add_column("")
@@ -99,19 +101,19 @@ def agreed(result: Agreement, scores: Mapping[str, float], expert: Mapping[str, 
         table.add_column(column, justify="right")
     for part, mean in ((result.labels, result.labels_mean), (result.reasons, result.reasons_mean)):
         for name, row in part.items():
-            table.add_row(name.replace("_", " "), *_cells(row, scores.get(name), expert.get(name))[: len(columns)])
+            table.add_row(name.replace("_", " "), *_make_cells(row, scores.get(name), expert.get(name))[: len(columns)])
         model = [scores[name] for name in part if name in scores]
         average = sum(model) / len(model) if len(model) == len(part) else None
-        table.add_row("mean", *_cells(mean, average, None)[: len(columns) - bool(scores)], style="dim")
+        table.add_row("mean", *_make_cells(mean, average, None)[: len(columns) - bool(scores)], style="dim")
         table.add_section()
     out.print(table)
 
 
-def _title(text: str) -> None:
+def _print_title(text: str) -> None:
     out.print(escape(text), highlight=False, soft_wrap=True)  # a title in a table is cut to the table's width
 
 
-def _cells(row: PairF1, f1: float | None, expert: bool | None) -> list[str]:
+def _make_cells(row: PairF1, f1: float | None, expert: bool | None) -> list[str]:
     spread = "" if row.sd is None else f" ± {row.sd:.2f}"
     mark = {True: "[green]yes[/]", False: "no", None: "–"}[expert]
     return [
@@ -122,10 +124,10 @@ def _cells(row: PairF1, f1: float | None, expert: bool | None) -> list[str]:
     ]
 
 
-def _counts(path: Path, summary: Summary) -> None:
+def _print_counts(path: Path, summary: Summary) -> None:
     people = f", {summary.patients:,} patients" if summary.patients else ""
     raters = f"{summary.raters:,} rater{'s' if summary.raters != 1 else ''}"
-    _title(f"{path}: {summary.ratings:,} ratings of {summary.images:,} photos by {raters}{people}")
+    _print_title(f"{path}: {summary.ratings:,} ratings of {summary.images:,} photos by {raters}{people}")
     table = Table()
     table.add_column("ratings")
     table.add_column("", justify="right")

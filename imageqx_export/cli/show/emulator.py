@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SHOWN = ("qemu", "python3.13-minimal", "libc6", "adbd", "ai-edge-litert", "onnxruntime", "numpy")
 
 
-def built(parts: Sequence[Built], seconds: float, *, as_json: bool) -> None:
+def show_parts(parts: Sequence[Built], seconds: float, *, as_json: bool) -> None:
     """Print each part's size, what it took to make, and the versions that matter.
 
     Args:

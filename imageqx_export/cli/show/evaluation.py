@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imageqx_export.evaluation.result import Evaluation
 
 
-def evaluated(evaluation: Evaluation, folder: Path, *, as_json: bool) -> None:
+def show_evaluation(evaluation: Evaluation, folder: Path, *, as_json: bool) -> None:
     """Print the model's tables, with 95 % intervals; as JSON, what ``evaluation.json`` has."""
     from imageqx_export.evaluation import grids, report
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imageqx_export.quantize.qat.stage import FineTuning
 
 
-def epoch(number: int, loss: float, near: Closeness) -> None:
+def show_epoch(number: int, loss: float, near: Closeness) -> None:
     """Print one epoch's line on standard error; epoch 0 is before any."""
     start = "before fine-tuning:" if number == 0 else f"epoch {number}: loss {loss:.4f},"
     note(
@@ -24,20 +24,20 @@ def epoch(number: int, loss: float, near: Closeness) -> None:
     )
 
 
-def fine_tuned(result: FineTuning, *, as_json: bool) -> None:
+def show_finetuning(result: FineTuning, *, as_json: bool) -> None:
     """Print what quantization costs before and after; as JSON, the same figures in full."""
     if as_json:
-        json(_body(result))
+        json(_to_json(result))
     else:
         title = f"{result.request.out}: w8a8 against fp32 on {result.after.photos:,} photos ({result.source})"
         out.print(escape(title), highlight=False, soft_wrap=True)
-        out.print(_table(result.before, result.after))
+        out.print(_make_table(result.before, result.after))
     note(f"recipe: {result.request.out}; weights: {result.request.weights}")
     for problem in result.problems:
         note(f"over the budget: {problem}")
 
 
-def _table(before: Accuracy, after: Accuracy) -> Table:
+def _make_table(before: Accuracy, after: Accuracy) -> Table:
     table = Table()
     for name in ("loss, points", "post-training", "fine-tuned"):
         table.add_column(name, justify="left" if name.startswith("loss") else "right")
@@ -54,7 +54,7 @@ def _table(before: Accuracy, after: Accuracy) -> Table:
     return table
 
 
-def _body(result: FineTuning) -> dict[str, Any]:
+def _to_json(result: FineTuning) -> dict[str, Any]:
     named = result.recipe.finetuned
     return {
         "recipe": str(result.request.out),

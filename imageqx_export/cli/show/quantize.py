@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from imageqx_export.quantize.assess import Analysis, Quantized
 
 
-def quantized(result: Quantized, *, as_json: bool) -> None:
+def show_quantized(result: Quantized, *, as_json: bool) -> None:
     """Print a recipe's tables; as JSON, the same figures in full."""
     request = result.request
     if as_json:
-        json(_body(result))
+        json(_to_json(result))
     else:
         if result.analysis is not None:
-            out.print(_layers(result.analysis))
+            out.print(_make_layer_table(result.analysis))
         title = (
             f"{request.out}: {request.precision} against fp32 on {result.accuracy.photos:,} photos ({result.source})"
         )
         out.print(escape(title), highlight=False, soft_wrap=True)
-        out.print(losses(result.accuracy, request.budget))
-        out.print(_kept(result))
+        out.print(make_loss_table(result.accuracy, request.budget))
+        out.print(_make_float_table(result))
     if result.analysis is not None:
         found = result.analysis.search
-        said = "the budget holds" if found.holds else "no set of float layers holds the budget"
+        outcome = "the budget holds" if found.holds else "no set of float layers holds the budget"
         on = f"on {result.analysis.photos:,} validation photos, their answers jittered"
-        note(f"search: {len(found.floats)} layers stay float, {found.trials} sets tried: {said} {on}")
+        note(f"search: {len(found.floats)} layers stay float, {found.trials} sets tried: {outcome} {on}")
     if request.chart is not None:
         note(f"chart: {request.chart}")
     if result.recipe.excitations:
@@ -43,31 +43,31 @@ def quantized(result: Quantized, *, as_json: bool) -> None:
         note(f"over the budget: {problem}")
 
 
-def losses(found: Accuracy, budget: Budget | None) -> Table:
+def make_loss_table(found: Accuracy, budget: Budget | None) -> Table:
     """Return what a network's answers cost, a row a figure, beside its budget where there is one."""
     table = Table()
     for name in ("", "loss, points", "95 % interval", "budget"):
         table.add_column(name, justify="right" if name else "left")
-    limits = ("none",) * 4 if budget is None else _limits(budget)
+    limits = ("none",) * 4 if budget is None else _format_limits(budget)
     for name, loss in {"labels' macro-F1": found.quality, "reasons' macro-F1": found.explanations}.items():
-        table.add_row(name, *_loss(loss), limits[0])
+        table.add_row(name, *_format_loss(loss), limits[0])
     for name, loss in found.reasons.items():
-        table.add_row(f"  {name.replace('_', ' ')}: F1", *_loss(loss), limits[1])
+        table.add_row(f"  {name.replace('_', ' ')}: F1", *_format_loss(loss), limits[1])
     table.add_row("label's calibration error", f"{found.label_calibration:+.2f}", "", limits[2])
     table.add_row("same label, %", f"{found.agreement:.2f}", "", limits[3])
     return table
 
 
-def _limits(budget: Budget) -> tuple[str, ...]:
+def _format_limits(budget: Budget) -> tuple[str, ...]:
     return (f"≤ {budget.macro_f1:g}", f"≤ {budget.reason_f1:g}", f"≤ {budget.calibration:g}", f"≥ {budget.agreement:g}")
 
 
-def _loss(loss: Loss) -> tuple[str, str]:
+def _format_loss(loss: Loss) -> tuple[str, str]:
     ends = "" if loss.interval is None else "{:+.2f} … {:+.2f}".format(*loss.interval)
     return f"{loss.points:+.2f}", ends
 
 
-def _kept(result: Quantized) -> Table:
+def _make_float_table(result: Quantized) -> Table:
     table = Table(title="stays float", title_justify="left")
     for name in ("operations", "why"):
         table.add_column(name)
@@ -82,7 +82,7 @@ def _kept(result: Quantized) -> Table:
     return table
 
 
-def _layers(analysis: Analysis) -> Table:
+def _make_layer_table(analysis: Analysis) -> Table:
     title = f"each layer alone in int8, on {analysis.photos:,} photos ({analysis.source})"
     table = Table(title=title, title_justify="left")
     table.add_column("layer", no_wrap=True)
@@ -94,18 +94,18 @@ def _layers(analysis: Analysis) -> Table:
             escape(row.layer),
             f"{row.sqnr_db:.1f}",
             f"{row.mean_abs:.4f}",
-            _change(row.quality),
-            _change(row.explanations),
+            _format_change(row.quality),
+            _format_change(row.explanations),
             kept,
         )
     return table
 
 
-def _change(lost: float) -> str:
+def _format_change(lost: float) -> str:
     return f"{round(-lost, 2) + 0.0:+.2f}"  # -0.0 + 0.0 is 0.0, and is printed as one
 
 
-def _body(result: Quantized) -> dict[str, Any]:
+def _to_json(result: Quantized) -> dict[str, Any]:
     recipe, analysis = result.recipe, result.analysis
     body: dict[str, Any] = {
         "recipe": str(result.request.out),

@@ -27,7 +27,7 @@ _COLORS = {
 }
 
 
-def reported(report: Report, folder: Path, *, as_json: bool) -> None:
+def show_report(report: Report, folder: Path, *, as_json: bool) -> None:
     """Print the table, and what needs a look; or the whole report as JSON."""
     if as_json:
         json(report.model_dump(mode="json"))
@@ -55,7 +55,7 @@ def reported(report: Report, folder: Path, *, as_json: bool) -> None:
     note(f"{folder}/: report.md, report.json, report.html")
 
 
-def renewed(baseline: Baseline, path: Path, *, as_json: bool) -> None:
+def show_baseline(baseline: Baseline, path: Path, *, as_json: bool) -> None:
     """Print what the baseline now is."""
     if as_json:
         json(

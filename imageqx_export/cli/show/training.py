@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imageqx_export.training.seeds import Spread, Summary
 
 
-def epoch(number: int, loss: float, metrics: dict[str, Any]) -> None:
+def show_epoch(number: int, loss: float, metrics: dict[str, Any]) -> None:
     """Print one epoch's line on standard error; epoch 0 is before any."""
     weakest = min(metrics["explanations"], key=lambda name: metrics["explanations"][name]["f1"])
     start = "before training:" if number == 0 else f"epoch {number}: loss {loss:.3f},"
@@ -23,7 +23,7 @@ def epoch(number: int, loss: float, metrics: dict[str, Any]) -> None:
     )
 
 
-def trained(checkpoint: Checkpoint, reached: Summary, *, as_json: bool) -> None:
+def show_training(checkpoint: Checkpoint, reached: Summary, *, as_json: bool) -> None:
     """Print what every seed reaches on the test side."""
     if as_json:
         json({"checkpoint": checkpoint.model_dump(mode="json"), "reached": reached.model_dump(mode="json")})
@@ -37,16 +37,16 @@ def trained(checkpoint: Checkpoint, reached: Summary, *, as_json: bool) -> None:
         spec = checkpoint.spec
         for group, labels in (("quality", spec.labels), ("explanations", spec.reasons)):
             for label in labels:
-                table.add_row(label.replace("_", " "), *_cells(scores.rows[label]))
-            table.add_row("mean", *_cells(scores.macro[group]), style="bold")
+                table.add_row(label.replace("_", " "), *_make_cells(scores.rows[label]))
+            table.add_row("mean", *_make_cells(scores.macro[group]), style="bold")
             table.add_section()
         out.print(table)
     out.print(f"{checkpoint.path}  sha256 {checkpoint.sha256[:12]}", highlight=False)
 
 
-def _cells(row: dict[str, Spread]) -> tuple[str, ...]:
-    return tuple(_spread(row[key]) for key in ("f1", "recall", "specificity"))
+def _make_cells(row: dict[str, Spread]) -> tuple[str, ...]:
+    return tuple(_format_spread(row[key]) for key in ("f1", "recall", "specificity"))
 
 
-def _spread(value: Spread) -> str:
+def _format_spread(value: Spread) -> str:
     return f"{value.mean:.3f}" + ("" if value.sd is None else f" ± {value.sd:.3f}")

@@ -204,7 +204,9 @@ def _learnt(
     )
     with world(config.batch_size) as here:
         if here.size > 1:
-            raise TrainingError("--qat works in one process", got=f"{here.size}", remedy="start it without torchrun")
+            raise TrainingError(
+                "fine-tuning works in one process", got=f"{here.size}", remedy="start it without torchrun"
+            )
         sources = request.sources
         folder = None if sources.photos is None else read_folder(sources.photos, progress=progress)
         validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=progress)
