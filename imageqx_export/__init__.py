@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imageqx_export.errors import ImageQXError
     from imageqx_export.evaluation.result import Evaluation
     from imageqx_export.evaluation.stage import evaluate
-    from imageqx_export.export.stage import ExportResult, export_checkpoint
+    from imageqx_export.export.stage import ExportConfig, ExportResult, export_checkpoint
     from imageqx_export.parity.compare import ParityReport
     from imageqx_export.parity.stage import compare_artifacts
     from imageqx_export.predict.verdict import Verdict, judge_photos
@@ -63,7 +63,7 @@ _ROOMS = {
     "errors": ("ImageQXError",),
     "evaluation.result": ("Evaluation",),
     "evaluation.stage": ("evaluate",),
-    "export.stage": ("ExportResult", "export_checkpoint"),
+    "export.stage": ("ExportConfig", "ExportResult", "export_checkpoint"),
     "parity.compare": ("ParityReport",),
     "parity.stage": ("compare_artifacts",),
     "predict.verdict": ("Verdict", "judge_photos"),
@@ -83,6 +83,7 @@ __all__ = [
     "Calibration",
     "Checkpoint",
     "Evaluation",
+    "ExportConfig",
     "ExportResult",
     "Format",
     "ImageQXError",

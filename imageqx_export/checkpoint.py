@@ -61,12 +61,13 @@ def save_checkpoint(
     )
 
 
-def load_checkpoint(path: Path, model: str = "imageqx") -> tuple[Checkpoint, ImageQX]:
+def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = None) -> tuple[Checkpoint, ImageQX]:
     """Read ``path`` and put its weights and temperatures into a new network, in eval mode.
 
     Args:
         path: A safetensors file. Nothing in it is ever executed; pickles are refused unread.
         model: The network's name.
+        sha256: The file's digest, where it is known already; None computes it.
 
     Raises:
         CheckpointError: The file is missing, truncated, a pickle, or its tensors do not fit the network exactly.
@@ -81,7 +82,7 @@ def load_checkpoint(path: Path, model: str = "imageqx") -> tuple[Checkpoint, Ima
         spec = ModelSpec.model_validate(header["spec"]) if "spec" in header else networks.spec(model)
         checkpoint = Checkpoint(
             path=path,
-            sha256=digest(path),
+            sha256=sha256 or digest(path),
             spec=spec,
             metrics=header.get("metrics", {}),
             provenance=header.get("provenance", {}),

@@ -11,6 +11,7 @@ def test_the_public_names() -> None:
         "Calibration",
         "Checkpoint",
         "Evaluation",
+        "ExportConfig",
         "ExportResult",
         "Format",
         "ImageQXError",

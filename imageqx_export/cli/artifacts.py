@@ -92,7 +92,7 @@ def export(
     from imageqx_export.export import stage
     from imageqx_export.support.progress import bar
 
-    result = stage.export_checkpoint(
+    config = stage.ExportConfig(
         checkpoint,
         out,
         model=model,
@@ -102,8 +102,8 @@ def export(
         recipes=recipe or (),
         calibration=calibration,
         budgets=read_budgets(budgets),
-        progress=bar,
     )
+    result = stage.export_checkpoint(config, progress=bar)
     show.show_export(result, as_json=json)
     raise typer.Exit(0 if result.passed else 1)
 

@@ -33,7 +33,7 @@ from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError
 from imageqx_export.export.metadata import versions
 from imageqx_export.parity.compare import ParityReport
-from imageqx_export.parity.stage import compare_artifacts
+from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.quantize.run import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
@@ -67,8 +67,35 @@ class Exporter(Protocol):
 
 
 @dataclass(frozen=True)
+class ExportConfig:
+    """The parameters of an export.
+
+    Args:
+        checkpoint: The weights.
+        out: The folder of all models.
+        model: The network's name.
+        formats: What to write.
+        precisions: In which schemes.
+        allow_missing: Whether a format whose library is missing is noted in the manifest instead of refused.
+        recipes: Recipes to quantize with; where none is named, those beside the checkpoint, or new ones.
+        calibration: At least 256 photos to make a new recipe with; None for synthetic ones, where one must be made.
+        budgets: How large the artifacts may be and what quantization may cost; None for no limits.
+    """
+
+    checkpoint: Path
+    out: Path
+    model: str = "imageqx"
+    formats: Sequence[Format] = tuple(Format)
+    precisions: Sequence[Precision] = tuple(Precision)
+    allow_missing: bool = False
+    recipes: Sequence[Path] = ()
+    calibration: Path | None = None
+    budgets: Budgets | None = None
+
+
+@dataclass(frozen=True)
 class ExportResult:
-    """Hold what an export did.
+    """The result of an export.
 
     Attributes:
         folder: Where the artifacts are: the published folder, or ``<name>.rejected`` where parity or a budget
@@ -91,19 +118,7 @@ class ExportResult:
         return self.parity.passed and (self.budgets is None or self.budgets.passed)
 
 
-def export_checkpoint(
-    checkpoint_path: Path,
-    out: Path,
-    *,
-    model: str = "imageqx",
-    formats: Sequence[Format] = tuple(Format),
-    precisions: Sequence[Precision] = tuple(Precision),
-    allow_missing: bool = False,
-    recipes: Sequence[Path] = (),
-    calibration: Path | None = None,
-    budgets: Budgets | None = None,
-    progress: Progress = silent,
-) -> ExportResult:
+def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> ExportResult:
     """Write ``<out>/<model>/`` in one step: every artifact, ``manifest.json``, ``parity.json``, ``golden/`` and, of the
     quantized precisions, the recipes in ``quantization/``.
 
@@ -111,15 +126,7 @@ def export_checkpoint(
     old folder whole; one whose artifacts break parity or a budget leaves them in ``<out>/<model>.rejected`` to look at.
 
     Args:
-        checkpoint_path: The weights.
-        out: The folder of all models.
-        model: The network's name.
-        formats: What to write.
-        precisions: In which schemes.
-        allow_missing: Whether a format whose library is missing is noted in the manifest instead of refused.
-        recipes: Recipes to quantize with; where none is named, those beside the checkpoint, or new ones.
-        calibration: At least 256 photos to make a new recipe with; None for painted ones, where one must be made.
-        budgets: How large the artifacts may be and what quantization may cost; None for no limits.
+        config: What to export, and where to.
         progress: Opens a bar over the conversions and one over the comparisons.
 
     Raises:
@@ -129,23 +136,25 @@ def export_checkpoint(
         DatasetError: The photos cannot be calibrated on.
         ConversionError: A converter failed, or a named recipe is for a precision that is not exported.
     """
+    model = config.model
     networks.spec(model)
-    checkpoint, network = load_checkpoint(checkpoint_path, model)
-    unavailable = {str(f): reason for f in formats if (reason := missing(f))}
-    wanted = [f for f in formats if str(f) not in unavailable]
-    if unavailable and (not allow_missing or not wanted):
-        raise UnavailableError(
-            "cannot export " + ", ".join(unavailable),
-            got="; ".join(unavailable.values()),
-            remedy="make setup, or --allow-missing to export " + (", ".join(wanted) or "the rest"),
-        )
-    chosen = choose_recipes(checkpoint, network, precisions, named=recipes, calibration=calibration, progress=progress)
-    with staged_folder(out / model) as staging:
-        files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in precisions}
-        _convert_all(checkpoint_path, model, files, chosen.recipes, progress)
+    checkpoint, network = load_checkpoint(config.checkpoint, model)
+    wanted, unavailable = _available(config)
+    chosen = choose_recipes(
+        checkpoint,
+        network,
+        config.precisions,
+        named=config.recipes,
+        calibration=config.calibration,
+        progress=progress,
+    )
+    reference = TorchRuntime(network, checkpoint.spec)
+    with staged_folder(config.out / model) as staging:
+        files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
+        _convert_all(checkpoint.path, model, files, chosen.recipes, progress)
         artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())
         written = _write_recipes(staging.path / RECIPES, model, chosen.recipes)
-        _write_golden(staging.path / "golden", checkpoint_path, TorchRuntime(network, checkpoint.spec), written)
+        _write_golden(staging.path / "golden", checkpoint.path, reference, written)
         manifest = Manifest(
             model=model,
             checkpoint_sha256=checkpoint.sha256,
@@ -155,15 +164,32 @@ def export_checkpoint(
             recipes=_digests(written.values()),
         )
         (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
-        report = compare_artifacts(staging.path, checkpoint_path, generate_images(), progress=progress)
+        report = compare_with_reference(staging.path, checkpoint, reference, generate_images(), progress=progress)
         (staging.path / PARITY_FILE).write_text(report.model_dump_json(indent=2) + "\n")
         held = None
-        if budgets is not None and report.passed:  # what does not agree with PyTorch need not be measured
-            held = check_budgets(staging.path, manifest, checkpoint_path, budgets, progress=progress)
+        if config.budgets is not None and report.passed:  # what does not agree with PyTorch need not be measured
+            held = check_budgets(staging.path, manifest, checkpoint.path, config.budgets, progress=progress)
             (staging.path / BUDGETS_FILE).write_text(held.model_dump_json(indent=2) + "\n")
         passed = report.passed and (held is None or held.passed)
         folder = staging.publish() if passed else staging.reject()
     return ExportResult(folder, manifest, report, held, chosen.notes)
+
+
+def _available(config: ExportConfig) -> tuple[list[Format], dict[str, str]]:
+    """Return the formats that can be written here, and why the others cannot.
+
+    Raises:
+        UnavailableError: One cannot and ``allow_missing`` is off, or none can.
+    """
+    unavailable = {str(f): reason for f in config.formats if (reason := missing(f))}
+    wanted = [f for f in config.formats if str(f) not in unavailable]
+    if unavailable and (not config.allow_missing or not wanted):
+        raise UnavailableError(
+            "cannot export " + ", ".join(unavailable),
+            got="; ".join(unavailable.values()),
+            remedy="make setup, or --allow-missing to export " + (", ".join(wanted) or "the rest"),
+        )
+    return wanted, unavailable
 
 
 def exporter(format: Format) -> Exporter:

@@ -9,6 +9,7 @@ from typing import Literal
 from imageqx_export.artifact import (
     QUANTIZED,
     Artifact,
+    Checkpoint,
     Manifest,
     ModelSpec,
     Outputs,
@@ -18,6 +19,7 @@ from imageqx_export.artifact import (
     digest,
 )
 from imageqx_export.bundle.manifest import RECIPES, read_manifest, recipe_name
+from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.images import generate_images, read_images
 from imageqx_export.errors import ImageQXError, ParityError
 from imageqx_export.parity.compare import (
@@ -29,8 +31,9 @@ from imageqx_export.parity.compare import (
     compare_outputs,
 )
 from imageqx_export.quantize.run import run_quantized
-from imageqx_export.runtimes import load_runtime
+from imageqx_export.runtimes.base import Runtime
 from imageqx_export.runtimes.run import run_file
+from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.processes import isolated, pool, quiet
 from imageqx_export.support.progress import Progress, silent
 
@@ -79,27 +82,57 @@ def compare_artifacts(
         ParityError: There is no readable manifest, the checkpoint is another one, or a recipe is missing or another.
         CheckpointError: The checkpoint cannot be trusted.
     """
-    manifest = read_manifest(folder)
+    expected = read_manifest(folder).checkpoint_sha256
     sha256 = digest(checkpoint) if checkpoint.is_file() else "missing"
-    if sha256 != manifest.checkpoint_sha256:
+    if sha256 != expected:  # before it is loaded: another file need not be a checkpoint
         raise ParityError(
             "the artifacts were made from another checkpoint",
             where=folder,
-            expected=manifest.checkpoint_sha256,
+            expected=expected,
             got=f"{sha256} ({checkpoint})",
             remedy="--checkpoint with the right one, or imageqx export",
         )
+    with quiet():
+        loaded, network = load_checkpoint(checkpoint, sha256=sha256)
+    reference = TorchRuntime(network, loaded.spec)
+    return compare_with_reference(folder, loaded, reference, pixels, source=source, progress=progress)
+
+
+def compare_with_reference(
+    folder: Path,
+    checkpoint: Checkpoint,
+    reference: Runtime,
+    pixels: Pixels,
+    *,
+    source: Literal["generated", "photos"] = "generated",
+    progress: Progress = silent,
+) -> ParityReport:
+    """Compare as :func:`compare_artifacts` does, with a checkpoint that is loaded already.
+
+    Args:
+        folder: The folder with ``manifest.json``.
+        checkpoint: The checkpoint that the artifacts were made from; isolated processes load it again.
+        reference: It, in PyTorch and in float32.
+        pixels: uint8 [N,224,224,3].
+        source: Where ``pixels`` come from, for the report.
+        progress: Opens a bar over the files.
+
+    Raises:
+        ParityError: There is no readable manifest, or a recipe is missing or another.
+    """
+    manifest = read_manifest(folder)
     recipes = _recipes(folder, manifest)
     with pool() as threads, progress("comparing", len(manifest.artifacts) + len(recipes) + 1) as advance:
         # PyTorch's own integers take longest.
         quantized = {
-            p: threads.submit(isolated, run_quantized, checkpoint, path, pixels) for p, path in recipes.items()
+            p: threads.submit(isolated, run_quantized, checkpoint.path, path, pixels) for p, path in recipes.items()
         }
         jobs: list[Future[tuple[tuple[TensorSpec, ...], Outputs]]] = [
             threads.submit(isolated, run_file, folder / artifact.path, pixels) for artifact in manifest.artifacts
         ]
         references: dict[Precision, Outputs] = {}
-        spec, floats = _run_checkpoint(checkpoint, pixels)
+        with quiet():
+            floats = reference.run(pixels)
         advance()
         for precision, wanted in quantized.items():
             references[precision] = wanted.result()
@@ -112,12 +145,16 @@ def compare_artifacts(
         QuantizationLoss(
             precision=p,
             recipe=recipes[p].relative_to(folder).as_posix(),
-            outputs=compare_outputs(spec, floats, got, None),
+            outputs=compare_outputs(reference.spec, floats, got, None),
         )
         for p, got in references.items()
     )
     return ParityReport(
-        checkpoint_sha256=sha256, images=len(pixels), source=source, artifacts=tuple(rows), quantization=losses
+        checkpoint_sha256=checkpoint.sha256,
+        images=len(pixels),
+        source=source,
+        artifacts=tuple(rows),
+        quantization=losses,
     )
 
 
@@ -139,12 +176,6 @@ def _recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
                 )
             found[precision] = path
     return found
-
-
-def _run_checkpoint(checkpoint: Path, pixels: Pixels) -> tuple[ModelSpec, Outputs]:
-    with quiet():
-        runtime = load_runtime(checkpoint)
-        return runtime.spec, runtime.run(pixels)
 
 
 def _judged(

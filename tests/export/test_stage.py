@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from imageqx_export.cli.options import parse_names
 from imageqx_export.errors import CheckpointError, UnavailableError, UnknownNameError
 from imageqx_export.export import stage
 from imageqx_export.export.onnx import exporter as onnx_export
+from imageqx_export.parity import stage as parity
 from imageqx_export.parity.compare import TOLERANCES, Tolerance
 from imageqx_export.quantize.stage import read_recipe
 from imageqx_export.runtimes import load_runtime
@@ -256,7 +260,7 @@ def test_a_bad_checkpoint_writes_nothing(checkpoint: Path, tmp_path: Path) -> No
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(checkpoint.read_bytes()[:-1000])
     with pytest.raises(CheckpointError, match="whole safetensors"):
-        stage.export_checkpoint(cut, tmp_path / "out")
+        stage.export_checkpoint(stage.ExportConfig(cut, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -265,21 +269,56 @@ def test_a_missing_library_is_unavailable_not_passed(
 ) -> None:
     monkeypatch.setattr("imageqx_export.export.coreml.exporter.LIBRARIES", {"no_such_library": "no-such-library"})
     with pytest.raises(UnavailableError, match="no-such-library not installed") as caught:
-        stage.export_checkpoint(checkpoint, tmp_path / "out")
+        stage.export_checkpoint(stage.ExportConfig(checkpoint, tmp_path / "out"))
     assert "--allow-missing" in str(caught.value)
     assert not (tmp_path / "out").exists()
     with pytest.raises(UnavailableError):  # nothing would be left
-        stage.export_checkpoint(checkpoint, tmp_path / "out", formats=[Format.COREML], allow_missing=True)
+        stage.export_checkpoint(
+            stage.ExportConfig(checkpoint, tmp_path / "out", formats=[Format.COREML], allow_missing=True)
+        )
     result = stage.export_checkpoint(
-        checkpoint,
-        tmp_path / "out",
-        formats=[Format.COREML, Format.ONNX],
-        precisions=[Precision.FP32],
-        allow_missing=True,
+        stage.ExportConfig(
+            checkpoint,
+            tmp_path / "out",
+            formats=[Format.COREML, Format.ONNX],
+            precisions=[Precision.FP32],
+            allow_missing=True,
+        )
     )
     assert [artifact.format for artifact in result.manifest.artifacts] == [Format.ONNX]
     assert "no-such-library" in result.manifest.unavailable["coreml"]
     assert result.parity.passed
+
+
+def test_export_and_parity_read_and_hash_the_checkpoint_once(
+    exported: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process; those that are isolated read it for themselves."""
+    calls: Counter[str] = Counter()
+
+    def count(module: str, name: str) -> None:
+        whole: Callable[[Path], Any] = getattr(importlib.import_module(module), name)
+
+        def call(path: Path) -> Any:
+            calls[name] += path == checkpoint
+            return whole(path)
+
+        monkeypatch.setattr(f"{module}.{name}", call)
+
+    def copy(source: Path, model: str, files: dict[Any, Path], *others: object) -> None:
+        for path in files.values():
+            shutil.copy(exported / path.name, path)
+
+    count("imageqx_export.checkpoint", "_read")
+    for module in ("checkpoint", "export.stage", "parity.stage"):
+        count(f"imageqx_export.{module}", "digest")
+    monkeypatch.setattr(stage, "_convert_all", copy)
+    config = stage.ExportConfig(checkpoint, tmp_path, formats=[Format.ONNX], precisions=[Precision.FP32])
+    assert stage.export_checkpoint(config).passed
+    assert calls == {"_read": 1, "digest": 1}
+    calls.clear()
+    assert parity.check(tmp_path / "imageqx", checkpoint).passed
+    assert calls == {"_read": 1, "digest": 1}
 
 
 def test_artifacts_that_break_parity_are_not_published(
@@ -289,7 +328,9 @@ def test_artifacts_that_break_parity_are_not_published(
     shutil.copytree(exported, out / "imageqx")
     before = digest(out / "imageqx")
     monkeypatch.setitem(TOLERANCES, Precision.FP32, Tolerance(max_abs=0, agreement=1, margin=0))
-    result = stage.export_checkpoint(checkpoint, out, formats=[Format.ONNX], precisions=[Precision.FP32])
+    result = stage.export_checkpoint(
+        stage.ExportConfig(checkpoint, out, formats=[Format.ONNX], precisions=[Precision.FP32])
+    )
     assert not result.parity.passed
     assert result.folder == out / "imageqx.rejected"
     assert digest(out / "imageqx") == before
