@@ -36,7 +36,7 @@ from benchmarks.int8_measures import (
 )
 from benchmarks.int8_peers import PEERS, made
 from benchmarks.int8_table import Goal, Row, body, goals, markdown, table
-from imageqx_export.artifact import Format, Manifest, Precision, size_of
+from imageqx_export.artifact import Format, Manifest, Precision
 from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bench.host.facts import machine, pick_cores
 from imageqx_export.budgets.limits import read_budgets
@@ -45,6 +45,7 @@ from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.metadata import versions
+from imageqx_export.support.files import count_bytes
 from imageqx_export.support.progress import Progress, bar
 
 COMMAND = "python -m benchmarks.bench_int8"
@@ -153,7 +154,7 @@ def row(
             counted[cpu] = one / other
     return Row(
         subject=subject,
-        size_bytes=None if subject.path is None else size_of(subject.path),
+        size_bytes=None if subject.path is None else count_bytes(subject.path),
         seconds=lower_quartile(own) if isinstance(own, tuple) else own,
         latency=latency,
         instructions={cpu: found[subject.name] for cpu, found in counts.items() if subject.name in found},

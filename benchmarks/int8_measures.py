@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import Artifact, Format, ModelSpec, Outputs, Pixels, digest
+from imageqx_export.artifact import Artifact, Format, ModelSpec, Outputs, Pixels
 from imageqx_export.bench.emulator import cache as emulator
 from imageqx_export.bench.emulator.target import EmulatedTarget
 from imageqx_export.bench.host.facts import pick_cores
@@ -27,6 +27,7 @@ from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy, macro_f1
 from imageqx_export.evaluation.tables import one_hot
 from imageqx_export.runtimes.run import run_file
+from imageqx_export.support.files import digest
 from imageqx_export.support.processes import isolated, pool
 from imageqx_export.support.progress import Progress, silent
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import Format, digest
+from imageqx_export.artifact import Format
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.metadata import versions
 from imageqx_export.quantize.sensitivity.cache import key_of
+from imageqx_export.support.files import digest
 from imageqx_export.support.folders import staged_folder
 from imageqx_export.support.processes import isolated, quiet
 

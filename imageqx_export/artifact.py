@@ -1,8 +1,7 @@
-"""The nouns: frozen values that every stage takes and returns. Imports nothing of ours but errors."""
+"""The nouns: frozen values that every stage takes and returns. Imports nothing of ours but support."""
 
 from __future__ import annotations
 
-import hashlib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -185,7 +184,7 @@ class Artifact(Frozen):
         format: The file format.
         precision: The true numeric scheme.
         spec: What its inputs and outputs mean.
-        sha256: Digest of the file (of a folder: see :func:`digest`), hexadecimal.
+        sha256: Digest of the file (of a folder: see :func:`~imageqx_export.support.files.digest`), hexadecimal.
         size_bytes: Bytes of the file, or of all files of the folder.
         checkpoint_sha256: Digest of the checkpoint it was made from.
         tool_versions: Version of each library that had a part in it, by name.
@@ -220,40 +219,3 @@ class Manifest(Frozen):
     unavailable: dict[str, str] = Field(default_factory=dict)
     golden: dict[str, str] = Field(default_factory=dict)
     recipes: dict[str, str] = Field(default_factory=dict)
-
-
-def golden_name(precision: Precision) -> str:
-    """Return the name, in ``golden/``, of PyTorch's outputs that a file of this precision should give.
-
-    >>> golden_name(Precision.FP16), golden_name(Precision.W8A8)
-    ('expected.json', 'expected_w8a8.json')
-    """
-    return f"expected_{precision}.json" if precision in QUANTIZED else "expected.json"
-
-
-def files_of(path: Path) -> list[Path]:
-    """List the files of ``path``, sorted by relative name: itself, or all below a folder."""
-    if path.is_file():
-        return [path]
-    return sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: p.relative_to(path).as_posix())
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, or of a folder's file names and contents, in hexadecimal.
-
-    A folder's digest is that of the lines ``<sha256>  <relative name>``, sorted by name, as
-    ``sha256sum`` prints them.
-
-    Args:
-        path: An existing file or folder.
-    """
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    lines = [f"{digest(p)}  {p.relative_to(path).as_posix()}\n" for p in files_of(path)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all files below a folder."""
-    return sum(p.stat().st_size for p in files_of(path))

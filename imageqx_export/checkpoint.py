@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from imageqx_export import networks
-from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, digest
+from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec
 from imageqx_export.errors import CheckpointError
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import digest, written_aside
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest
+from imageqx_export.artifact import Artifact, Format, Manifest, Precision
 from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleaved
 from imageqx_export.bench.signals import signals_raise
-from imageqx_export.bundle.manifest import read_manifest
+from imageqx_export.bundle.manifest import GOLDEN_FOLDER, read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
+from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
 
 R = TypeVar("R")
@@ -121,7 +122,7 @@ def _verify(folder: Path, manifest: Manifest, artifacts: Sequence[Artifact]) -> 
             got=", ".join(str(artifact.path) for artifact in manifest.artifacts) or "an empty manifest",
         )
     wanted = {folder / artifact.path: artifact.sha256 for artifact in artifacts}
-    wanted |= {folder / "golden" / name: sha256 for name, sha256 in manifest.golden.items()}
+    wanted |= {folder / GOLDEN_FOLDER / name: sha256 for name, sha256 in manifest.golden.items()}
     for path, sha256 in wanted.items():
         got = digest(path) if path.exists() else "no such file"
         if got != sha256:

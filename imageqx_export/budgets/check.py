@@ -20,7 +20,6 @@ from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.processes import isolated, pool
 from imageqx_export.support.progress import Progress, silent
 
-BUDGETS_FILE = "budgets.json"
 ADVICE = {
     "size": "imageqx report --artifacts with this folder shows its bytes by tensor",
     "accuracy": "imageqx quantize --analyze --precision {precision}: which layers cost it, and which to keep float",

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import Outputs, Pixels, Precision, golden_name
+from imageqx_export.artifact import Outputs, Pixels, Precision
+from imageqx_export.bundle.manifest import GOLDEN_FOLDER, golden_name
 from imageqx_export.errors import MeasurementError, PhotoError
 from imageqx_export.preprocess import load_pixels
 
@@ -27,7 +28,7 @@ def golden_pixels(folder: Path) -> Pixels:
         MeasurementError: There are none, or one cannot be read.
     """
     try:
-        return np.stack([load_pixels(folder / "golden" / name) for name in _read(folder, Precision.FP32)])
+        return np.stack([load_pixels(folder / GOLDEN_FOLDER / name) for name in _read(folder, Precision.FP32)])
     except (OSError, PhotoError) as error:
         raise _broken(folder, error) from error
 
@@ -84,7 +85,7 @@ def golden_error(folder: Path, precision: Precision, outputs: Mapping[str, NDArr
 
 
 def _read(folder: Path, precision: Precision) -> dict[str, dict[str, object]]:
-    path = folder / "golden" / golden_name(precision)
+    path = folder / GOLDEN_FOLDER / golden_name(precision)
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -97,7 +98,7 @@ def _read(folder: Path, precision: Precision) -> dict[str, dict[str, object]]:
 def _broken(folder: Path, error: object) -> MeasurementError:
     return MeasurementError(
         "the golden outputs cannot be read",
-        where=folder / "golden",
+        where=folder / GOLDEN_FOLDER,
         got=str(error) or type(error).__name__,
         remedy="imageqx export",
     )

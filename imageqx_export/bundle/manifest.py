@@ -1,4 +1,4 @@
-"""An artifacts folder's names, and its manifest."""
+"""The names of what lies in an artifacts folder, and its manifest."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from imageqx_export.artifact import (
-    Manifest,
-    Precision,
-)
-from imageqx_export.errors import (
-    ParityError,
-)
+from imageqx_export.artifact import QUANTIZED, Manifest, Precision
+from imageqx_export.errors import ParityError
 
-PARITY_FILE = "parity.json"
 MANIFEST_FILE = "manifest.json"
-RECIPES = "quantization"
+PARITY_FILE = "parity.json"
+BUDGETS_FILE = "budgets.json"
+GOLDEN_FOLDER = "golden"
+RECIPES_FOLDER = "quantization"
+
+
+def golden_name(precision: Precision) -> str:
+    """Return the name, in ``golden/``, of PyTorch's outputs that a file of this precision should give.
+
+    >>> golden_name(Precision.FP16), golden_name(Precision.W8A8)
+    ('expected.json', 'expected_w8a8.json')
+    """
+    return f"expected_{precision}.json" if precision in QUANTIZED else "expected.json"
 
 
 def recipe_name(model: str, precision: Precision) -> str:

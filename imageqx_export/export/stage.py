@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from imageqx_export import networks
-from imageqx_export.artifact import (
-    Artifact,
-    Checkpoint,
-    Format,
-    Manifest,
-    Outputs,
-    Precision,
-    digest,
-    golden_name,
-    size_of,
-)
-from imageqx_export.budgets.check import BUDGETS_FILE, BudgetReport, check_budgets
+from imageqx_export.artifact import Artifact, Checkpoint, Format, Manifest, Outputs, Precision
+from imageqx_export.budgets.check import BudgetReport, check_budgets
 from imageqx_export.budgets.limits import Budgets
-from imageqx_export.bundle.manifest import MANIFEST_FILE, PARITY_FILE, RECIPES, recipe_name
+from imageqx_export.bundle.manifest import (
+    BUDGETS_FILE,
+    GOLDEN_FOLDER,
+    MANIFEST_FILE,
+    PARITY_FILE,
+    RECIPES_FOLDER,
+    golden_name,
+    recipe_name,
+)
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError
@@ -37,6 +35,7 @@ from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.quantize.run import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.support.files import count_bytes, digest
 from imageqx_export.support.folders import staged_folder
 from imageqx_export.support.processes import isolated, pool, quiet
 from imageqx_export.support.progress import Progress, silent
@@ -153,14 +152,14 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
         _convert_all(checkpoint.path, model, files, chosen.recipes, progress)
         artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())
-        written = _write_recipes(staging.path / RECIPES, model, chosen.recipes)
-        _write_golden(staging.path / "golden", checkpoint.path, reference, written)
+        written = _write_recipes(staging.path / RECIPES_FOLDER, model, chosen.recipes)
+        _write_golden(staging.path / GOLDEN_FOLDER, checkpoint.path, reference, written)
         manifest = Manifest(
             model=model,
             checkpoint_sha256=checkpoint.sha256,
             artifacts=artifacts,
             unavailable=unavailable,
-            golden=_digests((staging.path / "golden").iterdir()),
+            golden=_digests((staging.path / GOLDEN_FOLDER).iterdir()),
             recipes=_digests(written.values()),
         )
         (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
@@ -286,7 +285,7 @@ def _artifact(root: Path, path: Path, format: Format, precision: Precision, chec
         precision=precision,
         spec=checkpoint.spec,
         sha256=digest(path),
-        size_bytes=size_of(path),
+        size_bytes=count_bytes(path),
         checkpoint_sha256=checkpoint.sha256,
         tool_versions=versions(libraries),
     )

@@ -16,9 +16,8 @@ from imageqx_export.artifact import (
     Pixels,
     Precision,
     TensorSpec,
-    digest,
 )
-from imageqx_export.bundle.manifest import RECIPES, read_manifest, recipe_name
+from imageqx_export.bundle.manifest import RECIPES_FOLDER, read_manifest, recipe_name
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.images import generate_images, read_images
 from imageqx_export.errors import ImageQXError, ParityError
@@ -34,6 +33,7 @@ from imageqx_export.quantize.run import run_quantized
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.runtimes.run import run_file
 from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.support.files import digest
 from imageqx_export.support.processes import isolated, pool, quiet
 from imageqx_export.support.progress import Progress, silent
 
@@ -164,7 +164,7 @@ def _recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
     for precision in dict.fromkeys(artifact.precision for artifact in manifest.artifacts):
         if precision in QUANTIZED:
             name = recipe_name(manifest.model, precision)
-            path = folder / RECIPES / name
+            path = folder / RECIPES_FOLDER / name
             got = digest(path) if path.is_file() else "missing"
             if got != manifest.recipes.get(name):
                 raise ParityError(

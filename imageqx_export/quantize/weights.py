@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from imageqx_export.artifact import Checkpoint, digest
+from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.errors import ArtifactError
 from imageqx_export.networks.imageqx.graph import FLOAT32_STAGES, PhoneGraph
@@ -22,6 +22,7 @@ from imageqx_export.quantize.recipe import FineTuned, Recipe
 from imageqx_export.quantize.rewrites.entry import read_pixels
 from imageqx_export.quantize.rewrites.equalise import equalise
 from imageqx_export.quantize.rewrites.excitation import scale_by_excitations
+from imageqx_export.support.files import digest
 
 if TYPE_CHECKING:
     from imageqx_export.networks.imageqx.network import ImageQX

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from imageqx_export.artifact import digest
-from imageqx_export.bundle.manifest import read_manifest
+from imageqx_export.bundle.manifest import PARITY_FILE, read_manifest
 from imageqx_export.errors import ImageQXError, MeasurementError
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.report import build
@@ -20,11 +19,11 @@ from imageqx_export.report.rules.verdicts import Rules, exit_code
 from imageqx_export.report.sides import Side, read_history, read_side
 from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.report.sizes.readers import read_sizes
+from imageqx_export.support.files import digest
 from imageqx_export.support.folders import staged_folder
 
 MARKDOWN, JSON, PAGE = "report.md", "report.json", "report.html"
 FILES = (MARKDOWN, JSON, PAGE)
-_PARITY = "parity.json"
 
 
 def report(
@@ -61,7 +60,7 @@ def report(
     before, after = (read_side(source, history, targets) for source in (baseline, current))
     sizes = () if artifacts is None else measured_sizes(artifacts, after)
     old_sizes = before.sizes if baseline_artifacts is None else measured_sizes(baseline_artifacts, before)
-    compared = None if artifacts is None else _parity(artifacts / _PARITY)
+    compared = None if artifacts is None else _parity(artifacts / PARITY_FILE)
     known = [run for run in (*runs, *before.runs, *after.runs) if not targets or run.target in targets]
     decisions = decide(before, after, rules, history=runs, parity=compared)
     found = Report(
@@ -196,7 +195,7 @@ def _absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
     if artifacts is None:
         gaps.append("where bytes are, and parity of the files: --artifacts DIR")
     elif report.parity is None:
-        gaps.append(f"parity of the files: {artifacts} has no {_PARITY}")
+        gaps.append(f"parity of the files: {artifacts} has no {PARITY_FILE}")
     if report.breakdowns and any(one.changes is None for one in report.breakdowns):
         gaps.append("where a size changed: --baseline-artifacts DIR, or a baseline that was written with --artifacts")
     if not report.accuracies:

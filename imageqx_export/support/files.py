@@ -1,7 +1,8 @@
-"""Write files aside and move them into place, so that no reader ever sees half of one."""
+"""Files: written aside and moved into place, so that no reader ever sees half of one; listed, hashed and counted."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -35,3 +36,31 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def list_files(path: Path) -> list[Path]:
+    """List the files of ``path``, sorted by relative name: itself, or all below a folder."""
+    if path.is_file():
+        return [path]
+    return sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: p.relative_to(path).as_posix())
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's file names and contents, in hexadecimal.
+
+    A folder's digest is that of the lines ``<sha256>  <relative name>``, sorted by name, as
+    ``sha256sum`` prints them.
+
+    Args:
+        path: An existing file or folder.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    lines = [f"{digest(p)}  {p.relative_to(path).as_posix()}\n" for p in list_files(path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def count_bytes(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder."""
+    return sum(p.stat().st_size for p in list_files(path))

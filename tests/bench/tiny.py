@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.tiny_models import write_onnx, write_tflite
-from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec, digest, size_of
+from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.support.files import count_bytes, digest
 
 PHOTO = (1, 224, 224, 3)
 SPEC = ModelSpec(
@@ -65,7 +66,7 @@ def _artifact(folder: Path, path: Path) -> Artifact:
         precision=Precision(path.stem.rpartition("_")[2]),
         spec=SPEC,
         sha256=digest(path),
-        size_bytes=size_of(path),
+        size_bytes=count_bytes(path),
         checkpoint_sha256="c" * 64,
         tool_versions={},
     )

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, save
 from sklearn.metrics import f1_score
 
-from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest, size_of
+from imageqx_export.artifact import Artifact, Format, Manifest, Precision
 from imageqx_export.budgets.check import ArtifactBudget, BudgetReport, check_budgets
 from imageqx_export.budgets.limits import SHIPPED, Budgets, read_budgets, size_limit
 from imageqx_export.cli.show import budgets as show
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, MeasurementError
 from imageqx_export.networks.imageqx.spec import spec
+from imageqx_export.support.files import count_bytes, digest
 
 SPEC = spec()
 PHOTOS = 200
@@ -158,7 +159,7 @@ def manifest(folder: Path, *names: str) -> Manifest:
                 precision=Precision(Path(name).stem[2:]),
                 spec=SPEC,
                 sha256=digest(folder / name),
-                size_bytes=size_of(folder / name),
+                size_bytes=count_bytes(folder / name),
                 checkpoint_sha256="0",
                 tool_versions={},
             )

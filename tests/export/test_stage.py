@@ -23,7 +23,7 @@ import onnx.reference
 import pytest
 from PIL import Image
 
-from imageqx_export.artifact import Format, Manifest, Precision, digest
+from imageqx_export.artifact import Format, Manifest, Precision
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli.options import parse_names
 from imageqx_export.errors import CheckpointError, UnavailableError, UnknownNameError
@@ -33,6 +33,7 @@ from imageqx_export.parity import stage as parity
 from imageqx_export.parity.compare import TOLERANCES, Tolerance
 from imageqx_export.quantize.stage import read_recipe
 from imageqx_export.runtimes import load_runtime
+from imageqx_export.support.files import digest
 from imageqx_export.support.folders import staged_folder
 from tests.conftest import EXPORTED, Cli
 

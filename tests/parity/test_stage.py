@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import cosine
 
-from imageqx_export.artifact import Manifest, Precision, digest
+from imageqx_export.artifact import Manifest, Precision
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.cli.show import artifacts as show
 from imageqx_export.data.images import generate_images
@@ -24,6 +24,7 @@ from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.parity import stage as parity
 from imageqx_export.parity.compare import TOLERANCES, OutputParity, ParityReport, Tolerance, compare_outputs
 from imageqx_export.quantize.stage import read_recipe, write_recipe
+from imageqx_export.support.files import digest
 from tests.conftest import EXPORTED, Cli
 
 SPEC = spec()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
-from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec, digest
+from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.cli import app
 from imageqx_export.data.held_out import painted_samples
 from imageqx_export.decisions import apply_thresholds, decide
@@ -21,6 +21,7 @@ from imageqx_export.errors import ArtifactError, PhotoError, UnknownNameError
 from imageqx_export.networks.imageqx.spec import HINTS, LABELS, REASONS, spec
 from imageqx_export.predict.overlay import blend, draw_attention
 from imageqx_export.predict.verdict import judge_photos, verdict
+from imageqx_export.support.files import digest
 from tests.conftest import Cli
 
 

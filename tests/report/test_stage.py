@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from imageqx_export.artifact import Artifact, Format, Manifest, Precision, digest, size_of
+from imageqx_export.artifact import Artifact, Format, Manifest, Precision
 from imageqx_export.bench.model import QUICK, BenchRun, Measurement
 from imageqx_export.cli.report import app
 from imageqx_export.errors import ImageQXError, MeasurementError, ParityError
@@ -18,6 +18,7 @@ from imageqx_export.report import baseline, stage
 from imageqx_export.report.model import Report
 from imageqx_export.report.rules.verdicts import Quantity, Verdict
 from imageqx_export.report.sides import Baseline, read_side, write_baseline
+from imageqx_export.support.files import count_bytes, digest
 from tests.report.fakes import bench_run, full_report, measurement
 from tests.report.sizes.test_parts import write_onnx
 
@@ -34,7 +35,7 @@ def artifacts(folder: Path, shape: tuple[int, int] = (30, 40)) -> Path:
         precision=Precision.FP32,
         spec=spec(),
         sha256=digest(folder / NAME),
-        size_bytes=size_of(folder / NAME),
+        size_bytes=count_bytes(folder / NAME),
         checkpoint_sha256="0" * 64,
         tool_versions={},
     )
@@ -44,7 +45,7 @@ def artifacts(folder: Path, shape: tuple[int, int] = (30, 40)) -> Path:
 
 
 def measured(folder: Path, rng: np.random.Generator, slow: float = 1.0) -> Measurement:
-    found = measurement(rng, NAME, 0.02 * slow, size=size_of(folder / NAME))
+    found = measurement(rng, NAME, 0.02 * slow, size=count_bytes(folder / NAME))
     return found.model_copy(update={"sha256": digest(folder / NAME)})
 
 
@@ -224,7 +225,7 @@ def test_the_baseline_is_renewed(place: Place, tmp_path: Path) -> None:
     assert [r.measurements[0].samples for r in baseline.runs] == [
         r.measurements[0].samples for r in read_side(str(place.first)).runs
     ]
-    assert baseline.sizes[0].total == size_of(place.old / NAME)
+    assert baseline.sizes[0].total == count_bytes(place.old / NAME)
     _, text, _ = run("baseline", "--history", place.first, "--artifacts", place.old, "--out", out, "--json")
     assert json.loads(text)["artifacts"] == [NAME]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imageqx_export.artifact import Artifact, Format, Precision, digest, size_of
+from imageqx_export.artifact import Artifact, Format, Precision
 from imageqx_export.bench.emulator import cache
 from imageqx_export.bench.emulator.kernels import work
 from imageqx_export.bench.emulator.target import EmulatedTarget
@@ -19,6 +19,7 @@ from imageqx_export.bench.stage import measure
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.parity.compare import TOLERANCES
+from imageqx_export.support.files import count_bytes, digest
 
 FOLDER = Path(__file__).parents[2] / "artifacts" / "imageqx"
 FORMATS = (Format.TFLITE, Format.ONNX)
@@ -145,7 +146,7 @@ def tiny(folder: Path, name: str, format: Format) -> Artifact:
     """Describe a file in ``folder`` that is no artifact of ours."""
     path = folder / name
     template = artifact(format, Precision.FP32)
-    update = {"path": Path(name), "format": format, "sha256": digest(path), "size_bytes": size_of(path)}
+    update = {"path": Path(name), "format": format, "sha256": digest(path), "size_bytes": count_bytes(path)}
     return template.model_copy(update=update)
 
 

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from imageqx_export.artifact import digest
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data import held_out, images
@@ -19,6 +18,7 @@ from imageqx_export.errors import ImageQXError
 from imageqx_export.quantize.plan import rewritten
 from imageqx_export.quantize.rewrites.equalise import GATE_STEP
 from imageqx_export.quantize.stage import read_recipe
+from imageqx_export.support.files import digest
 from tests.conftest import CHECKPOINT, Cli
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torchvision.models.efficientnet import EfficientNet, MBConvConfig
 
-from imageqx_export.artifact import Checkpoint, digest
+from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.sources import Sources
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
@@ -29,6 +29,7 @@ from imageqx_export.quantize.qat.stage import FineTuning, Request, fine_tune
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.stage import read_recipe, write_recipe
 from imageqx_export.quantize.weights import network_for
+from imageqx_export.support.files import digest
 from imageqx_export.training.state import state_path
 from tests.training.fakes import rated_photos
 

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from imageqx_export.artifact import Calibration, digest
+from imageqx_export.artifact import Calibration
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data.labels import LabelledPhotos, Split
@@ -27,6 +27,7 @@ from imageqx_export.errors import CheckpointError, DatasetError
 from imageqx_export.networks.imageqx.network import Logits
 from imageqx_export.networks.imageqx.spec import REASONS, spec
 from imageqx_export.runtimes import load_runtime
+from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds import stage as calibrate_stage
 from imageqx_export.thresholds.criteria import Criterion

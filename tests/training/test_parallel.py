@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from imageqx_export.artifact import digest
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.recipes import Recipe, plan
 from imageqx_export.errors import TrainingError
+from imageqx_export.support.files import digest
 from imageqx_export.training.parallel import World, world
 from tests.conftest import ROOT
 from tests.training import two_processes

@@ -12,13 +12,14 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from imageqx_export.artifact import Artifact, Format, Outputs, digest
+from imageqx_export.artifact import Artifact, Format, Outputs
 from imageqx_export.bench.android import benchmark_model as tool
 from imageqx_export.bench.android.session import Session
 from imageqx_export.bench.model import LayerCost, ProcessSample, Schedule
 from imageqx_export.bundle.golden import golden_pixels
 from imageqx_export.errors import MeasurementError
 from imageqx_export.runtimes import load_runtime
+from imageqx_export.support.files import digest
 
 TOOL, RUNNER, PROFILER = "benchmark_model", "runner.py", "litert_layers.py"
 

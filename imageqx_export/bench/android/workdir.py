@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from imageqx_export.artifact import digest
 from imageqx_export.bench.android.phone import Phone, PhoneGoneError, PhoneSlowError
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.support.files import digest
 
 ROOT = "/data/local/tmp"
 PREFIX = f"{ROOT}/imageqx-"

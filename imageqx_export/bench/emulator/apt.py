@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from imageqx_export.artifact import digest
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.files import digest
 
 KEYRINGS = tuple(Path("/usr/share/keyrings") / f"debian-archive-keyring.{ending}" for ending in ("gpg", "pgp"))
 TIMEOUT_SECONDS = 900

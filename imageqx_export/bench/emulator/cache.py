@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from imageqx_export.artifact import size_of
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.files import count_bytes
 from imageqx_export.support.frozen import Frozen
 
 VARIABLE = "IMAGEQX_EMULATOR"
@@ -116,7 +116,7 @@ def made(part: str, recipe: dict[str, object], make: Callable[[Path], Made]) -> 
         files, versions = make(aside)
         seconds = time.monotonic() - begin
         built = Built(
-            part=part, recipe=recipe, files=files, versions=versions, seconds=seconds, size_bytes=size_of(aside)
+            part=part, recipe=recipe, files=files, versions=versions, seconds=seconds, size_bytes=count_bytes(aside)
         )
         (aside / RECORD).write_text(built.model_dump_json(indent=1) + "\n")
         shutil.rmtree(target, ignore_errors=True)  # without a record, so not a part

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imageqx_export.artifact import digest
 from imageqx_export.bench.emulator.apt import Apt, unpack
 from imageqx_export.bench.emulator.cache import Made
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
 
 OPCODES = Path(__file__).with_name("opcodes.c")

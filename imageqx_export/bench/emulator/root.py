@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from imageqx_export.artifact import digest
 from imageqx_export.bench.emulator.apt import Apt, debian_keyring, debian_mirrors, identity, require_apt, unpack
 from imageqx_export.bench.emulator.cache import Made
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
 
 SUITE = "trixie"  # the first stable Debian whose qemu is 10: 7.2 misbehaves

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imageqx_export.artifact import Format, files_of, size_of
+from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.report.sizes.parts import Part, Sizes, whole
+from imageqx_export.support.files import count_bytes, list_files
 from imageqx_export.support.libraries import require
 
 _WEIGHTS, _GRAPH, _METADATA, _FILE = "weights", "graph", "metadata", "file"
@@ -123,7 +124,7 @@ def coreml(path: Path) -> list[Part]:
     blobs = _blobs(root.parent, operations)
     parts += [Part(section=_WEIGHTS, name=name, bytes=size) for name, size in blobs.values()]
     known = {root, *(file for file, _ in blobs)}
-    for file in files_of(path):
+    for file in list_files(path):
         if file not in known:
             name = file.relative_to(path).as_posix()
             parts.append(Part(section=_FILE, name=name, bytes=file.stat().st_size))
@@ -220,4 +221,4 @@ def read_sizes(path: Path) -> Sizes:
         raise UnknownNameError("kind of artifact", path.name, readers)
     if not path.exists():
         raise ArtifactError("no such artifact", where=path, remedy="imageqx export")
-    return whole(path.name, size_of(path), readers[path.suffix](path))
+    return whole(path.name, count_bytes(path), readers[path.suffix](path))

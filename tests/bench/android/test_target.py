@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec, digest
+from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec
 from imageqx_export.bench.android.target import AdbTarget
 from imageqx_export.bench.model import QUICK, Machine, Schedule, Target
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.support.files import digest
 from tests.bench.android.fakes import World, world
 
 ARM64 = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, 183) + bytes(1000)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imageqx_export.artifact import Manifest, digest
+from imageqx_export.artifact import Manifest
+from imageqx_export.support.files import digest
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "recorded"

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imageqx_export.artifact import Precision, digest
+from imageqx_export.artifact import Precision
 from imageqx_export.bench.ios.array_input import PROGRAM, planes, specification, write_twin
 from imageqx_export.bundle.golden import golden_outputs, golden_pixels
 from imageqx_export.errors import ArtifactError
 from imageqx_export.parity.compare import TOLERANCES
 from imageqx_export.runtimes.mil import runtime as mil
+from imageqx_export.support.files import digest
 
 WEIGHTS = Path("Data/com.apple.CoreML/weights/weight.bin")
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from imageqx_export.artifact import Format, size_of
+from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.report.sizes.parts import Part, Sizes, compare_sizes, whole
 from imageqx_export.report.sizes.readers import _core_ml_messages, read_sizes
+from imageqx_export.support.files import count_bytes
 from tests.conftest import EXPORTED
 
 
@@ -158,7 +159,7 @@ def test_a_core_ml_package(tmp_path: Path) -> None:
     assert found["metadata", "spec"] == 6
     assert found["file", "Manifest.json"] == (path / "Manifest.json").stat().st_size
     assert found["graph", "const"] > 0
-    assert sum(found.values()) == sizes.total == size_of(path)
+    assert sum(found.values()) == sizes.total == count_bytes(path)
 
 
 def test_the_artifacts(exported: Path) -> None:
@@ -166,7 +167,7 @@ def test_the_artifacts(exported: Path) -> None:
     found = {}
     for path in (exported / f"imageqx_{p}{format.suffix}" for p in EXPORTED for format in Format):
         sizes = found[path.name] = read_sizes(path)
-        assert sum(part.bytes for part in sizes.parts) == sizes.total == size_of(path)
+        assert sum(part.bytes for part in sizes.parts) == sizes.total == count_bytes(path)
         assert sizes.total - sizes.sections["weights"] < 230_000 < 0.06 * sizes.total
     for suffix in (".onnx", ".tflite", ".mlpackage"):
         half, full = (found[f"imageqx_{p}{suffix}"].sections["weights"] for p in ("fp16", "fp32"))
