@@ -26,7 +26,7 @@ from rich.table import Table
 
 from imageqx_export.cli.show.console import out
 from imageqx_export.evaluation.intervals import wilson
-from imageqx_export.report.rules.latency import RunTimes, judge, measure_noise
+from imageqx_export.report.rules.latency import RunTimes, assess_latency, measure_noise
 from imageqx_export.report.rules.verdicts import PASSES, UNDECIDED, Rules, Verdict
 from imageqx_export.support.files import written_aside
 
@@ -86,16 +86,16 @@ def extract(history: Path, data: Path, name: str, about: str, loud: bool) -> Non
         loud: Whether the machine was busy: then nothing need be caught, but nothing may be passed silently either.
     """
     from imageqx_export.bench.history import load_history
-    from imageqx_export.report.rules.comparable import differences, full
+    from imageqx_export.report.rules.comparable import is_full, list_differences
 
     runs = load_history(history)
     last = runs[-1]
     artifacts: dict[str, Runs] = {}
     for run in runs:
-        if differences(run, last):
-            raise SystemExit(f"{history}: {run.run_id}: {'; '.join(differences(run, last))}")
+        if list_differences(run, last):
+            raise SystemExit(f"{history}: {run.run_id}: {'; '.join(list_differences(run, last))}")
         for m in run.measurements:
-            if full((run, m)):
+            if is_full((run, m)):
                 micro = [[round(1e6 * s) for s in sample.seconds] for sample in m.samples]
                 artifacts.setdefault(m.artifact, []).append(micro)  # type: ignore[arg-type]  # ints are floats here
     machine, started = last.machine, [run.started for run in runs]
@@ -190,7 +190,7 @@ def settled(baseline: Sequence[RunTimes], current: Sequence[RunTimes], rules: Ru
     """Ask the rule about the first two current runs, and while it leaves it open, about one more: as it says to do."""
     verdict = Verdict.INSUFFICIENT
     for count in range(CURRENT, len(current) + 1):
-        found = judge(baseline, current[:count], rules)
+        found = assess_latency(baseline, current[:count], rules)
         verdict = Verdict.INSUFFICIENT if found is None else found.verdict
         if verdict not in UNDECIDED:
             break

@@ -38,7 +38,7 @@ from benchmarks.int8_peers import PEERS, made
 from benchmarks.int8_table import Goal, Row, body, goals, markdown, table
 from imageqx_export.artifact import Format, Manifest, Precision
 from imageqx_export.bench.emulator import CPUS
-from imageqx_export.bench.host.facts import machine, pick_cores
+from imageqx_export.bench.host.facts import describe_machine, pick_cores
 from imageqx_export.budgets.limits import read_budgets
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.data.images import gather_calibration_images
@@ -179,7 +179,7 @@ def convolutions(subjects: Sequence[Subject], cpus: Sequence[str | None]) -> dic
 
 def facts(options: argparse.Namespace) -> dict[str, Any]:
     """Say what was measured on, and with what."""
-    here = machine(pick_cores(1))
+    here = describe_machine(pick_cores(1))
     return {
         "machine": here.name,
         "system": here.system,

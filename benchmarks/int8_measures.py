@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.artifact import Artifact, Format, ModelSpec, Outputs, Pixels
-from imageqx_export.bench.emulator import cache as emulator
+from imageqx_export.bench.emulator import load_emulator
 from imageqx_export.bench.emulator.target import EmulatedTarget
 from imageqx_export.bench.host.facts import pick_cores
 from imageqx_export.bench.model import Schedule
@@ -155,7 +155,7 @@ def fused(subject: Subject, cpu: str | None = None) -> dict[str, int]:
 
     command, environment = [sys.executable, "-P"], None
     if cpu is not None:
-        phone = emulator()
+        phone = load_emulator()
         command, environment = [*phone.command(cpu), str(phone.python), "-S", "-P"], phone.environment()
     with TemporaryDirectory(prefix="imageqx-int8-") as folder:
         written = Path(folder) / "optimized.onnx"

@@ -30,7 +30,7 @@ def append_run(path: Path, run: BenchRun) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     line = run.model_dump_json().encode() + b"\n"
-    with _locked(path), path.open("ab", buffering=0) as file:
+    with _hold_lock(path), path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         _refuse_torn(path, path.read_bytes())
         try:
@@ -53,12 +53,12 @@ def load_history(path: Path) -> tuple[BenchRun, ...]:
     if not path.is_file():
         raise MeasurementError("no such history", where=path, remedy=f"imageqx bench --history {path}")
     content = path.read_bytes()
-    if content and not content.endswith(b"\n") and _lock(path).exists():
-        with _locked(path):  # perhaps a writer is in the middle of its line
+    if content and not content.endswith(b"\n") and _name_lock(path).exists():
+        with _hold_lock(path):  # perhaps a writer is in the middle of its line
             content = path.read_bytes()
     _refuse_torn(path, content)
     lines = enumerate(content.split(b"\n"), 1)
-    return tuple(_parsed(f"{path}:{number}", line) for number, line in lines if line.strip())
+    return tuple(_parse_line(f"{path}:{number}", line) for number, line in lines if line.strip())
 
 
 def select(
@@ -87,11 +87,11 @@ def select(
     return tuple(found)
 
 
-def _parsed(where: str, line: bytes) -> BenchRun:
+def _parse_line(where: str, line: bytes) -> BenchRun:
     try:
         body = json.loads(line.decode())
     except ValueError as error:
-        raise _bad(where, str(error)) from error
+        raise _make_error(where, str(error)) from error
     version = body.get("schema_version") if isinstance(body, dict) else None
     if version != SCHEMA_VERSION:
         raise MeasurementError(
@@ -105,10 +105,10 @@ def _parsed(where: str, line: bytes) -> BenchRun:
         return BenchRun.model_validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
-        raise _bad(where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise _make_error(where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def _bad(where: str, got: str) -> MeasurementError:
+def _make_error(where: str, got: str) -> MeasurementError:
     return MeasurementError(
         "a line of the history is not a run",
         where=where,
@@ -129,15 +129,15 @@ def _refuse_torn(path: Path, content: bytes) -> None:
         )
 
 
-def _lock(path: Path) -> Path:
+def _name_lock(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _hold_lock(path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(_lock(path))
+    lock = FileLock(_name_lock(path))
     try:
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:

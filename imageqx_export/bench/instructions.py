@@ -54,7 +54,7 @@ def find_counter() -> Counter:
         UnavailableError: None does; the message says why of each.
     """
     reasons = []
-    for find in (_callgrind, _perf):
+    for find in (_find_callgrind, _find_perf):
         try:
             return find()
         except UnavailableError as error:
@@ -62,7 +62,7 @@ def find_counter() -> Counter:
     raise UnavailableError("; ".join(reasons), remedy="apt install valgrind")
 
 
-def per_inference(
+def count_per_inference(
     count: Callable[[int], int], source: str, stop: Callable[[], None], repeats: int = REPEATS
 ) -> Instructions:
     """Return the instructions of one inference, ``(n=3 − n=1) / 2``, the median of the repetitions.
@@ -94,65 +94,67 @@ def per_inference(
     return Instructions(count=statistics.median(each), repeats=each, source=source)
 
 
-def _callgrind() -> Counter:
-    tool = _program("valgrind")
-    version = _said([tool, "--version"]).strip().removeprefix("valgrind-")
+def _find_callgrind() -> Counter:
+    tool = _find_program("valgrind")
+    version = _read_output([tool, "--version"]).strip().removeprefix("valgrind-")
     options = ["--tool=callgrind", "--callgrind-out-file=/dev/null"]
     tried = subprocess.run([tool, *options, "true"], capture_output=True, text=True, check=False)
     if tried.returncode != 0:
-        raise UnavailableError("valgrind cannot run here", got=_last(tried.stderr))
+        raise UnavailableError("valgrind cannot run here", got=_take_last_line(tried.stderr))
     under = [tool, *options]
-    return Counter("callgrind", "valgrind", version, lambda file: [*under, f"--log-file={file}"], _collected, _unknown)
+    return Counter(
+        "callgrind", "valgrind", version, lambda file: [*under, f"--log-file={file}"], _read_callgrind, _explain_sigill
+    )
 
 
-def _unknown(log: str) -> str | None:
+def _explain_sigill(log: str) -> str | None:
     # Valgrind then gives the process SIGILL, as a processor without the instruction would.
     found = re.search(r"unhandled instruction.*", log)
     return f"valgrind does not know an instruction that is used ({found[0]})" if found else None
 
 
-def _collected(log: str) -> int:
+def _read_callgrind(log: str) -> int:
     found = re.search(r"Collected : (\d+)", log)
     if found is None:
-        raise ValueError(f"no count in callgrind's log, which ends with {_last(log)!r}")
+        raise ValueError(f"no count in callgrind's log, which ends with {_take_last_line(log)!r}")
     return int(found[1])
 
 
-def _perf() -> Counter:
-    tool = _program("perf")
-    version = _said([tool, "--version"]).strip().removeprefix("perf version ")
+def _find_perf() -> Counter:
+    tool = _find_program("perf")
+    version = _read_output([tool, "--version"]).strip().removeprefix("perf version ")
     command = [tool, "stat", "-x", ",", "-e", "instructions:u"]
     tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
     try:
         if tried.returncode != 0:
-            raise ValueError(_last(tried.stderr))
-        _counted(tried.stderr)  # a virtual machine often has the command and no counter
+            raise ValueError(_take_last_line(tried.stderr))
+        _read_perf(tried.stderr)  # a virtual machine often has the command and no counter
     except ValueError as error:
         raise UnavailableError("perf counts no instructions here", got=str(error)) from error
-    return Counter("perf", "perf", version, lambda file: [*command, "-o", str(file), "--"], _counted)
+    return Counter("perf", "perf", version, lambda file: [*command, "-o", str(file), "--"], _read_perf)
 
 
-def _counted(text: str) -> int:
+def _read_perf(text: str) -> int:
     for line in text.splitlines():
         fields = line.split(",")
         if len(fields) > 2 and fields[2].startswith("instructions"):
             if fields[0].isdecimal() and int(fields[0]) > 0:
                 return int(fields[0])
             raise ValueError(fields[0])
-    raise ValueError(f"no count in perf's output, which ends with {_last(text)!r}")
+    raise ValueError(f"no count in perf's output, which ends with {_take_last_line(text)!r}")
 
 
-def _program(name: str) -> str:
+def _find_program(name: str) -> str:
     path = shutil.which(name)
     if path is None:
         raise UnavailableError(f"{name} is not installed")
     return path
 
 
-def _said(command: list[str]) -> str:
+def _read_output(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def _last(text: str) -> str:
+def _take_last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1] if lines else "nothing"

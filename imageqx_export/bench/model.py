@@ -15,7 +15,7 @@ from imageqx_export.support.frozen import Frozen
 
 
 class Schedule(Frozen):
-    """Say how often and for how long each artifact runs.
+    """A plan of a measurement: how often and for how long each artifact runs.
 
     Each fresh process loads the artifact, runs it once (the first inference, kept apart), warms up, and then is timed
     inference by inference. ``runs`` and ``seconds`` are for all processes of an artifact together, and both must be
@@ -54,7 +54,7 @@ QUICK = Schedule(warmup_runs=2, warmup_seconds=0.05, runs=10, seconds=0.4, proce
 
 
 class ProcessSample(Frozen):
-    """Hold what one fresh process took, raw.
+    """The raw times of one fresh process.
 
     Args:
         load_seconds: From the file to a runtime that can run.
@@ -74,7 +74,7 @@ class ProcessSample(Frozen):
 
 
 class Instructions(Frozen):
-    """Hold the instructions of one inference.
+    """The instructions of one inference.
 
     Args:
         count: Instructions per inference, ``(n=3 − n=1) / 2``.
@@ -93,7 +93,7 @@ class Instructions(Frozen):
 
 
 class LayerCost(Frozen):
-    """Hold what one operation of the graph takes.
+    """The time of one operation of the graph.
 
     Args:
         name: As the runtime's own profiler names it.
@@ -110,7 +110,7 @@ class LayerCost(Frozen):
 
 
 class Measurement(Frozen):
-    """Hold everything that was measured of one artifact on one target.
+    """Everything that was measured of one artifact on one target.
 
     Args:
         artifact: The file's name.
@@ -152,7 +152,7 @@ class Measurement(Frozen):
 
 
 class Machine(Frozen):
-    """Say what was measured on.
+    """The machine that was measured on.
 
     Args:
         name: A phone's model, a CPU's name.
@@ -170,7 +170,7 @@ class Machine(Frozen):
 
 
 class BenchRun(Frozen):
-    """Hold one run of the benchmark: one line of the history.
+    """One run of the benchmark: one line of the history.
 
     Args:
         schema_version: Of this record.
@@ -213,7 +213,7 @@ class BenchRun(Frozen):
 
 
 class Target(Protocol):
-    """Run artifacts somewhere: one implementation a file, one small interface."""
+    """A place where artifacts run: one implementation a folder, one small interface."""
 
     @property
     def name(self) -> str:
@@ -275,7 +275,7 @@ class Target(Protocol):
         ...
 
 
-def interleaved(artifacts: Sequence[Artifact], processes: int) -> Iterator[tuple[int, Artifact]]:
+def interleave(artifacts: Sequence[Artifact], processes: int) -> Iterator[tuple[int, Artifact]]:
     """Yield A B C A B C …, so that a drift of the machine hits all artifacts alike."""
     for round in range(processes):
         for artifact in artifacts:

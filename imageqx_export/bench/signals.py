@@ -10,7 +10,7 @@ from types import FrameType
 
 
 @contextmanager
-def signals_raise() -> Iterator[None]:
+def raise_on_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise SystemExit, as Ctrl-C raises, instead of ending the process at once.
 
     A CI job that is cancelled sends SIGTERM, a terminal that is closed SIGHUP. One that is ignored, as after nohup,

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
-from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleaved
-from imageqx_export.bench.signals import signals_raise
+from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleave
+from imageqx_export.bench.signals import raise_on_signals
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
 from imageqx_export.support.files import digest
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 @dataclass
 class _Book:
-    """What is known of one artifact while the run goes on."""
+    """The state of one artifact while the run goes on."""
 
     artifact: Artifact
     unavailable: str | None = None
@@ -38,7 +38,7 @@ class _Book:
         except DeviceError:
             raise  # concerns every artifact
         except ImageQXError as error:
-            self.unavailable, self.failed = _short(error), True
+            self.unavailable, self.failed = _shorten(error), True
 
 
 def measure(
@@ -79,7 +79,7 @@ def measure(
     _verify(folder, manifest, artifacts)
     started = time.time()
     run_id = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"
-    with signals_raise(), target.open(folder, artifacts, schedule, run_id) as machine:
+    with raise_on_signals(), target.open(folder, artifacts, schedule, run_id) as machine:
         books = [_Book(artifact, target.unavailable(artifact)) for artifact in artifacts]
         if target.timed:
             _take_samples(target, books, schedule, progress)
@@ -87,7 +87,7 @@ def measure(
         return BenchRun(
             run_id=run_id,
             started=started,
-            commit=commit(),
+            commit=read_commit(),
             target=target.name,
             machine=machine,
             schedule=schedule,
@@ -97,7 +97,7 @@ def measure(
         )
 
 
-def commit() -> str:
+def read_commit() -> str:
     """Return the commit of the current folder's repository, ``"<hex>+dirty"`` with changes, or ``"unknown"``."""
     head = _git("rev-parse", "HEAD")
     if not head:
@@ -137,7 +137,7 @@ def _verify(folder: Path, manifest: Manifest, artifacts: Sequence[Artifact]) -> 
 
 def _take_samples(target: Target, books: Sequence[_Book], schedule: Schedule, progress: Progress) -> None:
     by_path = {book.artifact.path: book for book in books if book.unavailable is None}
-    turns = list(interleaved([book.artifact for book in by_path.values()], schedule.processes))
+    turns = list(interleave([book.artifact for book in by_path.values()], schedule.processes))
     with progress(f"timing on {target.name}", len(turns)) as advance:
         for _, artifact in turns:
             book = by_path[artifact.path]
@@ -153,12 +153,12 @@ def _finish(
     found = []
     with progress(f"memory, outputs, layers on {target.name}", len(books)) as advance:
         for book in books:
-            found.append(_measurement(target, book, schedule, instructions))
+            found.append(_measure_rest(target, book, schedule, instructions))
             advance()
     return tuple(found)
 
 
-def _measurement(target: Target, book: _Book, schedule: Schedule, instructions: bool) -> Measurement:
+def _measure_rest(target: Target, book: _Book, schedule: Schedule, instructions: bool) -> Measurement:
     artifact, notes = book.artifact, list[str]()
 
     def noted(what: str, call: Callable[[], R], otherwise: R) -> R:
@@ -167,7 +167,7 @@ def _measurement(target: Target, book: _Book, schedule: Schedule, instructions: 
         except DeviceError:
             raise
         except ImageQXError as error:
-            notes.append(f"{what}: {_short(error)}")
+            notes.append(f"{what}: {_shorten(error)}")
             return otherwise
 
     measured = Measurement(
@@ -199,5 +199,5 @@ def _measurement(target: Target, book: _Book, schedule: Schedule, instructions: 
     return measured.model_copy(update={**more, "notes": tuple(notes)})
 
 
-def _short(error: ImageQXError) -> str:
+def _shorten(error: ImageQXError) -> str:
     return error.what if error.got is None else f"{error.what}: {error.got}"

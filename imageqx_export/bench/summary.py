@@ -9,7 +9,7 @@ from imageqx_export.support.frozen import Frozen
 
 
 class Summary(Frozen):
-    """Hold what a table shows of one artifact's timing; None where nothing was timed.
+    """The figures that a table shows of one artifact's timing; None where nothing was timed.
 
     Args:
         load_p50: Median over the processes, seconds.
@@ -69,13 +69,13 @@ def percentile(values: tuple[float, ...], percent: float) -> float:
     return ranked[low] + (ranked[high] - ranked[low]) * (at - low)
 
 
-def passed(run: BenchRun) -> bool:
+def has_passed(run: BenchRun) -> bool:
     """Say whether something was measured and nothing broke; what is unavailable is neither."""
     tried = [m for m in run.measurements if m.unavailable is None]
     return bool(tried) and not any(m.failed for m in run.measurements)
 
 
-def shortfall(measurement: Measurement, schedule: Schedule) -> str | None:
+def describe_shortfall(measurement: Measurement, schedule: Schedule) -> str | None:
     """Say by how much the samples fall short of the schedule, or None."""
     runs, seconds = len(measurement.seconds), sum(measurement.seconds)
     if runs >= schedule.runs and seconds >= schedule.seconds and len(measurement.samples) >= schedule.processes:

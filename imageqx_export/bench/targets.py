@@ -15,7 +15,7 @@ FORMS = ("host", *(f"emulated:{cpu}" for cpu in CPUS), "adb", "adb:SERIAL", "ios
 
 @dataclass(frozen=True)
 class AdbOptions:
-    """Say how attached Android phones are measured.
+    """The options for attached Android phones.
 
     Attributes:
         benchmark_model: LiteRT's ``benchmark_model`` for arm64, or None.

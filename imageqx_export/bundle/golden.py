@@ -15,7 +15,7 @@ from imageqx_export.errors import MeasurementError, PhotoError
 from imageqx_export.preprocess import load_pixels
 
 
-def golden_pixels(folder: Path) -> Pixels:
+def load_golden_pixels(folder: Path) -> Pixels:
     """Read the golden pictures.
 
     Args:
@@ -30,10 +30,10 @@ def golden_pixels(folder: Path) -> Pixels:
     try:
         return np.stack([load_pixels(folder / GOLDEN_FOLDER / name) for name in _read(folder, Precision.FP32)])
     except (OSError, PhotoError) as error:
-        raise _broken(folder, error) from error
+        raise _make_error(folder, error) from error
 
 
-def golden_outputs(folder: Path, precision: Precision) -> Outputs:
+def load_golden_outputs(folder: Path, precision: Precision) -> Outputs:
     """Read PyTorch's outputs for the golden pictures: float32, the batch first, by name.
 
     Args:
@@ -49,21 +49,21 @@ def golden_outputs(folder: Path, precision: Precision) -> Outputs:
         wanted = [rows[picture] for picture in pictures]
         return {name: np.asarray([row[name] for row in wanted], np.float32) for name in wanted[0]}
     except (KeyError, TypeError, ValueError) as error:
-        raise _broken(folder, error) from error
+        raise _make_error(folder, error) from error
 
 
-def golden_error(folder: Path, precision: Precision, outputs: Mapping[str, NDArray[np.float32]]) -> float:
+def measure_golden_error(folder: Path, precision: Precision, outputs: Mapping[str, NDArray[np.float32]]) -> float:
     """Return the largest |Δ| between ``outputs`` and PyTorch's, over every number of every output.
 
     Args:
         folder: The artifacts' folder, which has ``golden/``.
         precision: The artifact's.
-        outputs: What an artifact gave for :func:`golden_pixels`: float32, the batch first, by name.
+        outputs: What an artifact gave for :func:`load_golden_pixels`: float32, the batch first, by name.
 
     Raises:
         MeasurementError: An output is missing, not finite or of another shape, or there is nothing to compare with.
     """
-    expected = golden_outputs(folder, precision)
+    expected = load_golden_outputs(folder, precision)
     if set(outputs) != set(expected):
         raise MeasurementError(
             "the outputs are not the golden ones", expected=", ".join(expected), got=", ".join(outputs) or "none"
@@ -89,13 +89,13 @@ def _read(folder: Path, precision: Precision) -> dict[str, dict[str, object]]:
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise _broken(folder, error) from error
+        raise _make_error(folder, error) from error
     if not isinstance(rows, dict) or not rows or not all(isinstance(row, dict) and row for row in rows.values()):
-        raise _broken(folder, "no rows")
+        raise _make_error(folder, "no rows")
     return dict(sorted(rows.items()))
 
 
-def _broken(folder: Path, error: object) -> MeasurementError:
+def _make_error(folder: Path, error: object) -> MeasurementError:
     return MeasurementError(
         "the golden outputs cannot be read",
         where=folder / GOLDEN_FOLDER,

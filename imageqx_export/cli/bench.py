@@ -91,7 +91,7 @@ def bench(
     from imageqx_export.bench.history import append_run
     from imageqx_export.bench.model import QUICK, Schedule
     from imageqx_export.bench.stage import measure
-    from imageqx_export.bench.summary import passed
+    from imageqx_export.bench.summary import has_passed
     from imageqx_export.bench.targets import AdbOptions, make_targets
     from imageqx_export.cli.options import parse_names
     from imageqx_export.cli.show import bench as show
@@ -114,4 +114,4 @@ def bench(
         if history is not None:  # at once, so that a later target's failure does not lose it
             append_run(history, run)
     show.show_runs(runs, as_json=json)
-    raise typer.Exit(0 if all(passed(run) for run in runs) else 1)
+    raise typer.Exit(0 if all(has_passed(run) for run in runs) else 1)

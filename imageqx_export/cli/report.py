@@ -153,9 +153,9 @@ def baseline(
     A target that is timed needs three runs or more; with fewer, reports cannot decide about latency.
     """
     from imageqx_export.cli.show import report as show
-    from imageqx_export.report import baseline as renew
+    from imageqx_export.report.baseline import make_baseline
     from imageqx_export.report.sides import write_baseline
 
-    result = renew.baseline(history, artifacts, targets=target or ())
+    result = make_baseline(history, artifacts, targets=target or ())
     write_baseline(result, out)
     show.show_baseline(result, out, as_json=json)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from imageqx_export.bench.model import BenchRun
 from imageqx_export.errors import MeasurementError
-from imageqx_export.report.rules.comparable import full
+from imageqx_export.report.rules.comparable import is_full
 from imageqx_export.report.rules.verdicts import Rules
 from imageqx_export.report.sides import Baseline, Side, read_side
-from imageqx_export.report.stage import measured_sizes
+from imageqx_export.report.stage import read_measured_sizes
 
 
-def baseline(history: Path, artifacts: Path, *, targets: Sequence[str] = (), rules: Rules | None = None) -> Baseline:
+def make_baseline(
+    history: Path, artifacts: Path, *, targets: Sequence[str] = (), rules: Rules | None = None
+) -> Baseline:
     """Take the newest commit's runs of each target, and where the artifacts' bytes are.
 
     Profiles are kept of each target's newest run alone: they are long, and nothing is decided by them.
@@ -29,13 +31,13 @@ def baseline(history: Path, artifacts: Path, *, targets: Sequence[str] = (), rul
     """
     side, least = read_side(str(history), targets=targets), (rules or Rules()).baseline_runs
     for target in side.targets:
-        _check(side, target, least, history)
+        _check_runs(side, target, least, history)
     newest = {run.target: run.run_id for run in side.runs}
-    runs = tuple(run if newest[run.target] == run.run_id else _without_layers(run) for run in side.runs)
-    return Baseline(runs=runs, sizes=measured_sizes(artifacts, side))
+    runs = tuple(run if newest[run.target] == run.run_id else _drop_layers(run) for run in side.runs)
+    return Baseline(runs=runs, sizes=read_measured_sizes(artifacts, side))
 
 
-def _check(side: Side, target: str, least: int, history: Path) -> None:
+def _check_runs(side: Side, target: str, least: int, history: Path) -> None:
     runs = [run for run in side.runs if run.target == target]
     remedy = f"imageqx bench ARTIFACTS --target {target} --history {history}"
     if any(run.schedule.quick for run in runs):
@@ -52,7 +54,7 @@ def _check(side: Side, target: str, least: int, history: Path) -> None:
                 remedy="commit, then " + remedy,
             )
         timed = [pair for pair in found if pair[1].seconds]
-        enough = [pair for pair in timed if full(pair)]
+        enough = [pair for pair in timed if is_full(pair)]
         if timed and len(enough) < least:
             raise MeasurementError(
                 "too few runs to measure the A/A noise",
@@ -63,6 +65,6 @@ def _check(side: Side, target: str, least: int, history: Path) -> None:
             )
 
 
-def _without_layers(run: BenchRun) -> BenchRun:
+def _drop_layers(run: BenchRun) -> BenchRun:
     kept = tuple(m.model_copy(update={"layers": ()}) for m in run.measurements)
     return run.model_copy(update={"measurements": kept})

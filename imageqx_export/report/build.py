@@ -11,12 +11,12 @@ from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.bench.summary import Summary, summarise
 from imageqx_export.parity.compare import TOLERANCES, ParityReport
 from imageqx_export.report.model import Breakdown, Layers, Pair, Parity, ParityCell, Point, Row, SideFacts
-from imageqx_export.report.rules.comparable import Found
+from imageqx_export.report.rules.comparable import MeasuredRun
 from imageqx_export.report.sides import Side
 from imageqx_export.report.sizes.parts import Sizes, compare_sizes
 
 
-def rows(baseline: Side, current: Side) -> tuple[Row, ...]:
+def build_rows(baseline: Side, current: Side) -> tuple[Row, ...]:
     """Return one row an artifact and target that either side has."""
     artifacts = dict.fromkeys((*current.artifacts, *baseline.artifacts))
     found = []
@@ -24,16 +24,16 @@ def rows(baseline: Side, current: Side) -> tuple[Row, ...]:
         for name in artifacts:
             before, after = baseline.found(name, target), current.found(name, target)
             if before or after:
-                found.append(_row(name, target, before, after))
+                found.append(_build_row(name, target, before, after))
     return tuple(found)
 
 
-def _row(artifact: str, target: str, before: Sequence[Found], after: Sequence[Found]) -> Row:
+def _build_row(artifact: str, target: str, before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> Row:
     newest = after[-1][1] if after else None
     old, new = ([(m, summarise(m)) for _, m in side] for side in (before, after))
 
     def pair(read: Callable[[Measurement, Summary], float | None]) -> Pair:
-        return Pair(before=_middle(read(*one) for one in old), after=_middle(read(*one) for one in new))
+        return Pair(before=_take_median(read(*one) for one in old), after=_take_median(read(*one) for one in new))
 
     return Row(
         artifact=artifact,
@@ -48,11 +48,11 @@ def _row(artifact: str, target: str, before: Sequence[Found], after: Sequence[Fo
         instructions=pair(lambda m, s: m.instructions.count if m.instructions else None),
         max_error=pair(lambda m, s: m.max_error),
         kernels=newest.kernels if newest else None,
-        remarks=_remarks(newest),
+        remarks=_list_remarks(newest),
     )
 
 
-def _remarks(newest: Measurement | None) -> tuple[str, ...]:
+def _list_remarks(newest: Measurement | None) -> tuple[str, ...]:
     if newest is None:
         return ("not measured in the current runs",)
     if newest.unavailable is None:
@@ -60,12 +60,12 @@ def _remarks(newest: Measurement | None) -> tuple[str, ...]:
     return (f"{'broke' if newest.failed else 'unavailable'}: {newest.unavailable}", *newest.notes)
 
 
-def _middle(values: Iterable[float | None]) -> float | None:
+def _take_median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None and math.isfinite(value)]
     return statistics.median(known) if known else None
 
 
-def points(runs: Iterable[BenchRun]) -> tuple[Point, ...]:
+def list_points(runs: Iterable[BenchRun]) -> tuple[Point, ...]:
     """Return every measurement of every run once, the oldest run first."""
     once = {run.run_id: run for run in runs}
     return tuple(
@@ -84,13 +84,13 @@ def points(runs: Iterable[BenchRun]) -> tuple[Point, ...]:
     )
 
 
-def layers(side: Side) -> tuple[Layers, ...]:
+def list_layers(side: Side) -> tuple[Layers, ...]:
     """Return the profile of each artifact and target, from the newest run that has one."""
     newest = {(m.artifact, run.target): m.layers for run in side.runs for m in run.measurements if m.layers}
     return tuple(Layers(artifact=name, target=target, layers=found) for (name, target), found in newest.items())
 
 
-def breakdowns(before: Iterable[Sizes], after: Iterable[Sizes]) -> tuple[Breakdown, ...]:
+def list_breakdowns(before: Iterable[Sizes], after: Iterable[Sizes]) -> tuple[Breakdown, ...]:
     """Return where the bytes of each current artifact are, and where they came from or went."""
     old = {sizes.artifact: sizes for sizes in before}
     return tuple(
@@ -99,7 +99,7 @@ def breakdowns(before: Iterable[Sizes], after: Iterable[Sizes]) -> tuple[Breakdo
     )
 
 
-def parity(report: ParityReport) -> Parity:
+def build_parity(report: ParityReport) -> Parity:
     """Return the artifacts' own comparison, without numbers that are none."""
     cells = []
     for artifact in report.artifacts:
@@ -121,8 +121,8 @@ def parity(report: ParityReport) -> Parity:
             ParityCell(
                 artifact=artifact.path,
                 output=row.output,
-                max_abs=_finite(row.max_abs),
-                mean_abs=_finite(row.mean_abs),
+                max_abs=_drop_infinite(row.max_abs),
+                mean_abs=_drop_infinite(row.mean_abs),
                 limit=limit,
                 differing=row.differing,
                 decisions=row.decisions,
@@ -133,16 +133,16 @@ def parity(report: ParityReport) -> Parity:
     return Parity(images=report.images, source=report.source, cells=tuple(cells))
 
 
-def _finite(value: float) -> float | None:
+def _drop_infinite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def facts(side: Side) -> SideFacts:
+def describe_side(side: Side) -> SideFacts:
     """Say what a side's runs were."""
-    return SideFacts(label=side.label, runs=tuple(_facts(run) for run in side.runs))
+    return SideFacts(label=side.label, runs=tuple(_describe_run(run) for run in side.runs))
 
 
-def _facts(run: BenchRun) -> str:
+def _describe_run(run: BenchRun) -> str:
     when = datetime.fromtimestamp(run.started, UTC).strftime("%Y-%m-%d %H:%M UTC")
     machine, p = run.machine, run.schedule
     commit, plus, dirty = run.commit.partition("+")

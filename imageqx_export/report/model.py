@@ -13,7 +13,7 @@ from imageqx_export.support.frozen import Frozen
 
 
 class Pair(Frozen):
-    """Hold a number of both sides; None where a side has none.
+    """A number of both sides; None where a side has none.
 
     Args:
         before: The baseline's.
@@ -30,7 +30,7 @@ class Pair(Frozen):
 
 
 class Row(Frozen):
-    """Hold one line of the table: an artifact on a target.
+    """One line of the table: an artifact on a target.
 
     Args:
         artifact: The file's name.
@@ -64,7 +64,7 @@ class Row(Frozen):
 
 
 class Point(Frozen):
-    """Hold one run of one artifact, for the lines of the history; None where the run has no such number.
+    """One run of one artifact, for the lines of the history; None where the run has no such number.
 
     Args:
         artifact: The file's name.
@@ -88,7 +88,7 @@ class Point(Frozen):
 
 
 class Layers(Frozen):
-    """Hold what the operations of an artifact take on a target, in the newest run that profiled it."""
+    """The times of an artifact's operations on a target, in the newest run that profiled it."""
 
     artifact: str
     target: str
@@ -96,7 +96,7 @@ class Layers(Frozen):
 
 
 class Breakdown(Frozen):
-    """Hold where an artifact's bytes are, and where a change comes from.
+    """The places of an artifact's bytes, and of a change in them.
 
     Args:
         sizes: Of the current file.
@@ -108,7 +108,7 @@ class Breakdown(Frozen):
 
 
 class Accuracy(Frozen):
-    """Hold how good an artifact's answers are, as ``imageqx evaluate`` measured it.
+    """The quality of an artifact's answers, as ``imageqx evaluate`` measured it.
 
     Args:
         artifact: The file's name.
@@ -126,7 +126,7 @@ class Accuracy(Frozen):
 
 
 class ParityCell(Frozen):
-    """Hold how one output of one artifact compares with the checkpoint.
+    """One output of one artifact, compared with the checkpoint's.
 
     Args:
         artifact: The file's name.
@@ -150,7 +150,7 @@ class ParityCell(Frozen):
 
 
 class Parity(Frozen):
-    """Hold the artifacts' own comparison with their checkpoint.
+    """The artifacts' own comparison with their checkpoint.
 
     Args:
         images: On how many.
@@ -164,7 +164,7 @@ class Parity(Frozen):
 
 
 class SideFacts(Frozen):
-    """Say what one side was, for the reader who doubts a number.
+    """The facts of one side, for the reader who doubts a number.
 
     Args:
         label: The file or commit that was asked for.
@@ -176,12 +176,12 @@ class SideFacts(Frozen):
 
 
 class Report(Frozen):
-    """Hold a whole comparison.
+    """A whole comparison.
 
     Args:
         schema_version: Of this record.
         baseline: What was compared with.
-        current: What was judged.
+        current: What was compared with it.
         rules: The limits.
         decisions: Everything that was decided.
         exit_code: 0 nothing regressed, 1 something did, 2 something could not be decided: what ``decisions`` say.

@@ -19,7 +19,7 @@ _SHORTEST = 4  # of a commit's digits; fewer are rather a mistyped file name
 
 
 class Baseline(Frozen):
-    """Hold what later runs are compared with: ``benchmarks/baseline.json``.
+    """The runs that later ones are compared with: ``benchmarks/baseline.json``.
 
     Args:
         runs: Several a target, as the A/A noise is measured between them.
@@ -39,7 +39,7 @@ class Baseline(Frozen):
 
 
 class Side(Frozen):
-    """Hold one of the two sides of a comparison.
+    """One of the two sides of a comparison.
 
     Args:
         label: What was asked for: a file's name or a commit.
@@ -91,8 +91,8 @@ def read_side(source: str, history: Path | None = None, targets: Sequence[str] =
     path = Path(source)
     sizes: tuple[Sizes, ...] = ()
     if path.is_file():
-        baseline = _baseline(path)
-        runs, sizes = (baseline.runs, baseline.sizes) if baseline else (_newest(_history(path)), ())
+        baseline = _read_baseline(path)
+        runs, sizes = (baseline.runs, baseline.sizes) if baseline else (_select_newest(_read_history(path)), ())
     elif history is None or len(source) < _SHORTEST:
         raise MeasurementError(
             "no such baseline or history",
@@ -101,7 +101,7 @@ def read_side(source: str, history: Path | None = None, targets: Sequence[str] =
             remedy="imageqx bench, or --history with the file of its runs",
         )
     else:
-        runs = _of_commit(_history(history), source, history)
+        runs = _select_commit(_read_history(history), source, history)
     chosen = tuple(sorted((run for run in runs if not targets or run.target in targets), key=lambda run: run.started))
     if not chosen:
         known = ", ".join(dict.fromkeys(run.target for run in runs)) or "no run at all"
@@ -117,7 +117,7 @@ def read_history(path: Path | None) -> tuple[BenchRun, ...]:
     Raises:
         MeasurementError: It is missing or not valid.
     """
-    return () if path is None else _history(path)
+    return () if path is None else _read_history(path)
 
 
 def write_baseline(baseline: Baseline, path: Path) -> Path:
@@ -127,13 +127,13 @@ def write_baseline(baseline: Baseline, path: Path) -> Path:
     return path
 
 
-def _history(path: Path) -> tuple[BenchRun, ...]:
+def _read_history(path: Path) -> tuple[BenchRun, ...]:
     from imageqx_export.bench.history import load_history
 
     return tuple(load_history(path))
 
 
-def _baseline(path: Path) -> Baseline | None:
+def _read_baseline(path: Path) -> Baseline | None:
     """Return a baseline file's content, or None where the file is a history."""
     try:
         content = json.loads(path.read_bytes())
@@ -153,14 +153,14 @@ def _baseline(path: Path) -> Baseline | None:
         ) from error
 
 
-def _newest(runs: Iterable[BenchRun]) -> tuple[BenchRun, ...]:
+def _select_newest(runs: Iterable[BenchRun]) -> tuple[BenchRun, ...]:
     by_target: dict[str, list[BenchRun]] = {}
     for run in sorted(runs, key=lambda run: run.started):
         by_target.setdefault(run.target, []).append(run)
     return tuple(run for group in by_target.values() for run in group if run.commit == group[-1].commit)
 
 
-def _of_commit(runs: Sequence[BenchRun], commit: str, history: Path) -> tuple[BenchRun, ...]:
+def _select_commit(runs: Sequence[BenchRun], commit: str, history: Path) -> tuple[BenchRun, ...]:
     commits = dict.fromkeys(run.commit for run in runs)
     exact = [name for name in commits if name == commit]
     found = exact or [name for name in commits if name.startswith(commit)]

@@ -58,25 +58,25 @@ def report(
     rules = rules or Rules()
     runs = read_history(history)
     before, after = (read_side(source, history, targets) for source in (baseline, current))
-    sizes = () if artifacts is None else measured_sizes(artifacts, after)
-    old_sizes = before.sizes if baseline_artifacts is None else measured_sizes(baseline_artifacts, before)
-    compared = None if artifacts is None else _parity(artifacts / PARITY_FILE)
+    sizes = () if artifacts is None else read_measured_sizes(artifacts, after)
+    old_sizes = before.sizes if baseline_artifacts is None else read_measured_sizes(baseline_artifacts, before)
+    compared = None if artifacts is None else _read_parity(artifacts / PARITY_FILE)
     known = [run for run in (*runs, *before.runs, *after.runs) if not targets or run.target in targets]
     decisions = decide(before, after, rules, history=runs, parity=compared)
     found = Report(
-        baseline=build.facts(before),
-        current=build.facts(after),
+        baseline=build.describe_side(before),
+        current=build.describe_side(after),
         rules=rules,
         decisions=decisions,
         exit_code=exit_code(decisions),
-        rows=build.rows(before, after),
-        breakdowns=build.breakdowns(old_sizes, sizes),
-        layers=build.layers(after),
-        points=build.points(known),
-        accuracies=tuple(_accuracy(path) for path in evaluations),
-        parity=None if compared is None else build.parity(compared),
+        rows=build.build_rows(before, after),
+        breakdowns=build.list_breakdowns(old_sizes, sizes),
+        layers=build.list_layers(after),
+        points=build.list_points(known),
+        accuracies=tuple(_read_accuracy(path) for path in evaluations),
+        parity=None if compared is None else build.build_parity(compared),
     )
-    return found.model_copy(update={"absent": _absent(found, artifacts)})
+    return found.model_copy(update={"absent": _list_absent(found, artifacts)})
 
 
 def write(report: Report, out: Path) -> Path:
@@ -89,14 +89,14 @@ def write(report: Report, out: Path) -> Path:
     Raises:
         ImageQXError: The folder holds something else.
     """
-    from imageqx_export.report.render.html import html
-    from imageqx_export.report.render.markdown import markdown
+    from imageqx_export.report.render.html import render_html
+    from imageqx_export.report.render.markdown import render_markdown
 
     check_folder(out)
     with staged_folder(out) as staging:
-        (staging.path / MARKDOWN).write_text(markdown(report), encoding="utf-8")
+        (staging.path / MARKDOWN).write_text(render_markdown(report), encoding="utf-8")
         (staging.path / JSON).write_text(to_json(report), encoding="utf-8")
-        (staging.path / PAGE).write_text(html(report), encoding="utf-8")
+        (staging.path / PAGE).write_text(render_html(report), encoding="utf-8")
         return staging.publish()
 
 
@@ -124,7 +124,7 @@ def to_json(report: Report) -> str:
     return report.model_dump_json(indent=2) + "\n"
 
 
-def measured_sizes(folder: Path, side: Side) -> tuple[Sizes, ...]:
+def read_measured_sizes(folder: Path, side: Side) -> tuple[Sizes, ...]:
     """Read where the bytes of a folder's artifacts are, of those that ``side`` measured."""
     newest = {m.artifact: m.sha256 for run in side.runs for m in run.measurements}
     found = []
@@ -145,7 +145,7 @@ def measured_sizes(folder: Path, side: Side) -> tuple[Sizes, ...]:
     return tuple(found)
 
 
-def _parity(path: Path) -> ParityReport | None:
+def _read_parity(path: Path) -> ParityReport | None:
     if not path.is_file():
         return None
     try:
@@ -156,11 +156,14 @@ def _parity(path: Path) -> ParityReport | None:
         return ParityReport.model_validate(body)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeasurementError(
-            "the comparison with the checkpoint cannot be read", where=path, got=_first(error), remedy="imageqx export"
+            "the comparison with the checkpoint cannot be read",
+            where=path,
+            got=_first_problem(error),
+            remedy="imageqx export",
         ) from error
 
 
-def _first(error: Exception) -> str:
+def _first_problem(error: Exception) -> str:
     """Return an error's first problem in a line."""
     if isinstance(error, ValidationError):
         problem = error.errors()[0]
@@ -168,7 +171,7 @@ def _first(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _accuracy(path: Path) -> Accuracy:
+def _read_accuracy(path: Path) -> Accuracy:
     try:
         body = json.loads(path.read_bytes())
         interval = body["quality_macro_f1_ci"]
@@ -184,12 +187,12 @@ def _accuracy(path: Path) -> Accuracy:
             "not an evaluation that can be shown",
             where=path,
             expected="evaluation.json with a macro F1 of quality",
-            got=_first(error),
+            got=_first_problem(error),
             remedy="imageqx evaluate ARTIFACT --out DIR",
         ) from error
 
 
-def _absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
+def _list_absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
     """Say what the report could show and does not, with what would bring it."""
     gaps = []
     if artifacts is None:
@@ -206,12 +209,12 @@ def _absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
         gaps.append("latency: no current run was timed")
     if not report.layers:
         gaps.append("time per layer: no current run has a profile")
-    if not any(count > 1 for count in _runs_per_line(report).values()):
+    if not any(count > 1 for count in _count_runs_per_line(report).values()):
         gaps.append("a history: --history FILE with more than one run")
     return tuple(gaps)
 
 
-def _runs_per_line(report: Report) -> dict[tuple[str, str], int]:
+def _count_runs_per_line(report: Report) -> dict[tuple[str, str], int]:
     counts: dict[tuple[str, str], int] = {}
     for point in report.points:
         key = (point.artifact, point.target)

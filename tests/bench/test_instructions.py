@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.bench import instructions
-from imageqx_export.bench.instructions import find_counter, per_inference
+from imageqx_export.bench.instructions import count_per_inference, find_counter
 from imageqx_export.errors import MeasurementError, UnavailableError
 
 
@@ -21,7 +21,7 @@ def nothing() -> None:
 
 
 def test_an_inference_is_half_the_difference() -> None:
-    found = per_inference(lambda n: 5_000 + 700 * n, "fake", nothing, repeats=3)
+    found = count_per_inference(lambda n: 5_000 + 700 * n, "fake", nothing, repeats=3)
     assert (found.count, found.repeats, found.source, found.spread) == (700.0, (700.0,) * 3, "fake", 0.0)
 
 
@@ -34,7 +34,7 @@ def test_the_median_and_the_spread_of_repetitions() -> None:
             extra = {1: 0, 3: 20 * seen.count(3)}[n]
         return 1_000 + 100 * n + extra
 
-    found = per_inference(count, "fake", nothing, repeats=3)
+    found = count_per_inference(count, "fake", nothing, repeats=3)
     assert sorted(found.repeats) == [110.0, 120.0, 130.0] and found.count == 120.0
     assert found.spread == pytest.approx(20 / 120)
     assert sorted(seen) == [1, 1, 1, 3, 3, 3]
@@ -42,7 +42,7 @@ def test_the_median_and_the_spread_of_repetitions() -> None:
 
 def test_counts_that_make_no_sense_are_refused() -> None:
     with pytest.raises(MeasurementError, match="make no sense"):
-        per_inference(lambda n: 1_000 - n, "fake", nothing)
+        count_per_inference(lambda n: 1_000 - n, "fake", nothing)
 
 
 @pytest.mark.parametrize("failure", [MeasurementError("broken"), KeyboardInterrupt()])
@@ -56,7 +56,7 @@ def test_a_failure_stops_the_others(failure: BaseException) -> None:
         raise MeasurementError("was stopped")
 
     with pytest.raises(type(failure)) as caught:
-        per_inference(count, "fake", stopped.set)
+        count_per_inference(count, "fake", stopped.set)
     assert caught.value is failure and stopped.is_set()
 
 

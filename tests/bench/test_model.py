@@ -19,7 +19,7 @@ from imageqx_export.bench.model import (
     Measurement,
     ProcessSample,
     Schedule,
-    interleaved,
+    interleave,
 )
 
 
@@ -41,9 +41,9 @@ def test_the_shares_of_the_processes_reach_the_whole(runs: int, seconds: float, 
 
 def test_artifacts_take_turns() -> None:
     names = cast(Sequence[Artifact], ["A", "B", "C"])  # what the turns are of does not matter
-    assert [name for _, name in interleaved(names, 3)] == [*"ABCABCABC"]
-    assert [round for round, _ in interleaved(names, 2)] == [0, 0, 0, 1, 1, 1]
-    assert not list(interleaved([], 3))
+    assert [name for _, name in interleave(names, 3)] == [*"ABCABCABC"]
+    assert [round for round, _ in interleave(names, 2)] == [0, 0, 0, 1, 1, 1]
+    assert not list(interleave([], 3))
 
 
 @pytest.mark.parametrize("wrong", [{"runs": 0}, {"processes": 0}, {"threads": 0}, {"seconds": -1}, {"speed": 1}])

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.bench.signals import signals_raise
-from imageqx_export.bench.stage import commit, measure
-from imageqx_export.bench.summary import passed
+from imageqx_export.bench.signals import raise_on_signals
+from imageqx_export.bench.stage import measure, read_commit
+from imageqx_export.bench.summary import has_passed
 from imageqx_export.errors import DeviceError, MeasurementError, ParityError
 from tests.bench.tiny import SHORT, FakeTarget, broken, gone, tiny_folder
 
@@ -45,7 +45,7 @@ def test_measures_everything_in_turn(folder: Path) -> None:
     assert first.samples[0].temperature_before == 32.0
     assert (first.peak_memory_bytes, first.max_error, first.kernels) == (64 * 2**20, 1e-6, "neon")
     assert first.instructions is not None and first.layers[0].kind == "CAST"
-    assert first.notes == () and not first.failed and passed(run)
+    assert first.notes == () and not first.failed and has_passed(run)
 
 
 def test_the_unavailable_is_a_result_of_its_own(folder: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_unavailable_is_a_result_of_its_own(folder: Path) -> None:
     assert package.samples == () and package.peak_memory_bytes is None
     assert not any(name == COREML for _, name in target.calls)
     alone = measure(folder, target, SHORT, formats=[Format.COREML])
-    assert not passed(alone), "nothing measured is no pass"
+    assert not has_passed(alone), "nothing measured is no pass"
 
 
 def test_instructions_are_counted_when_asked(folder: Path) -> None:
@@ -70,7 +70,7 @@ def test_an_emulators_seconds_are_never_taken(folder: Path) -> None:
     assert "sample" not in {what for what, _ in target.calls}
     assert run.measurements[0].samples == () and run.measurements[0].seconds == ()
     assert run.measurements[0].instructions is not None, "what an emulator is for"
-    assert passed(run)
+    assert has_passed(run)
 
 
 def test_one_that_breaks_stops_and_the_others_go_on(folder: Path) -> None:
@@ -80,7 +80,7 @@ def test_one_that_breaks_stops_and_the_others_go_on(folder: Path) -> None:
     assert bad.failed and bad.unavailable == "the runner crashed: SIGSEGV" and bad.samples == ()
     assert [name for what, name in target.calls if what == "sample"] == [TFLITE, ONNX, ONNX], "not tried again"
     assert len(good.samples) == SHORT.processes and not good.failed
-    assert not passed(run)
+    assert not has_passed(run)
 
 
 def test_a_number_that_is_missing_is_told(folder: Path) -> None:
@@ -89,14 +89,14 @@ def test_a_number_that_is_missing_is_told(folder: Path) -> None:
     first = run.measurements[0]
     assert first.instructions is None and first.layers == () and first.peak_memory_bytes is not None
     assert sorted(first.notes) == ["instructions: valgrind is not installed", "layers: the runner crashed: SIGSEGV"]
-    assert passed(run)
+    assert has_passed(run)
 
 
 def test_an_emulator_on_which_nothing_works_has_failed(folder: Path) -> None:
     calls = ("peak_memory", "instructions", "layers", "kernels", "max_error")
     run = measure(folder, FakeTarget(timed=False, fails={(call, ONNX): broken() for call in calls}), SHORT)
     assert [m.failed for m in run.measurements] == [False, True, False]
-    assert "SIGSEGV" in (run.measurements[1].unavailable or "") and not passed(run)
+    assert "SIGSEGV" in (run.measurements[1].unavailable or "") and not has_passed(run)
 
 
 @pytest.mark.parametrize("what", ["sample", "peak_memory", "layers"])
@@ -113,7 +113,7 @@ def test_what_concerns_all_ends_the_run_and_closes_the_target(folder: Path, what
 def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with signals_raise():
+        with raise_on_signals():
             signal.raise_signal(signal.SIGHUP)  # as after nohup: nothing happens
             with pytest.raises(SystemExit) as caught:
                 signal.raise_signal(signal.SIGTERM)
@@ -176,19 +176,19 @@ def test_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert commit() == "unknown"
+    assert read_commit() == "unknown"
     git("init")
-    assert commit() == "unknown", "there is a repository, and no commit"
+    assert read_commit() == "unknown", "there is a repository, and no commit"
     (tmp_path / "a").write_text("1")
     git("add", "a")
     git("commit", "-m", "first")
-    assert commit() == git("rev-parse", "HEAD")
+    assert read_commit() == git("rev-parse", "HEAD")
     (tmp_path / "history.jsonl").write_text("")
-    assert commit() == git("rev-parse", "HEAD"), "what git does not know is no change"
+    assert read_commit() == git("rev-parse", "HEAD"), "what git does not know is no change"
     (tmp_path / "a").write_text("2")
-    assert commit() == git("rev-parse", "HEAD") + "+dirty"
+    assert read_commit() == git("rev-parse", "HEAD") + "+dirty"
     monkeypatch.setenv("PATH", "")
-    assert commit() == "unknown"
+    assert read_commit() == "unknown"
 
 
 def test_progress_reaches_its_end(folder: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench.model import Measurement, ProcessSample, Schedule
-from imageqx_export.bench.summary import percentile, shortfall, summarise
+from imageqx_export.bench.summary import describe_shortfall, percentile, summarise
 
 
 def measurement(*samples: ProcessSample) -> Measurement:
@@ -43,11 +43,11 @@ def test_nothing_timed_is_nothing_and_not_zero() -> None:
 
 def test_what_falls_short_of_the_schedule_is_told() -> None:
     schedule = Schedule(runs=4, seconds=2.0, processes=2)
-    assert shortfall(measurement(sample(0.5, 0.5), sample(0.5, 0.5)), schedule) is None
+    assert describe_shortfall(measurement(sample(0.5, 0.5), sample(0.5, 0.5)), schedule) is None
     for short in (
         measurement(sample(0.5, 0.5, 0.5, 0.5)),
         measurement(sample(1.0), sample(1.0, 1.0)),
         measurement(sample(0.4, 0.5), sample(0.5, 0.5)),
         measurement(),
     ):
-        assert "the schedule wants 4, 2 s, 2" in (shortfall(short, schedule) or "")
+        assert "the schedule wants 4, 2 s, 2" in (describe_shortfall(short, schedule) or "")

@@ -16,7 +16,7 @@ from imageqx_export.report.model import Accuracy, Report
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
 from imageqx_export.report.sides import Side
-from imageqx_export.report.sizes.parts import Part, whole
+from imageqx_export.report.sizes.parts import Part, sum_parts
 
 HOST = Machine(name="AMD EPYC 7763", cores=1, abi="x86_64", system="Linux 6.8.0")
 TOOLS = {"ai-edge-litert": "2.3.0", "onnxruntime": "1.31.1", "python": "3.11.9"}
@@ -181,7 +181,7 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
     """
     before, after = full_sides(seed)
     sizes = [
-        whole(m.artifact, m.size_bytes, [Part(section="weights", name=f"w{k}", bytes=1000 * k) for k in range(30)])
+        sum_parts(m.artifact, m.size_bytes, [Part(section="weights", name=f"w{k}", bytes=1000 * k) for k in range(30)])
         for m in after.runs[0].measurements
     ]
     grown = sizes[0].model_copy(
@@ -215,19 +215,19 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
     )
     decisions = decide(before, after, parity=compared)
     report = Report(
-        baseline=build.facts(before),
-        current=build.facts(after),
+        baseline=build.describe_side(before),
+        current=build.describe_side(after),
         rules=Rules(),
         decisions=decisions,
         exit_code=exit_code(decisions),
-        rows=build.rows(before, after),
-        breakdowns=build.breakdowns([grown, *sizes[1:]], sizes),
-        layers=build.layers(after),
-        points=build.points([*before.runs, *after.runs]),
+        rows=build.build_rows(before, after),
+        breakdowns=build.list_breakdowns([grown, *sizes[1:]], sizes),
+        layers=build.list_layers(after),
+        points=build.list_points([*before.runs, *after.runs]),
         accuracies=tuple(
             Accuracy(artifact=n, macro_f1=0.8, interval=(0.78, 0.82), photos=1000, source="painted") for n in ARTIFACTS
         ),
-        parity=build.parity(compared),
+        parity=build.build_parity(compared),
         absent=("nothing: this is a fake",),
     )
     text = report.model_dump_json()

@@ -64,7 +64,7 @@ class Place:
         after = [bench_run(10 + k, [measured(self.new, rng, slow)], commit="b" * 40) for k in range(2)]
         self.history = written(folder / "history.jsonl", [*before, *after])
         self.first = written(folder / "first.jsonl", before)
-        self.baseline = write_baseline(baseline.baseline(self.first, self.old), folder / "baseline.json")
+        self.baseline = write_baseline(baseline.make_baseline(self.first, self.old), folder / "baseline.json")
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monk
     def fail(report: Report) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("imageqx_export.report.render.html.html", fail)
+    monkeypatch.setattr("imageqx_export.report.render.html.render_html", fail)
     with pytest.raises(OSError, match="No space left"):
         stage.write(full_report(seed=1), out)
     assert (out / "report.md").read_bytes() == old

@@ -20,10 +20,10 @@ import pytest
 from adbutils import AdbError
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
-from imageqx_export.bench.android.discovery import attached, pick, reach_server
+from imageqx_export.bench.android.discovery import choose_phone, list_phones, reach_server
 from imageqx_export.bench.android.phone import Limits, Phone, PhoneGoneError
 from imageqx_export.bench.android.target import AdbTarget
-from imageqx_export.bench.emulator import Emulator, cache
+from imageqx_export.bench.emulator import Emulator, load_emulator
 from imageqx_export.bench.model import Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.conftest import ROOT
@@ -41,7 +41,7 @@ def found() -> Emulator | str:
         return "not in a network of its own (make test-adb makes one, as root or with user namespaces)"
     try:
         client()
-        return cache()
+        return load_emulator()
     except AdbError as error:
         return f"no adb client (apt install adb): {error}"
     except DeviceError as error:
@@ -79,7 +79,7 @@ def make(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[..., RealPhone
 
     yield one
     for phone in made:
-        adb("disconnect", phone.serial) if phone.serial in attached(reach_server(5), 5) else ""
+        adb("disconnect", phone.serial) if phone.serial in list_phones(reach_server(5), 5) else ""
         phone.stop()
 
 
@@ -154,7 +154,7 @@ def test_artifacts_are_measured_on_an_arm64_runtime_and_nothing_is_left(
 
 def test_exit_codes_standard_error_and_binary_files(phone: RealPhone) -> None:
     link = talk(phone)
-    assert "shell_v2" in link.features()
+    assert "shell_v2" in link.read_features()
     answer = link.shell("echo out; echo err >&2; exit 7")
     assert (answer.code, answer.out, answer.err) == (7, "out\n", "err\n")
     assert link.shell("kill -9 $$").code == 137
@@ -181,11 +181,11 @@ def test_the_phone_lists_itself_twice_and_has_to_be_named(
     adb("start-server")  # which looks for emulators as it starts
     adb("connect", phone.serial)
     end = time.monotonic() + 20
-    while len(seen := attached(reach_server(5), 5)) < 2 and time.monotonic() < end:
+    while len(seen := list_phones(reach_server(5), 5)) < 2 and time.monotonic() < end:
         time.sleep(0.2)
     assert set(seen) == {"emulator-5554", "127.0.0.1:5555"}
     with pytest.raises(DeviceError, match="several phones"):
-        pick(seen, None)
+        choose_phone(seen, None)
     with target(phone).open(folder, [model], FEW, "named"):
         assert phone.files() == ["imageqx-named"]
     assert phone.files() == []
@@ -297,11 +297,11 @@ def test_a_phone_that_does_not_come_back_is_offline_and_given_up_in_time(
         run()
     assert time.monotonic() - begin < 60
     assert "rm -rf /data/local/tmp/imageqx-r1" in "".join(caught.value.__notes__)
-    seen = attached(reach_server(5), 5)
+    seen = list_phones(reach_server(5), 5)
     assert seen.get(phone.serial, "offline") == "offline"
     if seen:
         with pytest.raises(DeviceError, match="cannot be used now") as refused:
-            pick(seen, phone.serial)
+            choose_phone(seen, phone.serial)
         assert "reconnect" in str(refused.value.remedy)
 
 
@@ -380,11 +380,11 @@ def test_a_phone_that_has_not_allowed_this_computer_is_refused(answers: bool, st
     connect.start()
     try:
         end = time.monotonic() + 30
-        while (now := attached(reach_server(30), 30).get(phone.serial)) != state and time.monotonic() < end:
+        while (now := list_phones(reach_server(30), 30).get(phone.serial)) != state and time.monotonic() < end:
             time.sleep(0.1)
         assert now == state
         with pytest.raises(DeviceError, match="cannot be used now") as caught:
-            pick(attached(reach_server(30), 30), phone.serial)
+            choose_phone(list_phones(reach_server(30), 30), phone.serial)
         assert caught.value.got == state
     finally:
         adb("disconnect", phone.serial)

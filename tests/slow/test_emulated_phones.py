@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.artifact import Artifact, Format, Precision
-from imageqx_export.bench.emulator import cache
-from imageqx_export.bench.emulator.kernels import work
+from imageqx_export.bench.emulator import load_emulator
+from imageqx_export.bench.emulator.kernels import sum_work
 from imageqx_export.bench.emulator.target import EmulatedTarget
 from imageqx_export.bench.model import QUICK, Instructions
 from imageqx_export.bench.stage import measure
@@ -28,7 +28,7 @@ PICTURES = 3  # an emulated inference takes seconds
 
 def why_not() -> str | None:
     try:
-        cache()
+        load_emulator()
     except DeviceError as error:
         return f"{error.what}: {error.remedy}"
     return None if (FOLDER / "manifest.json").is_file() else f"no artifacts in {FOLDER}: make export"
@@ -128,7 +128,7 @@ def test_counts_repeat_within_half_a_percent_and_float_kernels_are_neon(
         counted = count(phone, one)
         assert phone.kernels(one) == "neon"
         # Every product of the network was seen; there are more of them, as not every register is full.
-        done = work(phone.opcodes(one))["neon"]
+        done = sum_work(phone.opcodes(one))["neon"]
     assert multiply_accumulates <= done < 1.5 * multiply_accumulates
     assert counted.count > done / 4
 
@@ -201,7 +201,7 @@ def test_int8_kernels_are_those_of_the_cpu(cpu: str, isa: str, name: str, int8: 
         opcodes = target.opcodes(one)
         assert target.kernels(one) == isa, {op: count for op, count in opcodes.items() if count}
     # What was counted is all the work that there is, and not some of it.
-    assert work(opcodes)[isa] >= PRODUCTS[name]
+    assert sum_work(opcodes)[isa] >= PRODUCTS[name]
     forbidden = {"cortex-a53": ("sdot", "udot", "smmla", "ummla", "usmmla"), "cortex-a76": ("smmla", "ummla", "usmmla")}
     assert not any(opcodes[op] for op in opcodes for start in forbidden.get(cpu, ()) if op.startswith(start))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from imageqx_export.report.render.html import html
+from imageqx_export.report.render.html import render_html
 from tests.report.fakes import full_report
 from tests.slow.chromium import NAMES, Browser, browser, find_chromium
 
@@ -57,7 +57,7 @@ SMALL_TEXT = """
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(html(full_report()), encoding="utf-8")
+    path.write_text(render_html(full_report()), encoding="utf-8")
     return path
 
 

@@ -57,7 +57,7 @@ _MACHINES = {183: "arm64-v8a", 40: "armeabi-v7a", 62: "x86_64", 3: "x86", 243: "
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What one process of benchmark_model took.
+    """The times and memory of one process of benchmark_model.
 
     Attributes:
         load_seconds: Its "init": the file read, the interpreter built, XNNPACK applied, tensors allocated.
@@ -72,7 +72,7 @@ class ToolResult:
     peak_memory_bytes: int | None
 
 
-def abi_of(binary: Path) -> str:
+def read_abi(binary: Path) -> str:
     """Return the ABI that a program was built for, in Android's words.
 
     Raises:
@@ -97,7 +97,7 @@ def abi_of(binary: Path) -> str:
     return _MACHINES[machine]
 
 
-def timed_flags(schedule: Schedule) -> list[str]:
+def build_timing_flags(schedule: Schedule) -> list[str]:
     """Return the flags of a process that is timed.
 
     Neither ``--use_xnnpack`` nor any delegate is given, so that the kernels are LiteRT's own defaults, as in an app.
@@ -112,13 +112,13 @@ def timed_flags(schedule: Schedule) -> list[str]:
     ]
 
 
-def memory_flags(schedule: Schedule) -> list[str]:
+def build_memory_flags(schedule: Schedule) -> list[str]:
     """Return the flags of a process whose memory is watched; it is not timed."""
     watch = ["--report_peak_memory_footprint=true", "--memory_footprint_check_interval_ms=5"]
-    return [*timed_flags(schedule), *watch]
+    return [*build_timing_flags(schedule), *watch]
 
 
-def profile_flags(schedule: Schedule) -> list[str]:
+def build_profile_flags(schedule: Schedule) -> list[str]:
     """Return the flags of a process that profiles single operations, into a table."""
     return [
         f"--num_threads={schedule.threads}",
@@ -133,7 +133,7 @@ def profile_flags(schedule: Schedule) -> list[str]:
     ]
 
 
-def output_flags(name: str, shape: tuple[int, ...]) -> list[str]:
+def build_output_flags(name: str, shape: tuple[int, ...]) -> list[str]:
     """Return the flags of a process that runs one input and writes its outputs.
 
     Args:
@@ -169,7 +169,7 @@ def parse_result(data: bytes, where: str, runs: int = RUNS, warmup_runs: int = 1
     from google.protobuf.message import DecodeError
 
     try:
-        result = _message_type().FromString(data)
+        result = _load_message_type().FromString(data)
     except DecodeError as error:
         raise MeasurementError("benchmark_model's result cannot be read", where=where, got=str(error)) from error
     latency, misc = result.latency_metrics, result.misc_metrics
@@ -182,14 +182,14 @@ def parse_result(data: bytes, where: str, runs: int = RUNS, warmup_runs: int = 1
         )
     peak = result.memory_metrics.peak_mem_mb
     return ToolResult(
-        load_seconds=_microseconds(latency.init_ms),
-        first_seconds=_microseconds(latency.first_inference_ms),
-        seconds=_singles(latency, runs, where),
+        load_seconds=_round_to_microseconds(latency.init_ms),
+        first_seconds=_round_to_microseconds(latency.first_inference_ms),
+        seconds=_read_single_runs(latency, runs, where),
         peak_memory_bytes=round(peak * 2**20) if peak > 0 else None,  # its MB are MiB: memory_usage_monitor.h
     )
 
 
-def _singles(latency: Any, runs: int, where: str) -> tuple[float, ...]:
+def _read_single_runs(latency: Any, runs: int, where: str) -> tuple[float, ...]:
     """Return the single runs: of three, the smallest, the median and the largest are all."""
     smallest, largest, mean = latency.min_ms, latency.max_ms, latency.avg_ms
     rest = runs * mean - smallest - largest  # of three runs, the third
@@ -205,15 +205,15 @@ def _singles(latency: Any, runs: int, where: str) -> tuple[float, ...]:
             expected=f"{runs} runs with a mean of {mean:g} ms",
             got=", ".join(f"{ms:g} ms" for ms in singles),
         )
-    return tuple(sorted(_microseconds(ms) for ms in singles))
+    return tuple(sorted(_round_to_microseconds(ms) for ms in singles))
 
 
-def _microseconds(milliseconds: float) -> float:
+def _round_to_microseconds(milliseconds: float) -> float:
     return round(milliseconds * 1000) / 1e6  # it measures whole microseconds
 
 
 @cache
-def _message_type() -> Any:
+def _load_message_type() -> Any:
     """Return protobuf's class for ``BenchmarkResult``; fields that we do not read are skipped as unknown."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -261,12 +261,12 @@ def parse_profile(text: str, where: str) -> tuple[LayerCost, ...]:
     return tuple(costs)
 
 
-def split_outputs(raw: bytes, order: Sequence[TensorSpec], where: str) -> Outputs:
+def split_outputs(raw: bytes, signature: Sequence[TensorSpec], where: str) -> Outputs:
     """Cut an ``--output_filepath`` file, where the outputs lie one behind the other, into arrays.
 
     Args:
         raw: The file.
-        order: The outputs, in the file's own order.
+        signature: The outputs, in the file's own order.
         where: What ran, for messages.
 
     Returns:
@@ -275,7 +275,7 @@ def split_outputs(raw: bytes, order: Sequence[TensorSpec], where: str) -> Output
     Raises:
         MeasurementError: It has another length.
     """
-    sizes = [math.prod(output.shape) for output in order]
+    sizes = [math.prod(output.shape) for output in signature]
     if len(raw) != 4 * sum(sizes):
         raise MeasurementError(
             "benchmark_model wrote other outputs",
@@ -284,4 +284,4 @@ def split_outputs(raw: bytes, order: Sequence[TensorSpec], where: str) -> Output
             got=f"{len(raw)} bytes",
         )
     parts = np.split(np.frombuffer(raw, "<f4").astype(np.float32), np.cumsum(sizes)[:-1])
-    return {output.name: part.reshape(output.shape) for output, part in zip(order, parts, strict=True)}
+    return {output.name: part.reshape(output.shape) for output, part in zip(signature, parts, strict=True)}

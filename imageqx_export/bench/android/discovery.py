@@ -54,11 +54,11 @@ def reach_server(timeout: float) -> AdbClient:
                 check=True,
             )
         except (AdbError, OSError, subprocess.SubprocessError) as error:
-            said = getattr(error, "stderr", None)
+            stderr = getattr(error, "stderr", None)
             raise DeviceError(
                 "the adb server does not start",
                 where=f"{client.host}:{client.port}",
-                got=said.decode(errors="replace").strip() if said else str(error),
+                got=stderr.decode(errors="replace").strip() if stderr else str(error),
                 remedy="install Android's platform tools, then: adb start-server",
             ) from error
     return client
@@ -72,7 +72,7 @@ def _listens(client: AdbClient) -> bool:
     return True
 
 
-def server_version(client: AdbClient) -> str:
+def read_server_version(client: AdbClient) -> str:
     """Return the adb server's version, such as ``"1.0.41"``.
 
     Raises:
@@ -83,10 +83,10 @@ def server_version(client: AdbClient) -> str:
     try:
         return f"1.0.{client.server_version()}"
     except (AdbError, OSError, ValueError, subprocess.SubprocessError) as error:
-        raise _silent(client, error) from error
+        raise _make_error(client, error) from error
 
 
-def attached(client: AdbClient, timeout: float) -> dict[str, str]:
+def list_phones(client: AdbClient, timeout: float) -> dict[str, str]:
     """Return each attached phone's state by its serial, as ``adb devices`` prints them.
 
     Args:
@@ -105,12 +105,12 @@ def attached(client: AdbClient, timeout: float) -> dict[str, str]:
             link.check_okay()
             text = link.read_string_block()
     except (AdbError, OSError, ValueError, subprocess.SubprocessError) as error:
-        raise _silent(client, error) from error
+        raise _make_error(client, error) from error
     rows = [line.split("\t", 1) for line in text.splitlines() if "\t" in line]
     return {serial: state.split(" (", 1)[0].strip() for serial, state in rows}
 
 
-def _silent(client: AdbClient, error: Exception) -> DeviceError:
+def _make_error(client: AdbClient, error: Exception) -> DeviceError:
     return DeviceError(
         "the adb server does not answer",
         where=f"{client.host}:{client.port}",
@@ -119,7 +119,7 @@ def _silent(client: AdbClient, error: Exception) -> DeviceError:
     )
 
 
-def pick(phones: Mapping[str, str], serial: str | None) -> str:
+def choose_phone(phones: Mapping[str, str], serial: str | None) -> str:
     """Choose the phone to use.
 
     Args:
@@ -129,7 +129,7 @@ def pick(phones: Mapping[str, str], serial: str | None) -> str:
     Raises:
         DeviceError: There is none, it cannot be used, or there are several and none was named.
 
-    >>> pick({"0123": "device"}, None)
+    >>> choose_phone({"0123": "device"}, None)
     '0123'
     """
     serial = serial or os.environ.get("ANDROID_SERIAL") or None

@@ -55,15 +55,15 @@ class Python:
     problem: str | None = None
 
 
-def describe(phone: Phone) -> tuple[Machine, tuple[str, ...]]:
+def describe_phone(phone: Phone) -> tuple[Machine, tuple[str, ...]]:
     """Return what the phone is, and its ABIs, the best first.
 
     Raises:
         DeviceError: It tells no ABI that is known.
     """
     names = " ".join(_PROPERTIES)
-    said = phone.shell(f'for p in {names}; do echo "$p=$(getprop $p 2>/dev/null)"; done').out
-    has = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    properties = phone.shell(f'for p in {names}; do echo "$p=$(getprop $p 2>/dev/null)"; done').out
+    has = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
     kernel = phone.shell(["uname", "-m"]).out.strip()
     abis = tuple(abi for abi in has.get("ro.product.cpu.abilist", "").split(",") if abi)
     abis = abis or ((_KERNELS[kernel],) if kernel in _KERNELS else ())
@@ -85,7 +85,7 @@ def describe(phone: Phone) -> tuple[Machine, tuple[str, ...]]:
     }
     machine = Machine(
         name=f"{has.get('ro.product.manufacturer', '')} {has.get('ro.product.model', '')}".strip() or "unknown phone",
-        cores=_cores(phone),
+        cores=_count_cores(phone),
         abi=abis[0],
         system=f"Android {android} (SDK {has.get('ro.build.version.sdk', '?')})" if android else facts["kernel"],
         facts={name: value for name, value in facts.items() if value},
@@ -93,12 +93,12 @@ def describe(phone: Phone) -> tuple[Machine, tuple[str, ...]]:
     return machine, abis
 
 
-def _cores(phone: Phone) -> int:
+def _count_cores(phone: Phone) -> int:
     text = phone.shell("nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo").out.strip()
     return int(text) if text.isdigit() else 1
 
 
-def sensors(phone: Phone) -> tuple[Thermal, Battery]:
+def read_sensors(phone: Phone) -> tuple[Thermal, Battery]:
     """Read temperatures and battery; what the phone does not tell is None."""
     thermal, battery = phone.shell(["dumpsys", "thermalservice"]), phone.shell(["dumpsys", "battery"])
     return (
@@ -107,7 +107,7 @@ def sensors(phone: Phone) -> tuple[Thermal, Battery]:
     )
 
 
-def sensor_facts(thermal: Thermal, battery: Battery) -> dict[str, str]:
+def describe_sensors(thermal: Thermal, battery: Battery) -> dict[str, str]:
     """Return what explains a number, for the record."""
     rows = {
         "thermal status": "not readable" if thermal.status is None else str(thermal.status),

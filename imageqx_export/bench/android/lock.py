@@ -16,7 +16,7 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 
 
 @contextmanager
-def alone(serial: str) -> Iterator[None]:
+def lock_phone(serial: str) -> Iterator[None]:
     """Keep other runs on this computer off the phone.
 
     Raises:
@@ -42,7 +42,7 @@ def alone(serial: str) -> Iterator[None]:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def ignore_signals() -> Iterator[None]:
     """Ignore Ctrl-C and its like, for a block that does not last long."""
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield

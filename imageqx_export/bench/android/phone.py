@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from imageqx_export.bench.android.discovery import USABLE, attached
-from imageqx_export.bench.android.transport import RefusedError, opened, receive, send, shell
+from imageqx_export.bench.android.discovery import USABLE, list_phones
+from imageqx_export.bench.android.transport import RefusedError, open_service, receive, run_shell, send
 from imageqx_export.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """Say how long to wait before giving up.
+    """The seconds to wait before giving up.
 
     Attributes:
         answer: Seconds for a short command, and for the next bytes of a transfer.
@@ -43,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Clock:
-    """Tell the time and let it pass."""
+    """A clock: the time, and how it passes."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -51,7 +51,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command on the phone said.
+    """The answer of a command on the phone.
 
     Attributes:
         code: Its exit code.
@@ -71,15 +71,15 @@ class Answer:
 
 
 class PhoneGoneError(DeviceError):
-    """Report a phone that went away; it can be waited for."""
+    """A phone that went away; it can be waited for."""
 
 
 class PhoneSlowError(DeviceError):
-    """Report a command that took too long on a phone that is still there."""
+    """A command that took too long on a phone that is still there."""
 
 
 class Phone:
-    """Talk to one phone through the adb server.
+    """One phone, reached through the adb server.
 
     Args:
         client: Of a server that runs.
@@ -101,9 +101,9 @@ class Phone:
         """The phone, for a message."""
         return f"adb:{self.serial}"
 
-    def features(self) -> frozenset[str]:
+    def read_features(self) -> frozenset[str]:
         """Return what the phone and the server both can, such as ``"shell_v2"``."""
-        with self._talking("features"), self._client.make_connection(timeout=self.limits.answer) as link:
+        with self._translate_errors("features"), self._client.make_connection(timeout=self.limits.answer) as link:
             link.send_command(f"host-serial:{self.serial}:features")
             link.check_okay()
             return frozenset(link.read_string_block().split(","))
@@ -120,8 +120,8 @@ class Phone:
             PhoneSlowError: It took too long.
         """
         line = command if isinstance(command, str) else shlex.join(command)
-        with self._talking(line):
-            code, out, err = shell(self._client, self.serial, line, limit or self.limits.answer)
+        with self._translate_errors(line):
+            code, out, err = run_shell(self._client, self.serial, line, limit or self.limits.answer)
         return Answer(code, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def check(self, command: str | Sequence[str], what: str, limit: float | None = None) -> str:
@@ -151,7 +151,7 @@ class Phone:
             PhoneGoneError: The phone went away.
         """
         file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-        with file, self._talking(f"push {remote}"), self._service("sync:") as link:
+        with file, self._translate_errors(f"push {remote}"), self._open_service("sync:") as link:
             try:
                 send(link, file, remote, mode)
             except RefusedError as error:
@@ -170,7 +170,7 @@ class Phone:
             DeviceError: There is none.
             PhoneGoneError: The phone went away.
         """
-        with self._talking(f"pull {remote}"), self._service("sync:") as link:
+        with self._translate_errors(f"pull {remote}"), self._open_service("sync:") as link:
             try:
                 return receive(link, remote)
             except RefusedError as error:
@@ -178,15 +178,15 @@ class Phone:
                     "the phone does not give a file", where=f"{self.where}: {remote}", got=str(error)
                 ) from error
 
-    def there(self) -> bool:
+    def is_there(self) -> bool:
         """Say whether the phone is attached and answers."""
         from adbutils import AdbError
 
         try:
-            if attached(self._client, self.limits.answer).get(self.serial) != USABLE:
+            if list_phones(self._client, self.limits.answer).get(self.serial) != USABLE:
                 return False
             limit = min(5.0, self.limits.answer)  # a phone that hangs is not there either
-            return shell(self._client, self.serial, "echo there", limit)[1].strip() == b"there"
+            return run_shell(self._client, self.serial, "echo there", limit)[1].strip() == b"there"
         except (AdbError, OSError, EOFError, ValueError, DeviceError, subprocess.SubprocessError):
             return False
 
@@ -197,7 +197,7 @@ class Phone:
             DeviceError: It is not, after ``seconds``; no PhoneGoneError, as that would be waited for once more.
         """
         end = self.clock.now() + seconds
-        while not self.there():
+        while not self.is_there():
             if self.clock.now() >= end:
                 raise DeviceError(
                     "the phone went away and did not come back",
@@ -218,11 +218,11 @@ class Phone:
             except (AdbError, OSError, ValueError, subprocess.SubprocessError):
                 return  # not yet: the caller looks again
 
-    def _service(self, name: str) -> AbstractContextManager[AdbConnection]:
-        return opened(self._client, self.serial, name, self.limits.answer)
+    def _open_service(self, name: str) -> AbstractContextManager[AdbConnection]:
+        return open_service(self._client, self.serial, name, self.limits.answer)
 
     @contextmanager
-    def _talking(self, doing: str) -> Iterator[None]:
+    def _translate_errors(self, doing: str) -> Iterator[None]:
         """Turn adb's errors into ours: too slow, or gone."""
         from adbutils import AdbError
         from adbutils.errors import AdbTimeout
@@ -230,18 +230,18 @@ class Phone:
         try:
             yield
         except (AdbTimeout, TimeoutError) as error:
-            if self.there():
+            if self.is_there():
                 raise PhoneSlowError(
                     "a command takes too long on the phone",
                     where=f"{self.where}: {doing}",
                     got="no answer in time",
                     remedy="see what else runs on the phone, and run it again",
                 ) from error
-            raise self._gone(doing, "no answer") from error
+            raise self._make_gone_error(doing, "no answer") from error
         except (AdbError, OSError, EOFError, ValueError, subprocess.SubprocessError) as error:
-            raise self._gone(doing, str(error) or type(error).__name__) from error
+            raise self._make_gone_error(doing, str(error) or type(error).__name__) from error
 
-    def _gone(self, doing: str, got: str) -> PhoneGoneError:
+    def _make_gone_error(self, doing: str, got: str) -> PhoneGoneError:
         return PhoneGoneError(
             "the phone went away", where=f"{self.where}: {doing}", got=got, remedy="plug it in, and run it again"
         )

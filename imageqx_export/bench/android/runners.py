@@ -1,4 +1,4 @@
-"""The two ways to run an artifact on a phone: LiteRT's benchmark_model, and our own runner where there is a Python."""
+"""The two runners of artifacts on a phone: LiteRT's benchmark_model, and our own runner where there is a Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imageqx_export.artifact import Artifact, Format, Outputs
 from imageqx_export.bench.android import benchmark_model as tool
 from imageqx_export.bench.android.session import Session
 from imageqx_export.bench.model import LayerCost, ProcessSample, Schedule
-from imageqx_export.bundle.golden import golden_pixels
+from imageqx_export.bundle.golden import load_golden_pixels
 from imageqx_export.errors import MeasurementError
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.files import digest
@@ -30,8 +30,8 @@ MOST_PROCESSES = 500
 """Fresh processes of benchmark_model for one sample; an artifact that needs more is too quick for three runs each."""
 
 
-class Way(Protocol):
-    """Run artifacts on a phone in one way."""
+class Runner(Protocol):
+    """A program on the phone that runs artifacts."""
 
     def sample(self, session: Session, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Time a fresh process."""
@@ -54,14 +54,14 @@ class Way(Protocol):
         ...
 
 
-def seconds_for(schedule: Schedule) -> float:
+def estimate_limit(schedule: Schedule) -> float:
     """Return how long one process may take."""
     runs = 1 + schedule.warmup_runs + schedule.runs_each
     return START_SECONDS + 3 * (schedule.warmup_seconds + schedule.seconds_each) + INFERENCE_SECONDS * runs
 
 
-class ToolWay:
-    """Run TFLite artifacts with benchmark_model.
+class BenchmarkModelRunner:
+    """LiteRT's benchmark_model, which runs TFLite artifacts.
 
     Args:
         binary: The program, here.
@@ -78,7 +78,7 @@ class ToolWay:
         Raises:
             MeasurementError: It fails, or the artifact is too quick.
         """
-        started, before = time.time(), session.temperature()
+        started, before = time.time(), session.read_temperature()
         results: list[tool.ToolResult] = []
         seconds: list[float] = []
         while len(seconds) < schedule.runs_each or sum(seconds) < schedule.seconds_each:
@@ -90,7 +90,7 @@ class ToolWay:
                     got=f"{sum(seconds):.3g} s",
                     remedy="measure it where our own runner runs",
                 )
-            results.append(self._timed(session, artifact, tool.timed_flags(schedule), schedule))
+            results.append(self._time(session, artifact, tool.build_timing_flags(schedule), schedule))
             seconds.extend(results[-1].seconds)
         return ProcessSample(
             load_seconds=results[0].load_seconds,
@@ -98,12 +98,12 @@ class ToolWay:
             seconds=tuple(seconds),
             started=started,
             temperature_before=before,
-            temperature_after=session.temperature(),
+            temperature_after=session.read_temperature(),
         )
 
     def peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory that benchmark_model's own monitor saw, or None."""
-        return self._timed(session, artifact, tool.memory_flags(schedule), schedule).peak_memory_bytes
+        return self._time(session, artifact, tool.build_memory_flags(schedule), schedule).peak_memory_bytes
 
     def layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return each operation's mean, XNNPACK's own included.
@@ -111,8 +111,8 @@ class ToolWay:
         Raises:
             MeasurementError: It fails, or writes no profile, as the newer benchmark_litert_model.
         """
-        words = self._words(artifact, tool.profile_flags(schedule))
-        table = session.job(words, [tool.PROFILE], seconds_for(schedule))[tool.PROFILE]
+        words = self._build_command(artifact, tool.build_profile_flags(schedule))
+        table = session.job(words, [tool.PROFILE], estimate_limit(schedule))[tool.PROFILE]
         return tool.parse_profile(table.decode(errors="replace"), f"{session.phone.where}: {artifact.path}")
 
     def outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
@@ -123,26 +123,26 @@ class ToolWay:
             UnavailableError: LiteRT is not here to tell the outputs' order.
         """
         given = artifact.spec.inputs[0]
-        words = self._words(artifact, tool.output_flags(given.name, given.shape))
-        order = load_runtime(folder / artifact.path).signature  # benchmark_model writes them in the file's order
+        words = self._build_command(artifact, tool.build_output_flags(given.name, given.shape))
+        signature = load_runtime(folder / artifact.path).signature  # benchmark_model writes them in the file's order
         rows = []
-        for picture in golden_pixels(folder):
+        for picture in load_golden_pixels(folder):
             files = {tool.INPUT: picture.tobytes()}
             raw = session.job(words, [tool.OUTPUTS], START_SECONDS, files)[tool.OUTPUTS]
-            rows.append(tool.split_outputs(raw, order, f"{session.phone.where}: {artifact.path}"))
-        return {output.name: np.concatenate([row[output.name] for row in rows]) for output in order}
+            rows.append(tool.split_outputs(raw, signature, f"{session.phone.where}: {artifact.path}"))
+        return {output.name: np.concatenate([row[output.name] for row in rows]) for output in signature}
 
     def versions(self) -> dict[str, str]:
         """Return the program's digest."""
         return {TOOL: self._version}
 
-    def _timed(self, session: Session, artifact: Artifact, flags: Sequence[str], schedule: Schedule) -> tool.ToolResult:
-        data = session.job(self._words(artifact, flags), [tool.RESULT], seconds_for(schedule))[tool.RESULT]
+    def _time(self, session: Session, artifact: Artifact, flags: Sequence[str], schedule: Schedule) -> tool.ToolResult:
+        data = session.job(self._build_command(artifact, flags), [tool.RESULT], estimate_limit(schedule))[tool.RESULT]
         return tool.parse_result(
             data, f"{session.phone.where}: {artifact.path}", warmup_runs=max(1, schedule.warmup_runs)
         )
 
-    def _words(self, artifact: Artifact, flags: Sequence[str]) -> list[str]:
+    def _build_command(self, artifact: Artifact, flags: Sequence[str]) -> list[str]:
         return [f"../../{TOOL}", f"--graph=../../{artifact.path.name}", *flags]
 
 
@@ -174,8 +174,8 @@ class _Names(_Result):
 T = TypeVar("T", bound=_Result)
 
 
-class RunnerWay:
-    """Run TFLite and ONNX artifacts with our own runner.
+class PythonRunner:
+    """Our own runner in the phone's Python, which runs TFLite and ONNX artifacts.
 
     Args:
         python: What starts the phone's Python.
@@ -187,7 +187,7 @@ class RunnerWay:
 
     def sample(self, session: Session, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Time a fresh process: every single inference is kept."""
-        started, before = time.time(), session.temperature()
+        started, before = time.time(), session.read_temperature()
         request = {
             "mode": "time",
             "warmup_runs": schedule.warmup_runs,
@@ -196,7 +196,7 @@ class RunnerWay:
             "seconds": schedule.seconds_each,
         }
         found, _ = self._run(session, artifact, schedule, request, _Timed)
-        after = session.temperature()
+        after = session.read_temperature()
         return ProcessSample(
             load_seconds=found.load_seconds,
             first_seconds=found.first_seconds,
@@ -223,7 +223,7 @@ class RunnerWay:
 
     def outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
         """Run all golden pictures in one process."""
-        pictures = golden_pixels(folder)
+        pictures = load_golden_pixels(folder)
         data = io.BytesIO()
         np.save(data, pictures)
         quiet = Schedule(runs=len(pictures), processes=1, threads=1)
@@ -257,7 +257,7 @@ class RunnerWay:
         raw = session.job(
             [self._python, f"../../{script}", "request.json", "result.json"],
             ["result.json", *wants],
-            seconds_for(schedule),
+            estimate_limit(schedule),
             {"request.json": json.dumps(whole).encode(), **(files or {})},
         )
         try:

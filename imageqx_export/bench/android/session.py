@@ -1,4 +1,4 @@
-"""Hold one run on one phone: start again after the phone went away, wait while it is hot, put everything back."""
+"""One run on one phone: start again after the phone went away, wait while it is hot, put everything back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from imageqx_export.bench.android.facts import sensors
-from imageqx_export.bench.android.lock import undisturbed
+from imageqx_export.bench.android.facts import read_sensors
+from imageqx_export.bench.android.lock import ignore_signals
 from imageqx_export.bench.android.phone import Phone, PhoneGoneError, PhoneSlowError
-from imageqx_export.bench.android.thermal import Battery, Thermal, hottest, objections, wait_until_cool
-from imageqx_export.bench.android.workdir import Site, Supply, set_fixed_performance
+from imageqx_export.bench.android.thermal import Battery, Thermal, find_hottest, list_objections, wait_until_cool
+from imageqx_export.bench.android.workdir import Supply, Workdir, set_fixed_performance
 from imageqx_export.errors import DeviceError
 
 R = TypeVar("R")
@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """Hold one run on one phone; made by :func:`session`.
+    """One run on one phone; made by :func:`open_session`.
 
     Args:
         phone: The phone.
-        site: The run's folder on it.
+        workdir: The run's folder on it.
         fixed_performance: Whether to hold the phone's clocks.
     """
 
-    def __init__(self, phone: Phone, site: Site, fixed_performance: bool) -> None:
+    def __init__(self, phone: Phone, workdir: Workdir, fixed_performance: bool) -> None:
         self.phone = phone
-        self._site = site
+        self._workdir = workdir
         self._fixed_performance = fixed_performance
         self._mode_is_ours = False
 
@@ -48,7 +48,7 @@ class Session:
             MeasurementError: It failed.
             DeviceError: The phone does not come back, or it took too long.
         """
-        return self.resumed(lambda: self._site.run(words, wants, limit, files))
+        return self.retry(lambda: self._workdir.run(words, wants, limit, files))
 
     def cool_down(self) -> None:
         """Wait until the phone is there, cool and charged.
@@ -56,13 +56,13 @@ class Session:
         Raises:
             DeviceError: It does not get so in time.
         """
-        self.resumed(self._cool_down)
+        self.retry(self._cool_down)
 
-    def temperature(self) -> float | None:
+    def read_temperature(self) -> float | None:
         """Return that of the hottest sensor that can be read, in °C."""
-        return hottest(*self.resumed(lambda: sensors(self.phone)))
+        return find_hottest(*self.retry(lambda: read_sensors(self.phone)))
 
-    def resumed(self, action: Callable[[], R]) -> R:
+    def retry(self, action: Callable[[], R]) -> R:
         """Do something that may be done again, and do so after the phone went away and came back.
 
         Raises:
@@ -87,9 +87,9 @@ class Session:
         Raises:
             DeviceError: The phone is full, or cannot hold its clocks.
         """
-        self._site.prepare()
+        self._workdir.prepare()
         if self._fixed_performance:
-            self._site.mark_fixed()
+            self._workdir.mark_fixed()
             self._mode_is_ours = True  # before it is, as whatever happens from here on must switch it off
             try:
                 set_fixed_performance(self.phone, True)
@@ -105,7 +105,7 @@ class Session:
         Returns:
             What could not be done, or None.
         """
-        steps = [self._wait_to_clean, self._site.kill, self._site.remove]
+        steps = [self._wait_to_clean, self._workdir.kill, self._workdir.remove]
         if self._mode_is_ours:
             steps.insert(1, lambda: set_fixed_performance(self.phone, False))
         problems = []
@@ -118,7 +118,7 @@ class Session:
                     break  # the other steps would fail alike
         if not problems:
             return None
-        by_hand = f"adb -s {self.phone.serial} shell 'rm -rf {self._site.folder}"
+        by_hand = f"adb -s {self.phone.serial} shell 'rm -rf {self._workdir.folder}"
         mode = "; cmd power set-fixed-performance-mode-enabled false" if self._mode_is_ours else ""
         return DeviceError(
             "the phone could not be put in order",
@@ -130,7 +130,7 @@ class Session:
     def _come_back(self) -> None:
         self.phone.wait(self.phone.limits.reconnect)
         log.warning("%s is back: going on", self.phone.where)
-        self._site.kill()  # what went on without us would disturb what comes
+        self._workdir.kill()  # what went on without us would disturb what comes
         self.set_up()  # a phone that was started anew has forgotten the mode, and maybe the files
         self._cool_down()
 
@@ -140,8 +140,8 @@ class Session:
 
         def read() -> tuple[Thermal, Battery]:
             nonlocal told
-            found = sensors(self.phone)
-            if not told and (reasons := objections(*found)):
+            found = read_sensors(self.phone)
+            if not told and (reasons := list_objections(*found)):
                 log.warning("%s: %s: waiting up to %.0f s", self.phone.where, "; ".join(reasons), limits.cool_down)
                 told = True
             return found
@@ -153,7 +153,7 @@ class Session:
 
 
 @contextmanager
-def session(
+def open_session(
     phone: Phone, run_id: str, supplies: Mapping[str, Supply], fixed_performance: bool = False
 ) -> Iterator[Session]:
     """Set the phone up for a run, and put it in order afterwards, whatever happens.
@@ -167,18 +167,18 @@ def session(
     Raises:
         DeviceError: It cannot be set up, or could not be put in order.
     """
-    found = Session(phone, Site(phone, run_id, supplies), fixed_performance)
+    found = Session(phone, Workdir(phone, run_id, supplies), fixed_performance)
     try:
-        found.resumed(found.set_up)
+        found.retry(found.set_up)
         yield found
     except BaseException as error:
-        with undisturbed():
+        with ignore_signals():
             problem = found.tear_down()
         if problem is not None:
             log.warning("%s", problem)
             error.add_note(str(problem))
         raise
-    with undisturbed():
+    with ignore_signals():
         problem = found.tear_down()
     if problem is not None:
         raise problem

@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imageqx_export.artifact import Artifact, Format
-from imageqx_export.bench.android.benchmark_model import RUNS, abi_of
-from imageqx_export.bench.android.discovery import attached, pick, reach_server, server_version
-from imageqx_export.bench.android.facts import Python, describe, find_python, sensor_facts, sensors
-from imageqx_export.bench.android.lock import alone
+from imageqx_export.bench.android.benchmark_model import RUNS, read_abi
+from imageqx_export.bench.android.discovery import choose_phone, list_phones, reach_server, read_server_version
+from imageqx_export.bench.android.facts import Python, describe_phone, describe_sensors, find_python, read_sensors
+from imageqx_export.bench.android.lock import lock_phone
 from imageqx_export.bench.android.phone import Clock, Limits, Phone
-from imageqx_export.bench.android.runners import PROFILER, RUNNER, TOOL, RunnerWay, ToolWay, Way
-from imageqx_export.bench.android.session import Session, session
+from imageqx_export.bench.android.runners import PROFILER, RUNNER, TOOL, BenchmarkModelRunner, PythonRunner, Runner
+from imageqx_export.bench.android.session import Session, open_session
 from imageqx_export.bench.android.thermal import refuse_hopeless
 from imageqx_export.bench.android.workdir import Supply, clear_stale
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
-from imageqx_export.bench.signals import signals_raise
-from imageqx_export.bench.worker import litert_layers, runner
-from imageqx_export.bundle.golden import golden_error
+from imageqx_export.bench.signals import raise_on_signals
+from imageqx_export.bench.worker import launch
+from imageqx_export.bundle.golden import measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
 
 log = logging.getLogger(__name__)
@@ -38,12 +38,12 @@ class _Opened(NamedTuple):
     folder: Path
     session: Session
     server: str
-    ways: Mapping[Format, Sequence[Way]]  # per format, the one that measures first
+    runners: Mapping[Format, Sequence[Runner]]  # per format, the one that measures first
     reasons: Mapping[Format, str]
 
 
 class AdbTarget:
-    """Run TFLite and ONNX artifacts on an Android phone.
+    """An Android phone as a target, for TFLite and ONNX artifacts.
 
     Args:
         serial: As ``adb devices`` shows it; None takes ``ANDROID_SERIAL``'s, or the only phone there is.
@@ -84,21 +84,21 @@ class AdbTarget:
             DeviceError: There is no phone, several, or one that cannot be used; another run uses it; it is full; its
                 battery is low; or benchmark_model is for another processor.
         """
-        built_for = abi_of(self._benchmark_model) if self._benchmark_model else None
+        built_for = read_abi(self._benchmark_model) if self._benchmark_model else None
         client = reach_server(self._limits.answer)
-        self._serial = pick(attached(client, self._limits.answer), self._serial)
+        self._serial = choose_phone(list_phones(client, self._limits.answer), self._serial)
         phone = Phone(client, self._serial, self._limits, self._clock)
-        with signals_raise(), alone(self._serial):
+        with raise_on_signals(), lock_phone(self._serial):
             machine = self._examine(phone, built_for)
-            ways, reasons = self._ways(find_python(phone))
-            supplies = self._supplies(folder, [one for one in artifacts if one.format in ways], ways)
+            runners, reasons = self._find_runners(find_python(phone))
+            supplies = self._list_supplies(folder, [one for one in artifacts if one.format in runners], runners)
             facts = {
                 **machine.facts,
-                **_explained(ways),
+                **_describe_runners(runners),
                 "fixed performance": "on" if self._fixed_performance else "off",
             }
-            with session(phone, run_id, supplies, self._fixed_performance) as found:
-                self._opened = _Opened(folder, found, server_version(client), ways, reasons)
+            with open_session(phone, run_id, supplies, self._fixed_performance) as found:
+                self._opened = _Opened(folder, found, read_server_version(client), runners, reasons)
                 try:
                     yield machine.model_copy(update={"facts": facts})
                 finally:
@@ -116,7 +116,7 @@ class AdbTarget:
         Raises:
             DeviceError: It does not get so in time.
         """
-        self._open().session.cool_down()
+        self._require_open().session.cool_down()
 
     def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Run ``artifact`` in one fresh process; with benchmark_model, in several of three timed runs each.
@@ -125,11 +125,11 @@ class AdbTarget:
             MeasurementError: It fails on the phone.
             DeviceError: The phone went away and did not come back.
         """
-        return self._way(artifact).sample(self._open().session, artifact, schedule)
+        return self._find_runner(artifact).sample(self._require_open().session, artifact, schedule)
 
     def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Run ``artifact`` once more, untimed, and return its largest resident memory in bytes."""
-        return self._way(artifact).peak_memory(self._open().session, artifact, schedule)
+        return self._find_runner(artifact).peak_memory(self._require_open().session, artifact, schedule)
 
     def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Return None: a phone counts them only for its own profiler; the emulated ones do, and repeat better."""
@@ -141,7 +141,7 @@ class AdbTarget:
         Raises:
             MeasurementError: It fails, or the runtime on the phone has none.
         """
-        return self._way(artifact).layers(self._open().session, artifact, schedule)
+        return self._find_runner(artifact).layers(self._require_open().session, artifact, schedule)
 
     def kernels(self, artifact: Artifact) -> str | None:
         """Return None: nothing on a phone shows which instructions ran; the emulated ones do."""
@@ -154,27 +154,29 @@ class AdbTarget:
             MeasurementError: An output is missing, or is not a number.
             UnavailableError: Only benchmark_model can run it, and LiteRT is not here to tell the outputs' order.
         """
-        opened = self._open()
+        opened = self._require_open()
         # Our runner does it in one process, and names the outputs itself.
-        way = opened.ways[artifact.format][-1]
-        return golden_error(opened.folder, artifact.precision, way.outputs(opened.session, artifact, opened.folder))
+        runner = opened.runners[artifact.format][-1]
+        return measure_golden_error(
+            opened.folder, artifact.precision, runner.outputs(opened.session, artifact, opened.folder)
+        )
 
     def tool_versions(self) -> dict[str, str]:
         """Return the versions of adb and, as far as they ran, of what ran on the phone."""
         found = {"adbutils": version("adbutils")}
         if self._opened is not None:
             found["adb"] = self._opened.server
-            for way in {id(one): one for ways in self._opened.ways.values() for one in ways}.values():
-                found.update(way.versions())
+            for runner in {id(one): one for runners in self._opened.runners.values() for one in runners}.values():
+                found.update(runner.versions())
         return found
 
     def _examine(self, phone: Phone, built_for: str | None) -> Machine:
         """Refuse a phone that cannot be used, tidy up after a run that died, and say what it is."""
-        if "shell_v2" not in phone.features():
+        if "shell_v2" not in phone.read_features():
             raise DeviceError(
                 "the phone is too old", where=phone.where, expected="adb's shell protocol 2, of Android 7 and newer"
             )
-        machine, abis = describe(phone)
+        machine, abis = describe_phone(phone)
         if built_for is not None and built_for not in abis:
             raise DeviceError(
                 "benchmark_model is for another processor",
@@ -186,19 +188,19 @@ class AdbTarget:
             )
         for stale in clear_stale(phone):
             log.warning("%s: deleted what an earlier run left: %s", phone.where, stale)
-        thermal, battery = sensors(phone)
+        thermal, battery = read_sensors(phone)
         refuse_hopeless(thermal, battery, phone.where)
-        return machine.model_copy(update={"facts": {**machine.facts, **sensor_facts(thermal, battery)}})
+        return machine.model_copy(update={"facts": {**machine.facts, **describe_sensors(thermal, battery)}})
 
-    def _ways(self, python: Python) -> tuple[dict[Format, list[Way]], dict[Format, str]]:
-        """Return per format the ways to run it, the one that measures first, and why there is none."""
-        ours = RunnerWay(python.command)
-        ways: dict[Format, list[Way]] = {}
+    def _find_runners(self, python: Python) -> tuple[dict[Format, list[Runner]], dict[Format, str]]:
+        """Return per format the runners for it, the one that measures first, and why there is none."""
+        ours = PythonRunner(python.command)
+        runners: dict[Format, list[Runner]] = {}
         if self._benchmark_model is not None:
-            ways[Format.TFLITE] = [ToolWay(self._benchmark_model)]
+            runners[Format.TFLITE] = [BenchmarkModelRunner(self._benchmark_model)]
         for format in (Format.TFLITE, Format.ONNX):
             if format.value in python.formats:
-                ways.setdefault(format, []).append(ours)
+                runners.setdefault(format, []).append(ours)
         lacks = {Format.TFLITE: "ai-edge-litert", Format.ONNX: "onnxruntime"}
         needs = {
             Format.TFLITE: "needs LiteRT's benchmark_model (--benchmark-model FILE), or a Python on the phone",
@@ -208,38 +210,38 @@ class AdbTarget:
             format: f"{needs[format]} with numpy and {library}: "
             + (python.problem or f"the phone's Python has no {library}")
             for format, library in lacks.items()
-            if format not in ways
+            if format not in runners
         }
-        return ways, reasons
+        return runners, reasons
 
-    def _supplies(
-        self, folder: Path, artifacts: Sequence[Artifact], ways: Mapping[Format, Sequence[Way]]
+    def _list_supplies(
+        self, folder: Path, artifacts: Sequence[Artifact], runners: Mapping[Format, Sequence[Runner]]
     ) -> dict[str, Supply]:
-        used = [type(way) for one in artifacts for way in ways[one.format]]
+        used = [type(runner) for one in artifacts for runner in runners[one.format]]
         supplies = {one.path.name: Supply(folder / one.path) for one in artifacts}
-        if ToolWay in used and self._benchmark_model is not None:
+        if BenchmarkModelRunner in used and self._benchmark_model is not None:
             supplies[TOOL] = Supply(self._benchmark_model, 0o755)
-        if RunnerWay in used:
-            supplies[RUNNER] = Supply(Path(runner.__file__))
-            supplies[PROFILER] = Supply(Path(litert_layers.__file__))
+        if PythonRunner in used:
+            supplies[RUNNER] = Supply(launch.RUNNER)
+            supplies[PROFILER] = Supply(launch.LITERT_LAYERS)
         return supplies
 
-    def _way(self, artifact: Artifact) -> Way:
+    def _find_runner(self, artifact: Artifact) -> Runner:
         reason = self.unavailable(artifact)
         if reason is not None:
             raise MeasurementError("the phone cannot run it", where=artifact.path, got=reason)
-        return self._open().ways[artifact.format][0]
+        return self._require_open().runners[artifact.format][0]
 
-    def _open(self) -> _Opened:
+    def _require_open(self) -> _Opened:
         if self._opened is None:
             raise MeasurementError("the phone is not open", where=self.name, expected="inside open()")
         return self._opened
 
 
-def _explained(ways: Mapping[Format, Sequence[Way]]) -> dict[str, str]:
+def _describe_runners(runners: Mapping[Format, Sequence[Runner]]) -> dict[str, str]:
     """Say for the record how each format was measured."""
     how = {
-        ToolWay: f"benchmark_model, {RUNS} runs a process: its result file keeps no more single ones",
-        RunnerWay: "our runner, in the phone's Python",
+        BenchmarkModelRunner: f"benchmark_model, {RUNS} runs a process: its result file keeps no more single ones",
+        PythonRunner: "our runner, in the phone's Python",
     }
-    return {f"{format.value} by": how[type(found[0])] for format, found in ways.items()}
+    return {f"{format.value} by": how[type(found[0])] for format, found in runners.items()}

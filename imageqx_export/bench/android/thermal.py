@@ -1,4 +1,4 @@
-"""Read a phone's temperatures and battery, and wait until neither would spoil a measurement.
+"""Read a phone's temperatures and battery, and wait until neither would disturb a measurement.
 
 Source: the dump methods of Android's ThermalManagerService and BatteryService, whose lines vary with the version and
 the maker: what is not there is None, and what a maker fills in for a missing sensor (−99.9, 0, 4200) is left out.
@@ -25,7 +25,7 @@ _SENSOR = re.compile(r"Temperature\{mValue=(-?[\d.]+), mType=(-?\d+), mName=([^,
 
 @dataclass(frozen=True)
 class Thermal:
-    """What ``dumpsys thermalservice`` says.
+    """The temperatures and status in ``dumpsys thermalservice``.
 
     Attributes:
         status: 0 (none) to 6 (shutdown), or None.
@@ -40,7 +40,7 @@ class Thermal:
 
 @dataclass(frozen=True)
 class Battery:
-    """What ``dumpsys battery`` says.
+    """The battery's state in ``dumpsys battery``.
 
     Attributes:
         level: Per cent, or None.
@@ -65,7 +65,7 @@ def parse_thermal(text: str) -> Thermal:
     """
     status = re.search(r"^\s*Thermal Status: (\d+)\s*$", text, re.MULTILINE)
     # The cache is what the last event left, and may be hours old: only where the thermal HAL is not ready.
-    found = _section(text, "Current temperatures from HAL:") or _section(text, "Cached temperatures:")
+    found = _find_section(text, "Current temperatures from HAL:") or _find_section(text, "Cached temperatures:")
     sensors = {
         name: float(value)
         for value, kind, name in found
@@ -74,7 +74,7 @@ def parse_thermal(text: str) -> Thermal:
     return Thermal(int(status.group(1)) if status else None, sensors, "IsStatusOverride: true" in text)
 
 
-def _section(text: str, title: str) -> list[tuple[str, str, str]]:
+def _find_section(text: str, title: str) -> list[tuple[str, str, str]]:
     block = re.search(re.escape(title) + r"\n((?:[ \t]*Temperature\{.*(?:\n|\Z))*)", text)
     return _SENSOR.findall(block.group(1)) if block else []
 
@@ -90,29 +90,29 @@ def parse_battery(text: str) -> Battery:
         name, separator, value = line.strip().partition(": ")
         if separator:
             rows.setdefault(name, value.strip())
-    level, scale = _whole(rows.get("level")), _whole(rows.get("scale")) or 100
-    tenths = _whole(rows.get("temperature"))
+    level, scale = _parse_whole(rows.get("level")), _parse_whole(rows.get("scale")) or 100
+    tenths = _parse_whole(rows.get("temperature"))
     powers = [value for name, value in rows.items() if name.endswith(" powered")]
     return Battery(
         level=None if level is None else 100 * level / scale,
         celsius=None if tenths is None else tenths / 10,
-        health=_whole(rows.get("health")),
+        health=_parse_whole(rows.get("health")),
         powered="true" in powers if powers else None,
         faked="UPDATES STOPPED" in text,
     )
 
 
-def _whole(text: str | None) -> int | None:
+def _parse_whole(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"-?\d+", text) else None
 
 
-def hottest(thermal: Thermal, battery: Battery) -> float | None:
+def find_hottest(thermal: Thermal, battery: Battery) -> float | None:
     """Return the temperature of the hottest sensor that could be read, in °C."""
     found = [*thermal.sensors.values(), *([] if battery.celsius is None else [battery.celsius])]
     return max(found) if found else None
 
 
-def objections(thermal: Thermal, battery: Battery) -> list[str]:
+def list_objections(thermal: Thermal, battery: Battery) -> list[str]:
     """Say why the phone is not ready to be measured; empty when it is, or when it tells nothing."""
     found = []
     if thermal.status:
@@ -173,7 +173,7 @@ def wait_until_cool(
     while True:
         thermal, battery = read()
         refuse_hopeless(thermal, battery, where)
-        reasons = objections(thermal, battery)
+        reasons = list_objections(thermal, battery)
         waited = clock.now() - begin
         if not reasons:
             return waited

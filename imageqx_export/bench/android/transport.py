@@ -25,11 +25,11 @@ CHUNK = 64 * 1024  # the protocol's largest
 
 
 class RefusedError(Exception):
-    """Report the phone's own words on a file that it does not take or give."""
+    """A file that the phone does not take or give, in the phone's own words."""
 
 
 @contextmanager
-def opened(client: AdbClient, serial: str, service: str, timeout: float) -> Iterator[AdbConnection]:
+def open_service(client: AdbClient, serial: str, service: str, timeout: float) -> Iterator[AdbConnection]:
     """Open a service of a phone.
 
     Args:
@@ -48,7 +48,7 @@ def opened(client: AdbClient, serial: str, service: str, timeout: float) -> Iter
         yield link
 
 
-def shell(client: AdbClient, serial: str, line: str, limit: float) -> tuple[int, bytes, bytes]:
+def run_shell(client: AdbClient, serial: str, line: str, limit: float) -> tuple[int, bytes, bytes]:
     """Run a line in the phone's sh, over shell protocol 2.
 
     Args:
@@ -62,11 +62,11 @@ def shell(client: AdbClient, serial: str, line: str, limit: float) -> tuple[int,
 
     Raises:
         TimeoutError: It took longer; or adbutils.errors.AdbTimeout.
-        adbutils.AdbError: As :func:`opened`; EOFError: the phone went away before the exit code.
+        adbutils.AdbError: As :func:`open_service`; EOFError: the phone went away before the exit code.
     """
     end = time.monotonic() + limit
-    said = {STDOUT: bytearray(), STDERR: bytearray()}
-    with opened(client, serial, f"shell,v2,raw:{line}", limit) as link:
+    streams = {STDOUT: bytearray(), STDERR: bytearray()}
+    with open_service(client, serial, f"shell,v2,raw:{line}", limit) as link:
         while True:
             left = end - time.monotonic()
             if left <= 0:
@@ -75,9 +75,9 @@ def shell(client: AdbClient, serial: str, line: str, limit: float) -> tuple[int,
             kind, size = struct.unpack("<BI", link.read_exact(5))
             data = link.read_exact(size)
             if kind == EXIT:
-                return data[0], bytes(said[STDOUT]), bytes(said[STDERR])
-            if kind in said:
-                said[kind] += data
+                return data[0], bytes(streams[STDOUT]), bytes(streams[STDERR])
+            if kind in streams:
+                streams[kind] += data
 
 
 def send(link: AdbConnection, source: BinaryIO, remote: str, mode: int) -> None:
@@ -94,13 +94,13 @@ def send(link: AdbConnection, source: BinaryIO, remote: str, mode: int) -> None:
     """
     name = f"{remote},{stat.S_IFREG | mode}".encode()
     try:
-        link.conn.sendall(_packet(b"SEND", len(name)) + name)
+        link.conn.sendall(_pack(b"SEND", len(name)) + name)
         while chunk := source.read(CHUNK):
-            link.conn.sendall(_packet(b"DATA", len(chunk)) + chunk)
-        link.conn.sendall(_packet(b"DONE", int(time.time())))
+            link.conn.sendall(_pack(b"DATA", len(chunk)) + chunk)
+        link.conn.sendall(_pack(b"DONE", int(time.time())))
     except ConnectionError:
         pass  # a phone that refuses may hang up before the end; what it said can still be read
-    word, size = _header(link)
+    word, size = _read_header(link)
     if word != b"OKAY":
         raise RefusedError(link.read_exact(size).decode(errors="replace"))
 
@@ -112,10 +112,10 @@ def receive(link: AdbConnection, remote: str) -> bytes:
         RefusedError: There is none, or it cannot be read.
     """
     name = remote.encode()
-    link.conn.sendall(_packet(b"RECV", len(name)) + name)
+    link.conn.sendall(_pack(b"RECV", len(name)) + name)
     parts: list[bytes] = []
     while True:
-        word, size = _header(link)
+        word, size = _read_header(link)
         if word == b"DONE":
             return b"".join(parts)
         data = link.read_exact(size)
@@ -124,10 +124,10 @@ def receive(link: AdbConnection, remote: str) -> bytes:
         parts.append(data)
 
 
-def _packet(word: bytes, number: int) -> bytes:
+def _pack(word: bytes, number: int) -> bytes:
     return word + struct.pack("<I", number)
 
 
-def _header(link: AdbConnection) -> tuple[bytes, int]:
+def _read_header(link: AdbConnection) -> tuple[bytes, int]:
     raw = link.read_exact(8)
     return raw[:4], int(struct.unpack("<I", raw[4:])[0])

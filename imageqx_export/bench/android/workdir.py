@@ -1,4 +1,4 @@
-"""Keep one run's folder on the phone: push what it needs and prove it arrived, run jobs in it, and leave nothing."""
+"""One run's folder on the phone: push what it needs and prove it arrived, run jobs in it, and leave nothing."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class Supply:
         return self.source.stat().st_size if isinstance(self.source, Path) else len(self.source)
 
 
-class Site:
-    """Keep the folder of one run on a phone.
+class Workdir:
+    """The folder of one run on a phone.
 
     Args:
         phone: The phone.
@@ -87,13 +87,13 @@ class Site:
             DeviceError: The phone is full, or what arrived is not what was sent.
         """
         self._phone.check(["mkdir", "-p", f"{self.folder}/jobs"], "the phone does not let us make a folder")
-        there = self._digests()
+        there = self._read_digests()
         missing = {name: supply for name, supply in self._supplies.items() if there.get(name) != supply.sha256}
         if missing:
             self._check_space(sum(supply.size for supply in missing.values()))
         for name, supply in missing.items():
             self._phone.push(supply.source, f"{self.folder}/{name}", supply.mode)
-        there = self._digests() if missing else there
+        there = self._read_digests() if missing else there
         for name, supply in self._supplies.items():
             if there.get(name) != supply.sha256:
                 raise DeviceError(
@@ -144,13 +144,13 @@ class Site:
                 f"{what} takes too long on the phone, and was killed",
                 where=self._phone.where,
                 expected=f"an end within {limit:.0f} s",
-                got=self._last_words(folder),
+                got=self._read_last_words(folder),
                 remedy="see what else runs on the phone, and run it again",
             ) from error
         if answer.code == _NO_FOLDER:
             raise PhoneGoneError("what was pushed is gone from the phone", where=f"{self._phone.where}: {folder}")
         if answer.code:
-            raise self._failed(what, folder, answer.code)
+            raise self._explain_failure(what, folder, answer.code)
         results = self._fetch(folder, wants, what)
         self._phone.shell(["rm", "-rf", folder])
         return results
@@ -162,7 +162,7 @@ class Site:
             raise MeasurementError(
                 f"{what} ended well, but wrote no {', '.join(missing)}",
                 where=self._phone.where,
-                got=self._last_words(folder),
+                got=self._read_last_words(folder),
                 remedy="it may be too old: build it anew",
             )
         found = {name: self._phone.pull(f"{folder}/{name}") for name in ("id", *wants)}
@@ -186,7 +186,7 @@ class Site:
                 )
         return {name: found[name] for name in wants}
 
-    def _failed(self, what: str, folder: str, code: int) -> MeasurementError:
+    def _explain_failure(self, what: str, folder: str, code: int) -> MeasurementError:
         hints = {
             126: "it is not a program for this phone",
             127: "it, or the loader it was built for, is not on the phone: is it built for Android?",
@@ -196,11 +196,11 @@ class Site:
             f"{what} failed on the phone",
             where=self._phone.where,
             expected="exit code 0",
-            got=f"{code}: {self._last_words(folder)}",
+            got=f"{code}: {self._read_last_words(folder)}",
             remedy=hints.get(code),
         )
 
-    def _last_words(self, folder: str) -> str:
+    def _read_last_words(self, folder: str) -> str:
         return self._phone.shell(f"tail -n 20 {folder}/log").last_words
 
     def kill(self) -> None:
@@ -219,7 +219,7 @@ class Site:
         """
         self._phone.check(f"rm -rf {self.folder} && [ ! -e {self.folder} ]", "the run's folder cannot be deleted")
 
-    def _digests(self) -> dict[str, str]:
+    def _read_digests(self) -> dict[str, str]:
         names = shlex.join(self._supplies)
         limit = self._phone.limits.answer + 60  # reading a hundred MB takes a slow phone a while
         answer = self._phone.shell(f"cd {self.folder} && sha256sum {names}", limit)
@@ -228,7 +228,7 @@ class Site:
         return _parse_sums(answer.out)
 
     def _check_space(self, needed: int) -> None:
-        free = free_bytes(self._phone.check(["df", "-k", self.folder], "the phone does not say how full it is"))
+        free = parse_free_bytes(self._phone.check(["df", "-k", self.folder], "the phone does not say how full it is"))
         if free < needed + SPARE_BYTES:
             raise DeviceError(
                 "not enough room on the phone",
@@ -239,13 +239,13 @@ class Site:
             )
 
 
-def free_bytes(text: str) -> int:
+def parse_free_bytes(text: str) -> int:
     r"""Parse ``df -k``'s last line: … available, per cent, mount point; a long device name has a line of its own.
 
     Raises:
         DeviceError: It is not such a table.
 
-    >>> free_bytes("Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/dm-5 1000 900 100 90% /data")
+    >>> parse_free_bytes("Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/dm-5 1000 900 100 90% /data")
     102400
     """
     words = text.split()

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from imageqx_export.bench.emulator.build import build
-from imageqx_export.bench.emulator.machine import CPUS, Emulator, cache
+from imageqx_export.bench.emulator.machine import CPUS, Emulator, load_emulator
 
-__all__ = ["CPUS", "Emulator", "build", "cache"]
+__all__ = ["CPUS", "Emulator", "build", "load_emulator"]

@@ -34,7 +34,7 @@ _FILE = re.compile(r"^'(?P<uri>[^']+)' (?P<name>\S+) \d+ SHA256:(?P<sha256>[0-9a
 
 @dataclass(frozen=True)
 class File:
-    """Point to a file of the archive.
+    """A file of the archive.
 
     Attributes:
         uri: Where it comes from.
@@ -64,7 +64,7 @@ def require_apt() -> None:
     )
 
 
-def debian_keyring() -> Path:
+def find_keyring() -> Path:
     """Return the keyring that Debian's archive is verified with.
 
     Raises:
@@ -81,7 +81,7 @@ def debian_keyring() -> Path:
 
 
 class Apt:
-    """Run apt in ``folder``.
+    """An apt of its own in ``folder``.
 
     Args:
         folder: Holds apt's indexes and downloads; made if it is missing.
@@ -97,7 +97,7 @@ class Apt:
         (self._folder / "status").touch()
         if sources is not None:
             (self._folder / "sources.list").write_text("".join(f"{line}\n" for line in sources))
-        config = _own_settings() + self._settings(sources is None, architecture)
+        config = _read_own_settings() + self._settings(sources is None, architecture)
         (self._folder / "apt.conf").write_text("".join(f"{line}\n" for line in config))
 
     def update(self, strict: bool = True) -> None:
@@ -121,16 +121,16 @@ class Apt:
             DeviceError: There is no such package, or a download failed or is not what the index says.
         """
         wanted = [*_INSTALL, *packages]
-        files = _files(self._apt(*wanted, "--print-uris").stdout)
+        files = _parse_files(self._apt(*wanted, "--print-uris").stdout)
         self._apt(*wanted, "--download-only")
-        return [_checked(self._folder / "archives", file) for file in files]
+        return [_check(self._folder / "archives", file) for file in files]
 
     def fetch_source(self, package: str) -> list[Path]:
         """Download a source package: the ``.dsc`` and the archives it names, each checked likewise."""
         wanted = ["source", "--download-only", package]
-        files = _files(self._apt(*wanted, "--print-uris").stdout)
+        files = _parse_files(self._apt(*wanted, "--print-uris").stdout)
         self._apt(*wanted)
-        return [_checked(self._folder, file) for file in files]
+        return [_check(self._folder, file) for file in files]
 
     def _settings(self, own_sources: bool, architecture: str | None) -> list[str]:
         folder = self._folder
@@ -200,7 +200,7 @@ def unpack(debs: Sequence[Path], root: Path, done: Callable[[], None] = lambda: 
         done()
 
 
-def identity(deb: Path) -> tuple[str, str]:
+def read_identity(deb: Path) -> tuple[str, str]:
     """Read a package's name and version out of its file."""
     shown = _run(["dpkg-deb", "--show", "--showformat=${Package} ${Version}", str(deb)], dict(os.environ), deb.parent)
     name, _, version = shown.stdout.partition(" ")
@@ -209,7 +209,7 @@ def identity(deb: Path) -> tuple[str, str]:
     return name, version
 
 
-def debian_mirrors() -> list[str]:
+def list_mirrors() -> list[str]:
     """List the archives that this machine's own apt is set up with, in its order."""
     # Without the release information it lists what was never fetched, too: containers delete apt's indexes.
     command = ["apt-get", "indextargets", "--no-release-info", "--format", "$(CREATED_BY) $(REPO_URI)"]
@@ -218,12 +218,12 @@ def debian_mirrors() -> list[str]:
     return list(dict.fromkeys(uri for kind, uri in targets if kind == "Packages"))
 
 
-def _own_settings() -> list[str]:
+def _read_own_settings() -> list[str]:
     dump = _run(["apt-config", "dump"], dict(os.environ), Path("/"))
     return [line for line in dump.stdout.splitlines() if _INHERITED.match(line) and '"";' not in line]
 
 
-def _checked(folder: Path, file: File) -> Path:
+def _check(folder: Path, file: File) -> Path:
     # apt does not copy what lies on this machine already, in an archive of its own.
     path = Path(unquote(file.uri.removeprefix("file:"))) if file.uri.startswith("file:") else folder / file.name
     got = digest(path) if path.is_file() else "no file"
@@ -238,7 +238,7 @@ def _checked(folder: Path, file: File) -> Path:
     return path
 
 
-def _files(text: str) -> list[File]:
+def _parse_files(text: str) -> list[File]:
     found = [_FILE.match(line) for line in text.splitlines() if line.startswith("'")]
     if None in found:
         raise DeviceError("apt gives no SHA-256 for a download", got=text.strip()[-500:])

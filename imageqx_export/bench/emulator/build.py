@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 
 from imageqx_export.bench.emulator import qemu, root, wheels
 from imageqx_export.bench.emulator.apt import Apt
-from imageqx_export.bench.emulator.cache import Built, Made, locked, made
-from imageqx_export.bench.emulator.machine import CPUS, Emulator, cache, parts
+from imageqx_export.bench.emulator.cache import Built, Contents, hold_lock, make_once
+from imageqx_export.bench.emulator.machine import CPUS, Emulator, list_parts, load_emulator
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.progress import Progress, silent
 
@@ -29,27 +29,27 @@ def build(mirror: str | None = None, progress: Progress = silent) -> list[Built]
     Raises:
         DeviceError: A part cannot be built; those built before it stay, and nothing half-made does.
     """
-    recipes = parts()
-    with locked(), ExitStack() as stack:
+    inputs_by_part = list_parts()
+    with hold_lock(), ExitStack() as stack:
         debian: list[Apt] = []
 
         def apt() -> Apt:
             if not debian:
-                debian.append(stack.enter_context(_indexes(mirror, progress)))
+                debian.append(stack.enter_context(_fetch_indexes(mirror, progress)))
             return debian[0]
 
         makers = {
             "root": lambda folder: root.make_root(folder, apt(), progress),
-            "wheels": lambda folder: wheels.make_wheels(folder, wheels.wanted(), progress),
+            "wheels": lambda folder: wheels.make_wheels(folder, wheels.read_requirements(), progress),
             "qemu": lambda folder: qemu.make_qemu(folder, apt(), progress),
         }
-        built = [made(name, recipes[name], make) for name, make in makers.items()]
+        built = [make_once(name, inputs_by_part[name], make) for name, make in makers.items()]
         # A part of its own, so that it is done again after a kill and after any other part has changed.
-        built.append(made("trial", dict(recipes), lambda folder: try_runtimes(cache(), progress)))
+        built.append(make_once("trial", dict(inputs_by_part), lambda folder: try_runtimes(load_emulator(), progress)))
     return built
 
 
-def try_runtimes(emulator: Emulator, progress: Progress = silent) -> Made:
+def try_runtimes(emulator: Emulator, progress: Progress = silent) -> Contents:
     """Import the runtimes on every emulated CPU: it shows that they work, and leaves their bytecode compiled.
 
     Raises:
@@ -78,9 +78,9 @@ def try_runtimes(emulator: Emulator, progress: Progress = silent) -> Made:
 
 
 @contextmanager
-def _indexes(mirror: str | None, progress: Progress) -> Iterator[Apt]:
+def _fetch_indexes(mirror: str | None, progress: Progress) -> Iterator[Apt]:
     with ExitStack() as stack:
         with progress("fetch and verify Debian's indexes", 1) as advance:
-            apt = stack.enter_context(root.debian(mirror))
+            apt = stack.enter_context(root.open_debian(mirror))
             advance()
         yield apt

@@ -1,8 +1,8 @@
 """Keep what the emulator is built of outside the tree: parts that are whole or not there at all.
 
-Each part (``root``, ``wheels``, ``qemu``) is a folder named by what it was asked to be made of, so that another recipe
-is another folder and a renewed lock does not rebuild qemu. A part is written aside and renamed when it is complete, and
-its ``built.json`` says what went into it.
+Each part (``root``, ``wheels``, ``qemu``) is a folder named by what it was asked to be made of, so that other inputs
+are another folder and a renewed lock does not rebuild qemu. A part is written aside and renamed when it is complete,
+and its ``built.json`` says what went into it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.files import count_bytes
@@ -28,12 +28,12 @@ BUILD = "make emulator"
 
 
 class Built(Frozen):
-    """Say what a part is made of.
+    """The record of a part: what it is made of.
 
     Args:
         part: ``"root"``, ``"wheels"`` or ``"qemu"``.
-        recipe: What was asked for; its digest is in the folder's name.
-        files: SHA-256 of each package that was downloaded, by its file's name; empty where the recipe has the hashes.
+        inputs: What was asked for; its digest is in the folder's name.
+        files: SHA-256 of each package that was downloaded, by its file's name; empty where the inputs have the hashes.
         versions: Of what the part has, by name.
         seconds: How long it took to make.
         size_bytes: Of the folder.
@@ -41,18 +41,26 @@ class Built(Frozen):
 
     schema_version: int = 1
     part: str
-    recipe: dict[str, object]
+    inputs: dict[str, object]
     files: dict[str, str]
     versions: dict[str, str]
     seconds: float = Field(ge=0)
     size_bytes: int = Field(ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_key(cls, fields: object) -> object:
+        """Take ``recipe`` for ``inputs``, as caches that were built earlier call it."""
+        if isinstance(fields, dict) and "recipe" in fields and "inputs" not in fields:
+            return {"inputs" if name == "recipe" else name: value for name, value in fields.items()}
+        return fields
 
-Made = tuple[dict[str, str], dict[str, str]]
+
+Contents = tuple[dict[str, str], dict[str, str]]
 """What making a part gives: the files it downloaded, and the versions in it."""
 
 
-def folder() -> Path:
+def find_cache() -> Path:
     """Return the folder that holds the parts: ``$IMAGEQX_EMULATOR``, or one in the user's cache."""
     if os.environ.get(VARIABLE):
         return Path(os.environ[VARIABLE]).expanduser().absolute()
@@ -61,15 +69,15 @@ def folder() -> Path:
     return base / "imageqx-export" / "emulator"
 
 
-def place(part: str, recipe: dict[str, object]) -> Path:
-    """Return where the part made by ``recipe`` lies, or would lie."""
-    text = json.dumps(recipe, sort_keys=True).encode()
-    return folder() / f"{part}-{hashlib.sha256(text).hexdigest()[:16]}"
+def name_folder(part: str, inputs: dict[str, object]) -> Path:
+    """Return where the part made of ``inputs`` lies, or would lie."""
+    text = json.dumps(inputs, sort_keys=True).encode()
+    return find_cache() / f"{part}-{hashlib.sha256(text).hexdigest()[:16]}"
 
 
-def find(part: str, recipe: dict[str, object]) -> Built | None:
+def read_part(part: str, inputs: dict[str, object]) -> Built | None:
     """Read a part's record; None where the part was never completed."""
-    path = place(part, recipe) / RECORD
+    path = name_folder(part, inputs) / RECORD
     try:
         return Built.model_validate_json(path.read_text())
     except FileNotFoundError:
@@ -84,30 +92,30 @@ def find(part: str, recipe: dict[str, object]) -> Built | None:
 
 
 @contextmanager
-def locked() -> Iterator[None]:
+def hold_lock() -> Iterator[None]:
     """Keep other builds away; they wait, and then find what this one made."""
     from filelock import FileLock
 
-    folder().mkdir(parents=True, exist_ok=True)
-    with FileLock(folder() / ".lock"):
+    find_cache().mkdir(parents=True, exist_ok=True)
+    with FileLock(find_cache() / ".lock"):
         yield
 
 
-def made(part: str, recipe: dict[str, object], make: Callable[[Path], Made]) -> Built:
-    """Return a part's record; make the part first if it is not there. Call it under :func:`locked`.
+def make_once(part: str, inputs: dict[str, object], make: Callable[[Path], Contents]) -> Built:
+    """Return a part's record; make the part first if it is not there. Call it under :func:`hold_lock`.
 
     Args:
         part: Its name.
-        recipe: What it shall be made of.
+        inputs: What it shall be made of.
         make: Fills an empty folder.
 
     Raises:
         DeviceError: It cannot be made; then nothing is left of it.
     """
-    found = find(part, recipe)
+    found = read_part(part, inputs)
     if found is not None:
         return found
-    target = place(part, recipe)
+    target = name_folder(part, inputs)
     aside = target.with_name(f".{target.name}.part")  # one name, so that a killed build's leavings are found
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -116,7 +124,7 @@ def made(part: str, recipe: dict[str, object], make: Callable[[Path], Made]) -> 
         files, versions = make(aside)
         seconds = time.monotonic() - begin
         built = Built(
-            part=part, recipe=recipe, files=files, versions=versions, seconds=seconds, size_bytes=count_bytes(aside)
+            part=part, inputs=inputs, files=files, versions=versions, seconds=seconds, size_bytes=count_bytes(aside)
         )
         (aside / RECORD).write_text(built.model_dump_json(indent=1) + "\n")
         shutil.rmtree(target, ignore_errors=True)  # without a record, so not a part

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
-from imageqx_export.bench.emulator.kernels import rows
+from imageqx_export.bench.emulator.kernels import list_arguments
 from imageqx_export.bench.emulator.machine import GUEST_BASE, GUEST_SIZE, Emulator
 from imageqx_export.bench.worker.launch import RUNNER
 from imageqx_export.errors import DeviceError, MeasurementError
@@ -29,7 +29,7 @@ _MAPPING = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
 
 @dataclass(frozen=True)
 class Counts:
-    """Hold what a whole process executed.
+    """The instructions that a whole process executed.
 
     Attributes:
         instructions: All of them.
@@ -41,7 +41,7 @@ class Counts:
 
 
 class Guest:
-    """Start processes on one emulated phone, from any thread.
+    """One emulated phone, on which processes start from any thread.
 
     Args:
         emulator: What runs them.
@@ -80,7 +80,7 @@ class Guest:
             with errors.open("wb") as stderr:
                 code = self._finish(command, stderr, str(request["path"]), watch)
             if code != 0 or not answered.is_file():
-                raise self._failed(code, errors.read_text(errors="replace"), str(request["path"]))
+                raise self._explain_failure(code, errors.read_text(errors="replace"), str(request["path"]))
             result: dict[str, Any] = json.loads(answered.read_text())
             return result
 
@@ -91,13 +91,13 @@ class Guest:
             MeasurementError: As :meth:`run`, or the plugins said nothing.
         """
         insn = f"{self.emulator.insn},inline=on"
-        opcodes = ",".join([str(self.emulator.opcodes), *rows()])
+        opcodes = ",".join([str(self.emulator.opcodes), *list_arguments()])
         with TemporaryDirectory(dir=self.scratch) as folder:
             log = Path(folder) / "plugin.log"
             self.run(request, ("-d", "plugin", "-D", str(log), "-plugin", insn, "-plugin", opcodes))
             text = log.read_text() if log.is_file() else ""
         total, found = _TOTAL.search(text), _OPCODE.findall(text)
-        if total is None or len(found) != len(rows()):
+        if total is None or len(found) != len(list_arguments()):
             raise MeasurementError("qemu's plugins counted nothing", where=insn, got=text.strip()[-300:] or "no log")
         return Counts(int(total[1]), {name: int(count) for name, count in found})
 
@@ -115,7 +115,7 @@ class Guest:
                 text = Path(f"/proc/{process}/smaps").read_text()
             except OSError:  # it has just ended
                 return
-            largest = max(largest, guest_resident(text))
+            largest = max(largest, sum_resident(text))
 
         self.run(request, watch=watch)
         if not largest:
@@ -145,7 +145,7 @@ class Guest:
             self._running.add(process.pid)
         deadline = time.monotonic() + self._timeout
         try:
-            while not _ended(process, POLL_SECONDS):
+            while not _wait_for_end(process, POLL_SECONDS):
                 if watch is not None:
                     watch(process.pid)
                 if time.monotonic() > deadline:
@@ -163,14 +163,14 @@ class Guest:
                 process.wait()
                 self._running.discard(process.pid)
 
-    def _failed(self, code: int, said: str, path: str) -> MeasurementError:
-        last = said.strip().splitlines()[-1:] or [f"exit status {code}"]
+    def _explain_failure(self, code: int, stderr: str, path: str) -> MeasurementError:
+        last = stderr.strip().splitlines()[-1:] or [f"exit status {code}"]
         return MeasurementError(
             f"the artifact does not run on an emulated {self._cpu}", where=path, got=last[0], remedy="imageqx parity"
         )
 
 
-def guest_resident(smaps: str) -> int:
+def sum_resident(smaps: str) -> int:
     """Sum the resident bytes of the phone's mappings in a ``/proc/PID/smaps`` of qemu."""
     total, inside = 0, False
     for line in smaps.splitlines():
@@ -182,7 +182,7 @@ def guest_resident(smaps: str) -> int:
     return total
 
 
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+def _wait_for_end(process: subprocess.Popen[bytes], seconds: float) -> bool:
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Opcode:
-    """Describe a family of multiply–accumulate instructions.
+    """A family of multiply–accumulate instructions.
 
     Attributes:
         name: The mnemonic, and ``.4s`` or the like where it matters; no colon, comma or space.
@@ -73,7 +73,7 @@ OPCODES = (
 Q = 1 << 30
 
 
-def rows() -> list[str]:
+def list_arguments() -> list[str]:
     """Return the plugin's arguments: one row an opcode, and two where the width halves the work."""
     lines = []
     for op in OPCODES:
@@ -85,11 +85,11 @@ def rows() -> list[str]:
     return lines
 
 
-def work(counts: Mapping[str, float]) -> dict[str, float]:
+def sum_work(counts: Mapping[str, float]) -> dict[str, float]:
     """Return the multiply–accumulates of each instruction set that did any.
 
     Args:
-        counts: Executed instructions, by the names in :func:`rows`.
+        counts: Executed instructions, by the names in :func:`list_arguments`.
     """
     total: dict[str, float] = {}
     for op in OPCODES:
@@ -99,7 +99,7 @@ def work(counts: Mapping[str, float]) -> dict[str, float]:
     return total
 
 
-def chief(counts: Mapping[str, float]) -> str | None:
+def find_chief(counts: Mapping[str, float]) -> str | None:
     """Name the instruction set that did most of the multiply–accumulates; None where nothing was counted."""
-    done = work(counts)
+    done = sum_work(counts)
     return max(done, key=lambda isa: done[isa]) if done else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imageqx_export.bench.emulator import qemu, root, wheels
-from imageqx_export.bench.emulator.cache import BUILD, Built, find, folder, place
+from imageqx_export.bench.emulator.cache import BUILD, Built, find_cache, name_folder, read_part
 from imageqx_export.errors import DeviceError, UnknownNameError
 
 # What qemu calls them. SVE is off everywhere: cortex-a53 and a76 have none, and under it an inference takes 50 s.
@@ -21,7 +21,7 @@ GUEST_BASE, GUEST_SIZE = 0x1000_0000_0000, 0x10_0000_0000
 
 @dataclass(frozen=True)
 class Emulator:
-    """Point to what ``make emulator`` built.
+    """The emulator that ``make emulator`` built: where its parts lie.
 
     Attributes:
         root: The arm64 file system: Python, C and C++ libraries, adbd.
@@ -58,7 +58,7 @@ class Emulator:
             raise UnknownNameError("emulated CPU", cpu, CPUS)
         memory = ["-B", hex(GUEST_BASE), "-R", hex(GUEST_SIZE)]
         fixed = ["-cpu", CPUS[cpu], "-L", str(self.root), *memory, "-seed", "1"]
-        return [*_without_aslr(), str(self.qemu), *fixed, *options]
+        return [*_find_aslr_switch(), str(self.qemu), *fixed, *options]
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment of a program on the phone: fixed, so that every run is the same.
@@ -77,29 +77,29 @@ class Emulator:
         }
 
 
-def parts() -> dict[str, dict[str, object]]:
-    """Return each part's recipe, by its name."""
-    return {"root": root.recipe(), "wheels": wheels.recipe(), "qemu": qemu.recipe()}
+def list_parts() -> dict[str, dict[str, object]]:
+    """Return what each part is made of, by its name."""
+    return {"root": root.list_inputs(), "wheels": wheels.list_inputs(), "qemu": qemu.list_inputs()}
 
 
-def cache() -> Emulator:
+def load_emulator() -> Emulator:
     """Return the emulator that ``make emulator`` built for this checkout.
 
     Raises:
-        DeviceError: It was not built, or the recipe has changed since.
+        DeviceError: It was not built, or what it is made of has changed since.
     """
-    recipes = parts()
-    built = {name: find(name, recipe) for name, recipe in recipes.items()}
+    inputs_by_part = list_parts()
+    built = {name: read_part(name, inputs) for name, inputs in inputs_by_part.items()}
     missing = [name for name, record in built.items() if record is None]
     if missing:
         raise DeviceError(
-            "the emulator is not built", where=folder(), got="without " + ", ".join(missing), remedy=BUILD
+            "the emulator is not built", where=find_cache(), got="without " + ", ".join(missing), remedy=BUILD
         )
-    return _emulator(recipes, {name: record for name, record in built.items() if record is not None})
+    return _assemble(inputs_by_part, {name: record for name, record in built.items() if record is not None})
 
 
-def _emulator(recipes: dict[str, dict[str, object]], built: dict[str, Built]) -> Emulator:
-    where = {name: place(name, recipe) for name, recipe in recipes.items()}
+def _assemble(inputs_by_part: dict[str, dict[str, object]], built: dict[str, Built]) -> Emulator:
+    where = {name: name_folder(name, inputs) for name, inputs in inputs_by_part.items()}
     system = built["root"].versions
     names = {"qemu": built["qemu"].versions["qemu"], "libc6": system["libc6"], "python": system["python3.13-minimal"]}
     return Emulator(
@@ -112,7 +112,7 @@ def _emulator(recipes: dict[str, dict[str, object]], built: dict[str, Built]) ->
     )
 
 
-def _without_aslr() -> tuple[str, ...]:
+def _find_aslr_switch() -> tuple[str, ...]:
     """Return what switches off the randomisation of addresses, where it may be; counts repeat better without it."""
     setarch = shutil.which("setarch")
     command = (str(setarch), os.uname().machine, "-R")

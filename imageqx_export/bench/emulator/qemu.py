@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imageqx_export.bench.emulator.apt import Apt, unpack
-from imageqx_export.bench.emulator.cache import Made
+from imageqx_export.bench.emulator.cache import Contents
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
@@ -41,14 +41,14 @@ _LINKED = re.compile(r"(?m)^\s*(?P<name>\S+) => (?P<path>/\S+)")
 _STEP = re.compile(rb"^\[(\d+)/(\d+)\]")
 
 
-def recipe() -> dict[str, object]:
+def list_inputs() -> dict[str, object]:
     """Say what qemu shall be."""
     return {"options": list(OPTIONS), "link": _LINK, "opcodes.c": digest(OPCODES), "machine": os.uname().machine}
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Hold what the build runs with.
+    """The tools that the build runs with.
 
     Attributes:
         environment: Of every command.
@@ -61,7 +61,7 @@ class Tools:
     downloads: tuple[Path, ...]
 
 
-def make_qemu(folder: Path, debian: Apt, progress: Progress = silent) -> Made:
+def make_qemu(folder: Path, debian: Apt, progress: Progress = silent) -> Contents:
     """Fill ``folder`` with ``bin/qemu-aarch64`` and the plugins in ``lib/``.
 
     Args:
@@ -72,12 +72,12 @@ def make_qemu(folder: Path, debian: Apt, progress: Progress = silent) -> Made:
     Raises:
         DeviceError: There is no C compiler, or the build failed; the message ends with its last lines.
     """
-    compiler = _compiler()
+    compiler = _find_compiler()
     work = folder / "build"
     work.mkdir()
     files = debian.fetch_source("qemu")
     meson = debian.fetch(["meson"])
-    tools = _tools(work, [file for file in meson if file.name.startswith("meson_")])
+    tools = _gather_tools(work, [file for file in meson if file.name.startswith("meson_")])
     source = _unpack_source(files, work / "source")
     products = _build(source, work / "out", tools, progress)
     (folder / "bin").mkdir()
@@ -88,10 +88,10 @@ def make_qemu(folder: Path, debian: Apt, progress: Progress = silent) -> Made:
     _copy_libraries(folder / "bin" / "qemu-aarch64", tools, folder / "lib")
     downloads = {file.name: digest(file) for file in (*files, *tools.downloads)}
     shutil.rmtree(work)
-    return downloads, {"qemu": _version(folder / "bin" / "qemu-aarch64")}
+    return downloads, {"qemu": _read_version(folder / "bin" / "qemu-aarch64")}
 
 
-def _version(binary: Path) -> str:
+def _read_version(binary: Path) -> str:
     """Run the emulator as it will be run, and read its version, such as ``"10.0.2"``."""
     text = _run([str(binary), "--version"], dict(os.environ)).decode()
     match = re.search(r"version (\S+)", text)
@@ -100,14 +100,14 @@ def _version(binary: Path) -> str:
     return match[1]
 
 
-def _compiler() -> str:
+def _find_compiler() -> str:
     found = shutil.which("cc") or shutil.which("gcc")
     if found is None:
         raise DeviceError("no C compiler, which qemu is built with", remedy="apt install gcc libc6-dev")
     return found
 
 
-def _tools(work: Path, meson: Sequence[Path]) -> Tools:
+def _gather_tools(work: Path, meson: Sequence[Path]) -> Tools:
     """Find what the build needs, and unpack what the machine lacks."""
     root = work / "tools"
     unpack(meson, root)
@@ -125,7 +125,7 @@ def _tools(work: Path, meson: Sequence[Path]) -> Tools:
             "the build of qemu lacks packages", got=error.got, remedy="apt install " + " ".join(sorted(set(missing)))
         ) from error
     unpack(debs, root)
-    triplet = _run([_compiler(), "-print-multiarch"], environment).decode().strip()
+    triplet = _run([_find_compiler(), "-print-multiarch"], environment).decode().strip()
     libraries = root / "usr" / "lib" / triplet
     _mend_links(libraries, triplet)
     pkgconfig = (libraries / "pkgconfig", root / "usr/lib/pkgconfig", root / "usr/share/pkgconfig")

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from imageqx_export.bench.emulator.apt import Apt, debian_keyring, debian_mirrors, identity, require_apt, unpack
-from imageqx_export.bench.emulator.cache import Made
+from imageqx_export.bench.emulator.apt import Apt, find_keyring, list_mirrors, read_identity, require_apt, unpack
+from imageqx_export.bench.emulator.cache import Contents
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
@@ -22,7 +22,7 @@ PACKAGES = ("python3.13-minimal", "libpython3.13-stdlib", "libstdc++6", "zlib1g"
 
 
 @contextmanager
-def debian(mirror: str | None = None) -> Iterator[Apt]:
+def open_debian(mirror: str | None = None) -> Iterator[Apt]:
     """Give an apt with verified indexes of Debian's stable release, for arm64; its folder is temporary.
 
     Args:
@@ -32,9 +32,9 @@ def debian(mirror: str | None = None) -> Iterator[Apt]:
         DeviceError: There is no apt or no keyring, or no archive has the release.
     """
     require_apt()
-    keyring = debian_keyring()
+    keyring = find_keyring()
     tried: dict[str, str] = {}
-    for uri in [mirror] if mirror else debian_mirrors():
+    for uri in [mirror] if mirror else list_mirrors():
         with TemporaryDirectory(prefix="imageqx-apt-") as folder:
             lines = [f"{kind} [signed-by={keyring}] {uri} {SUITE} main" for kind in ("deb", "deb-src")]
             apt = Apt(Path(folder), lines, ARCHITECTURE)
@@ -53,12 +53,12 @@ def debian(mirror: str | None = None) -> Iterator[Apt]:
     )
 
 
-def recipe() -> dict[str, object]:
+def list_inputs() -> dict[str, object]:
     """Say what the root shall be."""
     return {"suite": SUITE, "architecture": ARCHITECTURE, "packages": list(PACKAGES)}
 
 
-def make_root(folder: Path, apt: Apt, progress: Progress = silent) -> Made:
+def make_root(folder: Path, apt: Apt, progress: Progress = silent) -> Contents:
     """Fill ``folder/root``.
 
     Raises:
@@ -70,4 +70,4 @@ def make_root(folder: Path, apt: Apt, progress: Progress = silent) -> Made:
         unpack(debs, folder / "root", advance)
     for name in ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/zoneinfo", "var"):
         shutil.rmtree(folder / "root" / name, ignore_errors=True)
-    return {deb.name: digest(deb) for deb in debs}, dict(identity(deb) for deb in debs)
+    return {deb.name: digest(deb) for deb in debs}, dict(read_identity(deb) for deb in debs)

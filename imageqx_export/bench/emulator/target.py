@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from imageqx_export.artifact import Artifact, Format
-from imageqx_export.bench.emulator import CPUS, Emulator, cache
+from imageqx_export.bench.emulator import CPUS, Emulator, load_emulator
 from imageqx_export.bench.emulator.guest import TIMEOUT_SECONDS, Counts, Guest
-from imageqx_export.bench.emulator.kernels import chief
-from imageqx_export.bench.instructions import FEW, MANY, per_inference
+from imageqx_export.bench.emulator.kernels import find_chief
+from imageqx_export.bench.instructions import FEW, MANY, count_per_inference
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
-from imageqx_export.bundle.golden import golden_error, golden_pixels
+from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError, UnknownNameError
 
 REPEATS = 2
@@ -25,7 +25,7 @@ REPEATS = 2
 
 @dataclass(frozen=True)
 class _Phone:
-    """What an opened target has at hand.
+    """The state of an opened target.
 
     Attributes:
         guest: Starts processes.
@@ -39,7 +39,7 @@ class _Phone:
 
 
 class EmulatedTarget:
-    """Run LiteRT and ONNX Runtime for arm64 under qemu, on a processor of choice.
+    """An emulated phone as a target: LiteRT and ONNX Runtime for arm64 under qemu, on a processor of choice.
 
     Instructions are those of a whole process with 3 inferences less those of one with 1, halved: loading and the first
     inference, which allocates and packs, are in both. They repeat within 0.5 %.
@@ -76,7 +76,7 @@ class EmulatedTarget:
         Raises:
             DeviceError: It was not built: ``make emulator``.
         """
-        emulator = self._given or cache()
+        emulator = self._given or load_emulator()
         with TemporaryDirectory(prefix="imageqx-emulated-") as scratch:
             self._phone = _Phone(Guest(emulator, self._cpu, Path(scratch), self._timeout), folder.absolute())
             guest = self._phone.guest
@@ -109,12 +109,12 @@ class EmulatedTarget:
 
     def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory that the phone's process had, qemu's own left out, in bytes."""
-        request = {**self._request("memory", artifact), "threads": schedule.threads, "runs": MANY}
+        request = {**self._build_request("memory", artifact), "threads": schedule.threads, "runs": MANY}
         return self._opened.guest.peak_memory(request)
 
     def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Count the instructions of one inference on one thread, twice."""
-        return self._counted(artifact)[0]
+        return self._count_once(artifact)[0]
 
     def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return none: a layer's cost would be an emulator's seconds."""
@@ -122,20 +122,20 @@ class EmulatedTarget:
 
     def kernels(self, artifact: Artifact) -> str | None:
         """Name the instruction set that did most multiply–accumulates of an inference, counted as they ran."""
-        return chief(self.opcodes(artifact))
+        return find_chief(self.opcodes(artifact))
 
     def opcodes(self, artifact: Artifact) -> dict[str, float]:
         """Return how often one inference executes each family of multiply–accumulate instructions, by name."""
-        return dict(self._counted(artifact)[1])
+        return dict(self._count_once(artifact)[1])
 
     def max_error(self, artifact: Artifact) -> float | None:
         """Run the golden pictures through the Arm kernels and return the largest |Δ| to PyTorch's outputs."""
         phone = self._opened
         pictures, outputs = phone.guest.scratch / "pictures.npy", phone.guest.scratch / "outputs.npz"
-        np.save(pictures, golden_pixels(phone.folder))
-        phone.guest.run({**self._request("outputs", artifact), "input": str(pictures), "outputs": str(outputs)})
+        np.save(pictures, load_golden_pixels(phone.folder))
+        phone.guest.run({**self._build_request("outputs", artifact), "input": str(pictures), "outputs": str(outputs)})
         with np.load(outputs) as arrays:
-            return golden_error(phone.folder, artifact.precision, dict(arrays))
+            return measure_golden_error(phone.folder, artifact.precision, dict(arrays))
 
     def tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""
@@ -147,13 +147,13 @@ class EmulatedTarget:
             raise DeviceError("the emulated phone is not open", where=self.name, expected="a block of open()")
         return self._phone
 
-    def _request(self, mode: str, artifact: Artifact) -> dict[str, Any]:
+    def _build_request(self, mode: str, artifact: Artifact) -> dict[str, Any]:
         path = self._opened.folder / artifact.path
         return {"mode": mode, "path": str(path), "format": artifact.format.value, "threads": 1}
 
-    def _counted(self, artifact: Artifact) -> tuple[Instructions, dict[str, float]]:
+    def _count_once(self, artifact: Artifact) -> tuple[Instructions, dict[str, float]]:
         """Count once for both: :meth:`instructions` and :meth:`opcodes` read the same processes."""
-        phone, request = self._opened, self._request("count", artifact)
+        phone, request = self._opened, self._build_request("count", artifact)
         if artifact.sha256 not in phone.counted:
             totals: dict[int, Counts] = {}
 
@@ -161,7 +161,7 @@ class EmulatedTarget:
                 totals[runs] = phone.guest.count({**request, "runs": runs})
                 return totals[runs].instructions
 
-            instructions = per_inference(count, "qemu-insn", phone.guest.stop, REPEATS)
+            instructions = count_per_inference(count, "qemu-insn", phone.guest.stop, REPEATS)
             few, many = (totals[runs].opcodes for runs in (FEW, MANY))
             opcodes = {name: (count - few[name]) / (MANY - FEW) for name, count in many.items()}
             phone.counted[artifact.sha256] = instructions, opcodes

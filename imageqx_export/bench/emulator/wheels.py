@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from imageqx_export.bench.emulator.cache import Made
+from imageqx_export.bench.emulator.cache import Contents
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.progress import Progress, silent
 
@@ -32,7 +32,7 @@ PYTHON = "3.13"
 _VERSION = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
 
 
-def lock_file() -> Path:
+def find_lock() -> Path:
     """Return the project's lock, which is beside the package in a checkout.
 
     Raises:
@@ -49,7 +49,7 @@ def lock_file() -> Path:
     )
 
 
-def locked_requirements(text: str, names: Iterable[str] = DISTRIBUTIONS) -> list[str]:
+def pick_requirements(text: str, names: Iterable[str] = DISTRIBUTIONS) -> list[str]:
     """Pick the blocks of ``names`` out of a lock, with their markers and hashes.
 
     Args:
@@ -75,22 +75,22 @@ def locked_requirements(text: str, names: Iterable[str] = DISTRIBUTIONS) -> list
     return [line for name in names for line in found[name]]
 
 
-def wanted() -> list[str]:
+def read_requirements() -> list[str]:
     """Read from the project's lock what an emulated phone runs."""
-    return locked_requirements(lock_file().read_text())
+    return pick_requirements(find_lock().read_text())
 
 
-def recipe() -> dict[str, object]:
+def list_inputs() -> dict[str, object]:
     """Say what the wheels shall be."""
-    return {"python": PYTHON, "platform": PLATFORM, "requirements": wanted()}
+    return {"python": PYTHON, "platform": PLATFORM, "requirements": read_requirements()}
 
 
-def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent) -> Made:
+def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent) -> Contents:
     """Fill ``folder/site`` with the aarch64 wheels, unpacked: a folder for ``PYTHONPATH``.
 
     Args:
         folder: Where to.
-        lines: Requirements with hashes, as :func:`wanted` gives them.
+        lines: Requirements with hashes, as :func:`read_requirements` gives them.
         progress: Shows progress.
 
     Raises:
@@ -99,7 +99,7 @@ def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent)
     requirements = folder / "requirements.txt"
     requirements.write_text("".join(f"{line}\n" for line in lines))
     command = [
-        _uv(),
+        _find_uv(),
         "pip",
         "install",
         "--quiet",
@@ -130,17 +130,17 @@ def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent)
             remedy="see that this machine reaches its Python package index, and run it again",
         )
     shutil.rmtree(folder / "site" / "bin", ignore_errors=True)  # their scripts start this machine's Python
-    return {}, installed(folder / "site")  # the recipe has the hashes
+    return {}, read_versions(folder / "site")  # the inputs have the hashes
 
 
-def installed(site: Path) -> dict[str, str]:
+def read_versions(site: Path) -> dict[str, str]:
     """Return the version of each distribution that was unpacked into ``site``."""
     from importlib.metadata import distributions
 
     return {d.metadata["Name"]: d.version for d in sorted(distributions(path=[str(site)]), key=lambda d: d.name)}
 
 
-def _uv() -> str:
+def _find_uv() -> str:
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")
     if found is None:

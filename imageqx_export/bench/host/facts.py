@@ -30,7 +30,7 @@ class Sensor:
     limit: float | None
 
 
-def sensors() -> Sequence[Sensor]:
+def read_sensors() -> Sequence[Sensor]:
     """Read every temperature that the system tells; a virtual machine often tells none."""
     import psutil
 
@@ -52,10 +52,10 @@ def pick_cores(threads: int) -> tuple[int, ...] | None:
 
     allowed = os.sched_getaffinity(0)
     load = dict(enumerate(psutil.cpu_percent(interval=0.3, percpu=True)))
-    return choose(threads, allowed, load, {core: _siblings(core) for core in allowed})
+    return choose_cores(threads, allowed, load, {core: _read_siblings(core) for core in allowed})
 
 
-def choose(
+def choose_cores(
     threads: int, allowed: Collection[int], load: Mapping[int, float], siblings: Mapping[int, frozenset[int]]
 ) -> tuple[int, ...]:
     """Return the ``threads`` least busy cores, no two on the same physical one while there are others.
@@ -69,7 +69,7 @@ def choose(
     Raises:
         MeasurementError: There are fewer cores than threads.
 
-    >>> choose(2, [0, 1, 2, 3], {0: 90.0, 1: 0.0, 2: 5.0, 3: 1.0}, {c: frozenset({c, c ^ 2}) for c in range(4)})
+    >>> choose_cores(2, [0, 1, 2, 3], {0: 90.0, 1: 0.0, 2: 5.0, 3: 1.0}, {c: frozenset({c, c ^ 2}) for c in range(4)})
     (1, 2)
     """
     if threads > len(allowed):
@@ -85,7 +85,7 @@ def choose(
     return tuple(sorted(chosen))
 
 
-def machine(cores: tuple[int, ...] | None) -> Machine:
+def describe_machine(cores: tuple[int, ...] | None) -> Machine:
     """Return this machine's facts; those that cannot be read are left out.
 
     Args:
@@ -98,17 +98,17 @@ def machine(cores: tuple[int, ...] | None) -> Machine:
         "cores in all": str(os.cpu_count() or "unknown"),
         "load before": " ".join(f"{value:.2f}" for value in os.getloadavg()),
         "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
-        "governor": _governors(cores or ()),
-        "hypervisor": "yes" if "hypervisor" in _cpuinfo("flags").split() else "",
+        "governor": _read_governors(cores or ()),
+        "hypervisor": "yes" if "hypervisor" in _read_cpuinfo("flags").split() else "",
     }
     spare = len(os.sched_getaffinity(0)) - len(cores) if cores is not None else None
     if spare == 0:
         found["spare cores"] = "0: whatever else runs here disturbs the timing"
-    temperatures = sensors()
+    temperatures = read_sensors()
     if temperatures:
         found["temperature"] = f"{max(sensor.celsius for sensor in temperatures):g} °C"
     return Machine(
-        name=_name(),
+        name=_read_name(),
         cores=len(cores) if cores is not None else os.cpu_count() or 1,
         abi=platform.machine(),
         system=platform.platform(),
@@ -116,7 +116,7 @@ def machine(cores: tuple[int, ...] | None) -> Machine:
     )
 
 
-def _name() -> str:
+def _read_name() -> str:
     if sys.platform == "darwin":
         import subprocess
 
@@ -125,10 +125,10 @@ def _name() -> str:
         )
         return asked.stdout.strip() or platform.processor()
     # Linux on Arm has no such line.
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
+    return _read_cpuinfo("model name") or platform.processor() or platform.machine()
 
 
-def _cpuinfo(key: str) -> str:
+def _read_cpuinfo(key: str) -> str:
     file = Path("/proc/cpuinfo")
     for line in file.read_text().splitlines() if file.exists() else ():
         name, _, value = line.partition(":")
@@ -137,12 +137,12 @@ def _cpuinfo(key: str) -> str:
     return ""
 
 
-def _governors(cores: Sequence[int]) -> str:
+def _read_governors(cores: Sequence[int]) -> str:
     files = [CPUS / f"cpu{core}" / "cpufreq" / "scaling_governor" for core in cores]
     return ",".join(sorted({file.read_text().strip() for file in files if file.exists()}))
 
 
-def _siblings(core: int) -> frozenset[int]:
+def _read_siblings(core: int) -> frozenset[int]:
     file = CPUS / f"cpu{core}" / "topology" / "thread_siblings_list"
     if not file.exists():
         return frozenset({core})

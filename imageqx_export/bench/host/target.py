@@ -14,10 +14,10 @@ from typing import Any
 
 from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench.host import facts
-from imageqx_export.bench.instructions import ENVIRONMENT, Counter, find_counter, per_inference
+from imageqx_export.bench.instructions import ENVIRONMENT, Counter, count_per_inference, find_counter
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bench.worker.launch import LITERT_LAYERS, RUNNER, Launcher
-from imageqx_export.bundle.golden import golden_error, golden_pixels
+from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.runtimes.onnx import session_config
 
@@ -38,7 +38,7 @@ class _Opened:
 
 
 class HostTarget:
-    """Run artifacts in fresh processes here, each pinned to as many cores as it has threads.
+    """The machine here as a target: fresh processes, each pinned to as many cores as it has threads.
 
     Args:
         sensors: Reads the temperatures: each sensor's °C now, and the °C at which it is too hot, or None.
@@ -50,7 +50,7 @@ class HostTarget:
 
     def __init__(
         self,
-        sensors: Callable[[], Sequence[facts.Sensor]] = facts.sensors,
+        sensors: Callable[[], Sequence[facts.Sensor]] = facts.read_sensors,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._sensors, self._sleep = sensors, sleep
@@ -70,7 +70,7 @@ class HostTarget:
         with tempfile.TemporaryDirectory(prefix=f"imageqx-{run_id}-") as place:
             self._state = _Opened(folder, Path(place), launcher, cores, schedule)
             try:
-                yield facts.machine(cores)
+                yield facts.describe_machine(cores)
             finally:
                 self._state = None
                 launcher.stop()
@@ -131,8 +131,8 @@ class HostTarget:
         """
         counter = self._counter = self._counter or find_counter()
         self._versions[counter.tool] = counter.version
-        stop = self._opened().launcher.stop
-        return per_inference(lambda n: self._count(counter, artifact, schedule, n), counter.source, stop)
+        stop = self._require_open().launcher.stop
+        return count_per_inference(lambda n: self._count(counter, artifact, schedule, n), counter.source, stop)
 
     def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Run ``artifact`` under its runtime's own profiler."""
@@ -147,7 +147,7 @@ class HostTarget:
             script,
             runs=runs,
             warmup_runs=min(runs, schedule.warmup_runs),
-            input=str(self._pictures()),
+            input=str(self._write_pictures()),
         )
         return tuple(LayerCost.model_validate(row) for row in result["layers"])
 
@@ -159,39 +159,39 @@ class HostTarget:
         """Return the largest |artifact − PyTorch in its own scheme| over the golden pictures."""
         import numpy as np
 
-        state = self._opened()
+        state = self._require_open()
         written = state.place / f"{artifact.path.name}.npz"
-        self._run("outputs", artifact, state.schedule, input=str(self._pictures()), outputs=str(written))
+        self._run("outputs", artifact, state.schedule, input=str(self._write_pictures()), outputs=str(written))
         with np.load(written) as arrays:
-            return golden_error(state.folder, artifact.precision, dict(arrays))
+            return measure_golden_error(state.folder, artifact.precision, dict(arrays))
 
     def tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""
         return dict(sorted(self._versions.items()))
 
-    def _opened(self) -> _Opened:
+    def _require_open(self) -> _Opened:
         if self._state is None:
             raise MeasurementError("the target is not open", where=self.name, expected="with target.open(…)")
         return self._state
 
-    def _pictures(self) -> Path:
+    def _write_pictures(self) -> Path:
         import numpy as np
 
-        state = self._opened()
+        state = self._require_open()
         path = state.place / "golden.npy"
         if not path.exists():
-            np.save(path, golden_pixels(state.folder))
+            np.save(path, load_golden_pixels(state.folder))
         return path
 
     def _run(
         self, mode: str, artifact: Artifact, schedule: Schedule, script: Path = RUNNER, **more: Any
     ) -> dict[str, Any]:
-        result = self._opened().launcher.run(self._request(mode, artifact, schedule, more), script=script)
+        result = self._require_open().launcher.run(self._build_request(mode, artifact, schedule, more), script=script)
         self._versions.update(result["versions"])
         return result
 
-    def _request(self, mode: str, artifact: Artifact, schedule: Schedule, more: dict[str, Any]) -> dict[str, Any]:
-        state = self._opened()
+    def _build_request(self, mode: str, artifact: Artifact, schedule: Schedule, more: dict[str, Any]) -> dict[str, Any]:
+        state = self._require_open()
         path, cores = str((state.folder / artifact.path).resolve()), None if state.cores is None else list(state.cores)
         common: dict[str, Any] = {
             "mode": mode,
@@ -203,21 +203,21 @@ class HostTarget:
         return {**common, "cores": cores, **more}
 
     def _count(self, counter: Counter, artifact: Artifact, schedule: Schedule, runs: int) -> int:
-        state = self._opened()
+        state = self._require_open()
         # Not pinned: a count does not depend on the core, and several are made at once.
-        request = self._request("count", artifact, schedule, {"runs": runs, "cores": None})
+        request = self._build_request("count", artifact, schedule, {"runs": runs, "cores": None})
         with tempfile.TemporaryDirectory(dir=state.place) as own:
             log = Path(own) / "log"
             try:
                 state.launcher.run(request, under=counter.under(log), environment=ENVIRONMENT)
             except MeasurementError as error:
                 why = counter.trouble(log.read_text(errors="replace") if log.exists() else "")
-                raise error if why is None else _uncountable(counter, artifact, why) from error
+                raise error if why is None else _make_error(counter, artifact, why) from error
             try:
                 return counter.read(log.read_text(errors="replace"))
             except (OSError, ValueError) as error:
-                raise _uncountable(counter, artifact, str(error)) from error
+                raise _make_error(counter, artifact, str(error)) from error
 
 
-def _uncountable(counter: Counter, artifact: Artifact, why: str) -> MeasurementError:
+def _make_error(counter: Counter, artifact: Artifact, why: str) -> MeasurementError:
     return MeasurementError(f"{counter.source} cannot count this", where=artifact.path, got=why)

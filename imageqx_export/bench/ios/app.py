@@ -27,7 +27,7 @@ TEAM, BUNDLE = "IMAGEQX_IOS_TEAM", "IMAGEQX_IOS_BUNDLE"
 
 
 class Signing(Frozen):
-    """Say who signs the runner, as a phone runs nothing unsigned.
+    """The signer of the runner, as a phone runs nothing unsigned.
 
     Args:
         team: The ten characters of an Apple developer team; a free account has one too.
@@ -67,7 +67,7 @@ def read_signing(environment: Mapping[str, str]) -> Signing:
 
 
 class Place(BaseModel):
-    """Say where the runner lives for one benchmark: the phone, the folder with the built app, who signed it."""
+    """The place of the runner for one benchmark: the phone, the folder with the built app, who signed it."""
 
     model_config = ConfigDict(frozen=True)
     phone: Phone
@@ -84,7 +84,7 @@ def import_coremltools() -> None:
     remote._tqdm = SimpleNamespace(tqdm=partial(importlib.import_module("tqdm").tqdm, disable=True))
 
 
-def workspace() -> Path:
+def find_workspace() -> Path:
     """Find the runner's Xcode workspace inside coremltools.
 
     Raises:
@@ -103,7 +103,7 @@ def workspace() -> Path:
     return path
 
 
-def build_command(place: Place, tools: Tools) -> list[str]:
+def make_build_command(place: Place, tools: Tools) -> list[str]:
     """Return the command that builds and signs the runner; the same settings as coremltools' own.
 
     Source: ``remote_device._AppBuilder.build``.
@@ -111,7 +111,7 @@ def build_command(place: Place, tools: Tools) -> list[str]:
     return [
         str(tools.xcodebuild),
         "-workspace",
-        str(workspace()),
+        str(find_workspace()),
         "-scheme",
         "modelrunner",
         "-sdk",
@@ -137,7 +137,7 @@ def build(place: Place, tools: Tools) -> Path:
     Raises:
         DeviceError: Xcode cannot build or sign it; the message has Xcode's own error lines.
     """
-    command = build_command(place, tools)
+    command = make_build_command(place, tools)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
@@ -145,11 +145,11 @@ def build(place: Place, tools: Tools) -> Path:
     app = next((place.folder / place.phone.udid).rglob("*.app"), None)
     if done.returncode or app is None:
         lines = (done.stdout + done.stderr).splitlines()
-        said = [line.strip() for line in lines if "error:" in line] or [f"exit code {done.returncode}, app: {app}"]
+        errors = [line.strip() for line in lines if "error:" in line] or [f"exit code {done.returncode}, app: {app}"]
         raise DeviceError(
             "Xcode cannot build the runner",
             where=" ".join(command),
-            got="\n".join(said[:5]),
+            got="\n".join(errors[:5]),
             remedy="see that Xcode > Settings > Accounts lists the team; IMAGEQX_IOS_BUNDLE=your.own.name if the"
             " bundle identifier is taken",
         )
@@ -157,7 +157,7 @@ def build(place: Place, tools: Tools) -> Path:
 
 
 @contextmanager
-def coremltools_finds(tools: Tools) -> Iterator[None]:
+def extend_path(tools: Tools) -> Iterator[None]:
     """Let coremltools find devicectl and xcodebuild, which it wants on PATH itself."""
     saved = os.environ.get("PATH", os.defpath)
     folders = dict.fromkeys(str(tool.parent) for tool in (tools.devicectl, tools.xcodebuild))

@@ -1,9 +1,9 @@
-"""Make an artifact's twin that takes its photo as numbers, because coremltools' runner can hand over nothing else.
+"""An artifact's array-input package, which takes its photo as numbers: coremltools' runner can hand over nothing else.
 
 The runner that coremltools puts on a phone makes every input an ``MLMultiArray`` (``MLFeatureValue(multiArray:)`` in
-its ``ModelService.swift``), and Core ML refuses that for an image input. The twin's program and weights are the
-artifact's, to the byte; its description alone says "float32 [1,3,224,224], 0…255" where the artifact says "RGB image".
-What a phone does beyond this in an app, turning a camera's pixels into these numbers, is not measured.
+its ``ModelService.swift``), and Core ML refuses that for an image input. The package's program and weights
+are the artifact's, to the byte; its description alone says "float32 [1,3,224,224], 0…255" where the artifact says
+"RGB image". What a phone does beyond this in an app, turning a camera's pixels into these numbers, is not measured.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from imageqx_export.errors import ArtifactError
 PROGRAM = Path("Data") / "com.apple.CoreML" / "model.mlmodel"
 
 
-def write_twin(package: Path, path: Path) -> Path:
+def write_array_input_package(package: Path, path: Path) -> Path:
     """Copy an ``.mlpackage`` and let its image input take numbers.
 
     Args:
@@ -58,7 +58,7 @@ def write_twin(package: Path, path: Path) -> Path:
     return path
 
 
-def specification(program: Path) -> int:
+def read_specification(program: Path) -> int:
     """Return the ``specificationVersion`` of a ``model.mlmodel``.
 
     Raises:
@@ -79,6 +79,6 @@ def _read(program: Path) -> Any:
         ) from error
 
 
-def planes(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return uint8 [H,W,3] RGB as the twin takes it: float32 [1,3,H,W], 0…255."""
+def split_planes(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return uint8 [H,W,3] RGB as the array-input package takes it: float32 [1,3,H,W], 0…255."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)

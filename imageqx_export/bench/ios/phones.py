@@ -25,7 +25,7 @@ NEEDS = {6: (15, 0), 7: (16, 0), 8: (17, 0), 9: (18, 0), 10: (26, 0)}
 
 
 class Phone(BaseModel):
-    """Hold what devicectl says of one device; a word that it leaves out is empty.
+    """A device as devicectl lists it; a word that it leaves out is empty.
 
     Args:
         identifier: CoreDevice's own, which ``--device`` takes.
@@ -92,14 +92,14 @@ def read_phone(device: Mapping[str, Any]) -> Phone | None:
     """Read one device of the list, or the ``result`` of ``device info details``; None if it is no iPhone or iPad."""
 
     def word(new: str, old: str) -> str:
-        return _word(device, f"properties.{new}") or _word(device, old)
+        return _read_word(device, f"properties.{new}") or _read_word(device, old)
 
     real = word("hardware.reality", "hardwareProperties.reality") != "simulated"
     udid = word("hardware.udid", "hardwareProperties.udid")
     if not real or not udid or word("hardware.platform", "hardwareProperties.platform") != "iOS":
         return None
     return Phone(
-        identifier=_word(device, "identifier") or udid,
+        identifier=_read_word(device, "identifier") or udid,
         udid=udid,
         name=word("state.name", "deviceProperties.name"),
         model=word("hardware.marketingName", "hardwareProperties.marketingName"),
@@ -115,7 +115,7 @@ def read_phone(device: Mapping[str, Any]) -> Phone | None:
     )
 
 
-def _word(device: Mapping[str, Any], path: str) -> str:
+def _read_word(device: Mapping[str, Any], path: str) -> str:
     value: Any = device
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -124,7 +124,7 @@ def _word(device: Mapping[str, Any], path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def choose(phones: Sequence[Phone], udid: str) -> Phone:
+def choose_phone(phones: Sequence[Phone], udid: str) -> Phone:
     """Take the phone with this UDID, or the only one if ``udid`` is empty.
 
     Raises:
@@ -192,7 +192,7 @@ def refuse_unfit(phone: Phone) -> None:
         raise DeviceError(
             "this iOS is too old for coremltools' runner",
             where=phone.label,
-            expected=f"iOS {dotted(OLDEST)}",
+            expected=f"iOS {format_version(OLDEST)}",
             got=f"iOS {phone.ios}",
             remedy="update the phone, or take another",
         )
@@ -217,7 +217,7 @@ def refuse_locked(phone: Phone, answer: Mapping[str, Any]) -> None:
     )
 
 
-def too_old(phone: Phone, specification: int) -> str | None:
+def explain_too_old(phone: Phone, specification: int) -> str | None:
     """Say why a model of this specification version cannot run on the phone, or None.
 
     Args:
@@ -228,10 +228,10 @@ def too_old(phone: Phone, specification: int) -> str | None:
     if needed is None:
         return f"Core ML specification {specification} is newer than this program knows; which iOS it needs is unknown"
     if phone.version and phone.version < needed:
-        return f"needs iOS {dotted(needed)}, the phone has {phone.ios}"
+        return f"needs iOS {format_version(needed)}, the phone has {phone.ios}"
     return None
 
 
-def dotted(version: Sequence[int]) -> str:
+def format_version(version: Sequence[int]) -> str:
     """Return ``(17, 4)`` as ``"17.4"``."""
     return ".".join(map(str, version))

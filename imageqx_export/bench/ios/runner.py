@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.bench.ios.app import Place
-from imageqx_export.bench.ios.xcrun import failure
+from imageqx_export.bench.ios.xcrun import make_error
 from imageqx_export.bench.model import LayerCost, ProcessSample, Schedule
 from imageqx_export.errors import ArtifactError, ImageQXError
 
@@ -33,7 +33,7 @@ UNITS = {"MLCPUComputeDevice": "cpu", "MLGPUComputeDevice": "gpu", "MLNeuralEngi
 
 
 @contextmanager
-def translated(package: str) -> Iterator[None]:
+def translate_errors(package: str) -> Iterator[None]:
     """Turn what coremltools raises, its own private errors or bare ValueErrors, into ours.
 
     Raises:
@@ -45,16 +45,16 @@ def translated(package: str) -> Iterator[None]:
     except (ImageQXError, OSError):
         raise
     except Exception as error:
-        said = getattr(error, "message", None) or str(error) or type(error).__name__
-        text = (said.decode(errors="replace") if isinstance(said, bytes) else str(said)).strip()
+        message = getattr(error, "message", None) or str(error) or type(error).__name__
+        text = (message.decode(errors="replace") if isinstance(message, bytes) else str(message)).strip()
         code = getattr(error, "error_code", None)
         if isinstance(code, int) and code < 0:
             raise ArtifactError("the phone cannot run the model", where=package, got=text) from error
-        raise failure(text, where=package) from error
+        raise make_error(text, where=package) from error
 
 
 @asynccontextmanager
-async def _started(place: Place) -> AsyncIterator[Any]:
+async def _start_runner(place: Place) -> AsyncIterator[Any]:
     """Install and start the runner afresh, which ends the one before, and stop it at the end."""
     from coremltools.models.ml_program.experimental.remote_device import (
         AppSigningCredentials,
@@ -100,7 +100,7 @@ def _stop(session: Any) -> None:
         process.communicate(timeout=10)  # leaves no zombie and no open pipes
 
 
-def _model(package: Path) -> Any:
+def _load_model(package: Path) -> Any:
     from coremltools import ComputeUnit
     from coremltools.models import MLModel
 
@@ -108,11 +108,11 @@ def _model(package: Path) -> Any:
 
 
 @asynccontextmanager
-async def _benchmarker(place: Place, package: Path) -> AsyncIterator[Any]:
+async def _open_benchmarker(place: Place, package: Path) -> AsyncIterator[Any]:
     from coremltools.models.ml_program.experimental.perf_utils import MLModelBenchmarker
 
-    async with _started(place) as device:
-        benchmarker = MLModelBenchmarker(_model(package), device=device)
+    async with _start_runner(place) as device:
+        benchmarker = MLModelBenchmarker(_load_model(package), device=device)
         try:
             yield benchmarker
         finally:
@@ -126,7 +126,7 @@ def measure(place: Place, package: Path, inputs: dict[str, Planes], schedule: Sc
 
     Args:
         place: The phone and its runner.
-        package: A twin (:mod:`imageqx_export.bench.ios.array_input`).
+        package: An array-input package (:mod:`imageqx_export.bench.ios.array_input`).
         inputs: One photo.
         schedule: ``warmup_seconds`` and ``seconds`` count by the clock here, copying included, as the phone's
             own share of them is under one percent.
@@ -138,26 +138,26 @@ def measure(place: Place, package: Path, inputs: dict[str, Planes], schedule: Sc
 
     async def one() -> ProcessSample:
         started = time.time()
-        async with _benchmarker(place, package) as benchmarker:
+        async with _open_benchmarker(place, package) as benchmarker:
             load = (await benchmarker.benchmark_load()).samples[0]
             first = (await benchmarker.benchmark_predict(inputs)).samples[0]
-            await _repeated(benchmarker, inputs, schedule.warmup_runs, schedule.warmup_seconds)
-            timed = await _repeated(benchmarker, inputs, schedule.runs_each, schedule.seconds_each)
+            await _repeat(benchmarker, inputs, schedule.warmup_runs, schedule.warmup_seconds)
+            timed = await _repeat(benchmarker, inputs, schedule.runs_each, schedule.seconds_each)
         seconds = tuple(milliseconds / 1e3 for milliseconds in timed)
         return ProcessSample(load_seconds=load / 1e3, first_seconds=first / 1e3, seconds=seconds, started=started)
 
-    with translated(package.name):
+    with translate_errors(package.name):
         return asyncio.run(one())
 
 
-async def _repeated(benchmarker: Any, inputs: dict[str, Planes], runs: int, seconds: float) -> list[float]:
+async def _repeat(benchmarker: Any, inputs: dict[str, Planes], runs: int, seconds: float) -> list[float]:
     begun, samples = time.monotonic(), list[float]()
     while len(samples) < runs or time.monotonic() - begun < seconds:
         samples += (await benchmarker.benchmark_predict(inputs)).samples
     return samples
 
 
-def plan(place: Place, package: Path, inputs: dict[str, Planes], runs: int) -> tuple[LayerCost, ...]:
+def read_plan(place: Place, package: Path, inputs: dict[str, Planes], runs: int) -> tuple[LayerCost, ...]:
     """Ask the phone which unit it would run each operation on, and share out the measured time by the plan's costs.
 
     Core ML measures no single operation: an operation's seconds are the prediction's, times the share of the work that
@@ -165,7 +165,7 @@ def plan(place: Place, package: Path, inputs: dict[str, Planes], runs: int) -> t
 
     Args:
         place: The phone and its runner.
-        package: A twin.
+        package: An array-input package.
         inputs: One photo.
         runs: Predictions to take the time from.
 
@@ -175,17 +175,17 @@ def plan(place: Place, package: Path, inputs: dict[str, Planes], runs: int) -> t
     """
 
     async def one() -> list[Any]:
-        async with _benchmarker(place, package) as benchmarker:
+        async with _open_benchmarker(place, package) as benchmarker:
             infos = await benchmarker.benchmark_operation_execution(inputs, iterations=runs, warmup=True)
             return list(infos)
 
-    with translated(package.name):
+    with translate_errors(package.name):
         infos = asyncio.run(one())
     once = {id(info.spec): info for info in infos if info.compute_device_usage is not None}  # one a result otherwise
-    return tuple(_layer(info) for info in once.values())
+    return tuple(_read_layer(info) for info in once.values())
 
 
-def _layer(info: Any) -> LayerCost:
+def _read_layer(info: Any) -> LayerCost:
     samples = info.measurement.samples
     preferred = type(info.compute_device_usage.preferred_compute_device).__name__
     return LayerCost(
@@ -206,8 +206,8 @@ def predict(place: Place, package: Path, inputs: Sequence[dict[str, Planes]]) ->
     from coremltools.models.ml_program.experimental.async_wrapper import MLModelAsyncWrapper
 
     async def all_of_them() -> list[dict[str, Planes]]:
-        model = _model(package)
-        async with _started(place) as device:
+        model = _load_model(package)
+        async with _start_runner(place) as device:
             wrapper = MLModelAsyncWrapper.from_spec_or_path(
                 model.get_spec(), model.weights_dir, compute_units=model.compute_unit, device=device
             )
@@ -217,5 +217,5 @@ def predict(place: Place, package: Path, inputs: Sequence[dict[str, Planes]]) ->
             finally:
                 await wrapper.unload()
 
-    with translated(package.name):
+    with translate_errors(package.name):
         return asyncio.run(all_of_them())

@@ -20,9 +20,9 @@ import numpy as np
 from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench.ios import app, array_input, phones, runner
 from imageqx_export.bench.ios.phones import Phone
-from imageqx_export.bench.ios.xcrun import Tools, devicectl, find_tools
+from imageqx_export.bench.ios.xcrun import Tools, find_tools, run_devicectl
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
-from imageqx_export.bundle.golden import golden_error, golden_pixels
+from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.libraries import require
 
@@ -39,7 +39,7 @@ class _Opened(NamedTuple):
 
 
 class IosTarget:
-    """Run Core ML artifacts on an iPhone or iPad.
+    """An iPhone or iPad as a target, for Core ML artifacts.
 
     ``IMAGEQX_IOS_TEAM`` names the Apple developer team that signs the runner, ``IMAGEQX_IOS_BUNDLE`` its bundle
     identifier if the default is taken. The runner is removed from the phone at the end.
@@ -70,19 +70,19 @@ class IosTarget:
         """
         tools = find_tools()
         require("coremltools", "coremltools")
-        app.workspace()
+        app.find_workspace()
         signing = app.read_signing(os.environ)
         phone, devicectl_version = connect(self._udid)
-        with tempfile.TemporaryDirectory(prefix=f"imageqx-{run_id}-") as scratch, app.coremltools_finds(tools):
+        with tempfile.TemporaryDirectory(prefix=f"imageqx-{run_id}-") as scratch, app.extend_path(tools):
             place = app.Place(phone=phone, folder=Path(scratch), signing=signing)
             app.build(place, tools)
-            self._opened = _Opened(folder, place, _versions(phone, tools, devicectl_version))
+            self._opened = _Opened(folder, place, _collect_versions(phone, tools, devicectl_version))
             try:
-                yield _machine(phone)
+                yield _describe_machine(phone)
             finally:
                 self._opened = None
                 with suppress(DeviceError):  # the phone may be gone, and with it the way to clean it
-                    devicectl("device", "uninstall", "app", signing.identifier, phone=phone.identifier)
+                    run_devicectl("device", "uninstall", "app", signing.identifier, phone=phone.identifier)
 
     def unavailable(self, artifact: Artifact) -> str | None:
         """Say why an iPhone cannot run ``artifact``, or None."""
@@ -91,7 +91,7 @@ class IosTarget:
         if self._opened is None:
             return None
         model = self._opened.folder / artifact.path / array_input.PROGRAM
-        return phones.too_old(self._opened.place.phone, array_input.specification(model))
+        return phones.explain_too_old(self._opened.place.phone, array_input.read_specification(model))
 
     def wait_until_ready(self) -> None:
         """Wait until the phone answers and is unlocked; nothing tells whether it has cooled down.
@@ -99,10 +99,10 @@ class IosTarget:
         Raises:
             DeviceError: It did not come back.
         """
-        phone, end = self._open().place.phone, time.monotonic() + PATIENCE
+        phone, end = self._require_open().place.phone, time.monotonic() + PATIENCE
         while True:
             try:
-                return phones.refuse_locked(phone, _lock_state(phone))
+                return phones.refuse_locked(phone, _read_lock_state(phone))
             except DeviceError:
                 if time.monotonic() > end:
                     raise
@@ -110,7 +110,9 @@ class IosTarget:
 
     def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Run ``artifact`` in one fresh process of the runner."""
-        return runner.measure(self._open().place, self._twin(artifact), self._photo(artifact), schedule)
+        return runner.measure(
+            self._require_open().place, self._find_package(artifact), self._load_photo(artifact), schedule
+        )
 
     def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return None: neither devicectl nor the runner tells."""
@@ -122,10 +124,10 @@ class IosTarget:
 
     def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return the compute plan, each operation with its unit and share of the time; empty before iOS 17.4."""
-        place = self._open().place
+        place = self._require_open().place
         if place.phone.version and place.phone.version < phones.OLDEST_PLAN:
             return ()
-        return runner.plan(place, self._twin(artifact), self._photo(artifact), schedule.runs_each)
+        return runner.read_plan(place, self._find_package(artifact), self._load_photo(artifact), schedule.runs_each)
 
     def kernels(self, artifact: Artifact) -> str | None:
         """Return None: Core ML shows no instruction set; :meth:`layers` has the compute units of its plan."""
@@ -137,10 +139,10 @@ class IosTarget:
         Raises:
             MeasurementError: An output is missing, has another shape, or is not finite.
         """
-        opened, name = self._open(), artifact.spec.inputs[0].name
-        feeds = [{name: array_input.planes(pixels)} for pixels in golden_pixels(opened.folder)]
-        rows = runner.predict(opened.place, self._twin(artifact), feeds)
-        return golden_error(
+        opened, name = self._require_open(), artifact.spec.inputs[0].name
+        feeds = [{name: array_input.split_planes(pixels)} for pixels in load_golden_pixels(opened.folder)]
+        rows = runner.predict(opened.place, self._find_package(artifact), feeds)
+        return measure_golden_error(
             opened.folder, artifact.precision, {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
         )
 
@@ -148,19 +150,19 @@ class IosTarget:
         """Return the versions of coremltools and, once a phone is open, Xcode, devicectl and iOS."""
         return {"coremltools": version("coremltools")} if self._opened is None else dict(self._opened.versions)
 
-    def _open(self) -> _Opened:
+    def _require_open(self) -> _Opened:
         if self._opened is None:
             raise MeasurementError("the phone is not open", where=self.name, expected="inside open()")
         return self._opened
 
-    def _twin(self, artifact: Artifact) -> Path:
-        opened = self._open()
-        path = opened.place.folder / "twins" / artifact.path.name
-        return path if path.exists() else array_input.write_twin(opened.folder / artifact.path, path)
+    def _find_package(self, artifact: Artifact) -> Path:
+        opened = self._require_open()
+        path = opened.place.folder / "array-input" / artifact.path.name
+        return path if path.exists() else array_input.write_array_input_package(opened.folder / artifact.path, path)
 
-    def _photo(self, artifact: Artifact) -> dict[str, runner.Planes]:
-        first = golden_pixels(self._open().folder)[0]
-        return {artifact.spec.inputs[0].name: array_input.planes(first)}
+    def _load_photo(self, artifact: Artifact) -> dict[str, runner.Planes]:
+        first = load_golden_pixels(self._require_open().folder)[0]
+        return {artifact.spec.inputs[0].name: array_input.split_planes(first)}
 
 
 def connect(udid: str) -> tuple[Phone, str]:
@@ -172,27 +174,27 @@ def connect(udid: str) -> tuple[Phone, str]:
     Raises:
         DeviceError: It cannot be measured; the message says what to do.
     """
-    answer = devicectl("list", "devices")
-    phone = phones.choose(phones.read_phones(answer), udid)
+    answer = run_devicectl("list", "devices")
+    phone = phones.choose_phone(phones.read_phones(answer), udid)
     phones.refuse_unfit(phone)
     # The list is a memory; this connects, and knows what the list left out.
-    details = devicectl("device", "info", "details", phone=phone.identifier)["result"]
+    details = run_devicectl("device", "info", "details", phone=phone.identifier)["result"]
     phone = phones.read_phone(details.get("device", details)) or phone
     phones.refuse_unfit(phone)
-    phones.refuse_locked(phone, _lock_state(phone))
+    phones.refuse_locked(phone, _read_lock_state(phone))
     return phone, str(answer.get("info", {}).get("version", "unknown"))
 
 
-def _lock_state(phone: Phone) -> dict[str, object]:
-    return devicectl("device", "info", "lockState", phone=phone.identifier)
+def _read_lock_state(phone: Phone) -> dict[str, object]:
+    return run_devicectl("device", "info", "lockState", phone=phone.identifier)
 
 
-def _versions(phone: Phone, tools: Tools, devicectl_version: str) -> dict[str, str]:
+def _collect_versions(phone: Phone, tools: Tools, devicectl_version: str) -> dict[str, str]:
     coremltools = {"coremltools": version("coremltools")}
     return {**coremltools, "xcode": tools.xcode, "devicectl": devicectl_version, "ios": f"{phone.ios} ({phone.build})"}
 
 
-def _machine(phone: Phone) -> Machine:
+def _describe_machine(phone: Phone) -> Machine:
     return Machine(
         name=f"{phone.model or phone.product} ({phone.product})",
         cores=0,

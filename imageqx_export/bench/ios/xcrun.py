@@ -28,7 +28,7 @@ INSTALL_XCODE = "install Xcode 15 or later, start it once, then: sudo xcode-sele
 
 
 class Tools(BaseModel):
-    """Say where Xcode's tools are.
+    """The paths of Xcode's tools.
 
     Args:
         devicectl: Its full path.
@@ -42,51 +42,51 @@ class Tools(BaseModel):
     xcode: str
 
 
-class Explained(NamedTuple):
-    """Pair what devicectl says with what it means and what to do; the first that fits is taken."""
+class Explanation(NamedTuple):
+    """A pattern of devicectl's messages, with what it means and what to do; the first that fits is taken."""
 
     pattern: re.Pattern[str]
     what: str
     remedy: str
 
 
-def _explained(pattern: str, what: str, remedy: str) -> Explained:
-    return Explained(re.compile(pattern, re.IGNORECASE | re.DOTALL), what, remedy)
+def _explain(pattern: str, what: str, remedy: str) -> Explanation:
+    return Explanation(re.compile(pattern, re.IGNORECASE | re.DOTALL), what, remedy)
 
 
 # The one table of what goes wrong on a phone.
 REASONS = (
-    _explained(
+    _explain(
         r"FBSOpenApplicationErrorDomain error 7\b|could not be, unlocked|device is locked|\bLocked\b",
         "the phone is locked",
         "unlock it, set Auto-Lock to Never while it measures, and run again",
     ),
-    _explained(
+    _explain(
         r"FBSOpenApplicationErrorDomain error 3\b|explicitly trusted by the user|invalid code signature",
         "the phone does not trust the developer who signed the runner",
         "on the phone: Settings > General > VPN & Device Management > the developer > Trust; then run again",
     ),
-    _explained(
+    _explain(
         r"developer mode",
         "developer mode is off",
         "on the phone: Settings > Privacy & Security > Developer Mode, restart, confirm; then run again",
     ),
-    _explained(
+    _explain(
         r"developer disk image|\bDDI\b",
         "Xcode's developer services do not run on the phone",
         "unlock the phone, open Xcode > Window > Devices and Simulators, wait until it is prepared; then run again",
     ),
-    _explained(
+    _explain(
         r"not paired|\bunpaired\b|must be paired|trust this computer",
         "the phone does not trust this Mac",
         "unlock it, connect it by cable and tap Trust, or: xcrun devicectl manage pair --device UDID",
     ),
-    _explained(
+    _explain(
         r"maximum number of (?:installed )?apps|IXUserPresentableErrorDomain error 14\b",
         "the phone holds as many apps of a free developer account as it may",
         "delete one of them on the phone, and run again",
     ),
-    _explained(
+    _explain(
         r"ControlChannelConnectionError|connection was (?:invalidated|interrupted)|transport error|timed out"
         r"|disconnected|was not found|RemotePairingError|CoreDeviceError error (?:1000|4000)\b",
         "the phone does not answer",
@@ -110,25 +110,25 @@ def find_tools() -> Tools:
         )
     if shutil.which("xcrun") is None:
         raise UnavailableError("Xcode is not installed", expected="xcrun on PATH", remedy=INSTALL_XCODE)
-    devicectl, xcodebuild = (Path(_printed("xcrun", "--find", name)) for name in ("devicectl", "xcodebuild"))
-    words = _printed(str(xcodebuild), "-version").split()  # Xcode 16.3 Build version 16E140
+    devicectl, xcodebuild = (Path(_read_output("xcrun", "--find", name)) for name in ("devicectl", "xcodebuild"))
+    words = _read_output(str(xcodebuild), "-version").split()  # Xcode 16.3 Build version 16E140
     version, build = (words[words.index(word) + 1] if word in words[:-1] else "?" for word in ("Xcode", "version"))
     return Tools(devicectl=devicectl, xcodebuild=xcodebuild, xcode=f"{version} ({build})")
 
 
-def _printed(*command: str) -> str:
+def _read_output(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode or not done.stdout.strip():
         raise UnavailableError(
             "Xcode's tools cannot be used",
             where=" ".join(command),
-            got=last_line(done.stderr) or f"exit code {done.returncode}",
+            got=take_last_line(done.stderr) or f"exit code {done.returncode}",
             remedy="sudo xcodebuild -license accept" if "license" in done.stderr else INSTALL_XCODE,
         )
     return done.stdout.strip()
 
 
-def devicectl(*arguments: str, phone: str | None = None, timeout: int = TIMEOUT) -> dict[str, Any]:
+def run_devicectl(*arguments: str, phone: str | None = None, timeout: int = TIMEOUT) -> dict[str, Any]:
     """Run ``xcrun devicectl`` and return the whole of its JSON: ``info`` and ``result``.
 
     Args:
@@ -141,19 +141,21 @@ def devicectl(*arguments: str, phone: str | None = None, timeout: int = TIMEOUT)
     """
     with tempfile.TemporaryDirectory(prefix="imageqx-ios-") as folder:
         output = Path(folder) / "devicectl.json"
-        command = devicectl_command(arguments, phone, output, timeout)
+        command = make_devicectl_command(arguments, phone, output, timeout)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout + 15, check=False)
         except subprocess.TimeoutExpired as error:
-            raise failure(f"timed out after {timeout + 15} s", where=" ".join(command[:-2])) from error
+            raise make_error(f"timed out after {timeout + 15} s", where=" ".join(command[:-2])) from error
         answer = _read(output)
     if done.returncode or not isinstance(answer.get("result"), dict):
-        said = " ".join(reasons(answer.get("error"))) or last_line(done.stderr) or f"exit code {done.returncode}"
-        raise failure(said, where="xcrun devicectl " + " ".join(arguments))
+        reason = (
+            " ".join(list_reasons(answer.get("error"))) or take_last_line(done.stderr) or f"exit code {done.returncode}"
+        )
+        raise make_error(reason, where="xcrun devicectl " + " ".join(arguments))
     return answer
 
 
-def devicectl_command(arguments: Sequence[str], phone: str | None, output: Path, timeout: int) -> list[str]:
+def make_devicectl_command(arguments: Sequence[str], phone: str | None, output: Path, timeout: int) -> list[str]:
     """Return the command line; the JSON file comes last."""
     device = [] if phone is None else ["--device", phone]
     options = ["--quiet", "--timeout", str(timeout), "--json-output", str(output)]
@@ -168,7 +170,7 @@ def _read(output: Path) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def reasons(error: object) -> Iterator[str]:
+def list_reasons(error: object) -> Iterator[str]:
     """Yield what an ``error`` of devicectl's says, outermost first, each with its domain and code."""
     while isinstance(error, dict):
         info = error.get("userInfo")
@@ -180,16 +182,16 @@ def reasons(error: object) -> Iterator[str]:
         error = underlying.get("error") if isinstance(underlying, dict) else None
 
 
-def failure(said: str, *, where: str) -> DeviceError:
+def make_error(text: str, *, where: str) -> DeviceError:
     """Return the error for what devicectl, or coremltools on its behalf, said."""
-    for reason in REASONS:
-        if reason.pattern.search(said):
-            return DeviceError(reason.what, where=where, got=said, remedy=reason.remedy)
+    for known in REASONS:
+        if known.pattern.search(text):
+            return DeviceError(known.what, where=where, got=text, remedy=known.remedy)
     remedy = "xcrun devicectl list devices; unlock the phone, and run again"
-    return DeviceError("the phone refused", where=where, got=said, remedy=remedy)
+    return DeviceError("the phone refused", where=where, got=text, remedy=remedy)
 
 
-def last_line(text: str) -> str:
+def take_last_line(text: str) -> str:
     """Return the last line that is not empty, or nothing."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""

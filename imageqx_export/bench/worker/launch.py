@@ -22,7 +22,7 @@ TIMEOUT = 3600.0
 
 
 class Launcher:
-    """Run requests, each in a fresh process of this Python, from any thread.
+    """A launcher of requests, each in a fresh process of this Python, from any thread.
 
     Args:
         threads: Threads that a process may use; for the libraries that read it from the environment.
@@ -62,9 +62,9 @@ class Launcher:
             asked.write_text(json.dumps(dict(request)))
             # -P: beside the runner lie modules whose names must not stand in for the standard library's.
             command = [*under, sys.executable, "-P", str(script), str(asked), str(answered)]
-            code, said = self._wait(command, {**self._environment, **(environment or {})}, str(request["path"]))
+            code, stderr = self._wait(command, {**self._environment, **(environment or {})}, str(request["path"]))
             if code != 0 or not answered.exists():
-                raise _failed(code, said, request)
+                raise _explain_failure(code, stderr, request)
             result: dict[str, Any] = json.loads(answered.read_text())
             return result
 
@@ -91,7 +91,7 @@ class Launcher:
             self._running.add(process)
         with process:  # closes its pipe, however the block ends
             try:
-                _, said = process.communicate(timeout=TIMEOUT)
+                _, stderr = process.communicate(timeout=TIMEOUT)
             except subprocess.TimeoutExpired as error:
                 raise MeasurementError("the process hung", where=where, got=f"no end after {TIMEOUT:g} s") from error
             finally:
@@ -99,12 +99,12 @@ class Launcher:
                 process.wait()  # which leaving the block does not do after Ctrl-C
                 with self._lock:
                     self._running.discard(process)
-        return process.returncode, said
+        return process.returncode, stderr
 
 
-def _failed(code: int, said: str, request: Mapping[str, Any]) -> MeasurementError:
-    last = said.strip().splitlines()[-1] if said.strip() else "nothing on standard error"
-    got = last if code >= 0 else f"{_signal_name(-code)}; {last}"
+def _explain_failure(code: int, stderr: str, request: Mapping[str, Any]) -> MeasurementError:
+    last = stderr.strip().splitlines()[-1] if stderr.strip() else "nothing on standard error"
+    got = last if code >= 0 else f"{_name_signal(-code)}; {last}"
     return MeasurementError(
         f"the runner {'failed' if code >= 0 else 'crashed'}",
         where=request["path"],
@@ -113,7 +113,7 @@ def _failed(code: int, said: str, request: Mapping[str, Any]) -> MeasurementErro
     )
 
 
-def _signal_name(number: int) -> str:
+def _name_signal(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:

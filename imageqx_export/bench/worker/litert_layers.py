@@ -26,13 +26,13 @@ ROW = re.compile(
 
 
 class Option(ctypes.Structure):
-    """LiteRtEnvOption: a tag, and a LiteRtAny that holds an integer; both are ABI-stable, says the header."""
+    """The C struct LiteRtEnvOption: a tag, and a LiteRtAny that holds an integer; ABI-stable, says the header."""
 
     _fields_ = (("tag", ctypes.c_int), ("kind", ctypes.c_int64), ("value", ctypes.c_int64))
 
 
 class LiteRt:
-    """Call LiteRT's C functions; a status other than 0 raises RuntimeError."""
+    """The C functions of LiteRT; a status other than 0 raises RuntimeError."""
 
     def __init__(self) -> None:
         import ai_edge_litert
@@ -45,14 +45,14 @@ class LiteRt:
         if status != 0:
             raise RuntimeError(f"{name} returned status {status}")
 
-    def made(self, name: str, *arguments: Any) -> ctypes.c_void_p:
+    def create(self, name: str, *arguments: Any) -> ctypes.c_void_p:
         """Call ``name`` and return the handle that it writes to its last argument."""
         handle = ctypes.c_void_p()
         self(name, *arguments, ctypes.byref(handle))
         return handle
 
 
-class Profiled:
+class ProfiledModel:
     """A compiled model with a profiler; nothing is freed, as the process ends after it.
 
     Args:
@@ -63,34 +63,37 @@ class Profiled:
     def __init__(self, path: str, threads: int) -> None:
         self._c = c = LiteRt()
         option = Option(AUTO_REGISTER, INTEGER, CPU)
-        environment = c.made("LiteRtCreateEnvironment", 1, ctypes.byref(option))
-        self._model = c.made("LiteRtCreateModelFromFile", environment, path.encode())
-        options = c.made("LiteRtCreateOptions")
+        environment = c.create("LiteRtCreateEnvironment", 1, ctypes.byref(option))
+        self._model = c.create("LiteRtCreateModelFromFile", environment, path.encode())
+        options = c.create("LiteRtCreateOptions")
         c("LiteRtSetOptionsHardwareAccelerators", options, CPU)
         self._kept: list[Any] = []  # LiteRT keeps pointers to these
-        self._option(options, "xnnpack", f"num_threads = {threads}\n")
-        self._option(options, "runtime_options_string", "enable_profiling = true\n")
-        self._compiled = c.made("LiteRtCreateCompiledModel", environment, self._model, options)
-        self._inputs, self._outputs = self._buffers(environment, "Input"), self._buffers(environment, "Output")
-        self._profiler = c.made("LiteRtCompiledModelGetProfiler", self._compiled)
+        self._add_option(options, "xnnpack", f"num_threads = {threads}\n")
+        self._add_option(options, "runtime_options_string", "enable_profiling = true\n")
+        self._compiled = c.create("LiteRtCreateCompiledModel", environment, self._model, options)
+        self._inputs, self._outputs = (
+            self._create_buffers(environment, "Input"),
+            self._create_buffers(environment, "Output"),
+        )
+        self._profiler = c.create("LiteRtCompiledModelGetProfiler", self._compiled)
 
-    def _option(self, options: ctypes.c_void_p, name: str, toml: str) -> None:
+    def _add_option(self, options: ctypes.c_void_p, name: str, toml: str) -> None:
         text, free = ctypes.create_string_buffer(toml.encode()), ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
         self._kept += [text, free]
-        opaque = self._c.made("LiteRtCreateOpaqueOptions", name.encode(), text, free)
+        opaque = self._c.create("LiteRtCreateOpaqueOptions", name.encode(), text, free)
         self._c("LiteRtAddOpaqueOptions", options, opaque)
 
-    def _buffers(self, environment: ctypes.c_void_p, side: str) -> list[ctypes.c_void_p]:
+    def _create_buffers(self, environment: ctypes.c_void_p, side: str) -> list[ctypes.c_void_p]:
         c, index, count = self._c, ctypes.c_size_t(), ctypes.c_size_t()
         c("LiteRtGetMainModelSubgraphIndex", self._model, ctypes.byref(index))
-        graph = c.made("LiteRtGetModelSubgraph", self._model, index)
+        graph = c.create("LiteRtGetModelSubgraph", self._model, index)
         c(f"LiteRtGetNumSubgraph{side}s", graph, ctypes.byref(count))
         buffers = []
         for i in map(ctypes.c_size_t, range(count.value)):
             kind = ctypes.create_string_buffer(256)  # a LiteRtRankedTensorType, which is smaller
-            c("LiteRtGetRankedTensorType", c.made(f"LiteRtGetSubgraph{side}", graph, i), kind)
-            needs = c.made(f"LiteRtGetCompiledModel{side}BufferRequirements", self._compiled, ctypes.c_size_t(0), i)
-            buffers.append(c.made("LiteRtCreateManagedTensorBufferFromRequirements", environment, kind, needs))
+            c("LiteRtGetRankedTensorType", c.create(f"LiteRtGetSubgraph{side}", graph, i), kind)
+            needs = c.create(f"LiteRtGetCompiledModel{side}BufferRequirements", self._compiled, ctypes.c_size_t(0), i)
+            buffers.append(c.create("LiteRtCreateManagedTensorBufferFromRequirements", environment, kind, needs))
         return buffers
 
     def feed(self, picture: bytes) -> None:
@@ -109,17 +112,17 @@ class Profiled:
         c, ins, outs = self._c, self._inputs, self._outputs
         c("LiteRtResetProfiler", self._profiler)
         c("LiteRtStartProfiler", self._profiler)
-        c("LiteRtRunCompiledModel", self._compiled, ctypes.c_size_t(0), *_array(ins), *_array(outs))
+        c("LiteRtRunCompiledModel", self._compiled, ctypes.c_size_t(0), *_make_array(ins), *_make_array(outs))
         c("LiteRtStopProfiler", self._profiler)
-        text = c.made("LiteRtGetProfileSummary", self._profiler, self._compiled)
+        text = c.create("LiteRtGetProfileSummary", self._profiler, self._compiled)
         return ctypes.string_at(text.value or 0).decode()
 
 
-def _array(handles: list[ctypes.c_void_p]) -> tuple[ctypes.c_size_t, Any]:
+def _make_array(handles: list[ctypes.c_void_p]) -> tuple[ctypes.c_size_t, Any]:
     return ctypes.c_size_t(len(handles)), (ctypes.c_void_p * len(handles))(*handles)
 
 
-def rows(summary: str) -> list[tuple[str, str, float]]:
+def parse_rows(summary: str) -> list[tuple[str, str, float]]:
     """Return name, kind and seconds of each operation of one run, in the order in which they ran.
 
     Raises:
@@ -145,14 +148,14 @@ def profile(request: dict[str, Any]) -> list[dict[str, Any]]:
     """Return each operation's mean over ``runs`` inferences after the first and the warm-up."""
     if Path(request["path"]).read_bytes()[4:8] != b"TFL3":  # LiteRT itself can crash on other bytes
         raise ValueError(f"not a TFLite flatbuffer: {request['path']}")
-    model = Profiled(request["path"], request["threads"])
+    model = ProfiledModel(request["path"], request["threads"])
     if request.get("input") is not None:
         import numpy as np
 
         model.feed(np.load(request["input"])[0].tobytes())
     for _ in range(1 + request["warmup_runs"]):
         model.run()
-    runs = [rows(model.run()) for _ in range(request["runs"])]
+    runs = [parse_rows(model.run()) for _ in range(request["runs"])]
     return [
         {"name": name, "kind": kind, "seconds": sum(run[i][2] for run in runs) / len(runs)}
         for i, (name, kind, _) in enumerate(runs[0])

@@ -73,7 +73,7 @@ Load = Callable[[str, int, "str | None"], Model]
 Config = dict[str, str]
 
 
-def _tflite(_: Config) -> Load:
+def _import_tflite(_: Config) -> Load:
     from ai_edge_litert.interpreter import Interpreter
 
     def load(path: str, threads: int, profile: str | None) -> Model:
@@ -105,7 +105,7 @@ def _tflite(_: Config) -> Load:
     return load
 
 
-def _onnx(config: Config) -> Load:
+def _import_onnx(config: Config) -> Load:
     import onnxruntime
 
     dtypes = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
@@ -130,7 +130,7 @@ def _onnx(config: Config) -> Load:
     return load
 
 
-def _coreml(_: Config) -> Load:
+def _import_coreml(_: Config) -> Load:
     import coremltools
     from PIL import Image
 
@@ -150,23 +150,27 @@ def _coreml(_: Config) -> Load:
     return load
 
 
-FORMATS: dict[str, Callable[[Config], Load]] = {"tflite": _tflite, "onnx": _onnx, "coreml": _coreml}
+FORMATS: dict[str, Callable[[Config], Load]] = {
+    "tflite": _import_tflite,
+    "onnx": _import_onnx,
+    "coreml": _import_coreml,
+}
 
 
-def noise(shape: tuple[int, ...], dtype: Any) -> Any:
+def make_noise(shape: tuple[int, ...], dtype: Any) -> Any:
     """Return a fixed picture of noise (Knuth's multiplicative hash of each position), the same on every machine."""
     positions = np.arange(int(np.prod(shape)), dtype=np.uint32)
     return ((positions * np.uint32(2654435761)) >> np.uint32(24)).astype(dtype).reshape(shape)
 
 
-def timed(request: dict[str, Any], load: Load) -> dict[str, Any]:
+def measure_time(request: dict[str, Any], load: Load) -> dict[str, Any]:
     """Time the load, the first inference, and after a warm-up each of ``runs`` or more, for ``seconds`` or more."""
     clock = time.perf_counter_ns
-    result: dict[str, Any] = {"started": time.time(), "temperature_before": temperature()}
+    result: dict[str, Any] = {"started": time.time(), "temperature_before": read_temperature()}
     begin = clock()
     model = load(request["path"], request["threads"], None)
     result["load_seconds"] = (clock() - begin) / 1e9
-    image = pictures(request, model)[0]
+    image = load_pictures(request, model)[0]
     begin = clock()
     model.run(image)
     result["first_seconds"] = (clock() - begin) / 1e9
@@ -177,7 +181,7 @@ def timed(request: dict[str, Any], load: Load) -> dict[str, Any]:
         result["seconds"] = time_runs(model.run, image, request["runs"], int(request["seconds"] * 1e9), each)
     finally:
         gc.enable()
-    result["temperature_after"] = temperature()
+    result["temperature_after"] = read_temperature()
     return result
 
 
@@ -212,26 +216,26 @@ def time_runs(run: Callable[[Any], Any], image: Any, runs: int, nanoseconds: int
     return [took / 1e9 for took in samples[:done]]
 
 
-def counted(request: dict[str, Any], load: Load) -> dict[str, Any]:
+def run_exactly(request: dict[str, Any], load: Load) -> dict[str, Any]:
     """Load, and run exactly ``runs`` times."""
     model = load(request["path"], request["threads"], None)
-    image = pictures(request, model)[0]
+    image = load_pictures(request, model)[0]
     for _ in range(request["runs"]):
         model.run(image)
     return {"runs": request["runs"]}
 
 
-def remembered(request: dict[str, Any], load: Load) -> dict[str, Any]:
+def measure_memory(request: dict[str, Any], load: Load) -> dict[str, Any]:
     """Load, run ``runs`` times, and read the largest resident memory of the whole process."""
-    before = peak_memory()
-    counted(request, load)
-    return {"before_load_bytes": before, "peak_memory_bytes": peak_memory()}
+    before = read_peak_memory()
+    run_exactly(request, load)
+    return {"before_load_bytes": before, "peak_memory_bytes": read_peak_memory()}
 
 
-def given(request: dict[str, Any], load: Load) -> dict[str, Any]:
+def write_outputs(request: dict[str, Any], load: Load) -> dict[str, Any]:
     """Run every picture and write the outputs."""
     model = load(request["path"], request["threads"], None)
-    rows = [model.run(image) for image in pictures(request, model)]
+    rows = [model.run(image) for image in load_pictures(request, model)]
     names = model.names()
     arrays: dict[str, Any] = {
         name: np.concatenate([np.asarray(row[i], np.float32) for row in rows]) for i, name in enumerate(names)
@@ -243,19 +247,19 @@ def given(request: dict[str, Any], load: Load) -> dict[str, Any]:
     return {"names": names}
 
 
-def profiled(request: dict[str, Any], load: Load) -> dict[str, Any]:
+def profile_layers(request: dict[str, Any], load: Load) -> dict[str, Any]:
     """Run under the runtime's own profiler; the first inference and the warm-up are left out of the means."""
     with tempfile.TemporaryDirectory() as folder:
         model = load(request["path"], request["threads"], str(Path(folder) / "profile"))
         if model.profile is None:
             return {"layers": []}
-        image = pictures(request, model)[0]
+        image = load_pictures(request, model)[0]
         for _ in range(1 + request["warmup_runs"] + request["runs"]):
             model.run(image)
-        return {"layers": onnx_layers(json.loads(Path(model.profile()).read_text()), request["runs"])}
+        return {"layers": read_onnx_layers(json.loads(Path(model.profile()).read_text()), request["runs"])}
 
 
-def onnx_layers(events: list[dict[str, Any]], runs: int) -> list[dict[str, Any]]:
+def read_onnx_layers(events: list[dict[str, Any]], runs: int) -> list[dict[str, Any]]:
     """Return each node's mean over its last ``runs`` inferences, in the graph's order, from ONNX Runtime's events."""
     nodes: dict[str, tuple[str, list[float]]] = {}
     for event in events:
@@ -266,20 +270,26 @@ def onnx_layers(events: list[dict[str, Any]], runs: int) -> list[dict[str, Any]]
     return [{"name": n, "kind": kind, "seconds": sum(took[-runs:]) / runs} for n, (kind, took) in nodes.items()]
 
 
-MODES = {"time": timed, "count": counted, "memory": remembered, "outputs": given, "layers": profiled}
+MODES = {
+    "time": measure_time,
+    "count": run_exactly,
+    "memory": measure_memory,
+    "outputs": write_outputs,
+    "layers": profile_layers,
+}
 
 
-def pictures(request: dict[str, Any], model: Model) -> list[Any]:
+def load_pictures(request: dict[str, Any], model: Model) -> list[Any]:
     """Return the inputs, one a list entry and each a batch of one."""
     if request["input"] is None:
-        return [noise(model.shape, model.dtype)]
+        return [make_noise(model.shape, model.dtype)]
     images = np.load(request["input"])
     if images.dtype != model.dtype or images.shape[1:] != model.shape[1:] or not len(images):
         raise ValueError(f"the input is {images.dtype} {images.shape}, the artifact takes {model.dtype} {model.shape}")
     return [np.ascontiguousarray(image[None]) for image in images]
 
 
-def peak_memory() -> int:
+def read_peak_memory() -> int:
     """Return the largest resident memory of this process so far, in bytes."""
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.exists() else ():
@@ -292,7 +302,7 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def temperature() -> float | None:
+def read_temperature() -> float | None:
     """Return the hottest sensor that can be read, in °C."""
     found = []
     files = [
@@ -305,7 +315,7 @@ def temperature() -> float | None:
     return max((value for value in found if 0 < value < 150), default=None)
 
 
-def versions() -> dict[str, str]:
+def read_versions() -> dict[str, str]:
     """Name what ran, with its version, of the libraries that this process has loaded."""
     names = {"ai_edge_litert": "ai-edge-litert"}
     loaded = [name for name in ("ai_edge_litert", "onnxruntime", "coremltools", "numpy") if name in sys.modules]
@@ -323,7 +333,7 @@ def main(argv: list[str]) -> int:
             raise ValueError(f"runs and threads must be 1 or more, got {request['runs']} and {request['threads']}")
         if request["cores"] is not None:
             os.sched_setaffinity(0, request["cores"])  # before a library counts the cores and starts its threads
-        result = {**mode(request, load(request["config"])), "versions": versions()}
+        result = {**mode(request, load(request["config"])), "versions": read_versions()}
         aside = Path(f"{result_path}.part")
         aside.write_text(json.dumps(result))
         aside.replace(result_path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.bench.summary import shortfall, summarise
+from imageqx_export.bench.summary import describe_shortfall, summarise
 from imageqx_export.cli.show.console import json, out
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _print_table(run: BenchRun) -> None:
         if m.unavailable is not None:
             mark = "[bold red]failed[/]" if m.failed else "[yellow]unavailable[/]"
             out.print(f"{mark} {escape(m.artifact)}: {escape(m.unavailable)}", soft_wrap=True, highlight=False)
-        short = shortfall(m, run.schedule) if m.samples else None
+        short = describe_shortfall(m, run.schedule) if m.samples else None
         if short is not None:
             out.print(f"[yellow]too few[/] {escape(m.artifact)}: {short}", soft_wrap=True, highlight=False)
         for note in m.notes:

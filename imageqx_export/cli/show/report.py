@@ -39,19 +39,19 @@ def show_report(report: Report, folder: Path, *, as_json: bool) -> None:
         table.add_column(name, justify="right")
     for row in report.rows:
         cells = []
-        for cell in words.cells(report, row).values():
+        for cell in words.build_cells(report, row).values():
             color = None if cell.verdict is None else _COLORS[cell.verdict]
             cells.append(f"[{color}]{escape(str(cell))}[/]" if color else escape(str(cell)))
         table.add_row(escape(row.artifact), escape(row.target), *cells)
     out.print(table)
     out.print(f"[dim]{' · '.join(words.LEGEND)}[/]", highlight=False)
-    for decision in words.troubles(report):
+    for decision in words.list_troubles(report):
         where = f"{decision.artifact}, {decision.target}, {decision.quantity}"
         color = _COLORS[decision.verdict]
         text = f"[{color}]{decision.verdict}[/] {escape(where)}: {escape(decision.reason)}"
         out.print(text, soft_wrap=True, highlight=False)
     color = {0: "green", 1: "bold red", 2: "yellow"}[report.exit_code]
-    out.print(f"[{color}]{escape(words.headline(report))}[/]", soft_wrap=True, highlight=False)
+    out.print(f"[{color}]{escape(words.write_headline(report))}[/]", soft_wrap=True, highlight=False)
     note(f"{folder}/: report.md, report.json, report.html")
 
 

@@ -27,7 +27,7 @@ _HEAT_STEPS = 5
 _DECADES = 4  # of the tolerance; what is smaller is as cold as it gets
 
 
-def html(report: Report) -> str:
+def render_html(report: Report) -> str:
     """Return the page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -39,50 +39,50 @@ def html(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        seconds=words.seconds,
-        bytes=words.size,
-        count=words.count,
-        small=words.small,
-        percent=words.percent,
-        breakable=breakable,
-        tight=tight,
+        seconds=words.format_seconds,
+        bytes=words.format_bytes,
+        count=words.format_count,
+        small=words.format_difference,
+        percent=words.format_change,
+        breakable=make_breakable,
+        tight=bind_percent_signs,
     )
     return environment.get_template("report.html.j2").render(
         r=report,
         words=words,
         marks=MARKS,
         classes=_CLASSES,
-        heat=heat,
-        heat_table=heat_table,
-        by_target=_by_target(report),
-        tables=_tables(report),
-        drawn=_drawn(report),
+        heat=rate_heat,
+        heat_table=build_heat_table,
+        by_target=_group_by_target(report),
+        tables=_build_tables(report),
+        drawn=_draw_plots(report),
     )
 
 
-def breakable(name: str) -> Markup:
+def make_breakable(name: str) -> Markup:
     """Return a name that may go on in the next line after "_", "/" and ";"; escaped.
 
-    >>> print(breakable("a_<b>.onnx"))
+    >>> print(make_breakable("a_<b>.onnx"))
     a_<wbr>&lt;b&gt;.onnx
     """
     parts = re.split(r"(?<=[_/;])", name)
     return Markup("<wbr>").join(parts)  # which escapes each part
 
 
-def tight(text: str) -> str:
+def bind_percent_signs(text: str) -> str:
     """Return a text whose percent signs stay with their numbers."""
     return text.replace(" %", "\u00a0%")
 
 
-def _by_target(report: Report) -> list[tuple[str, list[Row]]]:
+def _group_by_target(report: Report) -> list[tuple[str, list[Row]]]:
     targets = dict.fromkeys(row.target for row in report.rows)
     return [(target, [row for row in report.rows if row.target == target]) for target in targets]
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Hold a plot.
+class Plot:
+    """A plot.
 
     Attributes:
         target: What it is of.
@@ -99,22 +99,24 @@ class Drawn:
     note: str = ""
 
 
-def _drawn(report: Report) -> dict[str, list[Drawn]]:
+def _draw_plots(report: Report) -> dict[str, list[Plot]]:
     choices = []
-    for k, pareto in enumerate(plots.paretos(report)):
+    for k, pareto in enumerate(plots.find_paretos(report)):
         time = "p50" if pareto.timed else "instructions"
         head = ("", "artifact", time, "size", pareto.worth or "accuracy", "front")
-        rows = tuple(plots.choice_cells(pareto, choice) for choice in pareto.choices)
-        choices.append(Drawn(pareto.target, plots.draw_pareto(pareto, f"pareto{k}"), head, rows, _worth(pareto.worth)))
+        rows = tuple(plots.format_choice(pareto, choice) for choice in pareto.choices)
+        choices.append(
+            Plot(pareto.target, plots.draw_pareto(pareto, f"pareto{k}"), head, rows, _explain_worth(pareto.worth))
+        )
     lines = []
-    for k, (target, points) in enumerate(plots.history_tables(report)):
+    for k, (target, points) in enumerate(plots.group_history(report)):
         svg = plots.draw_history(points, f"history{k}")
         if svg is not None:
-            lines.append(Drawn(target, svg))
+            lines.append(Plot(target, svg))
     return {"pareto": choices, "history": lines}
 
 
-def _worth(kind: str) -> str:
+def _explain_worth(kind: str) -> str:
     if kind == "macro F1":
         return "Accuracy is the macro F1 of the quality labels, from the evaluations that were given."
     missing = "No evaluation of every artifact was given, so this page does not know their accuracy. "
@@ -125,7 +127,7 @@ def _worth(kind: str) -> str:
 
 @dataclass(frozen=True)
 class Bar:
-    """Hold a line of a table with a bar.
+    """A line of a table with a bar.
 
     Attributes:
         name: What it is.
@@ -142,7 +144,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Costs:
-    """Hold what the parts of one artifact cost.
+    """The costs of one artifact's parts.
 
     Attributes:
         artifact: The file's name.
@@ -161,44 +163,44 @@ class Costs:
     rest: int
 
 
-def _tables(report: Report) -> dict[str, list[Costs]]:
-    return {"time": [_times(one) for one in report.layers], "size": [_bytes(one) for one in report.breakdowns]}
+def _build_tables(report: Report) -> dict[str, list[Costs]]:
+    return {"time": [_sum_times(one) for one in report.layers], "size": [_sum_bytes(one) for one in report.breakdowns]}
 
 
-def _times(profile: Layers) -> Costs:
+def _sum_times(profile: Layers) -> Costs:
     total = sum(layer.seconds for layer in profile.layers) or 1.0
     kinds: Counter[str] = Counter()
     for layer in profile.layers:
         kinds[layer.kind] += layer.seconds  # type: ignore[assignment]  # a Counter adds up floats too
-    bars = [Bar(kind, "", words.seconds(n), n / total) for kind, n in kinds.most_common(_TOP)]
+    bars = [Bar(kind, "", words.format_seconds(n), n / total) for kind, n in kinds.most_common(_TOP)]
     ranked = sorted(profile.layers, key=lambda layer: -layer.seconds)
     parts = [
         Bar(
             layer.name,
             layer.kind + (f" on {layer.compute_unit}" if layer.compute_unit else ""),
-            words.seconds(layer.seconds),
+            words.format_seconds(layer.seconds),
             layer.seconds / total,
         )
         for layer in ranked[:_TOP]
     ]
     rest = max(0, len(ranked) - _TOP)
-    return Costs(profile.artifact, profile.target, words.seconds(total), tuple(bars), tuple(parts), rest)
+    return Costs(profile.artifact, profile.target, words.format_seconds(total), tuple(bars), tuple(parts), rest)
 
 
-def _bytes(breakdown: Breakdown) -> Costs:
+def _sum_bytes(breakdown: Breakdown) -> Costs:
     sizes = breakdown.sizes
     total = sizes.total or 1
-    bars = [Bar(section, "", words.size(n), n / total) for section, n in sizes.sections.items()]
+    bars = [Bar(section, "", words.format_bytes(n), n / total) for section, n in sizes.sections.items()]
     ranked = sorted(sizes.parts, key=lambda part: -part.bytes)
-    parts = [Bar(part.name, part.section, words.size(part.bytes), part.bytes / total) for part in ranked[:_TOP]]
+    parts = [Bar(part.name, part.section, words.format_bytes(part.bytes), part.bytes / total) for part in ranked[:_TOP]]
     rest = max(0, len(ranked) - _TOP)
     return Costs(sizes.artifact, "", f"{sizes.total:,} bytes", tuple(bars), tuple(parts), rest)
 
 
-def heat(value: float | None, limit: float) -> int:
+def rate_heat(value: float | None, limit: float) -> int:
     """Return how near a difference is to its limit: 0 far below it, 5 beyond it.
 
-    >>> heat(0.0, 1e-4), heat(1e-9, 1e-4), heat(5e-5, 1e-4), heat(2e-4, 1e-4), heat(None, 1e-4)
+    >>> rate_heat(0.0, 1e-4), rate_heat(1e-9, 1e-4), rate_heat(5e-5, 1e-4), rate_heat(2e-4, 1e-4), rate_heat(None, 1e-4)
     (0, 0, 4, 5, 5)
     """
     if value is None or value > limit:
@@ -211,7 +213,7 @@ def heat(value: float | None, limit: float) -> int:
 
 @dataclass(frozen=True)
 class HeatRow:
-    """Hold a line of the heat table: an artifact's cells by column."""
+    """A line of the heat table: an artifact's cells by column."""
 
     artifact: str
     limit: float
@@ -219,7 +221,7 @@ class HeatRow:
     here: tuple[float | None, ...]
 
 
-def heat_table(report: Report) -> tuple[tuple[str, ...], tuple[str, ...], tuple[HeatRow, ...]]:
+def build_heat_table(report: Report) -> tuple[tuple[str, ...], tuple[str, ...], tuple[HeatRow, ...]]:
     """Return the outputs, the targets whose own outputs were compared, and a line an artifact."""
     cells = {(c.artifact, c.output): c for c in (report.parity.cells if report.parity else ())}
     outputs = tuple(dict.fromkeys(output for _, output in cells))

@@ -5,70 +5,72 @@ from __future__ import annotations
 import re
 
 from imageqx_export.report.model import Breakdown, Report
-from imageqx_export.report.render.words import COLUMNS, LEGEND, cells, headline, short, troubles
+from imageqx_export.report.render.words import COLUMNS, LEGEND, build_cells, list_troubles, shorten_name, write_headline
 
 _MOST_CHANGES = 20
 
 
-def markdown(report: Report) -> str:
+def render_markdown(report: Report) -> str:
     """Return a report as GitHub-flavoured Markdown."""
     lines = [
-        f"## {plain(headline(report))}",
+        f"## {escape(write_headline(report))}",
         "",
-        f"{plain(report.current.label)} against {plain(report.baseline.label)}",
+        f"{escape(report.current.label)} against {escape(report.baseline.label)}",
     ]
-    lines += ["", *_table(report), "", " · ".join(LEGEND), ""]
-    found = troubles(report)
+    lines += ["", *_render_table(report), "", " · ".join(LEGEND), ""]
+    found = list_troubles(report)
     if found:
         lines += ["### What needs a look", ""]
         lines += [
-            f"- {plain(row.artifact)}, {plain(row.target)}, {row.quantity.value}: **{row.verdict.value}**: "
-            f"{plain(row.reason)}"
+            f"- {escape(row.artifact)}, {escape(row.target)}, {row.quantity.value}: **{row.verdict.value}**: "
+            f"{escape(row.reason)}"
             for row in found
         ]
         lines += [""]
     for breakdown in report.breakdowns:
-        lines += _changes(breakdown)
+        lines += _list_changes(breakdown)
     if report.absent:
         lines += ["<details><summary>Not in this report</summary>", ""]
-        lines += [f"- {plain(text)}" for text in report.absent]
+        lines += [f"- {escape(text)}" for text in report.absent]
         lines += ["", "</details>", ""]
     lines += ["<details><summary>What was compared</summary>", ""]
     for name, side in (("baseline", report.baseline), ("current", report.current)):
-        lines += [f"- {name}: {plain(text)}" for text in side.runs]
+        lines += [f"- {name}: {escape(text)}" for text in side.runs]
     lines += ["", "</details>"]
     return "\n".join(lines) + "\n"
 
 
-def _table(report: Report) -> list[str]:
+def _render_table(report: Report) -> list[str]:
     lines = ["| artifact | target | " + " | ".join(COLUMNS) + " |", "|---|---|" + "--:|" * len(COLUMNS)]
     for row in report.rows:
-        values = (plain(str(cell)) for cell in cells(report, row).values())
-        lines.append(f"| {plain(row.artifact)} | {plain(row.target)} | " + " | ".join(values) + " |")
+        values = (escape(str(cell)) for cell in build_cells(report, row).values())
+        lines.append(f"| {escape(row.artifact)} | {escape(row.target)} | " + " | ".join(values) + " |")
     return lines
 
 
-def _changes(breakdown: Breakdown) -> list[str]:
+def _list_changes(breakdown: Breakdown) -> list[str]:
     changes = breakdown.changes
     if not changes:
         return []
     total = sum(change.change for change in changes)
-    name = plain(breakdown.sizes.artifact)
+    name = escape(breakdown.sizes.artifact)
     lines = [f"<details><summary>Where {name} changed by {total:+,} bytes</summary>", ""]
     lines += ["| section | part | before | after | bytes |", "|---|---|--:|--:|--:|"]
     for row in changes[:_MOST_CHANGES]:
         before, after = (f"{n:,}" if n is not None else "–" for n in (row.before, row.after))
-        lines.append(f"| {plain(row.section)} | {plain(short(row.name))} | {before} | {after} | {row.change:+,} |")
+        lines.append(
+            f"| {escape(row.section)} | {escape(shorten_name(row.name))} | {before} | {after} | {row.change:+,} |"
+        )
     rest = changes[_MOST_CHANGES:]
     if rest:
         lines.append(f"| | {len(rest)} other parts | | | {sum(row.change for row in rest):+,} |")
     return [*lines, "", "</details>", ""]
 
 
-def plain(text: str) -> str:
+def escape(text: str) -> str:
     r"""Return text that Markdown and HTML leave as it is, on one line.
 
-    >>> print(plain("a|b_<c>"))
+    >>> print(escape("a|b_<c>"))
     a\|b\_&lt;c&gt;
     """
     escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))

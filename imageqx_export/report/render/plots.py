@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imageqx_export.report.model import Point, Report
 from imageqx_export.report.render import words
-from imageqx_export.report.render.svg import INK, LINE, MUTED, SERIES, drawing, inline
+from imageqx_export.report.render.svg import INK, LINE, MUTED, SERIES, apply_style, write_inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ _MOST_TICKS = 8
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold one artifact as a choice: what it costs and what it is worth.
+    """One artifact as a choice: what it costs and what it is worth.
 
     Attributes:
         number: On the plot and in its table.
@@ -42,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Pareto:
-    """Hold the choices on one target.
+    """The choices on one target.
 
     Attributes:
         target: Such as ``"host"``.
@@ -57,7 +57,7 @@ class Pareto:
     choices: tuple[Choice, ...]
 
 
-def paretos(report: Report) -> tuple[Pareto, ...]:
+def find_paretos(report: Report) -> tuple[Pareto, ...]:
     """Return the choices on every target on which two artifacts or more were measured."""
     found = []
     for target in dict.fromkeys(row.target for row in report.rows):
@@ -69,20 +69,20 @@ def paretos(report: Report) -> tuple[Pareto, ...]:
             if time and size:
                 costs[row.artifact] = (time, size)
         if len(costs) > 1:
-            found.append(_pareto(report, target, timed, costs))
+            found.append(_build_pareto(report, target, timed, costs))
     return tuple(found)
 
 
-def _pareto(report: Report, target: str, timed: bool, costs: dict[str, tuple[float, float]]) -> Pareto:
+def _build_pareto(report: Report, target: str, timed: bool, costs: dict[str, tuple[float, float]]) -> Pareto:
     scores = {row.artifact: row.macro_f1 for row in report.accuracies if row.artifact in costs}
-    errors = {name: error for name in costs if (error := _error(report, name, target)) is not None}
+    errors = {name: error for name in costs if (error := _find_error(report, name, target)) is not None}
     kind, worth = next(
         ((kind, known) for kind, known in (("macro F1", scores), ("max |Δ|", errors)) if len(known) == len(costs)),
         ("", {}),
     )
     sign = -1.0 if kind == "macro F1" else 1.0
     points = [(*cost, sign * worth[name]) if kind else cost for name, cost in costs.items()]
-    best = front(points)
+    best = find_front(points)
     choices = tuple(
         Choice(number, name, *cost, worth.get(name), number - 1 in best)
         for number, (name, cost) in enumerate(costs.items(), 1)
@@ -90,7 +90,7 @@ def _pareto(report: Report, target: str, timed: bool, costs: dict[str, tuple[flo
     return Pareto(target, timed, kind, choices)
 
 
-def _error(report: Report, artifact: str, target: str) -> float | None:
+def _find_error(report: Report, artifact: str, target: str) -> float | None:
     here = next((row.max_error.after for row in report.rows if (row.artifact, row.target) == (artifact, target)), None)
     if here is not None or report.parity is None:
         return here
@@ -99,10 +99,10 @@ def _error(report: Report, artifact: str, target: str) -> float | None:
     return max(known) if known and len(known) == len(cells) else None
 
 
-def front(points: Sequence[tuple[float, ...]]) -> set[int]:
+def find_front(points: Sequence[tuple[float, ...]]) -> set[int]:
     """Return the places of the points that no other beats: not larger anywhere, and smaller somewhere.
 
-    >>> sorted(front([(1, 3), (2, 2), (3, 3)]))
+    >>> sorted(find_front([(1, 3), (2, 2), (3, 3)]))
     [0, 1]
     """
 
@@ -117,7 +117,7 @@ def draw_pareto(pareto: Pareto, name: str) -> str:
     from matplotlib.figure import Figure
 
     scale = 1e3 if pareto.timed else 1e-6
-    with drawing():
+    with apply_style():
         figure = Figure(figsize=(5.4, 3.7), layout="constrained")
         axes = figure.subplots()
         if not pareto.worth:  # with a third number, the front is no line in this plane
@@ -128,19 +128,19 @@ def draw_pareto(pareto: Pareto, name: str) -> str:
             x, y = choice.time * scale, choice.size / 1e6
             fill = SERIES[0] if choice.best else "none"
             axes.scatter([x], [y], s=70, marker=_BY_FORMAT.get(suffix, "D"), facecolors=fill, edgecolors=SERIES[0])
-        for (x, y), numbers in _together(pareto, scale).items():
+        for (x, y), numbers in _merge_labels(pareto, scale).items():
             axes.annotate(numbers, (x, y), (7, 5), textcoords="offset points", color=INK, fontsize=12)
         axes.set_xlabel("p50 of one inference, ms" if pareto.timed else "instructions of one inference, millions")
         axes.set_ylabel("size, MB")
         axes.margins(0.14)
         axes.set_ylim(bottom=0)
-        _plain(axes)
+        _simplify(axes)
         what = "time" if pareto.timed else "instructions"
         title = f"Size against {what} on {pareto.target}"
-        return inline(figure, name, title, f"{title}: the numbers are in the table that follows.")
+        return write_inline(figure, name, title, f"{title}: the numbers are in the table that follows.")
 
 
-def _together(pareto: Pareto, scale: float) -> dict[tuple[float, float], str]:
+def _merge_labels(pareto: Pareto, scale: float) -> dict[tuple[float, float], str]:
     """Return the label of each place, one for choices whose own labels would lie upon one another."""
     places = [(choice.time * scale, choice.size / 1e6) for choice in pareto.choices]
     wide, high = (max(column) - min(column) or 1.0 for column in zip(*places, strict=True))
@@ -170,13 +170,13 @@ def draw_history(points: Sequence[Point], name: str) -> str | None:
         ("instructions, millions", lambda point: None if point.instructions is None else point.instructions / 1e6),
         ("size, MB", lambda point: point.size / 1e6),
     ]
-    read = [(label, _lines(points, value)) for label, value in kinds]
+    read = [(label, _collect_lines(points, value)) for label, value in kinds]
     panels = [(label, lines) for label, lines in read if any(len(line) > 1 for line in lines.values())]
     if not panels:
         return None
     runs = list(dict.fromkeys((point.run_id, point.commit[:7]) for point in points))
     artifacts = list(dict.fromkeys(point.artifact for point in points))
-    with drawing():
+    with apply_style():
         height = 1.9 * len(panels) + 0.22 * len(artifacts) + 0.6
         figure = Figure(figsize=(5.4, height), layout="constrained")
         grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
@@ -190,10 +190,12 @@ def draw_history(points: Sequence[Point], name: str) -> str | None:
         figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", fontsize=9.5, handlelength=3.2)
         title = f"{len(runs)} runs on {points[0].target}"
         shown = ", ".join(label.split(",")[0] for label, _ in panels)
-        return inline(figure, name, title, f"Lines of {shown} for {', '.join(artifacts)}; one point a run.")
+        return write_inline(figure, name, title, f"Lines of {shown} for {', '.join(artifacts)}; one point a run.")
 
 
-def _lines(points: Sequence[Point], read: Callable[[Point], float | None]) -> dict[str, list[tuple[int, float]]]:
+def _collect_lines(
+    points: Sequence[Point], read: Callable[[Point], float | None]
+) -> dict[str, list[tuple[int, float]]]:
     order = {run: place for place, run in enumerate(dict.fromkeys(point.run_id for point in points))}
     lines: dict[str, list[tuple[int, float]]] = {}
     for point in points:
@@ -218,34 +220,34 @@ def _draw_lines(axes: Axes, lines: dict[str, list[tuple[int, float]]], artifacts
         )
     axes.set_ylabel(label)
     axes.margins(y=0.12)
-    _plain(axes)
+    _simplify(axes)
 
 
-def _plain(axes: Axes) -> None:
+def _simplify(axes: Axes) -> None:
     axes.grid(color=LINE, linewidth=0.7)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 
 
-def history_tables(report: Report) -> tuple[tuple[str, tuple[Point, ...]], ...]:
+def group_history(report: Report) -> tuple[tuple[str, tuple[Point, ...]], ...]:
     """Return the points of each target, the oldest first."""
     targets = dict.fromkeys(point.target for point in report.points)
     return tuple((target, tuple(p for p in report.points if p.target == target)) for target in targets)
 
 
-def choice_cells(pareto: Pareto, choice: Choice) -> tuple[str, ...]:
+def format_choice(pareto: Pareto, choice: Choice) -> tuple[str, ...]:
     """Return a choice's line in the table below its plot."""
-    time = words.seconds(choice.time) if pareto.timed else words.count(choice.time)
+    time = words.format_seconds(choice.time) if pareto.timed else words.format_count(choice.time)
     if pareto.worth == "":
-        worth = words.NOTHING
+        worth = words.ABSENT
     else:
-        worth = words.small(choice.worth) if pareto.worth != "macro F1" else f"{choice.worth:.3f}"
+        worth = words.format_difference(choice.worth) if pareto.worth != "macro F1" else f"{choice.worth:.3f}"
     return (
         str(choice.number),
         choice.artifact,
         time,
-        words.megabytes(choice.size),
+        words.format_megabytes(choice.size),
         worth,
         "yes" if choice.best else "no",
     )

@@ -36,7 +36,7 @@ _STYLE: Any = {
 _UNNEEDED = ("metadata", "title", "style")
 
 
-def drawing(name: str = "") -> AbstractContextManager[None]:
+def apply_style(name: str = "") -> AbstractContextManager[None]:
     """Return a context with the settings that a figure must be made under.
 
     Args:
@@ -47,20 +47,20 @@ def drawing(name: str = "") -> AbstractContextManager[None]:
     return rc_context({**_STYLE, "svg.hashsalt": name})
 
 
-def inline(figure: Figure, name: str, title: str, description: str) -> str:
+def write_inline(figure: Figure, name: str, title: str, description: str) -> str:
     """Return a figure as an ``<svg>`` element for an HTML page.
 
     Args:
-        figure: Drawn under :func:`drawing` with this module's colours.
+        figure: Drawn under :func:`apply_style` with this module's colours.
         name: Unique on the page: it begins every id.
         title: What a screen reader says first.
         description: What the picture shows, for those who do not see it.
     """
     buffer = io.StringIO()
-    with drawing(name):
+    with apply_style(name):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
-    _plain(root, name)
+    _strip_metadata(root, name)
     view = root.attrib["viewBox"]
     root.attrib.clear()
     root.attrib.update(
@@ -78,10 +78,10 @@ def inline(figure: Figure, name: str, title: str, description: str) -> str:
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
 
 
-def _plain(element: ElementTree.Element, name: str) -> None:
+def _strip_metadata(element: ElementTree.Element, name: str) -> None:
     """Drop namespaces, which HTML does not need, and what matplotlib says of itself; make ids the page's own."""
-    element.tag = _local(element.tag)
-    attributes = {_local(key): value for key, value in element.attrib.items()}
+    element.tag = _make_ids_local(element.tag)
+    attributes = {_make_ids_local(key): value for key, value in element.attrib.items()}
     element.attrib.clear()
     for key, value in attributes.items():
         if key == "id":
@@ -93,11 +93,11 @@ def _plain(element: ElementTree.Element, name: str) -> None:
         value = re.sub(r"url\(#", f"url(#{name}-", value)
         element.set(key, re.sub(r"#0[bc]0[bc]0[0-9a-f]", lambda found: f"var({_VARIABLES[found[0]]})", value))
     for child in list(element):
-        if _local(child.tag) in _UNNEEDED:
+        if _make_ids_local(child.tag) in _UNNEEDED:
             element.remove(child)
         else:
-            _plain(child, name)
+            _strip_metadata(child, name)
 
 
-def _local(name: str) -> str:
+def _make_ids_local(name: str) -> str:
     return name.rpartition("}")[2]

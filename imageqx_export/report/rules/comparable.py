@@ -1,4 +1,4 @@
-"""Say which runs can be compared with which, and in what others differ."""
+"""Which runs can be compared with which, and in what others differ."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.report.rules.verdicts import FULL, Verdict
 
-Found = tuple[BenchRun, Measurement]
+MeasuredRun = tuple[BenchRun, Measurement]
 """A run and what it measured of one artifact."""
 
 
-def missing(
-    old: Sequence[Found], new: Sequence[Found], before: Sequence[Found], after: Sequence[Found], what: str
+def explain_missing(
+    old: Sequence[MeasuredRun],
+    new: Sequence[MeasuredRun],
+    before: Sequence[MeasuredRun],
+    after: Sequence[MeasuredRun],
+    what: str,
 ) -> tuple[Verdict, str] | None:
     """Say what to answer where a side has nothing to compare, or None where both have.
 
@@ -35,7 +39,7 @@ def missing(
     return Verdict.UNAVAILABLE, f"neither side has {what}{why}"
 
 
-def incomparable(old: Sequence[Found], new: Sequence[Found], *, same_system: bool) -> str | None:
+def explain_incomparable(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun], *, same_system: bool) -> str | None:
     """Say in what all of the baseline's runs differ from the newest current one, or None where one does not.
 
     Args:
@@ -46,19 +50,19 @@ def incomparable(old: Sequence[Found], new: Sequence[Found], *, same_system: boo
     model = new[-1][0]
     if model.schedule.quick:
         return "a --quick run decides nothing: measure without it"
-    gaps = [differences(run, model, same_system=same_system) for run, _ in reversed(old)]
+    gaps = [list_differences(run, model, same_system=same_system) for run, _ in reversed(old)]
     return "; ".join(gaps[0]) if all(gaps) else None
 
 
-def like(side: Sequence[Found], model: BenchRun, *, same_system: bool = True) -> list[Found]:
+def select_like(side: Sequence[MeasuredRun], model: BenchRun, *, same_system: bool = True) -> list[MeasuredRun]:
     """Return the runs that were made as ``model`` was."""
-    return [pair for pair in side if not differences(pair[0], model, same_system=same_system)]
+    return [pair for pair in side if not list_differences(pair[0], model, same_system=same_system)]
 
 
-def differences(one: BenchRun, other: BenchRun, *, same_system: bool = True) -> list[str]:
+def list_differences(one: BenchRun, other: BenchRun, *, same_system: bool = True) -> list[str]:
     """List why two runs' numbers cannot be compared: the machine, versions of tools that both used, the schedule."""
     gaps = []
-    was, now = (_machine(run, same_system) for run in (one, other))
+    was, now = (_describe_machine(run, same_system) for run in (one, other))
     if was != now:
         gaps.append(f"another machine: {was} → {now}")
     old, new = one.tool_versions, other.tool_versions
@@ -72,16 +76,16 @@ def differences(one: BenchRun, other: BenchRun, *, same_system: bool = True) -> 
     return gaps
 
 
-def _machine(run: BenchRun, system: bool) -> str:
+def _describe_machine(run: BenchRun, system: bool) -> str:
     machine = run.machine
     words = f"{machine.name}, {machine.abi}"
     return f"{words}, cores: {machine.cores}, {machine.system}" if system else words
 
 
-def too_little(old: Sequence[Found], new: Sequence[Found]) -> str | None:
+def explain_too_little(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun]) -> str | None:
     """Name a run that has fewer samples than a decision takes, or return None."""
     for side, name in ((old, "baseline"), (new, "current")):
-        short = [pair for pair in side if not full(pair)]
+        short = [pair for pair in side if not is_full(pair)]
         if short and len(short) == len(side):
             run, m = short[-1]
             counts = f"{len(m.samples)} processes, {len(m.seconds)} inferences, {sum(m.seconds):.1f} s"
@@ -90,7 +94,7 @@ def too_little(old: Sequence[Found], new: Sequence[Found]) -> str | None:
     return None
 
 
-def full(pair: Found) -> bool:
+def is_full(pair: MeasuredRun) -> bool:
     """Tell whether a run measured enough of the artifact to decide anything about its latency."""
     run, m = pair
     # A process stops when the sum passes its share; the share of 10 s may be rounded down by a clock's tick.

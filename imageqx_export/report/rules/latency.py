@@ -33,7 +33,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from imageqx_export.report.rules.phrasing import share
+from imageqx_export.report.rules.phrasing import format_share
 from imageqx_export.report.rules.verdicts import Rules, Verdict
 
 _QUARTILE = 0.25
@@ -41,7 +41,7 @@ _QUARTILE = 0.25
 
 @dataclass(frozen=True)
 class RunTimes:
-    """Hold what one run says of one artifact's latency.
+    """The times of one artifact in one run.
 
     Attributes:
         medians: Each process's median, seconds > 0.
@@ -67,7 +67,7 @@ class RunTimes:
 
 @dataclass(frozen=True)
 class Noise:
-    """Hold by how much runs of the same file differ.
+    """The noise between runs of the same file.
 
     Attributes:
         deviation: Standard deviation of a run's log time.
@@ -79,11 +79,11 @@ class Noise:
 
     def bound(self, level: float, runs: int) -> float:
         """Return how far one more run may lie from the median of ``runs`` others, one-sided, on the log scale."""
-        return _t(level, self.freedom) * self.deviation * math.sqrt(1 + math.pi / 2 / runs)
+        return _t_quantile(level, self.freedom) * self.deviation * math.sqrt(1 + math.pi / 2 / runs)
 
 
 @lru_cache(maxsize=256)
-def _t(level: float, freedom: int) -> float:
+def _t_quantile(level: float, freedom: int) -> float:
     from scipy.stats import t
 
     return float(t.ppf(level, freedom))
@@ -91,7 +91,7 @@ def _t(level: float, freedom: int) -> float:
 
 @dataclass(frozen=True)
 class Move:
-    """Hold how one current run compares with the baseline.
+    """The move of one current run against the baseline.
 
     Attributes:
         change: Of the time: current / baseline − 1.
@@ -105,8 +105,8 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """Hold what came out, and why.
+class Assessment:
+    """The outcome of the test, and why.
 
     Attributes:
         verdict: Never "ok": latency has no budget.
@@ -145,9 +145,9 @@ def measure_noise(groups: Sequence[Sequence[RunTimes]]) -> Noise | None:
     return Noise(math.sqrt(sum(float(((group - group.mean()) ** 2).sum()) for group in logs) / freedom), freedom)
 
 
-def judge(
+def assess_latency(
     baseline: Sequence[RunTimes], current: Sequence[RunTimes], rules: Rules, others: Sequence[Sequence[RunTimes]] = ()
-) -> Judgement | None:
+) -> Assessment | None:
     """Compare runs of a file with the baseline's runs.
 
     Args:
@@ -160,44 +160,45 @@ def judge(
     Returns:
         None where the baseline has fewer calm runs than the A/A noise takes, or no current run was calm.
     """
-    groups = [_calm(group, rules) for group in (current, *(others or [baseline]))]
+    groups = [_select_calm(group, rules) for group in (current, *(others or [baseline]))]
     noise = measure_noise(groups)
-    baseline, count = _calm(baseline, rules), len(current)
+    baseline, count = _select_calm(baseline, rules), len(current)
     current = groups[0]
     if noise is None or not (baseline and current) or sum(map(len, groups[1:])) < rules.baseline_runs:
         return None
     bound = noise.bound(rules.level, len(baseline))
     threshold = max(math.log1p(rules.slow_down) - rules.margin * bound, bound)
-    moves = tuple(_move(baseline, run, threshold, rules) for run in current)
+    moves = tuple(_measure_move(baseline, run, threshold, rules) for run in current)
     blind = threshold + bound > math.log1p(rules.seen)
-    verdict, why = _verdict(moves, blind, rules)
-    limits = f"a run shows a change from ±{share(math.expm1(threshold))} on; A/A noise {share(math.expm1(bound))}"
+    verdict, why = _decide(moves, blind, rules)
+    shown, hidden = (format_share(math.expm1(value)) for value in (threshold, bound))
+    limits = f"a run shows a change from ±{shown} on; A/A noise {hidden}"
     busy = f"; {count - len(current)} of {count} runs left out, as the machine was busy" if len(current) < count else ""
-    return Judgement(
+    return Assessment(
         verdict=verdict,
         reason=f"{why}; {limits}{busy}",
-        before=_middle(baseline),
-        after=_middle(current),
+        before=_take_median(baseline),
+        after=_take_median(current),
         noise=math.expm1(bound),
         threshold=math.expm1(threshold),
         moves=moves,
     )
 
 
-def _calm(runs: Sequence[RunTimes], rules: Rules) -> list[RunTimes]:
+def _select_calm(runs: Sequence[RunTimes], rules: Rules) -> list[RunTimes]:
     return [run for run in runs if run.unrest <= rules.unrest]
 
 
-def _middle(runs: Sequence[RunTimes]) -> float:
+def _take_median(runs: Sequence[RunTimes]) -> float:
     """Return the median of the runs' times: of the log times, so that the unit does not matter."""
     return math.exp(float(np.median(np.log([run.time for run in runs]))))
 
 
-def _move(baseline: Sequence[RunTimes], run: RunTimes, threshold: float, rules: Rules) -> Move:
+def _measure_move(baseline: Sequence[RunTimes], run: RunTimes, threshold: float, rules: Rules) -> Move:
     from scipy.stats import mannwhitneyu
 
     medians = [value for other in baseline for value in other.medians]
-    change = math.log(run.time / _middle(baseline))
+    change = math.log(run.time / _take_median(baseline))
     # Twice the one-sided p is the two-sided one, but for the way that it points.
     side = "greater" if change > 0 else "less"
     p = min(1.0, 2 * float(mannwhitneyu(run.medians, medians, alternative=side).pvalue))
@@ -205,9 +206,9 @@ def _move(baseline: Sequence[RunTimes], run: RunTimes, threshold: float, rules: 
     return Move(math.expm1(change), p, int(math.copysign(1, change)) if moved else 0)
 
 
-def _verdict(moves: Sequence[Move], blind: bool, rules: Rules) -> tuple[Verdict, str]:
+def _decide(moves: Sequence[Move], blind: bool, rules: Rules) -> tuple[Verdict, str]:
     slower, faster = (sum(move.shows == sign for move in moves) for sign in (1, -1))
-    changes = ", ".join(f"{share(move.change, sign=True)} (p {move.p:.1g})" for move in moves)
+    changes = ", ".join(f"{format_share(move.change, sign=True)} (p {move.p:.1g})" for move in moves)
     runs = f"{len(moves)} {'run' if len(moves) == 1 else 'runs'}"
 
     def repeated(count: int) -> bool:
@@ -219,7 +220,10 @@ def _verdict(moves: Sequence[Move], blind: bool, rules: Rules) -> tuple[Verdict,
         rest = "measure again" if len(moves) < rules.repeats else "the others do not repeat it"
         return Verdict.SUSPICIOUS, f"slower in {slower} of {runs}: {changes}; {rest}"
     if blind:
-        return Verdict.INSUFFICIENT, f"{changes}; a slow-down of {share(rules.seen, digits=0)} could hide in the noise"
+        return (
+            Verdict.INSUFFICIENT,
+            f"{changes}; a slow-down of {format_share(rules.seen, digits=0)} could hide in the noise",
+        )
     if repeated(faster):
         return Verdict.IMPROVED, f"faster in {faster} of {runs}: {changes}"
     return Verdict.NO_CHANGE, changes

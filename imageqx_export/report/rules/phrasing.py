@@ -1,4 +1,4 @@
-"""Write decisions down."""
+"""The words of decisions: numbers as people read them, and drafts that a verdict completes."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ FILES = "files"
 """The target of what does not depend on one."""
 
 
-def share(value: float, *, sign: bool = False, digits: int = 1) -> str:
+def format_share(value: float, *, sign: bool = False, digits: int = 1) -> str:
     """Return a relative number in percent.
 
-    >>> share(-0.0512, sign=True), share(0.005), share(0.00204, digits=2)
+    >>> format_share(-0.0512, sign=True), format_share(0.005), format_share(0.00204, digits=2)
     ('−5.1 %', '0.5 %', '0.20 %')
     """
     text = f"{100 * value:{'+' if sign else ''}.{digits}f} %"
     return text.replace("-", "−")
 
 
-def signed(value: float) -> str:
+def format_signed(value: float) -> str:
     """Return a whole number with its sign.
 
-    >>> signed(-1234), signed(40)
+    >>> format_signed(-1234), format_signed(40)
     ('−1,234', '+40')
     """
     return f"{value:+,.0f}".replace("-", "−")
 
 
-class Say:
-    """Write decisions about one quantity of one artifact on one target.
+class Draft:
+    """A decision about one quantity of one artifact on one target, until its verdict is known.
 
     Attributes:
         before: The baseline's value, or None.
@@ -49,8 +49,8 @@ class Say:
         self.before, self.after = before, after
         self.numbers: dict[str, float] = {}
 
-    def __call__(self, verdict: Verdict, reason: str) -> Decision:
-        """Return a decision."""
+    def decide(self, verdict: Verdict, reason: str) -> Decision:
+        """Return the decision."""
         return Decision(
             artifact=self.artifact,
             target=self.target,

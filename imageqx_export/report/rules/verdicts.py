@@ -1,4 +1,4 @@
-"""Say what can be decided, by which limits, and how a decision is written down."""
+"""What can be decided, by which limits, and how a decision is written down."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FULL = Schedule()
 
 
 class Quantity(StrEnum):
-    """Name what is compared."""
+    """A quantity that is compared."""
 
     SIZE = "size"
     INSTRUCTIONS = "instructions"
@@ -24,7 +24,7 @@ class Quantity(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Name what came out; only the first three are passes."""
+    """The outcome of a comparison; only the first three are passes."""
 
     OK = "ok"
     IMPROVED = "improved"
@@ -50,7 +50,7 @@ MARKS = {
 
 
 class Rules(Frozen):
-    """Hold every limit that a decision depends on: the one place for them.
+    """The limits that decisions depend on: the one place for them.
 
     Args:
         size_growth: Bytes that a file may grow beyond the baseline's, ≥ 0.
@@ -80,7 +80,7 @@ class Rules(Frozen):
 
 
 class Decision(Frozen):
-    """Hold what came out for one quantity of one artifact on one target.
+    """The outcome for one quantity of one artifact on one target.
 
     Args:
         artifact: The file's name.

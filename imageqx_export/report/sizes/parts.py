@@ -1,4 +1,4 @@
-"""Say where an artifact's bytes are, by section and tensor, and where a change of its size comes from."""
+"""Where an artifact's bytes are, by section and tensor, and where a change of its size comes from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imageqx_export.support.frozen import Frozen
 
 
 class Part(Frozen):
-    """Hold the bytes of one thing in a file.
+    """The bytes of one thing in a file.
 
     Args:
         section: ``"weights"``, ``"graph"``, ``"metadata"``, ``"structure"`` or ``"file"``.
@@ -26,7 +26,7 @@ class Part(Frozen):
 
 
 class Sizes(Frozen):
-    """Hold where all bytes of an artifact are: the parts sum up to its size exactly.
+    """The places of all bytes of an artifact: the parts sum up to its size exactly.
 
     Args:
         artifact: The file's name.
@@ -57,7 +57,7 @@ class Sizes(Frozen):
 
 
 class SizeChange(Frozen):
-    """Hold one part whose bytes differ.
+    """One part whose bytes differ.
 
     Args:
         section: As in :class:`Part`.
@@ -77,7 +77,7 @@ class SizeChange(Frozen):
         return (self.after or 0) - (self.before or 0)
 
 
-def whole(artifact: str, total: int, found: Iterable[Part]) -> Sizes:
+def sum_parts(artifact: str, total: int, found: Iterable[Part]) -> Sizes:
     """Sum parts of one name, and put the bytes that belong to none into ``structure``.
 
     Args:
@@ -88,7 +88,7 @@ def whole(artifact: str, total: int, found: Iterable[Part]) -> Sizes:
     Raises:
         ArtifactError: The parts are more than the whole.
 
-    >>> sizes = whole("a.onnx", 10, [Part(section="weights", name="w", bytes=3)] * 2)
+    >>> sizes = sum_parts("a.onnx", 10, [Part(section="weights", name="w", bytes=3)] * 2)
     >>> [(part.name, part.bytes) for part in sizes.parts]
     [('w', 6), ('everything between', 4)]
     """

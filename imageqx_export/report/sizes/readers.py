@@ -14,7 +14,7 @@ from typing import Any
 
 from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError, UnknownNameError
-from imageqx_export.report.sizes.parts import Part, Sizes, whole
+from imageqx_export.report.sizes.parts import Part, Sizes, sum_parts
 from imageqx_export.support.files import count_bytes, list_files
 from imageqx_export.support.libraries import require
 
@@ -26,7 +26,7 @@ _BLOB = struct.Struct(
 _SENTINEL = 0xDEADBEEF
 
 
-def tflite(path: Path) -> list[Part]:
+def read_tflite(path: Path) -> list[Part]:
     """Return the tensors' buffers by name, the metadata's buffers, and the entries of the appended zip.
 
     Of tensors that share a buffer the first names it. ``structure`` is the flatbuffer's tables and padding and the
@@ -40,22 +40,22 @@ def tflite(path: Path) -> list[Part]:
 
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
-        raise _broken(path, "no TFLite flatbuffer: the identifier TFL3 is missing")
+        raise _make_error(path, "no TFLite flatbuffer: the identifier TFL3 is missing")
     try:
         model = schema.Model.GetRootAs(content, 0)
-        names = _buffer_names(model)
+        names = _name_buffers(model)
         spans = {
             span: names.get(index, (_WEIGHTS, f"buffer {index} of no tensor"))
             for index in reversed(range(model.BuffersLength()))  # the first of those that share bytes names them
-            if (span := _span(model.Buffers(index)))[1]
+            if (span := _locate(model.Buffers(index)))[1]
         }
     except Exception as error:  # flatbuffers has no error of its own: it unpacks whatever the offsets point to
-        raise _broken(path, f"{type(error).__name__}: {error}") from error
+        raise _make_error(path, f"{type(error).__name__}: {error}") from error
     parts = [Part(section=section, name=name, bytes=size) for (_, size), (section, name) in spans.items()]
-    return [*reversed(parts), *_zipped(path)]
+    return [*reversed(parts), *_list_zipped(path)]
 
 
-def _buffer_names(model: Any) -> dict[int, tuple[str, str]]:
+def _name_buffers(model: Any) -> dict[int, tuple[str, str]]:
     names: dict[int, tuple[str, str]] = {}
     for i in range(model.SubgraphsLength()):
         graph = model.Subgraphs(i)
@@ -68,7 +68,7 @@ def _buffer_names(model: Any) -> dict[int, tuple[str, str]]:
     return names
 
 
-def _span(buffer: Any) -> tuple[int, int]:
+def _locate(buffer: Any) -> tuple[int, int]:
     """Return where a buffer's data begin in the file, and how many bytes they are."""
     if buffer.Offset() > _OUTSIDE:
         return buffer.Offset(), buffer.Size()
@@ -77,7 +77,7 @@ def _span(buffer: Any) -> tuple[int, int]:
     return (table.Vector(offset), table.VectorLen(offset)) if offset else (0, 0)
 
 
-def _zipped(path: Path) -> Iterator[Part]:
+def _list_zipped(path: Path) -> Iterator[Part]:
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
@@ -86,7 +86,7 @@ def _zipped(path: Path) -> Iterator[Part]:
         return  # a file of somebody else's has none
 
 
-def onnx(path: Path) -> list[Part]:
+def read_onnx(path: Path) -> list[Part]:
     """Return the initializers by name, the nodes by operation, and the metadata by key.
 
     Args:
@@ -98,30 +98,30 @@ def onnx(path: Path) -> list[Part]:
     try:
         model = library.load_model(str(path), load_external_data=False)
     except Exception as error:  # protobuf's, whose module differs between its implementations
-        raise _broken(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise _make_error(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     graph = model.graph
     weights = [Part(section=_WEIGHTS, name=tensor.name, bytes=tensor.ByteSize()) for tensor in graph.initializer]
     nodes = [Part(section=_GRAPH, name=node.op_type, bytes=node.ByteSize()) for node in graph.node]
     shapes = [Part(section=_GRAPH, name="(shapes)", bytes=value.ByteSize()) for value in graph.value_info]
-    about = [_entry(row.key, row.value) for row in model.metadata_props]
+    about = [_measure_entry(row.key, row.value) for row in model.metadata_props]
     return [*weights, *nodes, *shapes, *about]
 
 
-def coreml(path: Path) -> list[Part]:
+def read_coreml(path: Path) -> list[Part]:
     """Return the blobs of ``weight.bin`` by the constant's name, the operations by type, the metadata, other files.
 
     Args:
         path: A ``.mlpackage`` folder.
     """
-    messages, root = _core_ml_messages(), _root_model(path)
+    messages, root = _load_core_ml_messages(), _find_root_model(path)
     try:
         spec = messages.Model.FromString(root.read_bytes())
     except Exception as error:  # as above
-        raise _broken(root, str(error)) from error
-    operations = [operation for block in _blocks(spec) for operation in block.operations]
+        raise _make_error(root, str(error)) from error
+    operations = [operation for block in _walk_blocks(spec) for operation in block.operations]
     parts = [Part(section=_GRAPH, name=operation.type, bytes=operation.ByteSize()) for operation in operations]
-    parts += [_entry(key, value) for key, value in sorted(spec.description.metadata.userDefined.items())]
-    blobs = _blobs(root.parent, operations)
+    parts += [_measure_entry(key, value) for key, value in sorted(spec.description.metadata.userDefined.items())]
+    blobs = _list_blobs(root.parent, operations)
     parts += [Part(section=_WEIGHTS, name=name, bytes=size) for name, size in blobs.values()]
     known = {root, *(file for file, _ in blobs)}
     for file in list_files(path):
@@ -131,7 +131,7 @@ def coreml(path: Path) -> list[Part]:
     return parts
 
 
-def _core_ml_messages() -> Any:
+def _load_core_ml_messages() -> Any:
     """Load coremltools' protobuf messages without coremltools, whose own import takes seconds and loads torch."""
     require("coremltools", "coremltools")
     name = "_imageqx_coremltools_proto"
@@ -147,23 +147,23 @@ def _core_ml_messages() -> Any:
     return importlib.import_module(f"{name}.Model_pb2")
 
 
-def _root_model(path: Path) -> Path:
+def _find_root_model(path: Path) -> Path:
     try:
         manifest = json.loads((path / "Manifest.json").read_bytes())
         root = path / "Data" / str(manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _broken(path, f"no readable Manifest.json: {type(error).__name__}: {error}") from error
+        raise _make_error(path, f"no readable Manifest.json: {type(error).__name__}: {error}") from error
     if path.resolve() not in root.resolve().parents or not root.is_file():
-        raise _broken(path, f"Manifest.json points to {root}, which is no file of the package")
+        raise _make_error(path, f"Manifest.json points to {root}, which is no file of the package")
     return root
 
 
-def _blocks(spec: Any) -> Iterator[Any]:
+def _walk_blocks(spec: Any) -> Iterator[Any]:
     for function in spec.mlProgram.functions.values():
         yield from function.block_specializations.values()
 
 
-def _blobs(folder: Path, operations: list[Any]) -> dict[tuple[Path, int], tuple[str, int]]:
+def _list_blobs(folder: Path, operations: list[Any]) -> dict[tuple[Path, int], tuple[str, int]]:
     """Return name and bytes of each blob, by its file and offset; of constants that share one the first names it."""
     found: dict[tuple[Path, int], tuple[str, int]] = {}
     for operation in operations:
@@ -173,29 +173,29 @@ def _blobs(folder: Path, operations: list[Any]) -> dict[tuple[Path, int], tuple[
             blob = value.blobFileValue
             file = folder / blob.fileName.removeprefix("@model_path/")
             if (file, blob.offset) not in found:
-                found[file, blob.offset] = (operation.outputs[0].name, _blob_bytes(folder, file, blob.offset))
+                found[file, blob.offset] = (operation.outputs[0].name, _read_blob_size(folder, file, blob.offset))
     return found
 
 
-def _blob_bytes(folder: Path, file: Path, offset: int) -> int:
+def _read_blob_size(folder: Path, file: Path, offset: int) -> int:
     if folder.resolve() not in file.resolve().parents:
-        raise _broken(file, "a blob file outside the package")
+        raise _make_error(file, "a blob file outside the package")
     try:
         with file.open("rb") as stream:
             stream.seek(offset)
             sentinel, _, size, _ = _BLOB.unpack(stream.read(_BLOB.size))
     except (OSError, struct.error, OverflowError) as error:
-        raise _broken(file, f"no blob at {offset}: {error}") from error
+        raise _make_error(file, f"no blob at {offset}: {error}") from error
     if sentinel != _SENTINEL:
-        raise _broken(file, f"no blob at {offset}: it begins with {sentinel:#x}, not {_SENTINEL:#x}")
+        raise _make_error(file, f"no blob at {offset}: it begins with {sentinel:#x}, not {_SENTINEL:#x}")
     return int(size)
 
 
-def _entry(key: str, value: str) -> Part:
+def _measure_entry(key: str, value: str) -> Part:
     return Part(section=_METADATA, name=key, bytes=len(key.encode()) + len(value.encode()))
 
 
-def _broken(where: Path, got: str) -> ArtifactError:
+def _make_error(where: Path, got: str) -> ArtifactError:
     return ArtifactError("the file cannot be read", where=where, got=got, remedy="imageqx export")
 
 
@@ -210,15 +210,13 @@ def read_sizes(path: Path) -> Sizes:
         ArtifactError: It cannot be read, or says of itself what cannot be.
         UnavailableError: Its format's library is missing.
     """
-    from imageqx_export.report.sizes import readers as size_readers
-
     readers = {
-        Format.TFLITE.suffix: size_readers.tflite,
-        Format.ONNX.suffix: size_readers.onnx,
-        Format.COREML.suffix: size_readers.coreml,
+        Format.TFLITE.suffix: read_tflite,
+        Format.ONNX.suffix: read_onnx,
+        Format.COREML.suffix: read_coreml,
     }
     if path.suffix not in readers:
         raise UnknownNameError("kind of artifact", path.name, readers)
     if not path.exists():
         raise ArtifactError("no such artifact", where=path, remedy="imageqx export")
-    return whole(path.name, count_bytes(path), readers[path.suffix](path))
+    return sum_parts(path.name, count_bytes(path), readers[path.suffix](path))

@@ -54,7 +54,7 @@ class FakePhone:
     def __init__(self, folder: Path, serial: str) -> None:
         self.serial = serial
         self.state: str | None = "device"
-        self.features = "shell_v2,cmd,stat_v2,ls_v2"
+        self.read_features = "shell_v2,cmd,stat_v2,ls_v2"
         self.room: int | None = None  # bytes that may still be pushed
         self.commands: list[str] = []
         self.before: Callable[[str], object] = lambda command: None
@@ -149,7 +149,7 @@ class _Handler(socketserver.BaseRequestHandler):
         elif asked.startswith("host-serial:") and asked.endswith(":features"):
             phone = self._find(asked.removeprefix("host-serial:").removesuffix(":features"))
             if phone is not None:
-                self._okay(self._text(phone.features))
+                self._okay(self._text(phone.read_features))
         else:
             self._fail(f"unknown request {asked}")
 

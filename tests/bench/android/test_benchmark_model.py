@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from imageqx_export.artifact import TensorSpec
 from imageqx_export.bench.android.benchmark_model import (
-    abi_of,
-    memory_flags,
-    output_flags,
+    build_memory_flags,
+    build_output_flags,
+    build_profile_flags,
+    build_timing_flags,
     parse_profile,
     parse_result,
-    profile_flags,
+    read_abi,
     split_outputs,
-    timed_flags,
 )
 from imageqx_export.bench.model import QUICK, Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
@@ -128,7 +128,7 @@ def flags_of(words: list[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("schedule", [Schedule(), QUICK, Schedule(warmup_runs=0, warmup_seconds=0, threads=4)])
 def test_a_timed_process_does_just_three_runs_after_the_warm_up(schedule: Schedule) -> None:
-    flags = flags_of(timed_flags(schedule))
+    flags = flags_of(build_timing_flags(schedule))
     assert flags["num_runs"] == "3"
     assert float(flags["min_secs"]) == 0  # or it would go on for a second, and the single runs be lost
     assert int(flags["warmup_runs"]) == max(1, schedule.warmup_runs)
@@ -136,17 +136,17 @@ def test_a_timed_process_does_just_three_runs_after_the_warm_up(schedule: Schedu
     assert flags["num_threads"] == str(schedule.threads)
     assert not {"use_xnnpack", "use_gpu", "use_nnapi"} & set(flags)
     assert "report_peak_memory_footprint" not in flags  # it would disturb the timing
-    assert flags_of(memory_flags(schedule))["report_peak_memory_footprint"] == "true"
+    assert flags_of(build_memory_flags(schedule))["report_peak_memory_footprint"] == "true"
 
 
 def test_a_profile_is_asked_for_in_the_words_of_old_tools_and_new() -> None:
-    flags = flags_of(profile_flags(Schedule()))
+    flags = flags_of(build_profile_flags(Schedule()))
     assert flags["op_profiling_output_mode"] == "csv"
     assert flags["op_profiling_output_file"] == flags["profiling_output_csv_file"]
 
 
 def test_an_input_is_given_by_file() -> None:
-    flags = flags_of(output_flags("image", (1, 224, 224, 3)))
+    flags = flags_of(build_output_flags("image", (1, 224, 224, 3)))
     assert flags["input_layer_shape"] == "1,224,224,3"
     assert flags["input_layer_value_files"] == "image:input.bin"
     assert flags["num_runs"] == "1"
@@ -171,7 +171,7 @@ def test_outputs_are_cut_in_the_files_order() -> None:
 def test_the_program_says_what_it_is_for(tmp_path: Path, machine: int, abi: str) -> None:
     path = tmp_path / "benchmark_model"
     path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, machine) + bytes(100))
-    assert abi_of(path) == abi
+    assert read_abi(path) == abi
 
 
 @pytest.mark.parametrize("data", [b"", b"\x7fELF", b"#!/bin/sh\nexit 0\n" + bytes(20), b"\x7fELF" + bytes(40)])
@@ -179,6 +179,6 @@ def test_what_is_not_a_program_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "benchmark_model"
     path.write_bytes(data)
     with pytest.raises(DeviceError, match="not a program for a phone"):
-        abi_of(path)
+        read_abi(path)
     with pytest.raises(DeviceError, match="cannot be read"):
-        abi_of(tmp_path / "nothing")
+        read_abi(tmp_path / "nothing")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imageqx_export.bench.android.discovery import attached, pick, reach_server
+from imageqx_export.bench.android.discovery import choose_phone, list_phones, reach_server
 from imageqx_export.errors import DeviceError
 from tests.bench.android.fakes import FakePhone, World, world
 
@@ -18,7 +18,7 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def test_the_only_phone_needs_no_name(one: World) -> None:
-    assert pick(attached(reach_server(5), 5), None) == "0A1B2C3D"
+    assert choose_phone(list_phones(reach_server(5), 5), None) == "0A1B2C3D"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_each_state_but_device_is_refused_with_its_remedy(
 ) -> None:
     one.phone.state = state
     with pytest.raises(DeviceError, match="cannot be used now") as caught:
-        pick(attached(reach_server(5), 5), serial)
+        choose_phone(list_phones(reach_server(5), 5), serial)
     assert caught.value.got == state.split(" (")[0]
     assert remedy in str(caught.value.remedy)
     assert caught.value.where == "adb:0A1B2C3D"
@@ -48,7 +48,7 @@ def test_each_state_but_device_is_refused_with_its_remedy(
 def test_no_phone_is_refused(one: World) -> None:
     one.phone.state = None
     with pytest.raises(DeviceError, match="no phone is attached") as caught:
-        pick(attached(reach_server(5), 5), None)
+        choose_phone(list_phones(reach_server(5), 5), None)
     assert "USB debugging" in str(caught.value.remedy)
 
 
@@ -56,24 +56,24 @@ def test_two_phones_need_a_serial(one: World, tmp_path: Path) -> None:
     other = FakePhone(tmp_path / "other", "emulator-5554")
     other.state = "offline"  # even so: it may be the one that was meant
     one.server.phones.append(other)
-    phones = attached(reach_server(5), 5)
+    phones = list_phones(reach_server(5), 5)
     with pytest.raises(DeviceError, match="several phones") as caught:
-        pick(phones, None)
+        choose_phone(phones, None)
     assert caught.value.got == "0A1B2C3D (device), emulator-5554 (offline)"
     assert "adb:0A1B2C3D" in str(caught.value.remedy)
-    assert pick(phones, "0A1B2C3D") == "0A1B2C3D"
+    assert choose_phone(phones, "0A1B2C3D") == "0A1B2C3D"
 
 
 def test_android_serial_names_the_phone_as_for_adb(one: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one.server.phones.append(FakePhone(tmp_path / "other", "second"))
     monkeypatch.setenv("ANDROID_SERIAL", "second")
-    assert pick(attached(reach_server(5), 5), None) == "second"
-    assert pick(attached(reach_server(5), 5), "0A1B2C3D") == "0A1B2C3D"
+    assert choose_phone(list_phones(reach_server(5), 5), None) == "second"
+    assert choose_phone(list_phones(reach_server(5), 5), "0A1B2C3D") == "0A1B2C3D"
 
 
 def test_a_serial_that_is_not_there_says_what_is(one: World) -> None:
     with pytest.raises(DeviceError, match="not attached") as caught:
-        pick(attached(reach_server(5), 5), "10.0.0.7:5555")
+        choose_phone(list_phones(reach_server(5), 5), "10.0.0.7:5555")
     assert caught.value.got == "0A1B2C3D (device)"
     assert str(caught.value.remedy).startswith("adb connect 10.0.0.7:5555")
 
@@ -83,7 +83,7 @@ def test_a_server_that_hangs_is_an_error_and_not_a_wait(monkeypatch: pytest.Monk
         monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(listener.getsockname()[1]))
         client = reach_server(0.2)
         with pytest.raises(DeviceError, match="does not answer") as caught:
-            attached(client, 0.2)
+            list_phones(client, 0.2)
     assert "adb kill-server" in str(caught.value.remedy)
 
 

@@ -17,7 +17,7 @@ from adbutils.errors import AdbTimeout
 
 from imageqx_export.bench.android.discovery import reach_server
 from imageqx_export.bench.android.phone import Phone, PhoneGoneError, PhoneSlowError
-from imageqx_export.bench.android.transport import CHUNK, shell
+from imageqx_export.bench.android.transport import CHUNK, run_shell
 from imageqx_export.errors import DeviceError
 from tests.bench.android.fakes import TMP, World, world
 
@@ -83,7 +83,7 @@ def test_a_phone_pulled_out_in_the_middle_is_gone_and_not_a_failed_command(one: 
         phone.shell("sleep 0.01; echo done")
     with pytest.raises(PhoneGoneError, match="went away"):
         phone.shell("echo again")
-    assert not phone.there()
+    assert not phone.is_there()
 
 
 def test_a_phone_pulled_out_during_a_push_is_gone(one: World) -> None:
@@ -181,7 +181,7 @@ def test_a_command_that_talks_on_and_on_has_an_end_too(monkeypatch: pytest.Monke
         thread.start()
         begin = time.monotonic()
         with pytest.raises((TimeoutError, AdbTimeout)):
-            shell(AdbClient(port=listener.getsockname()[1]), "x", "yes", 0.4)
+            run_shell(AdbClient(port=listener.getsockname()[1]), "x", "yes", 0.4)
         assert time.monotonic() - begin < 3
         thread.join()
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from imageqx_export.bench.android.lock import alone, undisturbed
-from imageqx_export.bench.android.session import session
+from imageqx_export.bench.android.lock import ignore_signals, lock_phone
+from imageqx_export.bench.android.session import open_session
 from imageqx_export.bench.android.workdir import Supply
-from imageqx_export.bench.signals import signals_raise
+from imageqx_export.bench.signals import raise_on_signals
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.bench.android.fakes import World, world
 
@@ -57,7 +57,7 @@ def unplug_at(one: World, times: int, *, back_after: float = 20) -> list[str]:
 
 
 def test_a_run_leaves_nothing(one: World) -> None:
-    with session(one.attach(), "run-1", {"a": Supply(b"x")}) as found:
+    with open_session(one.attach(), "run-1", {"a": Supply(b"x")}) as found:
         assert one.phone.folders == ["imageqx-run-1"]
         assert found.job(WRITE, ["out"], 10) == {"out": b"done\n"}
     assert one.phone.folders == []
@@ -68,7 +68,7 @@ def test_a_phone_that_goes_away_is_waited_for_and_the_job_is_done_again(
     one: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     pulled = unplug_at(one, 2)
-    with caplog.at_level(logging.WARNING), session(one.attach(), "run-1", {"a": Supply(b"x")}) as found:
+    with caplog.at_level(logging.WARNING), open_session(one.attach(), "run-1", {"a": Supply(b"x")}) as found:
         assert found.job(WRITE, ["out"], 10) == {"out": b"done\n"}
     assert len(pulled) == 2
     assert one.time.now >= 1040
@@ -101,7 +101,7 @@ def test_what_went_on_while_the_phone_was_away_is_killed_before_the_job_is_done_
         plug_in()
 
     one.phone.plug_in = when_it_runs  # type: ignore[method-assign]
-    with session(one.attach(), "run-1", {}) as found:
+    with open_session(one.attach(), "run-1", {}) as found:
         assert found.job(["sh", "-c", again], ["out"], 30) == {"out": b"done\n"}
         assert gone(lost)
 
@@ -119,7 +119,7 @@ def test_a_phone_that_was_started_anew_gets_its_files_and_its_mode_again(one: Wo
             one.time.after(60, one.phone.plug_in)
 
     one.phone.before = restart
-    with session(one.attach(), "run-1", {"a": Supply(b"x")}, fixed_performance=True) as found:
+    with open_session(one.attach(), "run-1", {"a": Supply(b"x")}, fixed_performance=True) as found:
         assert found.job(["sh", "-c", "cat ../../a >out"], ["out"], 10) == {"out": b"x"}
     assert one.phone.modes == [ON, ON, OFF]
     assert one.phone.folders == []
@@ -135,7 +135,7 @@ def test_a_phone_that_goes_away_while_files_are_pushed_is_waited_for(one: World)
             one.time.after(10, one.phone.plug_in)
 
     one.phone.before = pull
-    with session(one.attach(), "run-1", {"a": Supply(b"x")}) as found:
+    with open_session(one.attach(), "run-1", {"a": Supply(b"x")}) as found:
         assert found.job(["sh", "-c", "cat ../../a >out"], ["out"], 10) == {"out": b"x"}
     assert pulled
 
@@ -144,7 +144,7 @@ def test_a_phone_that_stays_away_is_an_error_that_says_what_is_left(
     one: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     def run() -> None:
-        with session(one.attach(), "run-1", {}, fixed_performance=True) as found:
+        with open_session(one.attach(), "run-1", {}, fixed_performance=True) as found:
             one.phone.before = lambda command: one.phone.unplug() if is_job(command) else None
             found.job(WRITE, ["out"], 10)
 
@@ -158,21 +158,21 @@ def test_a_phone_that_stays_away_is_an_error_that_says_what_is_left(
 
 def test_a_phone_that_goes_away_again_and_again_is_given_up(one: World) -> None:
     pulled = unplug_at(one, 99)
-    with pytest.raises(DeviceError, match="went away"), session(one.attach(), "run-1", {}) as found:
+    with pytest.raises(DeviceError, match="went away"), open_session(one.attach(), "run-1", {}) as found:
         found.job(WRITE, ["out"], 10)
     assert len(pulled) == 1 + one.limits.resumes
     assert one.phone.folders == []
 
 
 def test_a_job_that_fails_is_not_tried_again(one: World) -> None:
-    with pytest.raises(MeasurementError), session(one.attach(), "run-1", {}) as found:
+    with pytest.raises(MeasurementError), open_session(one.attach(), "run-1", {}) as found:
         found.job(["sh", "-c", "exit 3"], ["out"], 10)
     assert len([command for command in one.phone.commands if is_job(command)]) == 1
     assert one.phone.folders == []
 
 
 def test_the_mode_is_on_during_the_run_and_off_after_it(one: World) -> None:
-    with session(one.attach(), "run-1", {}, fixed_performance=True):
+    with open_session(one.attach(), "run-1", {}, fixed_performance=True):
         assert one.phone.modes == [ON]
         assert (one.phone.tmp / "imageqx-run-1" / "fixed-performance").exists()
     assert one.phone.modes == [ON, OFF]
@@ -180,7 +180,7 @@ def test_the_mode_is_on_during_the_run_and_off_after_it(one: World) -> None:
 
 @pytest.mark.parametrize("error", [MeasurementError("x"), KeyboardInterrupt(), SystemExit(143), RuntimeError("bug")])
 def test_the_mode_is_put_back_whatever_happens(one: World, error: BaseException) -> None:
-    with pytest.raises(type(error)), session(one.attach(), "run-1", {}, fixed_performance=True):
+    with pytest.raises(type(error)), open_session(one.attach(), "run-1", {}, fixed_performance=True):
         raise error
     assert one.phone.modes == [ON, OFF]
     assert one.phone.folders == []
@@ -193,7 +193,7 @@ def test_a_phone_without_the_mode_says_so_and_is_left_clean(one: World) -> None:
     )
     with (
         pytest.raises(DeviceError, match="cannot be switched on") as caught,
-        session(one.attach(), "run-1", {}, fixed_performance=True),
+        open_session(one.attach(), "run-1", {}, fixed_performance=True),
     ):
         pytest.fail("the run has begun")
     assert "Power HAL AIDL is not implemented" in str(caught.value.got)
@@ -203,7 +203,7 @@ def test_a_phone_without_the_mode_says_so_and_is_left_clean(one: World) -> None:
 def test_a_mode_that_cannot_be_put_back_is_an_error(one: World) -> None:
     with (
         pytest.raises(DeviceError, match="could not be put in order") as caught,
-        session(one.attach(), "run-1", {}, fixed_performance=True),
+        open_session(one.attach(), "run-1", {}, fixed_performance=True),
     ):
         (one.phone.say / "cmd").write_text("no\n")
     assert "cannot be switched off" in str(caught.value.got)
@@ -211,7 +211,7 @@ def test_a_mode_that_cannot_be_put_back_is_an_error(one: World) -> None:
 
 
 def test_the_mode_is_put_back_although_the_phone_was_away_at_the_end(one: World) -> None:
-    with session(one.attach(), "run-1", {}, fixed_performance=True):
+    with open_session(one.attach(), "run-1", {}, fixed_performance=True):
         one.phone.unplug()
         one.time.after(15, one.phone.plug_in)
     assert one.phone.modes == [ON, OFF]
@@ -233,7 +233,7 @@ def test_signals_in_the_middle_of_a_job_leave_nothing(
             os.kill(os.getpid(), number)
 
     def run() -> None:
-        with signals_raise(), session(one.attach(), "run-1", {}, fixed_performance=True) as found:
+        with raise_on_signals(), open_session(one.attach(), "run-1", {}, fixed_performance=True) as found:
             one.phone.before = interrupt
             found.job(job, ["out"], 30)
 
@@ -246,7 +246,7 @@ def test_signals_in_the_middle_of_a_job_leave_nothing(
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_undisturbed_is_and_gives_back() -> None:
-    with undisturbed():
+    with ignore_signals():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
@@ -255,19 +255,19 @@ def test_undisturbed_is_and_gives_back() -> None:
 
 def test_one_run_at_a_time_uses_a_phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with alone("10.0.0.7:5555"):
-        with alone("other"):
+    with lock_phone("10.0.0.7:5555"):
+        with lock_phone("other"):
             pass
-        with pytest.raises(DeviceError, match="another run uses the phone"), alone("10.0.0.7:5555"):
+        with pytest.raises(DeviceError, match="another run uses the phone"), lock_phone("10.0.0.7:5555"):
             pass
-    with alone("10.0.0.7:5555"):
+    with lock_phone("10.0.0.7:5555"):
         pass
 
 
 def test_a_hot_phone_is_waited_for_and_it_is_said_once(one: World, caplog: pytest.LogCaptureFixture) -> None:
     (one.phone.say / "thermalservice").write_text("Thermal Status: 2\n")
     one.time.after(90, lambda: (one.phone.say / "thermalservice").write_text(COOL))
-    with caplog.at_level(logging.WARNING), session(one.attach(), "run-1", {}) as found:
+    with caplog.at_level(logging.WARNING), open_session(one.attach(), "run-1", {}) as found:
         found.cool_down()
     assert one.time.now - 1000 == 90
     assert caplog.text.count("thermal status 2 (moderate)") == 1
@@ -276,7 +276,7 @@ def test_a_hot_phone_is_waited_for_and_it_is_said_once(one: World, caplog: pytes
 def test_a_phone_that_stays_hot_is_an_error_and_left_clean(one: World) -> None:
     one.limits = replace(one.limits, cool_down=30)
     (one.phone.say / "thermalservice").write_text("Thermal Status: 4\n")
-    with pytest.raises(DeviceError, match="does not cool down"), session(one.attach(), "run-1", {}) as found:
+    with pytest.raises(DeviceError, match="does not cool down"), open_session(one.attach(), "run-1", {}) as found:
         found.cool_down()
     assert one.phone.folders == []
 
@@ -284,12 +284,12 @@ def test_a_phone_that_stays_hot_is_an_error_and_left_clean(one: World) -> None:
 def test_a_phone_that_tells_no_temperature_is_not_waited_for(one: World) -> None:
     (one.phone.say / "thermalservice").unlink()
     (one.phone.say / "battery").unlink()
-    with session(one.attach(), "run-1", {}) as found:
+    with open_session(one.attach(), "run-1", {}) as found:
         found.cool_down()
-        assert found.temperature() is None
+        assert found.read_temperature() is None
     assert one.time.now == 1000
 
 
 def test_the_temperature_is_that_of_the_hottest_sensor(one: World) -> None:
-    with session(one.attach(), "run-1", {}) as found:
-        assert found.temperature() == 33.1
+    with open_session(one.attach(), "run-1", {}) as found:
+        assert found.read_temperature() == 33.1

@@ -132,7 +132,7 @@ def test_a_program_for_another_processor_is_refused(one: World, folder: Path, tm
 
 
 def test_a_phone_without_shell_protocol_2_is_refused(one: World, folder: Path) -> None:
-    one.phone.features = "cmd"
+    one.phone.read_features = "cmd"
     with pytest.raises(DeviceError, match="too old"), target(one).open(folder, [], SHORT, "r1"):
         pytest.fail("opened")
 

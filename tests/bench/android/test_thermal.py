@@ -8,8 +8,8 @@ import pytest
 from imageqx_export.bench.android.thermal import (
     Battery,
     Thermal,
-    hottest,
-    objections,
+    find_hottest,
+    list_objections,
     parse_battery,
     parse_thermal,
     refuse_hopeless,
@@ -80,9 +80,9 @@ def test_battery_of_a_phone_that_has_none_is_empty(text: str) -> None:
 
 
 def test_hottest() -> None:
-    assert hottest(parse_thermal(THERMAL), parse_battery(BATTERY)) == 33.1
-    assert hottest(Thermal(), parse_battery(BATTERY)) == 28.7
-    assert hottest(Thermal(), Battery()) is None
+    assert find_hottest(parse_thermal(THERMAL), parse_battery(BATTERY)) == 33.1
+    assert find_hottest(Thermal(), parse_battery(BATTERY)) == 28.7
+    assert find_hottest(Thermal(), Battery()) is None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_hottest() -> None:
     ],
 )
 def test_objections(thermal: Thermal, battery: Battery, reasons: list[str]) -> None:
-    assert objections(thermal, battery) == reasons
+    assert list_objections(thermal, battery) == reasons
 
 
 @pytest.mark.parametrize(

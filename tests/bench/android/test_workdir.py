@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from imageqx_export.bench.android.phone import PhoneGoneError
-from imageqx_export.bench.android.workdir import Site, Supply, clear_stale, free_bytes
+from imageqx_export.bench.android.workdir import Supply, Workdir, clear_stale, parse_free_bytes
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.bench.android.fakes import World, world
 
@@ -24,8 +24,8 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield found
 
 
-def site(one: World, **files: bytes) -> Site:
-    return Site(one.attach(), "run-1", {name: Supply(data) for name, data in files.items()})
+def make_workdir(one: World, **files: bytes) -> Workdir:
+    return Workdir(one.attach(), "run-1", {name: Supply(data) for name, data in files.items()})
 
 
 def say_free(one: World, kibibytes: int) -> None:
@@ -36,7 +36,7 @@ def say_free(one: World, kibibytes: int) -> None:
 
 def test_what_is_pushed_is_there_and_pushed_once(one: World, tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(b"weights")
-    place = Site(one.attach(), "run-1", {"a.tflite": Supply(tmp_path / "model"), "tool": Supply(b"x", 0o755)})
+    place = Workdir(one.attach(), "run-1", {"a.tflite": Supply(tmp_path / "model"), "tool": Supply(b"x", 0o755)})
     place.prepare()
     folder = one.phone.tmp / "imageqx-run-1"
     assert sorted(p.name for p in folder.iterdir()) == ["a.tflite", "jobs", "run_id", "tool"]
@@ -54,18 +54,18 @@ def test_what_is_pushed_is_there_and_pushed_once(one: World, tmp_path: Path) -> 
 def test_a_file_that_arrives_spoilt_is_noticed(one: World) -> None:
     one.phone.spoil = lambda path, data: data[:-1] + b"?" if "a.tflite" in path else data
     with pytest.raises(DeviceError, match="did not arrive") as caught:
-        site(one, **{"a.tflite": b"weights"}).prepare()
+        make_workdir(one, **{"a.tflite": b"weights"}).prepare()
     assert caught.value.where == "adb:0A1B2C3D: a.tflite"
 
 
 def test_too_little_room_is_said_before_anything_is_pushed(one: World) -> None:
     say_free(one, 30 * 1024)
     with pytest.raises(DeviceError, match="not enough room") as caught:
-        site(one, big=bytes(2**20)).prepare()
+        make_workdir(one, big=bytes(2**20)).prepare()
     assert (caught.value.expected, caught.value.got) == ("33 MiB free", "30 MiB")
     assert not (one.phone.tmp / "imageqx-run-1" / "big").exists()
     say_free(one, 34 * 1024)
-    site(one, big=bytes(2**20)).prepare()
+    make_workdir(one, big=bytes(2**20)).prepare()
 
 
 @pytest.mark.parametrize(
@@ -76,23 +76,23 @@ def test_too_little_room_is_said_before_anything_is_pushed(one: World) -> None:
     ],
 )
 def test_df_is_read_in_one_line_and_in_two(text: str, free: int) -> None:
-    assert free_bytes(text) == free
+    assert parse_free_bytes(text) == free
 
 
 @pytest.mark.parametrize("text", ["", "df: /data: Permission denied", "a b c d"])
 def test_df_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(DeviceError, match="how full"):
-        free_bytes(text)
+        parse_free_bytes(text)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "a;b", "-rf", ".hidden"])
 def test_a_run_id_that_is_no_folders_name_is_refused(one: World, name: str) -> None:
     with pytest.raises(DeviceError, match="run id"):
-        Site(one.attach(), name, {})
+        Workdir(one.attach(), name, {})
 
 
 def test_a_job_gets_its_files_and_gives_its_results(one: World) -> None:
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     words = ["sh", "-c", 'cat in "$1" >out; cat ../../run_id >who; echo noise; echo more >&2', "sh", "in"]
     found = place.run(words, ["out", "who"], 10, {"in": b"hello "})
@@ -111,7 +111,7 @@ def test_a_job_gets_its_files_and_gives_its_results(one: World) -> None:
 def test_a_job_that_fails_is_no_result_whatever_it_wrote(
     one: World, script: str, code: int, words: str, remedy: str
 ) -> None:
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     with pytest.raises(MeasurementError, match="sh failed on the phone") as caught:
         place.run(["sh", "-c", script], ["out"], 10)
@@ -120,7 +120,7 @@ def test_a_job_that_fails_is_no_result_whatever_it_wrote(
 
 
 def test_a_job_that_ends_well_without_a_result_is_refused(one: World) -> None:
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     with pytest.raises(MeasurementError, match=r"wrote no out") as caught:
         place.run(["sh", "-c", "echo Unconsumed flags; exit 0"], ["out"], 10)
@@ -132,7 +132,7 @@ def test_a_job_that_ends_well_without_a_result_is_refused(one: World) -> None:
     [("id", b"run-0\n1\n", "another run"), ("out", b"other", "did not arrive"), ("id", b"run-1\n2\n", "another run")],
 )
 def test_results_of_another_run_and_damaged_ones_are_refused(one: World, name: str, spoilt: bytes, what: str) -> None:
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     one.phone.spoil = lambda path, data: spoilt if path.endswith(f"/{name}") else data
     with pytest.raises(MeasurementError, match=what):
@@ -140,7 +140,7 @@ def test_results_of_another_run_and_damaged_ones_are_refused(one: World, name: s
 
 
 def test_a_folder_that_another_run_has_made_its_own_is_noticed(one: World) -> None:
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     (one.phone.tmp / "imageqx-run-1" / "run_id").write_text("another\n")
     with pytest.raises(MeasurementError, match="another run") as caught:
@@ -149,7 +149,7 @@ def test_a_folder_that_another_run_has_made_its_own_is_noticed(one: World) -> No
 
 
 def test_a_folder_that_is_gone_can_be_made_again(one: World) -> None:
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     one.phone.before = lambda line: place.remove() if line.startswith("cd") and "exec" in line else None
     with pytest.raises(PhoneGoneError, match="what was pushed is gone"):
@@ -161,7 +161,7 @@ def alive(needle: str) -> bool:
 
 
 def test_a_job_that_takes_too_long_is_killed(one: World) -> None:
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     marker = f"30.{os.getpid()}7"
     with pytest.raises(MeasurementError, match="sleep takes too long"):
@@ -179,11 +179,11 @@ def test_only_our_own_processes_are_killed(one: World) -> None:
         folder = one.phone.tmp / "imageqx-run-1" / "jobs" / "1"
         folder.mkdir(parents=True)
         (folder / "pid").write_text(f"{other.pid}\n")
-        site(one).kill()
+        make_workdir(one).kill()
         assert other.poll() is None
         mine = subprocess.Popen(["sleep", "30"], cwd=folder)
         (folder / "pid").write_text(f"{mine.pid}\n")
-        site(one).kill()
+        make_workdir(one).kill()
         assert mine.wait(5) == -9
     finally:
         other.kill()
@@ -204,11 +204,11 @@ def test_what_a_dead_run_left_is_tidied_up_and_the_mode_with_it(one: World) -> N
 def test_a_phone_without_sha256sum_says_so(one: World) -> None:
     (one.phone.bin / "sha256sum").unlink()
     with pytest.raises(DeviceError, match="no sha256sum"):
-        site(one, a=b"x").prepare()
+        make_workdir(one, a=b"x").prepare()
 
 
 def test_a_folder_that_cannot_be_deleted_is_an_error(one: World) -> None:
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     (one.phone.bin / "rm").unlink()
     one.phone._program("rm", "exit 0")
@@ -218,6 +218,6 @@ def test_a_folder_that_cannot_be_deleted_is_an_error(one: World) -> None:
 
 def test_limits_are_for_answers_and_jobs_apart(one: World) -> None:
     one.limits = replace(one.limits, answer=0.5)
-    place = site(one)
+    place = make_workdir(one)
     place.prepare()
     assert place.run(["sh", "-c", "sleep 1; echo x >out"], ["out"], 10) == {"out": b"x\n"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.bench.emulator import apt as apt_module
-from imageqx_export.bench.emulator.apt import Apt, debian_keyring, debian_mirrors, require_apt, unpack
+from imageqx_export.bench.emulator.apt import Apt, find_keyring, list_mirrors, require_apt, unpack
 from imageqx_export.errors import DeviceError
 from tests.bench.emulator.debian_archive import Archive, needs_apt
 
@@ -179,7 +179,7 @@ def test_without_apt_says_what_to_do_instead(tmp_path: Path, monkeypatch: pytest
 def test_without_debians_keyring_nothing_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apt_module, "KEYRINGS", (tmp_path / "absent.gpg",))
     with pytest.raises(DeviceError, match="apt install debian-archive-keyring"):
-        debian_keyring()
+        find_keyring()
 
 
 @needs_apt
@@ -198,7 +198,7 @@ def test_reads_the_mirrors_of_both_kinds_of_source_lists(tmp_path: Path, monkeyp
     config = tmp_path / "apt.conf"
     config.write_text(f'Dir::Etc::sourcelist "{tmp_path}/sources.list";\nDir::Etc::sourceparts "{parts}";\n')
     monkeypatch.setenv("APT_CONFIG", str(config))
-    assert sorted(debian_mirrors()) == [
+    assert sorted(list_mirrors()) == [
         "http://one.example/debian/",
         "http://three.example/debian/",
         "https://two.example/debian/",

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from imageqx_export.bench.emulator import Emulator, build, qemu
 from imageqx_export.bench.emulator.build import try_runtimes
-from imageqx_export.bench.emulator.cache import Made, made
-from imageqx_export.bench.emulator.machine import parts
+from imageqx_export.bench.emulator.cache import Contents, make_once
+from imageqx_export.bench.emulator.machine import list_parts
 from imageqx_export.cli.emulator import app
 from imageqx_export.errors import DeviceError
 
@@ -31,14 +31,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make_all() -> None:
-    recipes = parts()
+    inputs_by_part = list_parts()
 
-    def fill(name: str) -> Made:
+    def fill(name: str) -> Contents:
         return {"a.deb": "0" * 64}, VERSIONS[name]
 
-    everything: dict[str, dict[str, object]] = {**recipes, "trial": dict(recipes)}
-    for name, recipe in everything.items():
-        made(name, recipe, lambda folder, name=name: fill(name))  # type: ignore[misc]
+    everything: dict[str, dict[str, object]] = {**inputs_by_part, "trial": dict(inputs_by_part)}
+    for name, inputs in everything.items():
+        make_once(name, inputs, lambda folder, name=name: fill(name))  # type: ignore[misc]
 
 
 def test_what_is_built_stays_and_needs_nothing() -> None:
@@ -100,9 +100,9 @@ def test_qemu_without_a_compiler_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_the_recipe_changes_with_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = qemu.recipe()
+    before = qemu.list_inputs()
     changed = tmp_path / "opcodes.c"
     changed.write_text(qemu.OPCODES.read_text() + "/* */")
     monkeypatch.setattr(qemu, "OPCODES", changed)
-    assert qemu.recipe() != before
+    assert qemu.list_inputs() != before
     assert before["machine"] == os.uname().machine

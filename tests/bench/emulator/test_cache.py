@@ -10,10 +10,18 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.bench.emulator import machine
-from imageqx_export.bench.emulator.cache import RECORD, Made, find, folder, locked, made, place
+from imageqx_export.bench.emulator.cache import (
+    RECORD,
+    Contents,
+    find_cache,
+    hold_lock,
+    make_once,
+    name_folder,
+    read_part,
+)
 from imageqx_export.errors import DeviceError
 
-RECIPE: dict[str, object] = {"packages": ["a", "b"]}
+INPUTS: dict[str, object] = {"packages": ["a", "b"]}
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def fill(target: Path) -> Made:
+def fill(target: Path) -> Contents:
     (target / "file").write_text("content")
     return {"a.deb": "0" * 64}, {"a": "1.0"}
 
@@ -31,81 +39,81 @@ def test_lies_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("IMAGEQX_EMULATOR", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert folder() == tmp_path / ".cache/imageqx-export/emulator"
+    assert find_cache() == tmp_path / ".cache/imageqx-export/emulator"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert folder() == tmp_path / "xdg/imageqx-export/emulator"
+    assert find_cache() == tmp_path / "xdg/imageqx-export/emulator"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert folder() == tmp_path / ".cache/imageqx-export/emulator"
+    assert find_cache() == tmp_path / ".cache/imageqx-export/emulator"
 
 
 def test_the_variable_names_another_place(home: Path) -> None:
-    assert folder() == home
+    assert find_cache() == home
 
 
 def test_makes_a_part_once(home: Path) -> None:
     calls: list[Path] = []
 
-    def make(target: Path) -> Made:
+    def make(target: Path) -> Contents:
         calls.append(target)
         return fill(target)
 
-    first, second = made("root", RECIPE, make), made("root", RECIPE, make)
+    first, second = make_once("root", INPUTS, make), make_once("root", INPUTS, make)
     assert first == second
     assert len(calls) == 1
     assert first.files == {"a.deb": "0" * 64}
     assert first.versions == {"a": "1.0"}
     assert first.size_bytes == len("content")
-    assert (place("root", RECIPE) / "file").read_text() == "content"
+    assert (name_folder("root", INPUTS) / "file").read_text() == "content"
 
 
 def test_another_recipe_is_another_folder() -> None:
     other: dict[str, object] = {"packages": ["a", "c"]}
-    made("root", RECIPE, fill)
-    assert place("root", RECIPE) != place("root", other)
-    assert find("root", other) is None
+    make_once("root", INPUTS, fill)
+    assert name_folder("root", INPUTS) != name_folder("root", other)
+    assert read_part("root", other) is None
 
 
 def test_nothing_is_left_of_a_part_that_failed(home: Path) -> None:
-    def broken(target: Path) -> Made:
+    def broken(target: Path) -> Contents:
         (target / "half").write_text("half")
         raise DeviceError("the download broke off")
 
     with pytest.raises(DeviceError, match="broke off"):
-        made("root", RECIPE, broken)
+        make_once("root", INPUTS, broken)
     assert list(home.iterdir()) == []
-    assert find("root", RECIPE) is None
+    assert read_part("root", INPUTS) is None
 
 
 def test_a_folder_without_a_record_is_no_part(home: Path) -> None:
-    half = place("root", RECIPE)
+    half = name_folder("root", INPUTS)
     half.mkdir(parents=True)
     (half / "half").write_text("half")
-    assert find("root", RECIPE) is None
-    made("root", RECIPE, fill)
+    assert read_part("root", INPUTS) is None
+    make_once("root", INPUTS, fill)
     assert sorted(p.name for p in half.iterdir()) == [RECORD, "file"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"part": "root"', "\x00"])
 def test_a_damaged_record_is_an_error_with_a_remedy(text: str) -> None:
-    made("root", RECIPE, fill)
-    (place("root", RECIPE) / RECORD).write_text(text)
+    make_once("root", INPUTS, fill)
+    (name_folder("root", INPUTS) / RECORD).write_text(text)
     with pytest.raises(DeviceError, match="damaged") as caught:
-        find("root", RECIPE)
-    assert str(place("root", RECIPE)) in str(caught.value.remedy)
+        read_part("root", INPUTS)
+    assert str(name_folder("root", INPUTS)) in str(caught.value.remedy)
 
 
 KILLED = """
 import sys, time
 from pathlib import Path
-from imageqx_export.bench.emulator.cache import locked, made
+from imageqx_export.bench.emulator.cache import hold_lock, make_once
 
 def make(folder):
     (folder / "half").write_text("half")
     print("half", flush=True)
     time.sleep(60)
 
-with locked():
-    made("root", {"packages": ["a", "b"]}, make)
+with hold_lock():
+    make_once("root", {"packages": ["a", "b"]}, make)
 """
 
 
@@ -114,12 +122,12 @@ def test_a_killed_build_leaves_nothing_that_looks_finished_and_no_lock(home: Pat
         assert process.stdout is not None
         assert process.stdout.readline() == b"half\n"
         process.send_signal(signal.SIGKILL)
-    assert find("root", RECIPE) is None
+    assert read_part("root", INPUTS) is None
     with pytest.raises(DeviceError, match="not built"):
-        machine.cache()
-    with locked():
-        made("root", RECIPE, fill)
-    assert sorted(p.name for p in place("root", RECIPE).iterdir()) == [RECORD, "file"]
+        machine.load_emulator()
+    with hold_lock():
+        make_once("root", INPUTS, fill)
+    assert sorted(p.name for p in name_folder("root", INPUTS).iterdir()) == [RECORD, "file"]
     assert [p.name for p in home.iterdir() if p.name.endswith(".part")] == []
 
 
@@ -127,10 +135,10 @@ def test_a_second_build_waits_for_the_first() -> None:
     order: list[str] = []
 
     def second() -> None:
-        with locked():
+        with hold_lock():
             order.append("second")
 
-    with locked():
+    with hold_lock():
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.2)
@@ -141,17 +149,17 @@ def test_a_second_build_waits_for_the_first() -> None:
 
 def test_an_emulator_that_was_not_built_says_how_to_build_it(home: Path) -> None:
     with pytest.raises(DeviceError) as caught:
-        machine.cache()
+        machine.load_emulator()
     assert caught.value.remedy == "make emulator"
     assert caught.value.got == "without root, wheels, qemu"
 
 
 def test_a_part_that_is_missing_is_named() -> None:
-    recipes = machine.parts()
+    inputs_by_part = machine.list_parts()
     for name in ("root", "qemu"):
-        made(name, recipes[name], fill)
+        make_once(name, inputs_by_part[name], fill)
     with pytest.raises(DeviceError) as caught:
-        machine.cache()
+        machine.load_emulator()
     assert caught.value.got == "without wheels"
 
 
@@ -161,11 +169,11 @@ def test_gives_the_paths_of_what_was_built(home: Path) -> None:
         "wheels": {"onnxruntime": "1.0"},
         "qemu": {"qemu": "10.0.2"},
     }
-    recipes = machine.parts()
-    for name, recipe in recipes.items():
-        made(name, recipe, lambda target, name=name: ({}, versions[name]))  # type: ignore[misc]
-    emulator = machine.cache()
-    assert emulator.root == place("root", recipes["root"]) / "root"
+    inputs_by_part = machine.list_parts()
+    for name, inputs in inputs_by_part.items():
+        make_once(name, inputs, lambda target, name=name: ({}, versions[name]))  # type: ignore[misc]
+    emulator = machine.load_emulator()
+    assert emulator.root == name_folder("root", inputs_by_part["root"]) / "root"
     assert emulator.versions == {"onnxruntime": "1.0", "qemu": "10.0.2", "libc6": "2.41-12", "python": "3.13.5-2"}
     command = emulator.command("i8mm", "-d", "plugin")
     assert command[command.index("-cpu") + 1] == "max,sve=off,sme=off,pauth=off"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageqx_export.bench.emulator.kernels import OPCODES, chief, rows, work
+from imageqx_export.bench.emulator.kernels import OPCODES, find_chief, list_arguments, sum_work
 
 # As LLVM 14's assembler encodes them: llvm-mc -triple=aarch64 -mattr=+v8.6a,+fp16fml,+fullfp16 -show-encoding.
 ASSEMBLED = """
@@ -65,7 +65,7 @@ fmadd s0, s1, s2, s3 | 1f020c20 | -
 add x0, x1, x2 | 8b020020 | -
 """
 WORDS = [tuple(part.strip() for part in line.split("|")) for line in ASSEMBLED.strip().splitlines()]
-ROWS = [m.groups() for row in rows() if (m := re.fullmatch(r"row=([a-z0-9-]+):([0-9a-f]+):([0-9a-f]+)", row))]
+ROWS = [m.groups() for row in list_arguments() if (m := re.fullmatch(r"row=([a-z0-9-]+):([0-9a-f]+):([0-9a-f]+)", row))]
 
 
 def row_of(word: int) -> str:
@@ -74,8 +74,8 @@ def row_of(word: int) -> str:
 
 
 def test_the_plugin_can_read_every_row() -> None:
-    assert len(ROWS) == len(rows())
-    assert len(rows()) <= 128
+    assert len(ROWS) == len(list_arguments())
+    assert len(list_arguments()) <= 128
     assert all(len(name) < 32 for name, _, _ in ROWS)
     assert len({name for name, _, _ in ROWS}) == len(ROWS)
 
@@ -93,12 +93,12 @@ def test_registers_do_not_change_the_row_and_no_row_hides_another(row: tuple[str
 
 def test_every_row_is_accounted_for() -> None:
     for name, _, _ in ROWS:
-        assert sum(work({name: 1}).values()) > 0, name
+        assert sum(sum_work({name: 1}).values()) > 0, name
 
 
 def test_work_counts_products_by_instruction_set() -> None:
     # SMMLA: a 2×8 by 8×2 product, 32; SDOT: four lanes of four, 16, or two lanes on 64 bits, 8; FMLA .4s: 4.
-    assert work({"smmla": 2, "sdot": 1, "sdot-64": 1, "fmla": 5, "fmla-element": 0}) == {
+    assert sum_work({"smmla": 2, "sdot": 1, "sdot-64": 1, "fmla": 5, "fmla-element": 0}) == {
         "i8mm": 64,
         "dotprod": 24,
         "neon": 20,
@@ -118,7 +118,7 @@ def test_work_counts_products_by_instruction_set() -> None:
     ],
 )
 def test_the_chief_is_what_did_most_of_the_work(counts: dict[str, float], isa: str | None) -> None:
-    assert chief(counts) == isa
+    assert find_chief(counts) == isa
 
 
 def test_names_and_instruction_sets_are_plain_words() -> None:

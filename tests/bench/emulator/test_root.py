@@ -21,7 +21,7 @@ def test_takes_the_first_archive_that_has_the_release(
     (archive.folder / "dists/trixie/main/source/Sources").write_text("")
     archive.sign()
     monkeypatch.setattr(root_module, "debian_mirrors", lambda: [f"file:{tmp_path}/empty", f"file:{archive.folder}"])
-    with root_module.debian() as apt:
+    with root_module.open_debian() as apt:
         assert len(apt.fetch(["app"])) == 2
 
 
@@ -31,7 +31,7 @@ def test_no_archive_with_the_release_names_those_that_were_tried(
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.setattr(apt_module, "KEYRINGS", (archive.keyring,))
-    with pytest.raises(DeviceError, match="--mirror URL") as caught, root_module.debian(f"file:{tmp_path}/empty"):
+    with pytest.raises(DeviceError, match="--mirror URL") as caught, root_module.open_debian(f"file:{tmp_path}/empty"):
         pass
     assert f"file:{tmp_path}/empty" in str(caught.value.got)
 

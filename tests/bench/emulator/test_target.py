@@ -11,7 +11,7 @@ from PIL import Image
 
 from imageqx_export.artifact import Artifact, Format, ModelSpec, Precision, TensorSpec
 from imageqx_export.bench.emulator import Emulator
-from imageqx_export.bench.emulator.guest import guest_resident
+from imageqx_export.bench.emulator.guest import sum_resident
 from imageqx_export.bench.emulator.machine import GUEST_BASE, GUEST_SIZE
 from imageqx_export.bench.emulator.target import EmulatedTarget
 from imageqx_export.bench.model import QUICK
@@ -261,5 +261,5 @@ def test_only_the_phones_own_memory_counts() -> None:
         f"{last:x}-{last + 0x1000:x} rw-p 00000000 00:00 0\nRss: 4 kB\nSwap: 4 kB\n"
         f"{GUEST_BASE + GUEST_SIZE:x}-7fffffffffff rw-p 00000000 00:00 0  [stack]\nRss: 900 kB\n"
     )
-    assert guest_resident(smaps) == 16 * 1024
-    assert guest_resident("") == 0
+    assert sum_resident(smaps) == 16 * 1024
+    assert sum_resident("") == 0

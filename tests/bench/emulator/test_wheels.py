@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imageqx_export.bench.emulator.wheels import DISTRIBUTIONS, lock_file, locked_requirements, make_wheels
+from imageqx_export.bench.emulator.wheels import DISTRIBUTIONS, find_lock, make_wheels, pick_requirements
 from imageqx_export.errors import DeviceError
 
 LOCK = """\
@@ -29,7 +29,7 @@ needs_uv = pytest.mark.skipif(
 
 
 def test_picks_versions_markers_and_hashes() -> None:
-    assert locked_requirements(LOCK, ("beta", "alpha")) == [
+    assert pick_requirements(LOCK, ("beta", "alpha")) == [
         "beta==2.0 ; python_full_version < '3.12' --hash=sha256:ba",
         "beta==2.1 ; python_full_version >= '3.12' --hash=sha256:bb",
         "alpha==1.0 --hash=sha256:aa --hash=sha256:ab",
@@ -39,12 +39,12 @@ def test_picks_versions_markers_and_hashes() -> None:
 @pytest.mark.parametrize("name", ["delta", "gamma"])
 def test_refuses_what_is_missing_or_has_no_hash(name: str) -> None:
     with pytest.raises(DeviceError, match=name):
-        locked_requirements(LOCK, ("alpha", name))
+        pick_requirements(LOCK, ("alpha", name))
 
 
 def test_the_projects_lock_has_all_with_hashes_and_the_runtimes_that_are_measured_here() -> None:
-    text = lock_file().read_text()
-    lines = locked_requirements(text)
+    text = find_lock().read_text()
+    lines = pick_requirements(text)
     assert {re.split("==", line)[0] for line in lines} == set(DISTRIBUTIONS)
     assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", line) for line in lines)
     from importlib.metadata import version

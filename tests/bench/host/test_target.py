@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench.host import facts
-from imageqx_export.bench.host.facts import Sensor, choose, machine, pick_cores
+from imageqx_export.bench.host.facts import Sensor, choose_cores, describe_machine, pick_cores
 from imageqx_export.bench.host.target import HostTarget
 from imageqx_export.bench.instructions import Counter
 from imageqx_export.bench.worker.launch import RUNNER
@@ -169,11 +169,11 @@ def test_does_not_wait_for_ever() -> None:
 def test_quiet_cores_first_and_apart() -> None:
     pairs = {core: frozenset({core, core ^ 1}) for core in range(4)}  # 0 and 1 share a physical core; 2 and 3 too
     load = {0: 50.0, 1: 10.0, 2: 20.0, 3: 100.0}
-    assert choose(1, range(4), load, pairs) == (1,)
-    assert choose(2, range(4), load, pairs) == (1, 2), "0 is quieter than 3, and shares a core with 1"
-    assert choose(3, range(4), load, pairs) == (0, 1, 2)
+    assert choose_cores(1, range(4), load, pairs) == (1,)
+    assert choose_cores(2, range(4), load, pairs) == (1, 2), "0 is quieter than 3, and shares a core with 1"
+    assert choose_cores(3, range(4), load, pairs) == (0, 1, 2)
     with pytest.raises(MeasurementError, match="more threads than cores"):
-        choose(5, range(4), load, pairs)
+        choose_cores(5, range(4), load, pairs)
 
 
 @settings(deadline=None)
@@ -181,7 +181,7 @@ def test_quiet_cores_first_and_apart() -> None:
 def test_as_many_cores_as_threads(data: st.DataObject, allowed: set[int]) -> None:
     threads = data.draw(st.integers(1, len(allowed)))
     load = data.draw(st.dictionaries(st.integers(0, 31), st.floats(0, 100)))
-    found = choose(threads, allowed, load, {core: frozenset({core, core ^ 1}) for core in allowed})
+    found = choose_cores(threads, allowed, load, {core: frozenset({core, core ^ 1}) for core in allowed})
     assert len(set(found)) == threads and set(found) <= allowed and list(found) == sorted(found)
 
 
@@ -196,11 +196,11 @@ def test_one_thread_gets_one_core_of_those_it_may_use() -> None:
 @linux
 def test_facts() -> None:
     cores = pick_cores(1)
-    found = machine(cores)
+    found = describe_machine(cores)
     assert found.name and found.cores == 1 and found.abi == os.uname().machine and found.system.startswith("Linux")
     assert cores is not None and found.facts["pinned"] == str(cores[0])
     assert all(found.facts.values()) and {"load before", "memory"} <= found.facts.keys()
-    everything = machine(tuple(os.sched_getaffinity(0)))
+    everything = describe_machine(tuple(os.sched_getaffinity(0)))
     assert everything.facts["spare cores"].startswith("0") and ("spare cores" in found.facts) == (
         len(os.sched_getaffinity(0)) == 1
     )
@@ -209,7 +209,7 @@ def test_facts() -> None:
 def test_sensors_are_psutils(monkeypatch: pytest.MonkeyPatch) -> None:
     row = SimpleNamespace(label="Core 0", current=45.0, high=80.0, critical=100.0)
     monkeypatch.setattr(psutil, "sensors_temperatures", lambda: {"coretemp": [row]}, raising=False)
-    assert list(facts.sensors()) == [Sensor("coretemp Core 0", 45.0, 80.0)]
+    assert list(facts.read_sensors()) == [Sensor("coretemp Core 0", 45.0, 80.0)]
 
 
 def runs(process: psutil.Process) -> bool:

@@ -36,15 +36,15 @@ def main(folder: Path) -> dict[str, Any]:
     artifact = next(a for a in artifacts if a.format is Format.COREML)
     with target.open(folder, artifacts, SCHEDULE, "run-2"):
         unavailable = {str(a.path): target.unavailable(a) for a in artifacts}
-        place = target._open().place
-        try:  # what the twin is for
-            measure(place, folder / artifact.path, target._photo(artifact), SCHEDULE)
+        place = target._require_open().place
+        try:  # what the array-input package is for
+            measure(place, folder / artifact.path, target._load_photo(artifact), SCHEDULE)
         except ArtifactError as refusal:
-            without_twin = f"{refusal.what}: {refusal.got}"
+            with_image_input = f"{refusal.what}: {refusal.got}"
     return {
         "run": run.model_dump(mode="json"),
         "unavailable": unavailable,
-        "without_twin": without_twin,
+        "with_image_input": with_image_input,
         "left": place.folder.exists(),
     }
 

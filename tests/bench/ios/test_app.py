@@ -12,9 +12,9 @@ from imageqx_export.bench.ios.app import (
     Place,
     Signing,
     build,
-    build_command,
-    coremltools_finds,
+    extend_path,
     import_coremltools,
+    make_build_command,
     read_signing,
 )
 from imageqx_export.bench.ios.phones import Phone
@@ -29,7 +29,7 @@ WORKSPACE = Path("/Users/A Person/coremltools/modelrunner/ModelRunner.xcworkspac
 def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMac:
     mac = FakeMac(tmp_path / "mac")
     mac.enter(monkeypatch)
-    monkeypatch.setattr(app, "workspace", lambda: WORKSPACE)
+    monkeypatch.setattr(app, "find_workspace", lambda: WORKSPACE)
     return mac
 
 
@@ -64,7 +64,7 @@ def test_a_signer_that_xcode_would_refuse_is_refused_here(environment: dict[str,
 
 
 def test_the_build_command_is_a_list_whatever_is_in_the_paths(mac: FakeMac, tmp_path: Path) -> None:
-    assert build_command(place(tmp_path / "a b"), tools(mac)) == [
+    assert make_build_command(place(tmp_path / "a b"), tools(mac)) == [
         str(mac.bin / "xcodebuild"),
         "-workspace",
         str(WORKSPACE),
@@ -114,14 +114,14 @@ def test_a_build_that_says_nothing_and_builds_nothing_is_a_failure(mac: FakeMac,
 @pytest.mark.skipif(os.uname().sysname == "Darwin", reason="coremltools for macOS has the runner")
 def test_coremltools_for_another_system_has_no_runner() -> None:
     with pytest.raises(UnavailableError, match="no runner for phones") as refused:
-        app.workspace()
+        app.find_workspace()
     assert "macOS" in str(refused.value.remedy)
 
 
 def test_a_missing_coremltools_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UnavailableError, match="coremltools is not installed"):
-        app.workspace()
+        app.find_workspace()
 
 
 def test_the_environment_is_put_back(mac: FakeMac, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_the_environment_is_put_back(mac: FakeMac, monkeypatch: pytest.MonkeyPat
     inside: dict[str, str] = {}
 
     def interrupted() -> None:
-        with coremltools_finds(tools(mac)):
+        with extend_path(tools(mac)):
             inside.update(os.environ)
             raise KeyboardInterrupt
 

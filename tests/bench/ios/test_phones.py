@@ -12,13 +12,13 @@ from imageqx_export.bench.ios.app import import_coremltools
 from imageqx_export.bench.ios.phones import (
     NEEDS,
     Phone,
-    choose,
-    dotted,
+    choose_phone,
+    explain_too_old,
+    format_version,
     read_phone,
     read_phones,
     refuse_locked,
     refuse_unfit,
-    too_old,
 )
 from imageqx_export.errors import DeviceError
 from tests.bench.ios.fakes import IDENTIFIER, UDID, recorded
@@ -103,33 +103,33 @@ def test_no_device_of_another_shape_is_a_crash(devices: list[Any]) -> None:
 def test_a_phone_is_found_by_udid_in_either_case_and_by_identifier() -> None:
     phones = read_phones(recorded("devices"))
     for name in (UDID, UDID.lower(), IDENTIFIER):
-        assert choose(phones, name).udid == UDID
+        assert choose_phone(phones, name).udid == UDID
 
 
 def test_the_only_phone_in_reach_needs_no_udid() -> None:
-    assert choose(read_phones(recorded("devices")), "").udid == UDID
+    assert choose_phone(read_phones(recorded("devices")), "").udid == UDID
 
 
 def test_an_unknown_udid_is_refused_with_those_that_are_there() -> None:
     with pytest.raises(DeviceError, match="no iPhone has this UDID") as refused:
-        choose(read_phones(recorded("devices")), "00008120-000A000000000009")
+        choose_phone(read_phones(recorded("devices")), "00008120-000A000000000009")
     assert UDID in str(refused.value.got)
 
 
 def test_no_phone_is_refused() -> None:
     with pytest.raises(DeviceError, match="no iPhone is connected") as refused:
-        choose((), "")
+        choose_phone((), "")
     assert refused.value.got == "none" and "cable" in str(refused.value.remedy)
     with pytest.raises(DeviceError, match="no iPhone is connected"):
-        choose([READY.model_copy(update={"connection": "unavailable"})], "")
+        choose_phone([READY.model_copy(update={"connection": "unavailable"})], "")
 
 
 def test_several_phones_without_a_udid_are_refused_and_with_one_are_not() -> None:
     phones = [READY, READY.model_copy(update={"identifier": "D", "udid": "V"})]
     with pytest.raises(DeviceError, match="several iPhones") as refused:
-        choose(phones, "")
+        choose_phone(phones, "")
     assert refused.value.remedy == "imageqx bench --target ios:U" and "V" in str(refused.value.got)
-    assert choose(phones, "V").udid == "V"
+    assert choose_phone(phones, "V").udid == "V"
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_a_phone_is_not_taken_for_unlocked_without_saying_so(state: dict[str, An
 
 
 def test_a_model_for_a_newer_ios_is_not_run() -> None:
-    assert too_old(READY, 7) is None and too_old(READY, 9) is None
-    assert too_old(READY, 10) == "needs iOS 26.0, the phone has 18.4.1"
-    assert "newer than this program knows" in str(too_old(READY, 99))
+    assert explain_too_old(READY, 7) is None and explain_too_old(READY, 9) is None
+    assert explain_too_old(READY, 10) == "needs iOS 26.0, the phone has 18.4.1"
+    assert "newer than this program knows" in str(explain_too_old(READY, 99))
 
 
 def test_the_table_of_versions_is_coremltools_own() -> None:
@@ -185,4 +185,4 @@ def test_the_table_of_versions_is_coremltools_own() -> None:
 
 
 def test_dotted() -> None:
-    assert dotted((17, 4)) == "17.4"
+    assert format_version((17, 4)) == "17.4"

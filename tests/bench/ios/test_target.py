@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[3]
 def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMac:
     mac = FakeMac(tmp_path / "mac")
     mac.enter(monkeypatch)
-    monkeypatch.setattr(app, "workspace", lambda: tmp_path / "ModelRunner.xcworkspace")
+    monkeypatch.setattr(app, "find_workspace", lambda: tmp_path / "ModelRunner.xcworkspace")
     return mac
 
 
@@ -218,7 +218,7 @@ def test_only_core_ml_runs_and_only_on_an_ios_that_is_new_enough(
     with target.open(exported, tuple(artifacts.values()), QUICK, "run-1"):
         assert target.unavailable(artifacts[Format.COREML]) is None
         assert "onnx" in str(target.unavailable(artifacts[Format.ONNX]))
-        monkeypatch.setattr("imageqx_export.bench.ios.array_input.specification", lambda path: 10)
+        monkeypatch.setattr("imageqx_export.bench.ios.array_input.read_specification", lambda path: 10)
         assert target.unavailable(artifacts[Format.COREML]) == "needs iOS 26.0, the phone has 18.4.1"
 
 
@@ -258,7 +258,7 @@ def test_each_sample_is_a_fresh_process_with_the_phones_own_times(whole_run: tup
     assert (sample.load_seconds, sample.first_seconds) == pytest.approx((0.041, 0.009))
     assert sample.seconds == pytest.approx((0.003, 0.0031))  # the warm-up's, which is left out, took 2.9 ms
     launches = [call for call in whole_run[0].calls if "launch" in call]
-    assert len(launches) == 4  # the sample, the plan, the outputs, and the one without a twin
+    assert len(launches) == 4  # the sample, the plan, the outputs, and the one with an image input
     assert all(call[-2:] == [IDENTIFIER, "org.clinic.runner"] for call in launches)
 
 
@@ -275,11 +275,11 @@ def test_outputs_are_compared_with_pytorchs(whole_run: tuple[FakeMac, dict[str, 
     assert measured(whole_run).notes == () and measured(whole_run).unavailable is None
 
 
-def test_an_image_input_is_refused_by_the_runner_which_is_why_there_are_twins(
+def test_an_image_input_is_refused_by_the_runner_which_is_why_there_are_array_input_packages(
     whole_run: tuple[FakeMac, dict[str, Any]],
 ) -> None:
     said = "the phone cannot run the model: Feature image is of {'kind': 'imageType'"
-    assert whole_run[1]["without_twin"].startswith(said)
+    assert whole_run[1]["with_image_input"].startswith(said)
 
 
 def test_the_run_is_labelled_and_leaves_nothing(whole_run: tuple[FakeMac, dict[str, Any]]) -> None:

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from imageqx_export.bench.ios.xcrun import devicectl, devicectl_command, failure, find_tools, last_line, reasons
+from imageqx_export.bench.ios.xcrun import (
+    find_tools,
+    list_reasons,
+    make_devicectl_command,
+    make_error,
+    run_devicectl,
+    take_last_line,
+)
 from imageqx_export.errors import DeviceError, UnavailableError
 from tests.bench.ios.fakes import IDENTIFIER, FakeMac, recorded
 
@@ -62,7 +69,7 @@ def test_the_tools_are_found_with_their_version(mac: FakeMac) -> None:
 
 
 def test_the_command_names_the_phone_and_a_file_for_the_json(tmp_path: Path) -> None:
-    command = devicectl_command(["device", "info", "lockState"], IDENTIFIER, tmp_path / "a b" / "out.json", 60)
+    command = make_devicectl_command(["device", "info", "lockState"], IDENTIFIER, tmp_path / "a b" / "out.json", 60)
     assert command == [
         "xcrun",
         "devicectl",
@@ -77,12 +84,12 @@ def test_the_command_names_the_phone_and_a_file_for_the_json(tmp_path: Path) -> 
         "--json-output",
         f"{tmp_path}/a b/out.json",
     ]
-    assert "--device" not in devicectl_command(["list", "devices"], None, Path("out.json"), 60)
+    assert "--device" not in make_devicectl_command(["list", "devices"], None, Path("out.json"), 60)
 
 
 def test_an_answer_is_read_from_the_file_and_nothing_is_left_of_it(mac: FakeMac) -> None:
-    assert devicectl("list", "devices") == recorded("devices")
-    assert devicectl("device", "info", "lockState", phone=IDENTIFIER)["result"]["passcodeRequired"] is False
+    assert run_devicectl("list", "devices") == recorded("devices")
+    assert run_devicectl("device", "info", "lockState", phone=IDENTIFIER)["result"]["passcodeRequired"] is False
     files = [Path(call[call.index("--json-output") + 1]) for call in mac.calls]
     assert len(files) == 2 and not any(file.parent.exists() for file in files)
 
@@ -100,7 +107,7 @@ def test_an_answer_is_read_from_the_file_and_nothing_is_left_of_it(mac: FakeMac)
 def test_recorded_failures_say_what_to_do(mac: FakeMac, name: str, what: str, remedy: str) -> None:
     mac.change(list_devices={"json": recorded(name), "code": 1, "stderr": "ERROR: something"})
     with pytest.raises(DeviceError, match=what) as failed:
-        devicectl("list", "devices")
+        run_devicectl("list", "devices")
     assert remedy in str(failed.value.remedy)
     assert "ERROR" not in str(failed.value.got) and "error" in str(failed.value.got)
     assert failed.value.where == "xcrun devicectl list devices"
@@ -110,14 +117,14 @@ def test_recorded_failures_say_what_to_do(mac: FakeMac, name: str, what: str, re
 def test_an_answer_that_cannot_be_read_is_a_failure_even_with_exit_code_0(mac: FakeMac, json_file: str | None) -> None:
     mac.change(list_devices={"json": json_file, "code": 0, "stderr": "\nmoons do not align\n"})
     with pytest.raises(DeviceError, match="the phone refused") as failed:
-        devicectl("list", "devices")
+        run_devicectl("list", "devices")
     assert failed.value.got == "moons do not align"
 
 
 def test_a_silent_failure_says_its_exit_code(mac: FakeMac) -> None:
     mac.change(list_devices={"code": 3})
     with pytest.raises(DeviceError) as failed:
-        devicectl("list", "devices")
+        run_devicectl("list", "devices")
     assert failed.value.got == "exit code 3"
 
 
@@ -134,11 +141,11 @@ def test_a_silent_failure_says_its_exit_code(mac: FakeMac) -> None:
     ],
 )
 def test_what_coremltools_passes_on_reads_the_same(said: str, what: str) -> None:
-    assert what in failure(said, where="somewhere").what
+    assert what in make_error(said, where="somewhere").what
 
 
 def test_every_level_of_an_error_is_told() -> None:
-    told = list(reasons(recorded("phone_gone")["error"]))
+    told = list(list_reasons(recorded("phone_gone")["error"]))
     assert [re.findall(r"\((.*) error", text)[0] for text in told] == [
         "com.apple.CoreDevice.ControlChannelConnectionError",
         "com.apple.CoreDevice.ControlChannelConnectionError",
@@ -149,8 +156,8 @@ def test_every_level_of_an_error_is_told() -> None:
 
 @pytest.mark.parametrize("error", [None, 3, "text", {}, {"userInfo": []}, {"userInfo": {"NSUnderlyingError": 1}}])
 def test_an_error_of_another_shape_is_no_crash(error: Any) -> None:
-    assert all(isinstance(text, str) for text in reasons(json.loads(json.dumps(error))))
+    assert all(isinstance(text, str) for text in list_reasons(json.loads(json.dumps(error))))
 
 
 def test_the_last_line_of_nothing_is_nothing() -> None:
-    assert last_line("a\n b \n\n") == "b" and last_line("\n") == ""
+    assert take_last_line("a\n b \n\n") == "b" and take_last_line("\n") == ""

@@ -212,15 +212,15 @@ def test_no_collection_while_it_is_timed() -> None:
         return runner.Model((1, 2), np.uint8, run, lambda: [])
 
     request = {**runner.DEFAULTS, "path": "", "runs": 4, "seconds": 0, "warmup_runs": 2, "warmup_seconds": 0}
-    assert len(runner.timed(request, load)["seconds"]) == 4
+    assert len(runner.measure_time(request, load)["seconds"]) == 4
     assert states == [True] + [False] * 6 and gc.isenabled(), "the first inference, two of the warm-up, four timed"
 
 
 def test_the_noise_is_the_same_everywhere() -> None:
-    found = runner.noise((1, 5, 7, 3), np.uint8)
+    found = runner.make_noise((1, 5, 7, 3), np.uint8)
     assert found.shape == (1, 5, 7, 3) and found.dtype == np.uint8
     assert found.ravel().tolist() == [(i * 2654435761 % 2**32) >> 24 for i in range(105)]
-    assert len(set(runner.noise((1, 224, 224, 3), np.uint8).ravel().tolist())) == 256
+    assert len(set(runner.make_noise((1, 224, 224, 3), np.uint8).ravel().tolist())) == 256
 
 
 def test_the_first_runs_are_left_out_of_the_profile() -> None:
@@ -230,7 +230,7 @@ def test_the_first_runs_are_left_out_of_the_profile() -> None:
     events: list[dict[str, Any]] = [{"cat": "Session", "name": "model_run", "dur": 9, "args": {}}]
     for microseconds in (1000, 500, 30, 10):
         events += [node("a", "Conv", microseconds), node("b", "Mul", 2), {**node("a", "Conv", 7), "name": "a_fence"}]
-    rows = runner.onnx_layers(events, 2)
+    rows = runner.read_onnx_layers(events, 2)
     assert [(row["name"], row["kind"]) for row in rows] == [("a", "Conv"), ("b", "Mul")]
     assert [row["seconds"] for row in rows] == pytest.approx([20e-6, 2e-6])
 
@@ -250,7 +250,7 @@ SUMMARY = """
 
 
 def test_reads_litert_summaries() -> None:
-    rows = litert_layers.rows(SUMMARY.replace("{second}", "1"))
+    rows = litert_layers.parse_rows(SUMMARY.replace("{second}", "1"))
     assert [(name, kind, round(seconds * 1e6)) for name, kind, seconds in rows] == [
         ("Builtin:0", "CAST", 68),
         ("Delegate:0", "Convolution (NHWC, F32) IGEMM", 395),
@@ -259,6 +259,6 @@ def test_reads_litert_summaries() -> None:
         ("Delegate2:0", "Sigmoid (NC)", 125),
     ]
     with pytest.raises(ValueError, match="lost operations"):
-        litert_layers.rows(SUMMARY.replace("{second}", "2"))
+        litert_layers.parse_rows(SUMMARY.replace("{second}", "2"))
     with pytest.raises(ValueError, match="no operations"):
-        litert_layers.rows("nothing")
+        litert_layers.parse_rows("nothing")

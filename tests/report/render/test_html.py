@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from imageqx_export.report.model import Report
-from imageqx_export.report.render.html import heat, html
-from imageqx_export.report.render.plots import front
+from imageqx_export.report.render.html import rate_heat, render_html
+from imageqx_export.report.render.plots import find_front
 from tests.report.fakes import ARTIFACTS, full_report
 
 VOID = {"meta", "br", "wbr", "hr", "img", "input", "link"}
@@ -55,7 +55,7 @@ def report() -> Report:
 
 @pytest.fixture(scope="module")
 def text(report: Report) -> str:
-    return html(report)
+    return render_html(report)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_it_shows_what_the_report_says(report: Report, page: Page) -> None:
 
 def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
     bare = report.model_copy(update={"breakdowns": (), "layers": (), "points": (), "accuracies": (), "parity": None})
-    shown = Page(html(bare)).text
+    shown = Page(render_html(bare)).text
     for words in (
         "No line to draw",
         "No current run has a profile",
@@ -143,7 +143,7 @@ def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
 
 def test_hostile_names_stay_text() -> None:
     report = full_report(rename={"imageqx_fp32.onnx": HOSTILE, "host": "</title><script>", "w3": "<b>w3"})
-    page = Page(html(report))
+    page = Page(render_html(report))
     assert not page.having("script", "img", "b")
     assert HOSTILE in page.text
     assert "</title><script>" in page.text
@@ -193,17 +193,17 @@ def test_every_colour_of_the_plots_is_the_pages(text: str) -> None:
 
 
 def test_the_same_report_gives_the_same_page(report: Report, text: str) -> None:
-    assert html(report) == text
+    assert render_html(report) == text
 
 
 def test_the_front_is_what_no_other_beats() -> None:
-    assert front([(1, 1), (1, 1), (2, 0), (2, 1)]) == {0, 1, 2}
-    assert front([(3,), (1,), (2,)]) == {1}
-    assert front([]) == set()
+    assert find_front([(1, 1), (1, 1), (2, 0), (2, 1)]) == {0, 1, 2}
+    assert find_front([(3,), (1,), (2,)]) == {1}
+    assert find_front([]) == set()
 
 
 @pytest.mark.parametrize("limit", [1e-4, 5e-3])
 def test_heat_rises_with_the_difference(limit: float) -> None:
-    steps = [heat(limit * 10**-k, limit) for k in (9, 4, 3, 2, 1, 0)]
+    steps = [rate_heat(limit * 10**-k, limit) for k in (9, 4, 3, 2, 1, 0)]
     assert steps == sorted(steps)
-    assert (steps[0], steps[-1], heat(limit * 1.001, limit)) == (0, 4, 5)
+    assert (steps[0], steps[-1], rate_heat(limit * 1.001, limit)) == (0, 4, 5)

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from imageqx_export.report.render.markdown import markdown, plain
+from imageqx_export.report.render.markdown import escape, render_markdown
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
 from tests.report.fakes import full_report
 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return markdown(full_report())
+    return render_markdown(full_report())
 
 
 def test_one_table_with_a_row_per_artifact_and_target(text: str) -> None:
@@ -44,8 +44,8 @@ def test_every_verdict_has_a_mark_of_its_own_kind() -> None:
 
 @pytest.mark.parametrize("name", ["a|b", "<script>", "*x*", "`x`", "[x](y)", "a\nb", "_x_", "~~x~~", "&lt;", "#1"])
 def test_hostile_names_stay_text(name: str) -> None:
-    text = markdown(full_report(rename={"imageqx_fp32.onnx": name}))
+    text = render_markdown(full_report(rename={"imageqx_fp32.onnx": name}))
     assert "<script>" not in text
-    assert plain(name) in text
+    assert escape(name) in text
     rows = [line for line in text.splitlines() if line.startswith("|") and "host" in line]
     assert {len(re.split(r"(?<!\\)\|", row)) for row in rows} == {9}

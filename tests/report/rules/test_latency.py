@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageqx_export.report.rules.latency import Noise, RunTimes, judge, measure_noise
+from imageqx_export.report.rules.latency import Noise, RunTimes, assess_latency, measure_noise
 from imageqx_export.report.rules.verdicts import Rules, Verdict
 
 RULES = Rules()
@@ -35,7 +35,7 @@ def runs(seed: int, count: int, slow: float = 1.0, run: float = 0.003, process: 
 
 
 def verdict(baseline: list[RunTimes], current: list[RunTimes], rules: Rules = RULES) -> Verdict:
-    found = judge(baseline, current, rules)
+    found = assess_latency(baseline, current, rules)
     assert found is not None
     return found.verdict
 
@@ -52,9 +52,9 @@ def test_the_u_test_is_the_one_of_the_textbook() -> None:
     """Hollander & Wolfe 1973, page 69, as in R's ?wilcox.test: W = 35, one-sided p = 0.1272."""
     month = (0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46)
     term, restless = flat(1.15, 0.88, 0.90, 0.74, 1.21), Rules(unrest=1.0)
-    found = judge([term, term, term], [flat(*month)], restless)
+    found = assess_latency([term, term, term], [flat(*month)], restless)
     assert found is not None
-    alone = judge([term], [flat(*month)], restless, [[term, term, term]])
+    alone = assess_latency([term], [flat(*month)], restless, [[term, term, term]])
     assert alone is not None
     assert alone.moves[0].p == pytest.approx(2 * 0.1272, abs=1e-4)
     assert alone.moves[0].change == pytest.approx(np.quantile(month, 0.25) / 0.88 - 1)
@@ -75,7 +75,7 @@ def test_the_noise_is_the_prediction_bound_of_one_more_run() -> None:
 def test_the_threshold_is_the_noise_or_what_it_leaves_of_five_percent() -> None:
     """By hand, with noise n on the log scale: max(log 1.05 − n, n), and log 1.05 or n without the margin."""
     for run, margin in ((0.002, 1.0), (0.002, 0.0), (0.03, 1.0), (0.03, 0.0)):
-        found = judge(runs(0, 9, run=run), runs(1, 2, run=run), Rules(margin=margin))
+        found = assess_latency(runs(0, 9, run=run), runs(1, 2, run=run), Rules(margin=margin))
         assert found is not None
         n, limit = math.log1p(found.noise), math.log(1.05)
         assert math.log1p(found.threshold) == pytest.approx(max(limit - margin * n, n))
@@ -91,9 +91,9 @@ def test_groups_of_one_file_each_are_pooled_around_their_own_means() -> None:
 
 def test_one_run_alone_measures_no_noise() -> None:
     assert measure_noise([[flat(1.0, 1.1)]]) is None
-    assert judge(runs(0, 2), runs(1, 2), RULES) is None
-    assert judge(runs(0, 3), runs(1, 2), RULES) is not None
-    assert judge(runs(0, 5), [], RULES) is None
+    assert assess_latency(runs(0, 2), runs(1, 2), RULES) is None
+    assert assess_latency(runs(0, 3), runs(1, 2), RULES) is not None
+    assert assess_latency(runs(0, 5), [], RULES) is None
 
 
 def test_what_comes_out() -> None:
@@ -109,7 +109,7 @@ def test_what_comes_out() -> None:
 
 
 def test_a_noisy_machine_decides_nothing_rather_than_passing() -> None:
-    found = judge(runs(0, 5, run=0.08), runs(1, 2, run=0.08), RULES)
+    found = assess_latency(runs(0, 5, run=0.08), runs(1, 2, run=0.08), RULES)
     assert found is not None
     assert found.verdict is Verdict.INSUFFICIENT
     assert "could hide in the noise" in found.reason
@@ -124,16 +124,16 @@ def busy(group: list[RunTimes]) -> list[RunTimes]:
 
 def test_a_busy_machine_says_nothing() -> None:
     baseline, current = runs(0, 9), runs(1, 2)
-    assert judge(baseline, busy(current), RULES) is None
-    assert judge(busy(baseline), current, RULES) is None
-    assert judge(baseline, busy(runs(1, 2, slow=0.5)), RULES) is None
+    assert assess_latency(baseline, busy(current), RULES) is None
+    assert assess_latency(busy(baseline), current, RULES) is None
+    assert assess_latency(baseline, busy(runs(1, 2, slow=0.5)), RULES) is None
     alike = [flat(*(1.4 * m for m in run.medians)) for run in current]
     assert verdict(baseline, alike) is Verdict.REGRESSION
 
 
 def test_busy_runs_are_left_out() -> None:
-    mixed = judge([*runs(0, 8), *busy(runs(3, 4))], [*runs(1, 1, slow=1.1), *busy(runs(2, 1))], RULES)
-    alone = judge(runs(0, 8), runs(1, 1, slow=1.1), RULES)
+    mixed = assess_latency([*runs(0, 8), *busy(runs(3, 4))], [*runs(1, 1, slow=1.1), *busy(runs(2, 1))], RULES)
+    alone = assess_latency(runs(0, 8), runs(1, 1, slow=1.1), RULES)
     assert mixed is not None
     assert alone is not None
     assert (mixed.verdict, mixed.noise, mixed.moves) == (alone.verdict, alone.noise, alone.moves)
@@ -153,15 +153,15 @@ def test_half_of_the_processes_may_be_disturbed() -> None:
 def test_an_insignificant_move_is_none() -> None:
     """Of few processes of all sizes the quartile moved by a third, and U says that it may be chance."""
     baseline = [flat(1.0, 1.0, 1.5, 2.0, 2.0)] * 3
-    found = judge(baseline, [flat(1.3, 1.33, 1.4, 1.5, 1.6)] * 2, RULES)
+    found = assess_latency(baseline, [flat(1.3, 1.33, 1.4, 1.5, 1.6)] * 2, RULES)
     assert found is not None
     assert all(move.shows == 0 and move.p > 0.01 and move.change > found.threshold for move in found.moves)
 
 
 def test_other_runs_of_the_history_widen_the_noise() -> None:
     baseline, current = runs(0, 5), runs(1, 2, slow=1.06)
-    calm = judge(baseline, current, RULES)
-    rough = judge(baseline, current, RULES, [baseline, runs(7, 9, slow=2.0, run=0.10)])
+    calm = assess_latency(baseline, current, RULES)
+    rough = assess_latency(baseline, current, RULES, [baseline, runs(7, 9, slow=2.0, run=0.10)])
     assert calm is not None
     assert rough is not None
     assert calm.verdict is Verdict.REGRESSION
@@ -192,7 +192,7 @@ def test_the_unit_does_not_matter(seed: int, scale: float) -> None:
         return [flat(*(scale * m for m in r.medians)) for r in group]
 
     baseline, current = runs(seed, 4), runs(seed + 1, 2, slow=1.06)
-    one, other = judge(baseline, current, RULES), judge(scaled(baseline), scaled(current), RULES)
+    one, other = assess_latency(baseline, current, RULES), assess_latency(scaled(baseline), scaled(current), RULES)
     assert one is not None
     assert other is not None
     assert other.threshold == pytest.approx(one.threshold)

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError, UnknownNameError
-from imageqx_export.report.sizes.parts import Part, Sizes, compare_sizes, whole
-from imageqx_export.report.sizes.readers import _core_ml_messages, read_sizes
+from imageqx_export.report.sizes.parts import Part, Sizes, compare_sizes, sum_parts
+from imageqx_export.report.sizes.readers import _load_core_ml_messages, read_sizes
 from imageqx_export.support.files import count_bytes
 from tests.conftest import EXPORTED
 
@@ -125,7 +125,7 @@ def test_an_onnx_file(tmp_path: Path) -> None:
 
 def write_mlpackage(path: Path, blobs: dict[str, bytes]) -> None:
     """Write a package by hand: StorageFormat.hpp's headers of 64 bytes, data at multiples of 64."""
-    messages: Any = _core_ml_messages()
+    messages: Any = _load_core_ml_messages()
     spec = messages.Model()
     spec.description.metadata.userDefined["spec"] = "{}"
     function = spec.mlProgram.functions["main"]
@@ -193,7 +193,7 @@ def test_changes_sum_up_to_the_files_difference(
 ) -> None:
     def sizes(parts: dict[tuple[str, str], int]) -> Sizes:
         found = [Part(section=section, name=name, bytes=n) for (section, name), n in parts.items()]
-        return whole("a.onnx", sum(parts.values()) + more, found)
+        return sum_parts("a.onnx", sum(parts.values()) + more, found)
 
     old, new = sizes(before), sizes(after)
     changes = compare_sizes(old, new)
@@ -217,7 +217,7 @@ def test_parts_that_do_not_sum_up_are_refused() -> None:
     with pytest.raises(ValidationError, match="each part of a once"):
         Sizes(artifact="a", total=2, parts=(Part(section="weights", name="w", bytes=1),) * 2)
     with pytest.raises(ArtifactError, match="more than the file"):
-        whole("a", 2, [Part(section="weights", name="w", bytes=3)])
+        sum_parts("a", 2, [Part(section="weights", name="w", bytes=3)])
 
 
 def _cut(path: Path) -> None:
