@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from imageqx_export.bench.model import BenchRun
 from imageqx_export.errors import MeasurementError
+from imageqx_export.support.frozen import find_problem
 
 SCHEMA_VERSION = 1
 LOCK_SECONDS = 60.0
@@ -104,8 +105,8 @@ def _parse_line(where: str, line: bytes) -> BenchRun:
     try:
         return BenchRun.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _make_error(where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        problem = find_problem(error)
+        raise _make_error(where, f"{problem.place}: {problem.message}") from error
 
 
 def _make_error(where: str, got: str) -> MeasurementError:

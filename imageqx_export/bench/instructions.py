@@ -18,7 +18,7 @@ from pathlib import Path
 
 from imageqx_export.bench.model import Instructions
 from imageqx_export.errors import MeasurementError, UnavailableError
-from imageqx_export.support.processes import pool
+from imageqx_export.support.processes import pool, take_last_line
 
 FEW, MANY = 1, 3
 REPEATS = 2
@@ -100,7 +100,7 @@ def _find_callgrind() -> Counter:
     options = ["--tool=callgrind", "--callgrind-out-file=/dev/null"]
     tried = subprocess.run([tool, *options, "true"], capture_output=True, text=True, check=False)
     if tried.returncode != 0:
-        raise UnavailableError("valgrind cannot run here", got=_take_last_line(tried.stderr))
+        raise UnavailableError("valgrind cannot run here", got=take_last_line(tried.stderr))
     under = [tool, *options]
     return Counter(
         "callgrind", "valgrind", version, lambda file: [*under, f"--log-file={file}"], _read_callgrind, _explain_sigill
@@ -116,7 +116,7 @@ def _explain_sigill(log: str) -> str | None:
 def _read_callgrind(log: str) -> int:
     found = re.search(r"Collected : (\d+)", log)
     if found is None:
-        raise ValueError(f"no count in callgrind's log, which ends with {_take_last_line(log)!r}")
+        raise ValueError(f"no count in callgrind's log, which ends with {take_last_line(log)!r}")
     return int(found[1])
 
 
@@ -127,7 +127,7 @@ def _find_perf() -> Counter:
     tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
     try:
         if tried.returncode != 0:
-            raise ValueError(_take_last_line(tried.stderr))
+            raise ValueError(take_last_line(tried.stderr))
         _read_perf(tried.stderr)  # a virtual machine often has the command and no counter
     except ValueError as error:
         raise UnavailableError("perf counts no instructions here", got=str(error)) from error
@@ -141,7 +141,7 @@ def _read_perf(text: str) -> int:
             if fields[0].isdecimal() and int(fields[0]) > 0:
                 return int(fields[0])
             raise ValueError(fields[0])
-    raise ValueError(f"no count in perf's output, which ends with {_take_last_line(text)!r}")
+    raise ValueError(f"no count in perf's output, which ends with {take_last_line(text)!r}")
 
 
 def _find_program(name: str) -> str:
@@ -153,8 +153,3 @@ def _find_program(name: str) -> str:
 
 def _read_output(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-
-
-def _take_last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "nothing"

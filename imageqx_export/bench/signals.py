@@ -1,4 +1,4 @@
-"""Let a benchmark that is told to end tidy up first."""
+"""Signals of a benchmark that is told to end: it tidies up first, and nothing cuts the tidying short."""
 
 from __future__ import annotations
 
@@ -33,3 +33,18 @@ def raise_on_signals() -> Iterator[None]:
     finally:
         for number, handler in changed.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def ignore_signals() -> Iterator[None]:
+    """Ignore Ctrl-C and its like, for a block that does not last long."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, signal.SIG_DFL if old is None else old)

@@ -71,11 +71,7 @@ def measure(
         DeviceError: The target cannot be used, or went away for good.
     """
     manifest = read_manifest(folder)
-    artifacts = [
-        artifact
-        for artifact in manifest.artifacts
-        if (formats is None or artifact.format in formats) and (precisions is None or artifact.precision in precisions)
-    ]
+    artifacts = _select(manifest, formats, precisions)
     _verify(folder, manifest, artifacts)
     started = time.time()
     run_id = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"
@@ -111,6 +107,16 @@ def _git(*arguments: str) -> str:
     except OSError:  # no git here
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _select(
+    manifest: Manifest, formats: Collection[Format] | None, precisions: Collection[Precision] | None
+) -> list[Artifact]:
+    return [
+        artifact
+        for artifact in manifest.artifacts
+        if (formats is None or artifact.format in formats) and (precisions is None or artifact.precision in precisions)
+    ]
 
 
 def _verify(folder: Path, manifest: Manifest, artifacts: Sequence[Artifact]) -> None:

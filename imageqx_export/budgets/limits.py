@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import MeasurementError
 from imageqx_export.evaluation.accuracy_loss import Budget
-from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.frozen import Frozen, find_problem
 
 SHIPPED = Path(__file__).with_name("budgets.toml")
 """The budgets that come with the package."""
@@ -70,13 +70,12 @@ def read_budgets(path: Path | None = None) -> Budgets:
     try:
         return Budgets.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        problem = find_problem(error)
         raise MeasurementError(
             "the budgets are not valid",
-            where=f"{path}: {place}",
-            got=str(first["input"])[:80],
-            expected=f"{first['msg'][:1].lower()}{first['msg'][1:]}",
+            where=f"{path}: {problem.place}",
+            got=problem.value,
+            expected=f"{problem.message[:1].lower()}{problem.message[1:]}",
             remedy=f"see {SHIPPED}",
         ) from error
     except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ import numpy as np
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
+from imageqx_export.errors import ArtifactError, DatasetError
 from imageqx_export.evaluation import figures, report
 from imageqx_export.evaluation.attention import attention, examples
 from imageqx_export.evaluation.by_skin import by_skin
@@ -20,7 +20,7 @@ from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes.base import Runtime
-from imageqx_export.support.folders import staged_folder
+from imageqx_export.support.folders import refuse_other_files, staged_folder
 from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
 
@@ -144,17 +144,7 @@ def check_folder(out: Path) -> None:
     Raises:
         ImageQXError: It does.
     """
-    if not out.exists():
-        return
-    others = [out.name] if not out.is_dir() else sorted(p.name for p in out.iterdir() if p.name not in FILES)
-    if others:
-        raise ImageQXError(
-            "the folder would be replaced, and holds something else than an evaluation",
-            where=out,
-            expected="a new folder, or an earlier evaluation",
-            got=", ".join(others[:3]),
-            remedy="--out another folder",
-        )
+    refuse_other_files(out, FILES, "an evaluation")
 
 
 def _write(

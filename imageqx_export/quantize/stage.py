@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from imageqx_export.errors import ArtifactError
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.support.files import written_aside
+from imageqx_export.support.frozen import find_problem
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -82,13 +83,12 @@ def read_recipe(path: Path) -> Recipe:
     except FileNotFoundError as error:
         raise ArtifactError("no such recipe", where=path, remedy=f"imageqx quantize --out {path}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        problem = find_problem(error)
         raise ArtifactError(
             "not a recipe",
-            where=f"{path}: {place}",
-            expected=first["msg"],
-            got=str(first["input"])[:80],
+            where=f"{path}: {problem.place}",
+            expected=problem.message,
+            got=problem.value,
             remedy=f"imageqx quantize --out {path}",
         ) from error
     except (ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.errors import MeasurementError
 from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.support.files import written_aside
-from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.frozen import Frozen, find_problem
 
 _SHORTEST = 4  # of a commit's digits; fewer are rather a mistyped file name
 
@@ -144,11 +144,11 @@ def _read_baseline(path: Path) -> Baseline | None:
     try:
         return Baseline.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        problem = error.errors()[0]
+        problem = find_problem(error)
         raise MeasurementError(
             "the baseline is not valid",
-            where=f"{path}: {'.'.join(map(str, problem['loc']))}",
-            got=problem["msg"],
+            where=f"{path}: {problem.place}",
+            got=problem.message,
             remedy="make baseline",
         ) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from imageqx_export.bundle.manifest import PARITY_FILE, read_manifest
-from imageqx_export.errors import ImageQXError, MeasurementError
+from imageqx_export.errors import MeasurementError
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.report import build
 from imageqx_export.report.model import Accuracy, Report
@@ -20,7 +20,8 @@ from imageqx_export.report.sides import Side, read_history, read_side
 from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.report.sizes.readers import read_sizes
 from imageqx_export.support.files import digest
-from imageqx_export.support.folders import staged_folder
+from imageqx_export.support.folders import refuse_other_files, staged_folder
+from imageqx_export.support.frozen import find_problem
 
 MARKDOWN, JSON, PAGE = "report.md", "report.json", "report.html"
 FILES = (MARKDOWN, JSON, PAGE)
@@ -106,17 +107,7 @@ def check_folder(out: Path) -> None:
     Raises:
         ImageQXError: It does.
     """
-    if not out.exists():
-        return
-    others = [out.name] if not out.is_dir() else sorted(p.name for p in out.iterdir() if p.name not in FILES)
-    if others:
-        raise ImageQXError(
-            "the folder would be replaced, and holds something else than a report",
-            where=out,
-            expected="a new folder, or an earlier report",
-            got=", ".join(others[:3]),
-            remedy="--out another folder",
-        )
+    refuse_other_files(out, FILES, "a report")
 
 
 def to_json(report: Report) -> str:
@@ -158,16 +149,16 @@ def _read_parity(path: Path) -> ParityReport | None:
         raise MeasurementError(
             "the comparison with the checkpoint cannot be read",
             where=path,
-            got=_first_problem(error),
+            got=_describe_problem(error),
             remedy="imageqx export",
         ) from error
 
 
-def _first_problem(error: Exception) -> str:
+def _describe_problem(error: Exception) -> str:
     """Return an error's first problem in a line."""
     if isinstance(error, ValidationError):
-        problem = error.errors()[0]
-        return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        problem = find_problem(error)
+        return f"{problem.place}: {problem.message}"
     return f"{type(error).__name__}: {error}"
 
 
@@ -187,7 +178,7 @@ def _read_accuracy(path: Path) -> Accuracy:
             "not an evaluation that can be shown",
             where=path,
             expected="evaluation.json with a macro F1 of quality",
-            got=_first_problem(error),
+            got=_describe_problem(error),
             remedy="imageqx evaluate ARTIFACT --out DIR",
         ) from error
 

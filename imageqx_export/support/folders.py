@@ -6,9 +6,11 @@ import ctypes
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from imageqx_export.errors import ImageQXError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
@@ -66,6 +68,30 @@ def staged_folder(target: Path) -> Iterator[Staging]:
         yield staging
     finally:
         shutil.rmtree(staging.path, ignore_errors=True)
+
+
+def refuse_other_files(out: Path, files: Collection[str], what: str) -> None:
+    """Refuse a place that holds anything but an earlier output, as the new one replaces the folder whole.
+
+    Args:
+        out: The folder that will be written; it need not be there.
+        files: The names that an output has.
+        what: Such as ``"a report"``.
+
+    Raises:
+        ImageQXError: It holds something else, or is a file.
+    """
+    if not out.exists():
+        return
+    others = [out.name] if not out.is_dir() else sorted(p.name for p in out.iterdir() if p.name not in files)
+    if others:
+        raise ImageQXError(
+            f"the folder would be replaced, and holds something else than {what}",
+            where=out,
+            expected=f"a new folder, or an earlier {what.partition(' ')[2]}",
+            got=", ".join(others[:3]),
+            remedy="--out another folder",
+        )
 
 
 def _old(target: Path) -> Path:

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Frozen(BaseModel):
     """A value that cannot be changed, and that refuses fields it does not have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(NamedTuple):
+    """A value that was refused: where it stands, what is wrong with it, and its first 80 characters."""
+
+    place: str
+    message: str
+    value: str
+
+
+def find_problem(error: ValidationError) -> Problem:
+    """Return the first problem of a value that is not valid; its place is "the whole" where it is no single field.
+
+    >>> class Point(Frozen):
+    ...     x: int
+    >>> try:
+    ...     Point.model_validate({"x": [1]})
+    ... except ValidationError as error:
+    ...     find_problem(error)
+    Problem(place='x', message='Input should be a valid integer', value='[1]')
+    """
+    first = error.errors()[0]
+    return Problem(".".join(map(str, first["loc"])) or "the whole", first["msg"], str(first["input"])[:80])

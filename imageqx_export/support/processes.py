@@ -69,6 +69,16 @@ def quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
+def take_last_line(text: str) -> str:
+    r"""Return the last line that is not empty, without its margins; "" where there is none.
+
+    >>> take_last_line("Traceback:\n  a line\nKeyError: 'x'\n\n")
+    "KeyError: 'x'"
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
 def _flush() -> None:
     # What Python holds back would be lost inside, or come out after.
     for stream in (sys.stdout, sys.stderr):

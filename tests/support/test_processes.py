@@ -16,7 +16,7 @@ import pytest
 from imageqx_export import errors, networks
 from imageqx_export.errors import ArtifactError, ImageQXError, PhotoError, UnknownNameError
 from imageqx_export.preprocess import open_photo
-from imageqx_export.support.processes import isolated, pool, quiet
+from imageqx_export.support.processes import isolated, pool, quiet, take_last_line
 
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ImageQXError)]
 FIELDS = {"what": "wrong", "where": "a.bin", "expected": "[3]", "got": "[4]", "remedy": "make it so"}
@@ -124,3 +124,7 @@ def test_quiet_silences_prints_that_are_buffered() -> None:
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=buffered)
     assert ran.stdout == "before\nafter\n" and ran.stderr == ""
+
+
+def test_the_last_line_of_nothing_is_nothing() -> None:
+    assert take_last_line("a\n b \n\n") == "b" and take_last_line("\n") == ""

@@ -145,7 +145,11 @@ def choose_phone(phones: Mapping[str, str], serial: str | None) -> str:
         if not phones:
             raise DeviceError("no phone is attached", expected="one", got=seen, remedy=_NONE_REMEDY)
         serial = next(iter(phones))
-    state = phones.get(serial)
+    _refuse_unusable(serial, phones.get(serial), seen)
+    return serial
+
+
+def _refuse_unusable(serial: str, state: str | None, seen: str) -> None:
     if state is None:
         network = f"adb connect {serial}, if it is a phone on the network; otherwise " if ":" in serial else ""
         raise DeviceError(
@@ -163,4 +167,3 @@ def choose_phone(phones: Mapping[str, str], serial: str | None) -> str:
             got=state,
             remedy=_REMEDIES.get(state, "look at: adb devices"),
         )
-    return serial

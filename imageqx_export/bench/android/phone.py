@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from imageqx_export.bench.android.discovery import USABLE, list_phones
 from imageqx_export.bench.android.transport import RefusedError, open_service, receive, run_shell, send
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.processes import take_last_line
 
 if TYPE_CHECKING:
     from adbutils import AdbClient, AdbConnection
@@ -66,8 +67,7 @@ class Answer:
     @property
     def last_words(self) -> str:
         """The last line of its standard error, or else of its standard output."""
-        lines = [line for line in f"{self.out}\n{self.err}".splitlines() if line.strip()]
-        return lines[-1].strip() if lines else "nothing"
+        return take_last_line(f"{self.out}\n{self.err}") or "nothing"
 
 
 class PhoneGoneError(DeviceError):

@@ -1,17 +1,20 @@
-"""One run on one phone: start again after the phone went away, wait while it is hot, put everything back."""
+"""One run on one phone, alone on it: wait while it is hot, start again after it went away, put everything back."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from imageqx_export.bench.android.facts import read_sensors
-from imageqx_export.bench.android.lock import ignore_signals
 from imageqx_export.bench.android.phone import Phone, PhoneGoneError, PhoneSlowError
 from imageqx_export.bench.android.thermal import Battery, Thermal, find_hottest, list_objections, wait_until_cool
 from imageqx_export.bench.android.workdir import Supply, Workdir, set_fixed_performance
+from imageqx_export.bench.signals import ignore_signals
 from imageqx_export.errors import DeviceError
 
 R = TypeVar("R")
@@ -150,6 +153,32 @@ class Session:
 
     def _wait_to_clean(self) -> None:
         self.phone.wait(self.phone.limits.clean_up)
+
+
+@contextmanager
+def lock_phone(serial: str) -> Iterator[None]:
+    """Keep other runs on this computer off the phone.
+
+    Raises:
+        DeviceError: Another run uses it.
+    """
+    from filelock import FileLock, Timeout
+
+    name = hashlib.sha256(serial.encode()).hexdigest()[:16]  # serials of phones on a network have colons
+    lock = FileLock(Path(tempfile.gettempdir()) / f"imageqx-adb-{name}.lock", mode=0o666)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DeviceError(
+            "another run uses the phone",
+            where=f"adb:{serial}",
+            expected="one run at a time, as two disturb each other",
+            remedy="wait for it to end, and run it again",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

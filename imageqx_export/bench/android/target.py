@@ -19,10 +19,9 @@ from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench.android.benchmark_model import RUNS, read_abi
 from imageqx_export.bench.android.discovery import choose_phone, list_phones, reach_server, read_server_version
 from imageqx_export.bench.android.facts import Python, describe_phone, describe_sensors, find_python, read_sensors
-from imageqx_export.bench.android.lock import lock_phone
 from imageqx_export.bench.android.phone import Clock, Limits, Phone
 from imageqx_export.bench.android.runners import PROFILER, RUNNER, TOOL, BenchmarkModelRunner, PythonRunner, Runner
-from imageqx_export.bench.android.session import Session, open_session
+from imageqx_export.bench.android.session import Session, lock_phone, open_session
 from imageqx_export.bench.android.thermal import refuse_hopeless
 from imageqx_export.bench.android.workdir import Supply, clear_stale
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule

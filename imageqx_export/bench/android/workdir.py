@@ -128,16 +128,8 @@ class Workdir:
         self._phone.check(["mkdir", "-p", folder], "the phone does not let us make a folder")
         for name, data in (files or {}).items():
             self._phone.push(data, f"{folder}/{name}")
-        script = _JOB.format(
-            folder=folder,
-            lost=_NO_FOLDER,
-            words=shlex.join(words),
-            run_id=RUN_ID,
-            number=self._jobs,
-            wants=shlex.join(["id", *wants]),
-        )
         try:
-            answer = self._phone.shell(script, limit)
+            answer = self._phone.shell(self._write_script(folder, words, wants), limit)
         except PhoneSlowError as error:
             self.kill()
             raise MeasurementError(
@@ -154,6 +146,16 @@ class Workdir:
         results = self._fetch(folder, wants, what)
         self._phone.shell(["rm", "-rf", folder])
         return results
+
+    def _write_script(self, folder: str, words: Sequence[str], wants: Sequence[str]) -> str:
+        return _JOB.format(
+            folder=folder,
+            lost=_NO_FOLDER,
+            words=shlex.join(words),
+            run_id=RUN_ID,
+            number=self._jobs,
+            wants=shlex.join(["id", *wants]),
+        )
 
     def _fetch(self, folder: str, wants: Sequence[str], what: str) -> dict[str, bytes]:
         sums = _parse_sums(self._phone.pull(f"{folder}/sums").decode())

@@ -19,6 +19,7 @@ from imageqx_export.bench.emulator.kernels import list_arguments
 from imageqx_export.bench.emulator.machine import GUEST_BASE, GUEST_SIZE, Emulator
 from imageqx_export.bench.worker.launch import RUNNER
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.support.processes import take_last_line
 
 TIMEOUT_SECONDS = 1800.0
 POLL_SECONDS = 0.1
@@ -164,9 +165,9 @@ class Guest:
                 self._running.discard(process.pid)
 
     def _explain_failure(self, code: int, stderr: str, path: str) -> MeasurementError:
-        last = stderr.strip().splitlines()[-1:] or [f"exit status {code}"]
+        last = take_last_line(stderr) or f"exit status {code}"
         return MeasurementError(
-            f"the artifact does not run on an emulated {self._cpu}", where=path, got=last[0], remedy="imageqx parity"
+            f"the artifact does not run on an emulated {self._cpu}", where=path, got=last, remedy="imageqx parity"
         )
 
 

@@ -98,13 +98,28 @@ def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent)
     """
     requirements = folder / "requirements.txt"
     requirements.write_text("".join(f"{line}\n" for line in lines))
-    command = [
+    command = _make_command(requirements, folder / "site")
+    with progress("fetch the aarch64 wheels", 1) as advance:
+        result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        advance()
+    if result.returncode != 0:
+        raise DeviceError(
+            "the aarch64 wheels cannot be installed",
+            got=result.stderr.strip()[-1000:],
+            remedy="see that this machine reaches its Python package index, and run it again",
+        )
+    shutil.rmtree(folder / "site" / "bin", ignore_errors=True)  # their scripts start this machine's Python
+    return {}, read_versions(folder / "site")  # the inputs have the hashes
+
+
+def _make_command(requirements: Path, site: Path) -> list[str]:
+    return [
         _find_uv(),
         "pip",
         "install",
         "--quiet",
         "--target",
-        str(folder / "site"),
+        str(site),
         "--python",
         sys.executable,
         "--python-platform",
@@ -120,17 +135,6 @@ def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent)
         "--requirement",
         str(requirements),
     ]
-    with progress("fetch the aarch64 wheels", 1) as advance:
-        result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        advance()
-    if result.returncode != 0:
-        raise DeviceError(
-            "the aarch64 wheels cannot be installed",
-            got=result.stderr.strip()[-1000:],
-            remedy="see that this machine reaches its Python package index, and run it again",
-        )
-    shutil.rmtree(folder / "site" / "bin", ignore_errors=True)  # their scripts start this machine's Python
-    return {}, read_versions(folder / "site")  # the inputs have the hashes
 
 
 def read_versions(site: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.errors import DeviceError, UnavailableError
+from imageqx_export.support.processes import take_last_line
 
 TIMEOUT = 60
 """Seconds that devicectl may take for one command; it refuses fewer than 5."""
@@ -189,9 +190,3 @@ def make_error(text: str, *, where: str) -> DeviceError:
             return DeviceError(known.what, where=where, got=text, remedy=known.remedy)
     remedy = "xcrun devicectl list devices; unlock the phone, and run again"
     return DeviceError("the phone refused", where=where, got=text, remedy=remedy)
-
-
-def take_last_line(text: str) -> str:
-    """Return the last line that is not empty, or nothing."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from imageqx_export.errors import MeasurementError
+from imageqx_export.support.processes import take_last_line
 
 RUNNER = Path(__file__).with_name("runner.py")
 LITERT_LAYERS = Path(__file__).with_name("litert_layers.py")
@@ -103,7 +104,7 @@ class Launcher:
 
 
 def _explain_failure(code: int, stderr: str, request: Mapping[str, Any]) -> MeasurementError:
-    last = stderr.strip().splitlines()[-1] if stderr.strip() else "nothing on standard error"
+    last = take_last_line(stderr) or "nothing on standard error"
     got = last if code >= 0 else f"{_name_signal(-code)}; {last}"
     return MeasurementError(
         f"the runner {'failed' if code >= 0 else 'crashed'}",

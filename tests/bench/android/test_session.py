@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from imageqx_export.bench.android.lock import ignore_signals, lock_phone
-from imageqx_export.bench.android.session import open_session
+from imageqx_export.bench.android.session import lock_phone, open_session
 from imageqx_export.bench.android.workdir import Supply
-from imageqx_export.bench.signals import raise_on_signals
+from imageqx_export.bench.signals import ignore_signals, raise_on_signals
 from imageqx_export.errors import DeviceError, MeasurementError
 from tests.bench.android.fakes import World, world
 
@@ -245,7 +244,7 @@ def test_signals_in_the_middle_of_a_job_leave_nothing(
 
 
 @pytest.mark.usefixtures("ctrl_c")
-def test_undisturbed_is_and_gives_back() -> None:
+def test_signals_are_ignored_and_given_back() -> None:
     with ignore_signals():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)

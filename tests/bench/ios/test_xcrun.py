@@ -15,7 +15,6 @@ from imageqx_export.bench.ios.xcrun import (
     make_devicectl_command,
     make_error,
     run_devicectl,
-    take_last_line,
 )
 from imageqx_export.errors import DeviceError, UnavailableError
 from tests.bench.ios.fakes import IDENTIFIER, FakeMac, recorded
@@ -157,7 +156,3 @@ def test_every_level_of_an_error_is_told() -> None:
 @pytest.mark.parametrize("error", [None, 3, "text", {}, {"userInfo": []}, {"userInfo": {"NSUnderlyingError": 1}}])
 def test_an_error_of_another_shape_is_no_crash(error: Any) -> None:
     assert all(isinstance(text, str) for text in list_reasons(json.loads(json.dumps(error))))
-
-
-def test_the_last_line_of_nothing_is_nothing() -> None:
-    assert take_last_line("a\n b \n\n") == "b" and take_last_line("\n") == ""
