@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = {name: one for name, one in sets.items() if options.name in (None, name)}
     if not chosen:
         parser.error(f"--name is one of {', '.join(sets)}")
-    results = [result(name, one, options.trials, options.seed) for name, one in chosen.items()]
+    results = [simulate(name, one, options.trials, options.seed) for name, one in chosen.items()]
     if options.json:
         print(json.dumps(results, indent=2, ensure_ascii=False))
     else:
@@ -113,15 +113,15 @@ def extract(history: Path, data: Path, name: str, about: str, loud: bool) -> Non
         aside.write_text(json.dumps(body, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
-def result(name: str, noise: dict[str, Any], trials: int, seed: int) -> dict[str, Any]:
+def simulate(name: str, noise: dict[str, Any], trials: int, seed: int) -> dict[str, Any]:
     """Return the rates on one set of noise, and whether they keep to the targets."""
-    runs = {artifact: summarised(one) for artifact, one in noise["artifacts"].items()}
+    runs = {artifact: summarise_runs(one) for artifact, one in noise["artifacts"].items()}
     spreads = {artifact: measure_noise([one]) for artifact, one in runs.items()}
     rates = {
-        rule: {f"{slower:.0%}": rate(runs, slower, limits, most, trials, seed) for slower in SLOWER}
+        rule: {f"{slower:.0%}": draw_rates(runs, slower, limits, most, trials, seed) for slower in SLOWER}
         for rule, (limits, most) in RULES.items()
     }
-    ordered = {f"{slower:.0%}": in_order(runs, slower) for slower in SLOWER}
+    ordered = {f"{slower:.0%}": rate_in_order(runs, slower) for slower in SLOWER}
     ours = rates[OURS]
     held = {
         f"false alarms ≤ {MOST_FALSE_ALARMS:.0%}": ours["0%"]["caught"] <= MOST_FALSE_ALARMS,
@@ -145,24 +145,24 @@ def result(name: str, noise: dict[str, Any], trials: int, seed: int) -> dict[str
         "held": held,
         "passed": all(held[name] for name in needed),
         "u_test": {
-            "of all inferences": naive(noise["artifacts"], pooled=True),
-            "of the processes' medians": naive(noise["artifacts"], pooled=False),
+            "of all inferences": rate_naively(noise["artifacts"], pooled=True),
+            "of the processes' medians": rate_naively(noise["artifacts"], pooled=False),
         },
     }
 
 
-def summarised(runs: Runs) -> list[RunTimes]:
+def summarise_runs(runs: Runs) -> list[RunTimes]:
     """Return what the rule looks at of each run."""
     return [RunTimes.of(processes) for processes in runs]
 
 
-def slowed(run: RunTimes, slower: float) -> RunTimes:
+def slow_down(run: RunTimes, slower: float) -> RunTimes:
     """Return a run of a file whose every inference takes so much more."""
     factor = 1 + slower
     return RunTimes(tuple(factor * m for m in run.medians))
 
 
-def rate(
+def draw_rates(
     runs: dict[str, list[RunTimes]], slower: float, rules: Rules, most: int, trials: int, seed: int
 ) -> dict[str, Any]:
     """Return the share of each verdict when baseline and current runs are drawn at random, each run once."""
@@ -171,22 +171,22 @@ def rate(
     for one in runs.values():
         for _ in range(trials):
             drawn = rng.permutation(len(one))
-            current = [slowed(one[k], slower) for k in drawn[BASELINE : BASELINE + most]]
-            counts[settled([one[k] for k in drawn[:BASELINE]], current, rules)] += 1
-    return shares(counts)
+            current = [slow_down(one[k], slower) for k in drawn[BASELINE : BASELINE + most]]
+            counts[settle([one[k] for k in drawn[:BASELINE]], current, rules)] += 1
+    return count_shares(counts)
 
 
-def in_order(runs: dict[str, list[RunTimes]], slower: float) -> dict[str, Any]:
+def rate_in_order(runs: dict[str, list[RunTimes]], slower: float) -> dict[str, Any]:
     """Return the shares over every pair of stretches of runs as they followed one another, drifts and all."""
     counts: Counter[Verdict] = Counter()
     for one in runs.values():
-        for baseline, current in stretches(len(one)):
-            after = [slowed(one[k], slower) for k in current]
-            counts[settled([one[k] for k in baseline], after, Rules())] += 1
-    return shares(counts)
+        for baseline, current in list_stretches(len(one)):
+            after = [slow_down(one[k], slower) for k in current]
+            counts[settle([one[k] for k in baseline], after, Rules())] += 1
+    return count_shares(counts)
 
 
-def settled(baseline: Sequence[RunTimes], current: Sequence[RunTimes], rules: Rules) -> Verdict:
+def settle(baseline: Sequence[RunTimes], current: Sequence[RunTimes], rules: Rules) -> Verdict:
     """Ask the rule about the first two current runs, and while it leaves it open, about one more: as it says to do."""
     verdict = Verdict.INSUFFICIENT
     for count in range(CURRENT, len(current) + 1):
@@ -197,7 +197,7 @@ def settled(baseline: Sequence[RunTimes], current: Sequence[RunTimes], rules: Ru
     return verdict
 
 
-def stretches(count: int) -> Iterator[tuple[range, range]]:
+def list_stretches(count: int) -> Iterator[tuple[range, range]]:
     """Yield every stretch of baseline runs with every stretch of current runs that does not touch it."""
     for start in range(count - BASELINE + 1):
         baseline = range(start, start + BASELINE)
@@ -207,7 +207,7 @@ def stretches(count: int) -> Iterator[tuple[range, range]]:
                 yield baseline, current
 
 
-def shares(counts: Counter[Verdict]) -> dict[str, Any]:
+def count_shares(counts: Counter[Verdict]) -> dict[str, Any]:
     """Return the share of regressions, of passes and of the rest, with Wilson's 95 % interval of the first."""
     total = sum(counts.values())
     caught = wilson(counts[Verdict.REGRESSION], total)
@@ -221,7 +221,7 @@ def shares(counts: Counter[Verdict]) -> dict[str, Any]:
     }
 
 
-def naive(artifacts: dict[str, Runs], *, pooled: bool) -> float:
+def rate_naively(artifacts: dict[str, Runs], *, pooled: bool) -> float:
     """Return how often the U test alone tells two runs of the same file apart (p < 0.01)."""
     from scipy.stats import mannwhitneyu
 

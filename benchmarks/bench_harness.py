@@ -90,8 +90,8 @@ def main(argv: list[str] | None = None) -> int:
             results["empty"][format.value] = compare(folder, format, tiny, [1, 4, 4, 3], 3000, options.pairs)
             real = options.artifacts / f"imageqx_fp32{format.suffix}"
             results["real"][format.value] = compare(folder, format, real, [1, 224, 224, 3], 30, options.pairs)
-        results["quick"] = quick_seconds(options.artifacts, folder)
-    rows = _rows(results)
+        results["quick"] = time_quick_bench(options.artifacts, folder)
+    rows = _build_rows(results)
     passed = all(ok for *_, ok in rows)
     print(json.dumps({**results, "passed": passed}, indent=2)) if options.json else _print(rows, results)
     return 0 if passed else 1
@@ -131,7 +131,7 @@ def compare(folder: Path, format: Format, path: Path, shape: list[int], runs: in
     }
 
 
-def quick_seconds(artifacts: Path, place: Path) -> dict[str, Any]:
+def time_quick_bench(artifacts: Path, place: Path) -> dict[str, Any]:
     """Run ``imageqx bench --quick`` on twelve artifacts and return how long it took."""
     folder, copies = place / "twelve", 0
     shutil.copytree(artifacts, folder)
@@ -148,22 +148,22 @@ def quick_seconds(artifacts: Path, place: Path) -> dict[str, Any]:
     changed = manifest.model_copy(update={"artifacts": tuple(found)})
     (folder / "manifest.json").write_text(changed.model_dump_json())
     code = "import sys; from imageqx_export.cli.bench import app; app()"
-    begin, worked = time.perf_counter(), _children_seconds()
+    begin, worked = time.perf_counter(), _read_processor_seconds()
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder), "--quick", "--json"], capture_output=True, text=True, check=True
     )
-    took, worked = time.perf_counter() - begin, _children_seconds() - worked
+    took, worked = time.perf_counter() - begin, _read_processor_seconds() - worked
     ran = sum(m["unavailable"] is None for m in json.loads(done.stdout)["runs"][0]["measurements"])
     return {"seconds": took, "cpu_s": worked, "artifacts": len(found), "ran": ran, "copies": copies}
 
 
-def _children_seconds() -> float:
+def _read_processor_seconds() -> float:
     """Return the processor time of all processes that were waited for: what a busy machine does not stretch as much."""
     used = os.times()
     return used.children_user + used.children_system
 
 
-def _rows(results: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
+def _build_rows(results: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     rows = []
     for name, found in results["empty"].items():
         share = found["added_s"] / INFERENCE_SECONDS

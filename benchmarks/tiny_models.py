@@ -36,11 +36,14 @@ def write_tflite(path: Path, shape: tuple[int, ...] = SHAPE) -> Path:
     cast.opcodeIndex, cast.inputs, cast.outputs = 0, [0], [1]
     cast.builtinOptionsType, cast.builtinOptions = schema.BuiltinOptions.CastOptions, options
     graph = schema.SubGraphT()
-    graph.tensors = [_tensor(b"image", schema.TensorType.UINT8, shape), _tensor(b"same", options.outDataType, shape)]
+    graph.tensors = [
+        _make_tensor(b"image", schema.TensorType.UINT8, shape),
+        _make_tensor(b"same", options.outDataType, shape),
+    ]
     graph.inputs, graph.outputs, graph.operators, graph.name = [0], [1], [cast], b"main"
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
-    signature.inputs, signature.outputs = [_named(b"image", 0)], [_named(b"same", 1)]
+    signature.inputs, signature.outputs = [_name_tensor(b"image", 0)], [_name_tensor(b"same", 1)]
     model = schema.ModelT()
     model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
     model.buffers, model.signatureDefs = [schema.BufferT()], [signature]
@@ -50,7 +53,7 @@ def write_tflite(path: Path, shape: tuple[int, ...] = SHAPE) -> Path:
     return path
 
 
-def _tensor(name: bytes, kind: int, shape: tuple[int, ...]):  # type: ignore[no-untyped-def]  # a generated class
+def _make_tensor(name: bytes, kind: int, shape: tuple[int, ...]):  # type: ignore[no-untyped-def]  # a generated class
     from ai_edge_litert import schema_py_generated as schema
 
     tensor = schema.TensorT()
@@ -58,7 +61,7 @@ def _tensor(name: bytes, kind: int, shape: tuple[int, ...]):  # type: ignore[no-
     return tensor
 
 
-def _named(name: bytes, index: int):  # type: ignore[no-untyped-def]  # a generated class
+def _name_tensor(name: bytes, index: int):  # type: ignore[no-untyped-def]  # a generated class
     from ai_edge_litert import schema_py_generated as schema
 
     found = schema.TensorMapT()

@@ -17,7 +17,7 @@ from imageqx_export.errors import MeasurementError, UnknownNameError
 
 
 class Made:
-    """What was made, and of what."""
+    """A target that was made, and of what."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments

@@ -98,7 +98,7 @@ def test_a_quantized_file_is_compared_with_the_quantized_network(folder: Path) -
         picture: {name: (np.array(value) + 0.125).tolist() for name, value in row.items()}
         for picture, row in EXPECTED.items()
     }
-    # Which pictures there are, and in which order, is said once.
+    # Which pictures there are, and in which order, stands once.
     (folder / "golden/expected_w8a8.json").write_text(json.dumps({"02.png": {"quality": [1.0]}} | rows))
     assert measure_golden_error(folder, Precision.W8A8, outputs) == 0.0
     assert (

@@ -221,9 +221,9 @@ class Strict:
         token, word = os.urandom(20), int.from_bytes(b"AUTH", "little")
         fields = (word, 1, 0, len(token), sum(token), word ^ 0xFFFFFFFF)
         request = b"".join(field.to_bytes(4, "little") for field in fields) + token
-        with link, link.makefile("rb") as said, contextlib.suppress(OSError):
-            while header := said.read(24):
-                said.read(int.from_bytes(header[12:16], "little"))
+        with link, link.makefile("rb") as stream, contextlib.suppress(OSError):
+            while header := stream.read(24):
+                stream.read(int.from_bytes(header[12:16], "little"))
                 offers_key = header[:4] == b"AUTH" and header[4] == 3  # which a person has to allow
                 if self._answers and not offers_key:
                     link.sendall(request)

@@ -364,9 +364,9 @@ with target.open(folder, [model], long, "r1"):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     thread = when(lambda: phone.job() or process.poll() is not None, interrupt)
-    _, said = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=120)
     thread.join()
-    assert "KeyboardInterrupt" in said
+    assert "KeyboardInterrupt" in stderr
     assert phone.side.modes == [ON, OFF]
     assert phone.files() == []
     assert ended(job[0])

@@ -42,7 +42,7 @@ class Session:
         """Run a program on the phone and fetch what it wrote, once more if the phone goes away meanwhile.
 
         Args:
-            words: See :meth:`Site.run`, as for the others.
+            words: See :meth:`Workdir.run`, as for the others.
             wants: The files that it writes.
             limit: Seconds it may take.
             files: Written into its folder first.

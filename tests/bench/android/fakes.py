@@ -58,7 +58,7 @@ class FakePhone:
         self.room: int | None = None  # bytes that may still be pushed
         self.commands: list[str] = []
         self.before: Callable[[str], object] = lambda command: None
-        self.spoil: Callable[[str, bytes], bytes] = lambda path, data: data
+        self.corrupt: Callable[[str, bytes], bytes] = lambda path, data: data
         self.calls: list[socket.socket] = []
         self.tmp, self.bin, self.say = folder / "tmp", folder / "bin", folder / "say"
         for one in (self.tmp, self.bin, self.say):
@@ -179,7 +179,7 @@ class _Handler(socketserver.BaseRequestHandler):
             if not path.exists():
                 self._refuse("open failed: No such file or directory")
                 return
-            data = phone.spoil(name.decode(), path.read_bytes())
+            data = phone.corrupt(name.decode(), path.read_bytes())
             for start in range(0, len(data), 65536):
                 part = data[start : start + 65536]
                 self.request.sendall(b"DATA" + struct.pack("<I", len(part)) + part)
@@ -196,7 +196,7 @@ class _Handler(socketserver.BaseRequestHandler):
             self._refuse("couldn't write to file: No space left on device")
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(phone.spoil(f"push {name.decode()}", data))
+        path.write_bytes(phone.corrupt(f"push {name.decode()}", data))
         path.chmod(mode & 0o777)
         self.request.sendall(b"OKAY" + struct.pack("<I", 0))
 

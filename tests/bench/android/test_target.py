@@ -174,7 +174,7 @@ def test_without_either_way_everything_is_unavailable_with_its_reason(one: World
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("printed", "reason"),
     [
         ({"version": [3, 9], "numpy": True, "tflite": True, "onnx": True}, "3.9, older than 3.11"),
         ({"version": [3, 12], "numpy": False, "tflite": True, "onnx": True}, "3.12 has no numpy"),
@@ -182,8 +182,8 @@ def test_without_either_way_everything_is_unavailable_with_its_reason(one: World
         (None, "fails: cannot execute"),
     ],
 )
-def test_a_python_that_does_not_do_says_why(one: World, folder: Path, said: object, reason: str) -> None:
-    text = "echo 'cannot execute' >&2; exit 1" if said is None else f"echo '{json.dumps(said)}'"
+def test_a_python_that_does_not_do_says_why(one: World, folder: Path, printed: object, reason: str) -> None:
+    text = "echo 'cannot execute' >&2; exit 1" if printed is None else f"echo '{json.dumps(printed)}'"
     one.phone._program("python3", text)
     found = target(one)
     with found.open(folder, [], SHORT, "r1"):

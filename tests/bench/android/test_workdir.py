@@ -43,7 +43,7 @@ def test_what_is_pushed_is_there_and_pushed_once(one: World, tmp_path: Path) -> 
     assert (folder / "a.tflite").read_bytes() == b"weights"
     assert os.access(folder / "tool", os.X_OK) and not os.access(folder / "a.tflite", os.X_OK)
     before = (folder / "a.tflite").stat().st_mtime_ns
-    (folder / "tool").write_bytes(b"spoilt")
+    (folder / "tool").write_bytes(b"damaged")
     place.prepare()
     assert (folder / "tool").read_bytes() == b"x"
     assert (folder / "a.tflite").stat().st_mtime_ns == before
@@ -51,8 +51,8 @@ def test_what_is_pushed_is_there_and_pushed_once(one: World, tmp_path: Path) -> 
     assert one.phone.folders == []
 
 
-def test_a_file_that_arrives_spoilt_is_noticed(one: World) -> None:
-    one.phone.spoil = lambda path, data: data[:-1] + b"?" if "a.tflite" in path else data
+def test_a_file_that_arrives_damaged_is_noticed(one: World) -> None:
+    one.phone.corrupt = lambda path, data: data[:-1] + b"?" if "a.tflite" in path else data
     with pytest.raises(DeviceError, match="did not arrive") as caught:
         make_workdir(one, **{"a.tflite": b"weights"}).prepare()
     assert caught.value.where == "adb:0A1B2C3D: a.tflite"
@@ -128,13 +128,13 @@ def test_a_job_that_ends_well_without_a_result_is_refused(one: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "spoilt", "what"),
+    ("name", "damaged", "what"),
     [("id", b"run-0\n1\n", "another run"), ("out", b"other", "did not arrive"), ("id", b"run-1\n2\n", "another run")],
 )
-def test_results_of_another_run_and_damaged_ones_are_refused(one: World, name: str, spoilt: bytes, what: str) -> None:
+def test_results_of_another_run_and_damaged_ones_are_refused(one: World, name: str, damaged: bytes, what: str) -> None:
     place = make_workdir(one)
     place.prepare()
-    one.phone.spoil = lambda path, data: spoilt if path.endswith(f"/{name}") else data
+    one.phone.corrupt = lambda path, data: damaged if path.endswith(f"/{name}") else data
     with pytest.raises(MeasurementError, match=what):
         place.run(["sh", "-c", "echo mine >out"], ["out"], 10)
 

@@ -242,8 +242,8 @@ def test_a_run_that_is_stopped_leaves_nothing(folder: Path, tmp_path: Path, numb
         time.sleep(0.02)
     assert list(temporary.iterdir()), "there would be nothing to leave behind"
     process.send_signal(number)
-    said, errors = process.communicate(timeout=30)
-    assert process.returncode == code, said + errors
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == code, output + errors
     assert "Traceback" not in errors
     assert not list(temporary.iterdir()) and not history.exists()
     assert children and not any(child.is_running() for child in children)

@@ -104,7 +104,7 @@ def write(arguments: list[str], answer: Any) -> None:
 
 
 class Phone:
-    """Be a phone whose files lie in a folder, with the runner running or not."""
+    """A phone whose files lie in a folder, with the runner running or not."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

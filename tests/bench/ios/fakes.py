@@ -42,7 +42,7 @@ def well() -> dict[str, Any]:
 
 
 class FakeMac:
-    """Hold the scenario's folder: ``bin`` with the programs, the answers, the calls so far, the phone's files."""
+    """A Mac in a folder: ``bin`` with the programs, the answers, the calls so far, the phone's files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -96,8 +96,8 @@ def test_the_app_lies_where_coremltools_looks_for_one(mac: FakeMac, tmp_path: Pa
 
 
 def test_what_xcode_says_is_passed_on(mac: FakeMac, tmp_path: Path) -> None:
-    said = "note: Building\nerror: No Account for Team \"AB12CD34EF\". (in target 'ModelRunner')\n** BUILD FAILED **"
-    mac.change(xcodebuild={"stdout": said, "code": 65})
+    output = "note: Building\nerror: No Account for Team \"AB12CD34EF\". (in target 'ModelRunner')\n** BUILD FAILED **"
+    mac.change(xcodebuild={"stdout": output, "code": 65})
     with pytest.raises(DeviceError, match="Xcode cannot build the runner") as failed:
         build(place(tmp_path), tools(mac))
     assert failed.value.got == "error: No Account for Team \"AB12CD34EF\". (in target 'ModelRunner')"

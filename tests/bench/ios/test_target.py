@@ -278,8 +278,8 @@ def test_outputs_are_compared_with_pytorchs(whole_run: tuple[FakeMac, dict[str, 
 def test_an_image_input_is_refused_by_the_runner_which_is_why_there_are_array_input_packages(
     whole_run: tuple[FakeMac, dict[str, Any]],
 ) -> None:
-    said = "the phone cannot run the model: Feature image is of {'kind': 'imageType'"
-    assert whole_run[1]["with_image_input"].startswith(said)
+    refusal = "the phone cannot run the model: Feature image is of {'kind': 'imageType'"
+    assert whole_run[1]["with_image_input"].startswith(refusal)
 
 
 def test_the_run_is_labelled_and_leaves_nothing(whole_run: tuple[FakeMac, dict[str, Any]]) -> None:

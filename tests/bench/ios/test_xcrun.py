@@ -128,7 +128,7 @@ def test_a_silent_failure_says_its_exit_code(mac: FakeMac) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "what"),
+    ("message", "what"),
     [
         ("Developer Mode disabled", "developer mode is off"),
         ("This device is not paired", "does not trust this Mac"),
@@ -139,8 +139,8 @@ def test_a_silent_failure_says_its_exit_code(mac: FakeMac) -> None:
         ("adding a file failed", "the phone refused"),
     ],
 )
-def test_what_coremltools_passes_on_reads_the_same(said: str, what: str) -> None:
-    assert what in make_error(said, where="somewhere").what
+def test_what_coremltools_passes_on_reads_the_same(message: str, what: str) -> None:
+    assert what in make_error(message, where="somewhere").what
 
 
 def test_every_level_of_an_error_is_told() -> None:

@@ -76,12 +76,12 @@ def test_a_hung_process_is_killed(tmp_path: Path, temporary: Path, monkeypatch: 
 
 def test_stop_kills_what_runs_and_starts_no_more(tmp_path: Path, temporary: Path) -> None:
     launcher = Launcher(1)
-    said: list[MeasurementError] = []
+    errors: list[MeasurementError] = []
 
     def run() -> None:
         with pytest.raises(MeasurementError) as caught:
             launcher.run({"path": "", "pid": str(tmp_path / "pid")}, script=script(tmp_path, SLEEP))
-        said.append(caught.value)
+        errors.append(caught.value)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -89,7 +89,7 @@ def test_stop_kills_what_runs_and_starts_no_more(tmp_path: Path, temporary: Path
         time.sleep(0.01)
     launcher.stop()
     thread.join(10)
-    assert said and "SIGKILL" in (said[0].got or "")
+    assert errors and "SIGKILL" in (errors[0].got or "")
     assert dead(tmp_path / "pid") and not list(temporary.iterdir())
     with pytest.raises(MeasurementError, match="stopped"):
         launcher.run({"path": ""}, script=script(tmp_path, SLEEP))

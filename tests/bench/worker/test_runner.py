@@ -117,12 +117,12 @@ def test_profiles_litert_operations(tmp_path: Path, models: dict[str, Path]) -> 
     pixels = tmp_path / "in.npy"
     np.save(pixels, np.zeros(SHAPE, np.uint8))
     request = {"path": str(models["tflite"]), "threads": 1, "runs": 2, "warmup_runs": 1, "input": str(pixels)}
-    code, said, result = ask(tmp_path, request, LITERT_LAYERS)
-    assert code == 0 and result is not None, said
+    code, stderr, result = ask(tmp_path, request, LITERT_LAYERS)
+    assert code == 0 and result is not None, stderr
     assert [row["kind"] for row in result["layers"]] == ["CAST"]
     np.save(pixels, np.zeros((1, 2, 2, 3), np.uint8))
-    code, said, _ = ask(tmp_path, request, LITERT_LAYERS)
-    assert code == 1 and "12 bytes" in said and "48" in said
+    code, stderr, _ = ask(tmp_path, request, LITERT_LAYERS)
+    assert code == 1 and "12 bytes" in stderr and "48" in stderr
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, models: dict[str, Path], chan
     np.save(tmp_path / "in.npy", np.zeros((1, 4, 4, 3), np.float32))
     np.save(tmp_path / "empty.npy", np.zeros((0, 4, 4, 3), np.uint8))
     before = {path.name for path in tmp_path.iterdir()}
-    code, said, result = ask(tmp_path, {"mode": "count", "path": str(models["tflite"]), "format": "tflite", **change})
-    assert code == 1 and words in said and result is None
+    code, stderr, result = ask(tmp_path, {"mode": "count", "path": str(models["tflite"]), "format": "tflite", **change})
+    assert code == 1 and words in stderr and result is None
     assert {path.name for path in tmp_path.iterdir()} == before | {"request.json"}
 
 

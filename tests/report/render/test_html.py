@@ -19,7 +19,7 @@ HOSTILE = "x\"'><script>alert(1)</script><img src=//evil.example/a onerror=alert
 
 
 class Page(HTMLParser):
-    """Keeps the tree's shape, and refuses what a browser would have to repair."""
+    """A parser that keeps the tree's shape, and refuses what a browser would have to repair."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)

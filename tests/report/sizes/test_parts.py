@@ -41,9 +41,9 @@ def write_tflite(path: Path, weights: dict[str, bytes], *, zipped: bytes = b"") 
         tensor = schema.TensorT()
         tensor.name, tensor.buffer = name, len(model.buffers) - 1
         graph.tensors.append(tensor)
-    twin = schema.TensorT()  # shares the first's buffer
-    twin.name, twin.buffer = "twin", 1
-    graph.tensors.append(twin)
+    shared = schema.TensorT()  # shares the first's buffer
+    shared.name, shared.buffer = "shared", 1
+    graph.tensors.append(shared)
     about = schema.BufferT()
     about.data = list(b"1.5.0")
     model.buffers.append(about)
