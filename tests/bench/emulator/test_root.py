@@ -20,7 +20,7 @@ def test_takes_the_first_archive_that_has_the_release(
     (archive.folder / "dists/trixie/main/source").mkdir()
     (archive.folder / "dists/trixie/main/source/Sources").write_text("")
     archive.sign()
-    monkeypatch.setattr(root_module, "debian_mirrors", lambda: [f"file:{tmp_path}/empty", f"file:{archive.folder}"])
+    monkeypatch.setattr(root_module, "list_mirrors", lambda: [f"file:{tmp_path}/empty", f"file:{archive.folder}"])
     with root_module.open_debian() as apt:
         assert len(apt.fetch(["app"])) == 2
 
