@@ -1,4 +1,4 @@
-"""Hold artifacts to their budgets: bytes, and what quantization costs on held-out samples."""
+"""Compare artifacts with their budgets: bytes, and what quantization costs on held-out samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUICK = (Format.ONNX, Format.TFLITE)
 
 
 class ArtifactBudget(Frozen):
-    """Hold one artifact beside its budgets.
+    """One artifact beside its budgets.
 
     Args:
         path: Its path in the manifest.
@@ -55,7 +55,7 @@ class ArtifactBudget(Frozen):
 
 
 class BudgetReport(Frozen):
-    """Hold a whole export beside its budgets.
+    """A whole export beside its budgets.
 
     Args:
         samples: How many samples quantization was measured on; 0 where nothing quantized was written.
@@ -84,7 +84,7 @@ def check_budgets(
     *,
     progress: Progress = silent,
 ) -> BudgetReport:
-    """Hold a folder's artifacts to their budgets.
+    """Compare a folder's artifacts with their budgets.
 
     What quantization costs is measured through one artifact of each precision, against an fp32 artifact (the checkpoint
     itself where there is none): parity has shown that they say the same.
@@ -103,28 +103,28 @@ def check_budgets(
     limits = budgets.accuracy
     wanted = [artifact for artifact in manifest.artifacts if budgets.cost(artifact.precision) is not None]
     if limits is None or not wanted:
-        rows = tuple(_row(artifact, None, None, budgets) for artifact in manifest.artifacts)
+        rows = tuple(_compare_artifact(artifact, None, None, budgets) for artifact in manifest.artifacts)
         return BudgetReport(samples=0, source="", reference=None, artifacts=rows)
     photos = photos or held_out_photos("test", Sources(), limits.samples, progress=progress)
-    reference = _reference(folder, manifest, checkpoint_path)
-    through = {str(artifact.path): _through(artifact, manifest) for artifact in wanted}
-    found = _costs(folder, reference, {str(a.path): a for a in through.values()}, photos, progress)
-    rows = tuple(_row(a, through.get(str(a.path)), found, budgets) for a in manifest.artifacts)
+    reference = _choose_reference(folder, manifest, checkpoint_path)
+    through = {str(artifact.path): _choose_alike(artifact, manifest) for artifact in wanted}
+    found = _measure_all(folder, reference, {str(a.path): a for a in through.values()}, photos, progress)
+    rows = tuple(_compare_artifact(a, through.get(str(a.path)), found, budgets) for a in manifest.artifacts)
     return BudgetReport(samples=len(photos), source=photos.source, reference=reference.name, artifacts=rows)
 
 
-def _reference(folder: Path, manifest: Manifest, checkpoint_path: Path) -> Path:
+def _choose_reference(folder: Path, manifest: Manifest, checkpoint_path: Path) -> Path:
     floats = {a.format: folder / a.path for a in manifest.artifacts if a.precision is Precision.FP32}
     return next((floats[format] for format in QUICK if format in floats), checkpoint_path)
 
 
-def _through(artifact: Artifact, manifest: Manifest) -> Artifact:
+def _choose_alike(artifact: Artifact, manifest: Manifest) -> Artifact:
     """Return the artifact that is run for this one's figures."""
     alike = {a.format: a for a in manifest.artifacts if a.precision is artifact.precision}
     return next((alike[format] for format in QUICK if format in alike), artifact)
 
 
-def _costs(
+def _measure_all(
     folder: Path, reference: Path, artifacts: Mapping[str, Artifact], photos: LabelledPhotos, progress: Progress
 ) -> dict[str, Accuracy | ImageQXError]:
     """Run every artifact in a process of its own, and compare it with the float32 file; a crash is a result too."""
@@ -135,18 +135,18 @@ def _costs(
     ):
         pixels = Path(place) / "pixels.npy"  # 600 MB, which a pipe to each process would copy twice
         np.save(pixels, photos.pixels)
-        float32 = threads.submit(isolated, outputs_of, reference, pixels)
-        jobs = {name: threads.submit(isolated, outputs_of, folder / a.path, pixels) for name, a in artifacts.items()}
+        float32 = threads.submit(isolated, run_on_pixels, reference, pixels)
+        jobs = {name: threads.submit(isolated, run_on_pixels, folder / a.path, pixels) for name, a in artifacts.items()}
         before = float32.result()
         advance()
         found = {}
         for name, job in jobs.items():
-            found[name] = _cost(before, job, photos, artifacts[name])
+            found[name] = _measure(before, job, photos, artifacts[name])
             advance()
         return found
 
 
-def outputs_of(path: Path, pixels: Path) -> Outputs:
+def run_on_pixels(path: Path, pixels: Path) -> Outputs:
     """Run a file on the pixels in a ``.npy``: uint8 [N,224,224,3].
 
     Raises:
@@ -155,7 +155,9 @@ def outputs_of(path: Path, pixels: Path) -> Outputs:
     return run_file(path, np.load(pixels, mmap_mode="c"))[1]
 
 
-def _cost(before: Outputs, job: Future[Outputs], photos: LabelledPhotos, artifact: Artifact) -> Accuracy | ImageQXError:
+def _measure(
+    before: Outputs, job: Future[Outputs], photos: LabelledPhotos, artifact: Artifact
+) -> Accuracy | ImageQXError:
     try:
         return accuracy(before, job.result(), photos, artifact.spec)
     except ImageQXError as error:
@@ -164,7 +166,7 @@ def _cost(before: Outputs, job: Future[Outputs], photos: LabelledPhotos, artifac
         return ImageQXError("the artifact cannot be run", got=f"{type(error).__name__}: {error}")
 
 
-def _row(
+def _compare_artifact(
     artifact: Artifact,
     through: Artifact | None,
     found: Mapping[str, Accuracy | ImageQXError] | None,
@@ -174,7 +176,7 @@ def _row(
     limit = size_limit(artifact.path.name, budgets.size_bytes)
     over = []
     if limit is not None and artifact.size_bytes > limit:
-        over.append(_because("size", f"{artifact.size_bytes:,} bytes > {limit:,}", precision))
+        over.append(_explain("size", f"{artifact.size_bytes:,} bytes > {limit:,}", precision))
     row = ArtifactBudget(
         path=name, precision=precision, size_bytes=artifact.size_bytes, size_limit=limit, problems=tuple(over)
     )
@@ -183,9 +185,9 @@ def _row(
         return row
     cost = found[str(through.path)]
     if isinstance(cost, Accuracy):
-        over += [_because("accuracy", text, precision) for text in problems(cost, budget)]
+        over += [_explain("accuracy", text, precision) for text in problems(cost, budget)]
     else:
-        over.append(_because("run", " ".join(str(cost).split()), precision))
+        over.append(_explain("run", " ".join(str(cost).split()), precision))
     return row.model_copy(
         update={
             "budget": budget,
@@ -196,5 +198,5 @@ def _row(
     )
 
 
-def _because(kind: str, text: str, precision: Precision) -> str:
+def _explain(kind: str, text: str, precision: Precision) -> str:
     return f"{text} — try: {ADVICE[kind].format(precision=precision)}"

@@ -18,7 +18,7 @@ HEADER = "image,rater,evaluation,reasons,patient,split,fitzpatrick\n"
 
 
 class Result(NamedTuple):
-    """Hold what a command left behind."""
+    """The result of a command: its exit code and what it printed."""
 
     returncode: int
     stdout: str

@@ -1,1 +1,1 @@
-"""Print results: one file per group of stages, one console for all."""
+"""Print results: one file per command or group of commands, one console for all."""
