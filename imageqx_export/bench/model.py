@@ -11,7 +11,7 @@ from typing import Protocol
 from pydantic import Field, model_validator
 
 from imageqx_export.artifact import Artifact, Format, Precision
-from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.frozen import Frozen, rename_key
 
 
 class Schedule(Frozen):
@@ -200,9 +200,7 @@ class BenchRun(Frozen):
     @classmethod
     def _read_old_key(cls, fields: object) -> object:
         """Take ``protocol`` for ``schedule``, as older histories and baselines call it."""
-        if isinstance(fields, dict) and "protocol" in fields and "schedule" not in fields:
-            return {"schedule" if name == "protocol" else name: value for name, value in fields.items()}
-        return fields
+        return rename_key(fields, "protocol", "schedule")
 
     @model_validator(mode="after")
     def _once(self) -> BenchRun:

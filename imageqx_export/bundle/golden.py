@@ -1,4 +1,4 @@
-"""Compare outputs, wherever they were computed, with PyTorch's golden ones beside the artifacts."""
+"""The golden pictures beside the artifacts, and how outputs, wherever computed, compare with PyTorch's for them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,14 @@ from pydantic import ValidationError
 from imageqx_export.bundle.manifest import PARITY_FILE, read_manifest
 from imageqx_export.errors import MeasurementError
 from imageqx_export.parity.compare import ParityReport
-from imageqx_export.report import build
+from imageqx_export.report.build import (
+    build_parity,
+    build_rows,
+    describe_side,
+    list_breakdowns,
+    list_layers,
+    list_points,
+)
 from imageqx_export.report.model import Accuracy, Report
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
@@ -65,17 +72,17 @@ def report(
     known = [run for run in (*runs, *before.runs, *after.runs) if not targets or run.target in targets]
     decisions = decide(before, after, rules, history=runs, parity=compared)
     found = Report(
-        baseline=build.describe_side(before),
-        current=build.describe_side(after),
+        baseline=describe_side(before),
+        current=describe_side(after),
         rules=rules,
         decisions=decisions,
         exit_code=exit_code(decisions),
-        rows=build.build_rows(before, after),
-        breakdowns=build.list_breakdowns(old_sizes, sizes),
-        layers=build.list_layers(after),
-        points=build.list_points(known),
+        rows=build_rows(before, after),
+        breakdowns=list_breakdowns(old_sizes, sizes),
+        layers=list_layers(after),
+        points=list_points(known),
         accuracies=tuple(_read_accuracy(path) for path in evaluations),
-        parity=None if compared is None else build.build_parity(compared),
+        parity=None if compared is None else build_parity(compared),
     )
     return found.model_copy(update={"absent": _list_absent(found, artifacts)})
 

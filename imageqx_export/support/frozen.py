@@ -1,4 +1,4 @@
-"""The base of every value that is written as JSON: frozen, and strict about names."""
+"""The base of every value that is written as JSON: frozen, and strict about names; older names are read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ class Frozen(BaseModel):
     """A value that cannot be changed, and that refuses fields it does not have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def rename_key(fields: object, old: str, new: str) -> object:
+    """Return the fields of a value with an older name's value under its new one; for validators that come before.
+
+    >>> rename_key({"protocol": 1, "runs": 2}, "protocol", "schedule")
+    {'schedule': 1, 'runs': 2}
+    """
+    if isinstance(fields, dict) and old in fields and new not in fields:
+        return {new if name == old else name: value for name, value in fields.items()}
+    return fields
 
 
 class Problem(NamedTuple):

@@ -11,7 +11,14 @@ import numpy as np
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
 from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityReport
-from imageqx_export.report import build
+from imageqx_export.report.build import (
+    build_parity,
+    build_rows,
+    describe_side,
+    list_breakdowns,
+    list_layers,
+    list_points,
+)
 from imageqx_export.report.model import Accuracy, Report
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
@@ -215,19 +222,19 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
     )
     decisions = decide(before, after, parity=compared)
     report = Report(
-        baseline=build.describe_side(before),
-        current=build.describe_side(after),
+        baseline=describe_side(before),
+        current=describe_side(after),
         rules=Rules(),
         decisions=decisions,
         exit_code=exit_code(decisions),
-        rows=build.build_rows(before, after),
-        breakdowns=build.list_breakdowns([grown, *sizes[1:]], sizes),
-        layers=build.list_layers(after),
-        points=build.list_points([*before.runs, *after.runs]),
+        rows=build_rows(before, after),
+        breakdowns=list_breakdowns([grown, *sizes[1:]], sizes),
+        layers=list_layers(after),
+        points=list_points([*before.runs, *after.runs]),
         accuracies=tuple(
             Accuracy(artifact=n, macro_f1=0.8, interval=(0.78, 0.82), photos=1000, source="painted") for n in ARTIFACTS
         ),
-        parity=build.build_parity(compared),
+        parity=build_parity(compared),
         absent=("nothing: this is a fake",),
     )
     text = report.model_dump_json()

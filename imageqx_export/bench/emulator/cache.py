@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.files import count_bytes
-from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.frozen import Frozen, rename_key
 
 VARIABLE = "IMAGEQX_EMULATOR"
 RECORD = "built.json"
@@ -51,9 +51,7 @@ class Built(Frozen):
     @classmethod
     def _read_old_key(cls, fields: object) -> object:
         """Take ``recipe`` for ``inputs``, as caches that were built earlier call it."""
-        if isinstance(fields, dict) and "recipe" in fields and "inputs" not in fields:
-            return {"inputs" if name == "recipe" else name: value for name, value in fields.items()}
-        return fields
+        return rename_key(fields, "recipe", "inputs")
 
 
 Contents = tuple[dict[str, str], dict[str, str]]

@@ -66,7 +66,7 @@ def test_makes_a_part_once(home: Path) -> None:
     assert (name_folder("root", INPUTS) / "file").read_text() == "content"
 
 
-def test_another_recipe_is_another_folder() -> None:
+def test_other_inputs_are_another_folder() -> None:
     other: dict[str, object] = {"packages": ["a", "c"]}
     make_once("root", INPUTS, fill)
     assert name_folder("root", INPUTS) != name_folder("root", other)
@@ -91,6 +91,14 @@ def test_a_folder_without_a_record_is_no_part(home: Path) -> None:
     assert read_part("root", INPUTS) is None
     make_once("root", INPUTS, fill)
     assert sorted(p.name for p in half.iterdir()) == [RECORD, "file"]
+
+
+def test_a_record_of_an_earlier_build_is_read() -> None:
+    built = make_once("root", INPUTS, fill)
+    record = name_folder("root", INPUTS) / RECORD
+    text = record.read_text()
+    record.write_text(text.replace('"inputs"', '"recipe"'))
+    assert record.read_text() != text and read_part("root", INPUTS) == built
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"part": "root"', "\x00"])
