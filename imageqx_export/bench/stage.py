@@ -41,16 +41,24 @@ class _Book:
             self.unavailable, self.failed = _shorten(error), True
 
 
-def measure(
-    folder: Path,
-    target: Target,
-    schedule: Schedule,
-    *,
-    formats: Collection[Format] | None = None,
-    precisions: Collection[Precision] | None = None,
-    instructions: bool = False,
-    progress: Progress = silent,
-) -> BenchRun:
+@dataclass(frozen=True)
+class BenchConfig:
+    """The parameters of a measurement.
+
+    Args:
+        schedule: How often and how long everything runs.
+        formats: Only these; None for all.
+        precisions: Only these; None for all.
+        instructions: Count instructions too, on a target where that takes long; one without time always does.
+    """
+
+    schedule: Schedule
+    formats: Collection[Format] | None = None
+    precisions: Collection[Precision] | None = None
+    instructions: bool = False
+
+
+def measure(folder: Path, target: Target, config: BenchConfig, *, progress: Progress = silent) -> BenchRun:
     """Measure every artifact of a folder on one target.
 
     Each process is fresh, and the artifacts take turns (A B C A B C …). What disturbs timing – memory, outputs,
@@ -59,10 +67,7 @@ def measure(
     Args:
         folder: The folder with ``manifest.json`` and ``golden/``.
         target: Where.
-        schedule: How.
-        formats: Only these; None for all.
-        precisions: Only these; None for all.
-        instructions: Count instructions too, on a target where that takes long; one without time always does.
+        config: What, and how.
         progress: Opens a bar over the processes.
 
     Raises:
@@ -70,8 +75,8 @@ def measure(
         MeasurementError: A file is not the manifest's, or nothing is left to measure.
         DeviceError: The target cannot be used, or went away for good.
     """
-    manifest = read_manifest(folder)
-    artifacts = _select(manifest, formats, precisions)
+    manifest, schedule = read_manifest(folder), config.schedule
+    artifacts = _select(manifest, config.formats, config.precisions)
     _verify(folder, manifest, artifacts)
     started = time.time()
     run_id = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"
@@ -79,7 +84,7 @@ def measure(
         books = [_Book(artifact, target.unavailable(artifact)) for artifact in artifacts]
         if target.timed:
             _take_samples(target, books, schedule, progress)
-        measurements = _finish(target, books, schedule, instructions or not target.timed, progress)
+        measurements = _finish(target, books, schedule, config.instructions or not target.timed, progress)
         return BenchRun(
             run_id=run_id,
             started=started,

@@ -90,7 +90,7 @@ def bench(
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.bench.history import append_run
     from imageqx_export.bench.model import QUICK, Schedule
-    from imageqx_export.bench.stage import measure
+    from imageqx_export.bench.stage import BenchConfig, measure
     from imageqx_export.bench.summary import has_passed
     from imageqx_export.bench.targets import AdbOptions, make_targets
     from imageqx_export.cli.options import parse_names
@@ -98,18 +98,15 @@ def bench(
     from imageqx_export.support.progress import bar
 
     targets = make_targets(target, AdbOptions(benchmark_model, fixed_performance))
-    schedule = (QUICK if quick else Schedule()).model_copy(update={"threads": threads})
+    config = BenchConfig(
+        (QUICK if quick else Schedule()).model_copy(update={"threads": threads}),
+        formats=[Format(name) for name in parse_names("format", formats, Format)],
+        precisions=[Precision(n) for n in parse_names("precision", precisions, Precision)] if precisions else None,
+        instructions=instructions,
+    )
     runs = []
     for one in targets:
-        run = measure(
-            folder,
-            one,
-            schedule,
-            formats=[Format(name) for name in parse_names("format", formats, Format)],
-            precisions=[Precision(n) for n in parse_names("precision", precisions, Precision)] if precisions else None,
-            instructions=instructions,
-            progress=bar,
-        )
+        run = measure(folder, one, config, progress=bar)
         runs.append(run)
         if history is not None:  # at once, so that a later target's failure does not lose it
             append_run(history, run)

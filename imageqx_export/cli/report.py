@@ -109,7 +109,7 @@ def report(
     from imageqx_export.report.rules.verdicts import Rules
 
     stage.check_folder(out)
-    result = stage.report(
+    config = stage.ReportConfig(
         baseline,
         current,
         history=history,
@@ -119,6 +119,7 @@ def report(
         targets=target or (),
         rules=Rules(size_growth=size_budget, size_budgets={} if budgets is None else read_budgets(budgets).size_bytes),
     )
+    result = stage.report(config)
     stage.write(result, out)
     show.show_report(result, out, as_json=json)
     raise typer.Exit(result.exit_code)

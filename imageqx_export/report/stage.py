@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -34,18 +35,9 @@ MARKDOWN, JSON, PAGE = "report.md", "report.json", "report.html"
 FILES = (MARKDOWN, JSON, PAGE)
 
 
-def report(
-    baseline: str,
-    current: str,
-    *,
-    history: Path | None = None,
-    artifacts: Path | None = None,
-    baseline_artifacts: Path | None = None,
-    evaluations: Sequence[Path] = (),
-    targets: Sequence[str] = (),
-    rules: Rules | None = None,
-) -> Report:
-    """Compare two sides, and gather what explains the difference.
+@dataclass(frozen=True)
+class ReportConfig:
+    """The parameters of a report: its two sides, and what explains how they differ.
 
     Args:
         baseline: A baseline file, a history, or a commit of ``history``.
@@ -56,6 +48,23 @@ def report(
         evaluations: ``evaluation.json`` files, each of one artifact.
         targets: Only these, or all.
         rules: The limits.
+    """
+
+    baseline: str
+    current: str
+    history: Path | None = None
+    artifacts: Path | None = None
+    baseline_artifacts: Path | None = None
+    evaluations: Sequence[Path] = ()
+    targets: Sequence[str] = ()
+    rules: Rules = field(default_factory=Rules)
+
+
+def report(config: ReportConfig) -> Report:
+    """Compare two sides, and gather what explains the difference.
+
+    Args:
+        config: The sides, and what else is known of them.
 
     Raises:
         MeasurementError: A side, the history or an evaluation cannot be read, or the artifacts are not those that were
@@ -63,25 +72,27 @@ def report(
         ArtifactError: An artifact cannot be read.
         ParityError: A folder of artifacts has no manifest.
     """
-    rules = rules or Rules()
-    runs = read_history(history)
-    before, after = (read_side(source, history, targets) for source in (baseline, current))
+    artifacts, targets = config.artifacts, config.targets
+    runs = read_history(config.history)
+    before, after = (read_side(source, config.history, targets) for source in (config.baseline, config.current))
     sizes = () if artifacts is None else read_measured_sizes(artifacts, after)
-    old_sizes = before.sizes if baseline_artifacts is None else read_measured_sizes(baseline_artifacts, before)
+    old_sizes = before.sizes
+    if config.baseline_artifacts is not None:
+        old_sizes = read_measured_sizes(config.baseline_artifacts, before)
     compared = None if artifacts is None else _read_parity(artifacts / PARITY_FILE)
     known = [run for run in (*runs, *before.runs, *after.runs) if not targets or run.target in targets]
-    decisions = decide(before, after, rules, history=runs, parity=compared)
+    decisions = decide(before, after, config.rules, history=runs, parity=compared)
     found = Report(
         baseline=describe_side(before),
         current=describe_side(after),
-        rules=rules,
+        rules=config.rules,
         decisions=decisions,
         exit_code=exit_code(decisions),
         rows=build_rows(before, after),
         breakdowns=list_breakdowns(old_sizes, sizes),
         layers=list_layers(after),
         points=list_points(known),
-        accuracies=tuple(_read_accuracy(path) for path in evaluations),
+        accuracies=tuple(_read_accuracy(path) for path in config.evaluations),
         parity=None if compared is None else build_parity(compared),
     )
     return found.model_copy(update={"absent": _list_absent(found, artifacts)})

@@ -11,7 +11,7 @@ import pytest
 
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench.signals import raise_on_signals
-from imageqx_export.bench.stage import measure, read_commit
+from imageqx_export.bench.stage import BenchConfig, measure, read_commit
 from imageqx_export.bench.summary import has_passed
 from imageqx_export.errors import DeviceError, MeasurementError, ParityError
 from tests.bench.tiny import SHORT, FakeTarget, broken, gone, tiny_folder
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_measures_everything_in_turn(folder: Path) -> None:
     target = FakeTarget()
-    run = measure(folder, target, SHORT, instructions=True)
+    run = measure(folder, target, BenchConfig(SHORT, instructions=True))
     turns = [name for what, name in target.calls if what == "sample"]
     assert turns == [TFLITE, ONNX] * SHORT.processes
     assert target.calls[0] == ("open", "") and target.calls[-1] == ("close", "")
@@ -50,23 +50,25 @@ def test_measures_everything_in_turn(folder: Path) -> None:
 
 def test_the_unavailable_is_a_result_of_its_own(folder: Path) -> None:
     target = FakeTarget()
-    package = measure(folder, target, SHORT).measurements[2]
+    package = measure(folder, target, BenchConfig(SHORT)).measurements[2]
     assert (package.artifact, package.unavailable, package.failed) == (COREML, "needs macOS", False)
     assert package.samples == () and package.peak_memory_bytes is None
     assert not any(name == COREML for _, name in target.calls)
-    alone = measure(folder, target, SHORT, formats=[Format.COREML])
+    alone = measure(folder, target, BenchConfig(SHORT, formats=[Format.COREML]))
     assert not has_passed(alone), "nothing measured is no pass"
 
 
 def test_instructions_are_counted_when_asked(folder: Path) -> None:
-    assert all(m.instructions is None and m.notes == () for m in measure(folder, FakeTarget(), SHORT).measurements)
-    counted = measure(folder, FakeTarget(), SHORT, instructions=True).measurements
+    assert all(
+        m.instructions is None and m.notes == () for m in measure(folder, FakeTarget(), BenchConfig(SHORT)).measurements
+    )
+    counted = measure(folder, FakeTarget(), BenchConfig(SHORT, instructions=True)).measurements
     assert [m.instructions is not None for m in counted] == [True, True, False]
 
 
 def test_an_emulators_seconds_are_never_taken(folder: Path) -> None:
     target = FakeTarget(timed=False)
-    run = measure(folder, target, SHORT)
+    run = measure(folder, target, BenchConfig(SHORT))
     assert "sample" not in {what for what, _ in target.calls}
     assert run.measurements[0].samples == () and run.measurements[0].seconds == ()
     assert run.measurements[0].instructions is not None, "what an emulator is for"
@@ -75,7 +77,7 @@ def test_an_emulators_seconds_are_never_taken(folder: Path) -> None:
 
 def test_one_that_breaks_stops_and_the_others_go_on(folder: Path) -> None:
     target = FakeTarget(fails={("sample", TFLITE): broken()})
-    run = measure(folder, target, SHORT)
+    run = measure(folder, target, BenchConfig(SHORT))
     bad, good = run.measurements[:2]
     assert bad.failed and bad.unavailable == "the runner crashed: SIGSEGV" and bad.samples == ()
     assert [name for what, name in target.calls if what == "sample"] == [TFLITE, ONNX, ONNX], "not tried again"
@@ -85,7 +87,7 @@ def test_one_that_breaks_stops_and_the_others_go_on(folder: Path) -> None:
 
 def test_a_number_that_is_missing_is_told(folder: Path) -> None:
     fails = {("instructions", TFLITE): MeasurementError("valgrind is not installed"), ("layers", TFLITE): broken()}
-    run = measure(folder, FakeTarget(fails=dict(fails)), SHORT, instructions=True)
+    run = measure(folder, FakeTarget(fails=dict(fails)), BenchConfig(SHORT, instructions=True))
     first = run.measurements[0]
     assert first.instructions is None and first.layers == () and first.peak_memory_bytes is not None
     assert sorted(first.notes) == ["instructions: valgrind is not installed", "layers: the runner crashed: SIGSEGV"]
@@ -94,7 +96,7 @@ def test_a_number_that_is_missing_is_told(folder: Path) -> None:
 
 def test_an_emulator_on_which_nothing_works_has_failed(folder: Path) -> None:
     calls = ("peak_memory", "instructions", "layers", "kernels", "max_error")
-    run = measure(folder, FakeTarget(timed=False, fails={(call, ONNX): broken() for call in calls}), SHORT)
+    run = measure(folder, FakeTarget(timed=False, fails={(call, ONNX): broken() for call in calls}), BenchConfig(SHORT))
     assert [m.failed for m in run.measurements] == [False, True, False]
     assert "SIGSEGV" in (run.measurements[1].unavailable or "") and not has_passed(run)
 
@@ -105,7 +107,7 @@ def test_what_concerns_all_ends_the_run_and_closes_the_target(folder: Path, what
     before = sorted(path for path in folder.parent.rglob("*"))
     target = FakeTarget(fails={(what, ONNX): failure})
     with pytest.raises(type(failure)):
-        measure(folder, target, SHORT)
+        measure(folder, target, BenchConfig(SHORT))
     assert target.calls[-1] == ("close", "") and target.calls.count(("close", "")) == 1
     assert sorted(path for path in folder.parent.rglob("*")) == before
 
@@ -130,13 +132,13 @@ def test_a_target_that_does_not_get_ready(folder: Path) -> None:
 
     target = Hot()
     with pytest.raises(DeviceError, match="cool down"):
-        measure(folder, target, SHORT)
+        measure(folder, target, BenchConfig(SHORT))
     assert [what for what, _ in target.calls] == ["open", "close"]
 
 
 def test_filters(folder: Path) -> None:
     def names(**only: object) -> list[str]:
-        return [m.artifact for m in measure(folder, FakeTarget(), SHORT, **only).measurements]  # type: ignore[arg-type]
+        return [m.artifact for m in measure(folder, FakeTarget(), BenchConfig(SHORT, **only)).measurements]  # type: ignore[arg-type]
 
     assert names(formats=[Format.ONNX]) == [ONNX]
     assert names(precisions=[Precision.FP32]) == [TFLITE, COREML]
@@ -154,17 +156,17 @@ def test_a_changed_file_is_refused_before_anything_runs(folder: Path, name: str,
     else:
         path.unlink()
     with pytest.raises(MeasurementError, match="not the one that was exported") as caught:
-        measure(folder, target, SHORT)
+        measure(folder, target, BenchConfig(SHORT))
     assert Path(caught.value.where or "").name in (path.name, COREML) and target.calls == []
 
 
 def test_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="no manifest"):
-        measure(tmp_path, FakeTarget(), SHORT)
+        measure(tmp_path, FakeTarget(), BenchConfig(SHORT))
 
 
 def test_every_run_has_an_id_of_its_own_that_can_name_files(folder: Path) -> None:
-    ids = {measure(folder, FakeTarget(), SHORT).run_id for _ in range(20)}
+    ids = {measure(folder, FakeTarget(), BenchConfig(SHORT)).run_id for _ in range(20)}
     assert len(ids) == 20 and all(part.replace("-", "").isalnum() for part in ids)
 
 
@@ -202,6 +204,6 @@ def test_progress_reaches_its_end(folder: Path) -> None:
         bars[description] = [0, total]
         yield lambda: bars[description].__setitem__(0, bars[description][0] + 1)
 
-    measure(folder, FakeTarget(fails={("sample", TFLITE): broken()}), SHORT, progress=progress)
+    measure(folder, FakeTarget(fails={("sample", TFLITE): broken()}), BenchConfig(SHORT), progress=progress)
     assert len(bars) == 2 and all(done == total > 0 for done, total in bars.values())
     assert json.loads((folder / "manifest.json").read_text())["model"] == "tiny"

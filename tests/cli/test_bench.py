@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from imageqx_export.bench.history import load_history
 from imageqx_export.bench.model import QUICK, BenchRun, Schedule, Target
-from imageqx_export.bench.stage import measure
+from imageqx_export.bench.stage import BenchConfig, measure
 from imageqx_export.bench.targets import AdbOptions
 from imageqx_export.cli.bench import app
 from imageqx_export.cli.show import bench as show
@@ -117,7 +117,7 @@ def table(run: BenchRun, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_table_says_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fails = {("layers", "tiny_fp16.onnx"): broken()}
-    text = table(measure(folder, FakeTarget(fails=dict(fails)), SHORT, instructions=True), capsys)
+    text = table(measure(folder, FakeTarget(fails=dict(fails)), BenchConfig(SHORT, instructions=True)), capsys)
     assert "fake: fake phone" in text and NOTE not in text
     for column in ("bytes", "load ms", "first", "p50", "p90", "p99", "peak MiB", "Minstr", "max |Δ|"):
         assert column in text
@@ -136,11 +136,11 @@ def test_the_table_says_everything(folder: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_a_quick_run_says_so_in_the_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert NOTE in table(measure(folder, FakeTarget(), QUICK), capsys)
+    assert NOTE in table(measure(folder, FakeTarget(), BenchConfig(QUICK)), capsys)
 
 
 def test_an_emulator_shows_no_seconds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = table(measure(folder, FakeTarget(timed=False), SHORT), capsys)
+    text = table(measure(folder, FakeTarget(timed=False), BenchConfig(SHORT)), capsys)
     row = next(line for line in text.splitlines() if line.startswith("│ tiny_fp32.tflite"))
     assert [cell.strip() for cell in row.strip("│").split("│")][2:7] == ["–"] * 5
     assert "temperature: not readable" in text

@@ -73,7 +73,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 def test_a_regression_is_found_and_told_to_the_byte(place: Place, tmp_path: Path) -> None:
-    found = stage.report(str(place.baseline), str(place.history), history=place.history, artifacts=place.new)
+    found = stage.report(
+        stage.ReportConfig(str(place.baseline), str(place.history), history=place.history, artifacts=place.new)
+    )
     assert found.exit_code == 1
     size = found.decision(NAME, "files", Quantity.SIZE)
     latency = found.decision(NAME, "host", Quantity.LATENCY)
@@ -101,10 +103,12 @@ def test_every_report_reads_as_it_was_written() -> None:
 
 
 def test_commits_of_a_history_are_sides_too(place: Place) -> None:
-    found = stage.report("aaaa", "bbbb", history=place.history, baseline_artifacts=place.old, artifacts=place.new)
+    found = stage.report(
+        stage.ReportConfig("aaaa", "bbbb", history=place.history, baseline_artifacts=place.old, artifacts=place.new)
+    )
     assert found.exit_code == 1
     assert found.breakdowns[0].changes is not None
-    same = stage.report("aaaa", str(place.first), history=place.history)
+    same = stage.report(stage.ReportConfig("aaaa", str(place.first), history=place.history))
     latency = same.decision(NAME, "host", Quantity.LATENCY)
     assert latency is not None and latency.verdict is Verdict.NO_CHANGE
     assert same.exit_code == 0
@@ -129,7 +133,9 @@ def test_parity_and_evaluations_are_shown(place: Place, tmp_path: Path) -> None:
     evaluation = tmp_path / "evaluation.json"
     scores = {"model": NAME, "quality_macro_f1": 0.8, "quality_macro_f1_ci": None, "photos": 9, "source": "painted"}
     evaluation.write_text(json.dumps(scores))
-    found = stage.report(str(place.baseline), str(place.history), artifacts=folder, evaluations=[evaluation])
+    found = stage.report(
+        stage.ReportConfig(str(place.baseline), str(place.history), artifacts=folder, evaluations=[evaluation])
+    )
     parity = found.decision(NAME, "files", Quantity.PARITY)
     assert parity is not None
     assert (parity.verdict, parity.reason) == (Verdict.REGRESSION, "the output is missing")
@@ -139,15 +145,15 @@ def test_parity_and_evaluations_are_shown(place: Place, tmp_path: Path) -> None:
     for broken in ("{}", "[]", "nonsense"):
         (folder / "parity.json").write_text(broken)
         with pytest.raises(MeasurementError, match="cannot be read"):
-            stage.report(str(place.baseline), str(place.history), artifacts=folder)
+            stage.report(stage.ReportConfig(str(place.baseline), str(place.history), artifacts=folder))
         evaluation.write_text(broken)
         with pytest.raises(MeasurementError, match="not an evaluation"):
-            stage.report(str(place.baseline), str(place.history), evaluations=[evaluation])
+            stage.report(stage.ReportConfig(str(place.baseline), str(place.history), evaluations=[evaluation]))
 
 
 def test_artifacts_that_were_not_measured_are_refused(place: Place) -> None:
     with pytest.raises(MeasurementError, match="not the one that was measured"):
-        stage.report(str(place.baseline), str(place.history), artifacts=place.old)
+        stage.report(stage.ReportConfig(str(place.baseline), str(place.history), artifacts=place.old))
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:

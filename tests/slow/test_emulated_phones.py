@@ -15,7 +15,7 @@ from imageqx_export.bench.emulator import load_emulator
 from imageqx_export.bench.emulator.kernels import sum_work
 from imageqx_export.bench.emulator.target import EmulatedTarget
 from imageqx_export.bench.model import QUICK, Instructions
-from imageqx_export.bench.stage import measure
+from imageqx_export.bench.stage import BenchConfig, measure
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.parity.compare import TOLERANCES
@@ -248,7 +248,9 @@ def test_a_slow_emulator_is_killed() -> None:
 
 def test_the_whole_stage_reports_no_time() -> None:
     target = EmulatedTarget("cortex-a76")
-    (one,) = measure(FOLDER, target, QUICK, formats={Format.TFLITE}, precisions={Precision.FP32}).measurements
+    (one,) = measure(
+        FOLDER, target, BenchConfig(QUICK, formats={Format.TFLITE}, precisions={Precision.FP32})
+    ).measurements
     assert (one.unavailable, one.notes, one.samples, one.seconds, one.layers) == (None, (), (), (), ())
     assert one.instructions is not None
     assert one.kernels == "neon"

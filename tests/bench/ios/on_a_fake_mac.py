@@ -17,6 +17,7 @@ from imageqx_export.bench.ios.app import import_coremltools
 from imageqx_export.bench.ios.runner import measure
 from imageqx_export.bench.ios.target import IosTarget
 from imageqx_export.bench.model import Schedule
+from imageqx_export.bench.stage import BenchConfig
 from imageqx_export.bench.stage import measure as run_benchmark
 from imageqx_export.errors import ArtifactError
 
@@ -31,7 +32,7 @@ def main(folder: Path) -> dict[str, Any]:
     coremltools.models.utils._macos_version = lambda: (15, 0)
     platform.system = lambda: "Darwin"
     target = IosTarget("")
-    run = run_benchmark(folder, target, SCHEDULE, formats=[Format.COREML], precisions=[Precision.FP16])
+    run = run_benchmark(folder, target, BenchConfig(SCHEDULE, formats=[Format.COREML], precisions=[Precision.FP16]))
     artifacts = Manifest.model_validate_json((folder / "manifest.json").read_text()).artifacts
     artifact = next(a for a in artifacts if a.format is Format.COREML)
     with target.open(folder, artifacts, SCHEDULE, "run-2"):
