@@ -94,7 +94,7 @@ def check_budgets(
         manifest: The artifacts, which parity has passed.
         checkpoint_path: The float32 weights.
         budgets: The limits.
-        photos: What to measure on; None for as many samples of the test side of painted scenes as the budgets say.
+        photos: What to measure on; None for as many samples of the test side of synthetic scenes as the budgets say.
         progress: Opens bars.
 
     Raises:

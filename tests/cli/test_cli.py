@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_examples_are_not_wrapped_and_options_are_in_panels(command: str) -> Non
     example = next(line for line in text.splitlines() if f"imageqx {command}" in line and "Usage" not in line)
     assert example in text.split("Options:")[1]
     assert text.index("\nOutput:" if "\nOutput:" in text else "--json") < text.index("-h, --help")
-    assert not {"painted scene", "spoilt", "judge"} & set(text.split())
+    assert not re.search("(?<!--)painted|spoil|judge", text)
 
 
 def test_an_examples_line_is_as_long_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
