@@ -127,7 +127,7 @@ def instructions(
             path = _path(subject).absolute()
             entry = like.model_copy(update={"path": path, "format": subject.format, "sha256": digest(path)})
             try:
-                counted = target.instructions(entry, SCHEDULE)
+                counted = target.count_instructions(entry, SCHEDULE)
                 found[subject.name] = "not counted" if counted is None else counted.count
             except DeviceError:
                 raise

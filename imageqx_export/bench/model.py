@@ -236,7 +236,7 @@ class Target(Protocol):
         """
         ...
 
-    def unavailable(self, artifact: Artifact) -> str | None:
+    def explain_unavailable(self, artifact: Artifact) -> str | None:
         """Say why the target cannot run ``artifact``, or None."""
         ...
 
@@ -248,27 +248,27 @@ class Target(Protocol):
         """Run ``artifact`` in one fresh process."""
         ...
 
-    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
+    def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Run ``artifact`` once more, untimed, and return its largest resident memory in bytes."""
         ...
 
-    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
+    def count_instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Count the instructions of one inference."""
         ...
 
-    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+    def profile_layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Run ``artifact`` under the runtime's own profiler."""
         ...
 
-    def kernels(self, artifact: Artifact) -> str | None:
+    def find_kernels(self, artifact: Artifact) -> str | None:
         """Say which instruction set the artifact's kernels used, as shown by what ran."""
         ...
 
-    def max_error(self, artifact: Artifact) -> float | None:
+    def measure_error(self, artifact: Artifact) -> float | None:
         """Compare outputs as they come from this target with PyTorch's golden ones in the artifact's folder."""
         ...
 
-    def tool_versions(self) -> dict[str, str]:
+    def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""
         ...
 

@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 @dataclass
-class _Book:
+class _State:
     """The state of one artifact while the run goes on."""
 
     artifact: Artifact
@@ -81,10 +81,10 @@ def measure(folder: Path, target: Target, config: BenchConfig, *, progress: Prog
     started = time.time()
     run_id = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"
     with raise_on_signals(), target.open(folder, artifacts, schedule, run_id) as machine:
-        books = [_Book(artifact, target.unavailable(artifact)) for artifact in artifacts]
+        states = [_State(artifact, target.explain_unavailable(artifact)) for artifact in artifacts]
         if target.timed:
-            _take_samples(target, books, schedule, progress)
-        measurements = _finish(target, books, schedule, config.instructions or not target.timed, progress)
+            _take_samples(target, states, schedule, progress)
+        measurements = _finish(target, states, schedule, config.instructions or not target.timed, progress)
         return BenchRun(
             run_id=run_id,
             started=started,
@@ -92,7 +92,7 @@ def measure(folder: Path, target: Target, config: BenchConfig, *, progress: Prog
             target=target.name,
             machine=machine,
             schedule=schedule,
-            tool_versions=target.tool_versions(),
+            tool_versions=target.list_tool_versions(),
             checkpoint_sha256=manifest.checkpoint_sha256,
             measurements=measurements,
         )
@@ -146,31 +146,31 @@ def _verify(folder: Path, manifest: Manifest, artifacts: Sequence[Artifact]) -> 
             )
 
 
-def _take_samples(target: Target, books: Sequence[_Book], schedule: Schedule, progress: Progress) -> None:
-    by_path = {book.artifact.path: book for book in books if book.unavailable is None}
-    turns = list(interleave([book.artifact for book in by_path.values()], schedule.processes))
+def _take_samples(target: Target, states: Sequence[_State], schedule: Schedule, progress: Progress) -> None:
+    by_path = {state.artifact.path: state for state in states if state.unavailable is None}
+    turns = list(interleave([state.artifact for state in by_path.values()], schedule.processes))
     with progress(f"timing on {target.name}", len(turns)) as advance:
         for _, artifact in turns:
-            book = by_path[artifact.path]
-            if book.unavailable is None:
+            state = by_path[artifact.path]
+            if state.unavailable is None:
                 target.wait_until_ready()
-                book.run(lambda a=artifact, b=book: b.samples.append(target.sample(a, schedule)))  # type: ignore[misc]
+                state.run(lambda a=artifact, s=state: s.samples.append(target.sample(a, schedule)))  # type: ignore[misc]
             advance()
 
 
 def _finish(
-    target: Target, books: Sequence[_Book], schedule: Schedule, instructions: bool, progress: Progress
+    target: Target, states: Sequence[_State], schedule: Schedule, instructions: bool, progress: Progress
 ) -> tuple[Measurement, ...]:
     found = []
-    with progress(f"memory, outputs, layers on {target.name}", len(books)) as advance:
-        for book in books:
-            found.append(_measure_rest(target, book, schedule, instructions))
+    with progress(f"memory, outputs, layers on {target.name}", len(states)) as advance:
+        for state in states:
+            found.append(_measure_rest(target, state, schedule, instructions))
             advance()
     return tuple(found)
 
 
-def _measure_rest(target: Target, book: _Book, schedule: Schedule, instructions: bool) -> Measurement:
-    artifact, notes = book.artifact, list[str]()
+def _measure_rest(target: Target, state: _State, schedule: Schedule, instructions: bool) -> Measurement:
+    artifact, notes = state.artifact, list[str]()
 
     def noted(what: str, call: Callable[[], R], otherwise: R) -> R:
         try:
@@ -187,21 +187,23 @@ def _measure_rest(target: Target, book: _Book, schedule: Schedule, instructions:
         format=artifact.format,
         precision=artifact.precision,
         size_bytes=artifact.size_bytes,
-        unavailable=book.unavailable,
-        failed=book.failed,
+        unavailable=state.unavailable,
+        failed=state.failed,
     )
-    if book.unavailable is not None:
+    if state.unavailable is not None:
         return measured
     target.wait_until_ready()
     no_layers: tuple[LayerCost, ...] = ()
-    counted = noted("instructions", lambda: target.instructions(artifact, schedule), None) if instructions else None
+    counted = (
+        noted("instructions", lambda: target.count_instructions(artifact, schedule), None) if instructions else None
+    )
     more = {
-        "samples": tuple(book.samples),
-        "peak_memory_bytes": noted("peak memory", lambda: target.peak_memory(artifact, schedule), None),
-        "max_error": noted("outputs", lambda: target.max_error(artifact), None),
-        "layers": noted("layers", lambda: target.layers(artifact, schedule), no_layers),
+        "samples": tuple(state.samples),
+        "peak_memory_bytes": noted("peak memory", lambda: target.measure_peak_memory(artifact, schedule), None),
+        "max_error": noted("outputs", lambda: target.measure_error(artifact), None),
+        "layers": noted("layers", lambda: target.profile_layers(artifact, schedule), no_layers),
         "instructions": counted,
-        "kernels": noted("kernels", lambda: target.kernels(artifact), None),
+        "kernels": noted("kernels", lambda: target.find_kernels(artifact), None),
     }
     if not any(value not in (None, ()) for value in more.values()):
         return measured.model_copy(

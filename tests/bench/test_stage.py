@@ -31,7 +31,7 @@ def test_measures_everything_in_turn(folder: Path) -> None:
     assert turns == [TFLITE, ONNX] * SHORT.processes
     assert target.calls[0] == ("open", "") and target.calls[-1] == ("close", "")
     last = max(i for i, (what, _) in enumerate(target.calls) if what == "sample")
-    apart = {"peak_memory", "max_error", "layers", "instructions", "kernels"}
+    apart = {"measure_peak_memory", "measure_error", "profile_layers", "count_instructions", "find_kernels"}
     assert {what for what, _ in target.calls[last + 1 : -1]} == apart, "only what is not timed comes after the timing"
     assert target.ready >= len(turns), "it waits before each process"
 
@@ -86,7 +86,10 @@ def test_one_that_breaks_stops_and_the_others_go_on(folder: Path) -> None:
 
 
 def test_a_number_that_is_missing_is_told(folder: Path) -> None:
-    fails = {("instructions", TFLITE): MeasurementError("valgrind is not installed"), ("layers", TFLITE): broken()}
+    fails = {
+        ("count_instructions", TFLITE): MeasurementError("valgrind is not installed"),
+        ("profile_layers", TFLITE): broken(),
+    }
     run = measure(folder, FakeTarget(fails=dict(fails)), BenchConfig(SHORT, instructions=True))
     first = run.measurements[0]
     assert first.instructions is None and first.layers == () and first.peak_memory_bytes is not None
@@ -95,13 +98,13 @@ def test_a_number_that_is_missing_is_told(folder: Path) -> None:
 
 
 def test_an_emulator_on_which_nothing_works_has_failed(folder: Path) -> None:
-    calls = ("peak_memory", "instructions", "layers", "kernels", "max_error")
+    calls = ("measure_peak_memory", "count_instructions", "profile_layers", "find_kernels", "measure_error")
     run = measure(folder, FakeTarget(timed=False, fails={(call, ONNX): broken() for call in calls}), BenchConfig(SHORT))
     assert [m.failed for m in run.measurements] == [False, True, False]
     assert "SIGSEGV" in (run.measurements[1].unavailable or "") and not has_passed(run)
 
 
-@pytest.mark.parametrize("what", ["sample", "peak_memory", "layers"])
+@pytest.mark.parametrize("what", ["sample", "measure_peak_memory", "profile_layers"])
 @pytest.mark.parametrize("failure", [gone(), KeyboardInterrupt(), OSError(28, "disk full")], ids=repr)
 def test_what_concerns_all_ends_the_run_and_closes_the_target(folder: Path, what: str, failure: BaseException) -> None:
     before = sorted(path for path in folder.parent.rglob("*"))

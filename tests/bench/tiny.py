@@ -97,7 +97,7 @@ class FakeTarget:
         finally:
             self.calls.append(("close", ""))
 
-    def unavailable(self, artifact: Artifact) -> str | None:
+    def explain_unavailable(self, artifact: Artifact) -> str | None:
         return "needs macOS" if artifact.format is Format.COREML else None
 
     def wait_until_ready(self) -> None:
@@ -110,27 +110,27 @@ class FakeTarget:
             load_seconds=0.1, first_seconds=0.2, seconds=(0.01, 0.01 * number), temperature_before=30.0 + number
         )
 
-    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
-        self._call("peak_memory", artifact)
+    def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
+        self._call("measure_peak_memory", artifact)
         return 64 * 2**20
 
-    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
-        self._call("instructions", artifact)
+    def count_instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
+        self._call("count_instructions", artifact)
         return Instructions(count=2e6, repeats=(2e6, 2.001e6), source="fake")
 
-    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
-        self._call("layers", artifact)
+    def profile_layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+        self._call("profile_layers", artifact)
         return (LayerCost(name="a", kind="CAST", seconds=0.001),)
 
-    def kernels(self, artifact: Artifact) -> str | None:
-        self._call("kernels", artifact)
+    def find_kernels(self, artifact: Artifact) -> str | None:
+        self._call("find_kernels", artifact)
         return "neon"
 
-    def max_error(self, artifact: Artifact) -> float | None:
-        self._call("max_error", artifact)
+    def measure_error(self, artifact: Artifact) -> float | None:
+        self._call("measure_error", artifact)
         return 1e-6
 
-    def tool_versions(self) -> dict[str, str]:
+    def list_tool_versions(self) -> dict[str, str]:
         return {"fake": "1.0"}
 
     def _call(self, what: str, artifact: Artifact) -> None:

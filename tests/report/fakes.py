@@ -232,7 +232,8 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
         layers=list_layers(after),
         points=list_points([*before.runs, *after.runs]),
         accuracies=tuple(
-            Accuracy(artifact=n, macro_f1=0.8, interval=(0.78, 0.82), photos=1000, source="painted") for n in ARTIFACTS
+            Accuracy(artifact=n, macro_f1=0.8, interval=(0.78, 0.82), photos=1000, source="synthetic")
+            for n in ARTIFACTS
         ),
         parity=build_parity(compared),
         absent=("nothing: this is a fake",),

@@ -131,7 +131,7 @@ def test_parity_and_evaluations_are_shown(place: Place, tmp_path: Path) -> None:
     body = {"checkpoint_sha256": "0" * 64, "images": 64, "source": "generated", "artifacts": [row]}
     (folder / "parity.json").write_text(json.dumps(body))
     evaluation = tmp_path / "evaluation.json"
-    scores = {"model": NAME, "quality_macro_f1": 0.8, "quality_macro_f1_ci": None, "photos": 9, "source": "painted"}
+    scores = {"model": NAME, "quality_macro_f1": 0.8, "quality_macro_f1_ci": None, "photos": 9, "source": "synthetic"}
     evaluation.write_text(json.dumps(scores))
     found = stage.report(
         stage.ReportConfig(str(place.baseline), str(place.history), artifacts=folder, evaluations=[evaluation])

@@ -135,17 +135,17 @@ def test_artifacts_are_measured_on_an_arm64_runtime_and_nothing_is_left(
         assert machine.facts["serial"] == phone.serial
         assert phone.files() == ["imageqx-real-1"]
         found.wait_until_ready()
-        assert found.unavailable(artifacts[Format.COREML]) is not None
+        assert found.explain_unavailable(artifacts[Format.COREML]) is not None
         sample = found.sample(artifacts[Format.TFLITE], FEW)
         assert len(sample.seconds) == 1 and sample.seconds[0] > 1e-3
         assert sample.temperature_before == 33.1
         for format in (Format.TFLITE, Format.ONNX):
-            error = found.max_error(artifacts[format])
+            error = found.measure_error(artifacts[format])
             assert error is not None and 0 < error < 1e-4
-        memory = found.peak_memory(artifacts[Format.TFLITE], FEW)
+        memory = found.measure_peak_memory(artifacts[Format.TFLITE], FEW)
         assert memory is not None and memory > 50e6
-        assert any("Convolution" in layer.kind for layer in found.layers(artifacts[Format.TFLITE], FEW))
-        versions = found.tool_versions()
+        assert any("Convolution" in layer.kind for layer in found.profile_layers(artifacts[Format.TFLITE], FEW))
+        versions = found.list_tool_versions()
         assert versions["python"].startswith("3.13") and versions["ai-edge-litert"] and versions["onnxruntime"]
         assert phone.side.modes == [ON]
     assert phone.side.modes == [ON, OFF]

@@ -71,7 +71,7 @@ def phone(request: pytest.FixtureRequest, few: Path) -> Iterator[EmulatedTarget]
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_arm_kernels_say_what_pytorch_says(phone: EmulatedTarget, format: Format) -> None:
-    error = phone.max_error(artifact(format, Precision.FP32))
+    error = phone.measure_error(artifact(format, Precision.FP32))
     assert error is not None
     assert 0 < error <= TOLERANCES[Precision.FP32].max_abs
 
@@ -79,7 +79,7 @@ def test_arm_kernels_say_what_pytorch_says(phone: EmulatedTarget, format: Format
 @pytest.mark.parametrize("format", FORMATS)
 def test_integers_are_the_quantized_networks(phone: EmulatedTarget, format: Format) -> None:
     """With dot products and without: far nearer than a conversion's limit, which float32's answers are not."""
-    error = phone.max_error(artifact(format, Precision.W8A8))
+    error = phone.measure_error(artifact(format, Precision.W8A8))
     assert error is not None
     assert 0 < error < 1e-5
 
@@ -87,7 +87,7 @@ def test_integers_are_the_quantized_networks(phone: EmulatedTarget, format: Form
 @pytest.mark.parametrize("format", FORMATS)
 def test_half_precision_files_do_too(format: Format, few: Path) -> None:
     with opened("cortex-a76", few) as target:
-        error = target.max_error(artifact(format, Precision.FP16))
+        error = target.measure_error(artifact(format, Precision.FP16))
     assert error is not None
     assert 0 < error <= TOLERANCES[Precision.FP16].max_abs
 
@@ -106,7 +106,7 @@ def multiply_accumulates() -> float:
 
 
 def count(phone: EmulatedTarget, one: Artifact) -> Instructions:
-    counted = phone.instructions(one, QUICK)
+    counted = phone.count_instructions(one, QUICK)
     assert counted is not None
     assert len(counted.repeats) >= 2
     assert counted.spread < 0.005
@@ -126,9 +126,9 @@ def test_counts_repeat_within_half_a_percent_and_float_kernels_are_neon(
     one = artifact(format, Precision.FP32)
     with opened(cpu, few) as phone:
         counted = count(phone, one)
-        assert phone.kernels(one) == "neon"
+        assert phone.find_kernels(one) == "neon"
         # Every product of the network was seen; there are more of them, as not every register is full.
-        done = sum_work(phone.opcodes(one))["neon"]
+        done = sum_work(phone.count_opcodes(one))["neon"]
     assert multiply_accumulates <= done < 1.5 * multiply_accumulates
     assert counted.count > done / 4
 
@@ -137,7 +137,7 @@ def test_counts_repeat_within_half_a_percent_and_float_kernels_are_neon(
 def test_memory_is_the_phones_and_not_the_emulators(few: Path, format: Format) -> None:
     one = artifact(format, Precision.FP32)
     with opened("cortex-a76", few) as phone:
-        peak = phone.peak_memory(one, QUICK)
+        peak = phone.measure_peak_memory(one, QUICK)
     assert peak is not None
     assert one.size_bytes < peak < 300e6
 
@@ -198,8 +198,8 @@ def int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_int8_kernels_are_those_of_the_cpu(cpu: str, isa: str, name: str, int8: Path) -> None:
     one = tiny(int8, name, Format(Path(name).suffix[1:]))
     with opened(cpu, int8) as target:
-        opcodes = target.opcodes(one)
-        assert target.kernels(one) == isa, {op: count for op, count in opcodes.items() if count}
+        opcodes = target.count_opcodes(one)
+        assert target.find_kernels(one) == isa, {op: count for op, count in opcodes.items() if count}
     # What was counted is all the work that there is, and not some of it.
     assert sum_work(opcodes)[isa] >= PRODUCTS[name]
     forbidden = {"cortex-a53": ("sdot", "udot", "smmla", "ummla", "usmmla"), "cortex-a76": ("smmla", "ummla", "usmmla")}
@@ -226,7 +226,7 @@ def test_a_broken_artifact_is_an_error(format: Format, copied: Path) -> None:
     data = (copied / one.path).read_bytes()
     (copied / one.path).write_bytes(data[: len(data) // 3])
     with opened("cortex-a76", copied) as target, pytest.raises(MeasurementError, match="does not run"):
-        target.max_error(one)
+        target.measure_error(one)
 
 
 def test_another_photos_outputs_are_a_large_error(copied: Path) -> None:
@@ -235,7 +235,7 @@ def test_another_photos_outputs_are_a_large_error(copied: Path) -> None:
     swapped = {name: expected[other] for name, other in zip(names, [*names[1:], names[0]], strict=True)}
     (copied / "golden/expected.json").write_text(json.dumps(swapped))
     with opened("cortex-a76", copied) as target:
-        error = target.max_error(artifact(Format.TFLITE, Precision.FP32))
+        error = target.measure_error(artifact(Format.TFLITE, Precision.FP32))
     assert error is not None
     assert error > 0.05
 
@@ -243,7 +243,7 @@ def test_another_photos_outputs_are_a_large_error(copied: Path) -> None:
 def test_a_slow_emulator_is_killed() -> None:
     target = EmulatedTarget("cortex-a53", timeout=0.5)
     with target.open(FOLDER, [], QUICK, "test"), pytest.raises(DeviceError, match="hangs, and was killed"):
-        target.max_error(artifact(Format.ONNX, Precision.FP32))
+        target.measure_error(artifact(Format.ONNX, Precision.FP32))
 
 
 def test_the_whole_stage_reports_no_time() -> None:

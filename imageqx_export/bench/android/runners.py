@@ -37,19 +37,19 @@ class Runner(Protocol):
         """Time a fresh process."""
         ...
 
-    def peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
+    def measure_peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory of a process that is not timed."""
         ...
 
-    def layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+    def profile_layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Profile single operations."""
         ...
 
-    def outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
+    def compute_outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
         """Return the outputs for the golden pictures."""
         ...
 
-    def versions(self) -> dict[str, str]:
+    def list_versions(self) -> dict[str, str]:
         """Name what ran."""
         ...
 
@@ -101,11 +101,11 @@ class BenchmarkModelRunner:
             temperature_after=session.read_temperature(),
         )
 
-    def peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
+    def measure_peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory that benchmark_model's own monitor saw, or None."""
         return self._time(session, artifact, tool.build_memory_flags(schedule), schedule).peak_memory_bytes
 
-    def layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+    def profile_layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return each operation's mean, XNNPACK's own included.
 
         Raises:
@@ -115,7 +115,7 @@ class BenchmarkModelRunner:
         table = session.job(words, [tool.PROFILE], estimate_limit(schedule))[tool.PROFILE]
         return tool.parse_profile(table.decode(errors="replace"), f"{session.phone.where}: {artifact.path}")
 
-    def outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
+    def compute_outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
         """Run each golden picture in a process of its own.
 
         Raises:
@@ -132,7 +132,7 @@ class BenchmarkModelRunner:
             rows.append(tool.split_outputs(raw, signature, f"{session.phone.where}: {artifact.path}"))
         return {output.name: np.concatenate([row[output.name] for row in rows]) for output in signature}
 
-    def versions(self) -> dict[str, str]:
+    def list_versions(self) -> dict[str, str]:
         """Return the program's digest."""
         return {TOOL: self._version}
 
@@ -206,12 +206,12 @@ class PythonRunner:
             temperature_after=found.temperature_after if after is None else after,
         )
 
-    def peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
+    def measure_peak_memory(self, session: Session, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory, Python's own included."""
         found, _ = self._run(session, artifact, schedule, {"mode": "memory", "runs": 2}, _Memory)
         return found.peak_memory_bytes
 
-    def layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+    def profile_layers(self, session: Session, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return each operation's mean.
 
         Raises:
@@ -221,7 +221,7 @@ class PythonRunner:
         script = PROFILER if artifact.format is Format.TFLITE else RUNNER
         return self._run(session, artifact, schedule, request, _Layers, script=script)[0].layers
 
-    def outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
+    def compute_outputs(self, session: Session, artifact: Artifact, folder: Path) -> Outputs:
         """Run all golden pictures in one process."""
         pictures = load_golden_pixels(folder)
         data = io.BytesIO()
@@ -233,7 +233,7 @@ class PythonRunner:
         with np.load(io.BytesIO(raw["outputs.npz"])) as arrays:
             return {name: arrays[name] for name in found.names}
 
-    def versions(self) -> dict[str, str]:
+    def list_versions(self) -> dict[str, str]:
         """Return what the runner said of itself, once it ran."""
         return dict(self._versions)
 

@@ -103,7 +103,7 @@ class AdbTarget:
                 finally:
                     self._opened = None
 
-    def unavailable(self, artifact: Artifact) -> str | None:
+    def explain_unavailable(self, artifact: Artifact) -> str | None:
         """Say why the phone cannot run ``artifact``, or None; before :meth:`open` only what holds for all phones."""
         if artifact.format is Format.COREML:
             return "Core ML does not run on Android"
@@ -126,27 +126,27 @@ class AdbTarget:
         """
         return self._find_runner(artifact).sample(self._require_open().session, artifact, schedule)
 
-    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
+    def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Run ``artifact`` once more, untimed, and return its largest resident memory in bytes."""
-        return self._find_runner(artifact).peak_memory(self._require_open().session, artifact, schedule)
+        return self._find_runner(artifact).measure_peak_memory(self._require_open().session, artifact, schedule)
 
-    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
+    def count_instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Return None: a phone counts them only for its own profiler; the emulated ones do, and repeat better."""
         return None
 
-    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+    def profile_layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Run ``artifact`` under the runtime's profiler.
 
         Raises:
             MeasurementError: It fails, or the runtime on the phone has none.
         """
-        return self._find_runner(artifact).layers(self._require_open().session, artifact, schedule)
+        return self._find_runner(artifact).profile_layers(self._require_open().session, artifact, schedule)
 
-    def kernels(self, artifact: Artifact) -> str | None:
+    def find_kernels(self, artifact: Artifact) -> str | None:
         """Return None: nothing on a phone shows which instructions ran; the emulated ones do."""
         return None
 
-    def max_error(self, artifact: Artifact) -> float | None:
+    def measure_error(self, artifact: Artifact) -> float | None:
         """Compare the phone's outputs for the golden pictures with PyTorch's.
 
         Raises:
@@ -157,16 +157,16 @@ class AdbTarget:
         # Our runner does it in one process, and names the outputs itself.
         runner = opened.runners[artifact.format][-1]
         return measure_golden_error(
-            opened.folder, artifact.precision, runner.outputs(opened.session, artifact, opened.folder)
+            opened.folder, artifact.precision, runner.compute_outputs(opened.session, artifact, opened.folder)
         )
 
-    def tool_versions(self) -> dict[str, str]:
+    def list_tool_versions(self) -> dict[str, str]:
         """Return the versions of adb and, as far as they ran, of what ran on the phone."""
         found = {"adbutils": version("adbutils")}
         if self._opened is not None:
             found["adb"] = self._opened.server
             for runner in {id(one): one for runners in self._opened.runners.values() for one in runners}.values():
-                found.update(runner.versions())
+                found.update(runner.list_versions())
         return found
 
     def _examine(self, phone: Phone, built_for: str | None) -> Machine:
@@ -226,7 +226,7 @@ class AdbTarget:
         return supplies
 
     def _find_runner(self, artifact: Artifact) -> Runner:
-        reason = self.unavailable(artifact)
+        reason = self.explain_unavailable(artifact)
         if reason is not None:
             raise MeasurementError("the phone cannot run it", where=artifact.path, got=reason)
         return self._require_open().runners[artifact.format][0]

@@ -102,7 +102,7 @@ class Guest:
             raise MeasurementError("qemu's plugins counted nothing", where=insn, got=text.strip()[-300:] or "no log")
         return Counts(int(total[1]), {name: int(count) for name, count in found})
 
-    def peak_memory(self, request: dict[str, Any]) -> int:
+    def measure_peak_memory(self, request: dict[str, Any]) -> int:
         """Do one request and return the largest resident memory of the phone's own mappings, in bytes.
 
         qemu's memory (its translations, mostly) lies elsewhere in the process and is left out. The mappings are read

@@ -92,7 +92,7 @@ class EmulatedTarget:
                 guest.stop()
                 self._phone = None
 
-    def unavailable(self, artifact: Artifact) -> str | None:
+    def explain_unavailable(self, artifact: Artifact) -> str | None:
         """Say why the target cannot run ``artifact``, or None."""
         return "Core ML runs on Apple's systems only" if artifact.format is Format.COREML else None
 
@@ -107,28 +107,28 @@ class EmulatedTarget:
         """
         raise MeasurementError("an emulator's seconds mean nothing", where=self.name, remedy="--target host or adb")
 
-    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
+    def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory that the phone's process had, qemu's own left out, in bytes."""
         request = {**self._build_request("memory", artifact), "threads": schedule.threads, "runs": MANY}
-        return self._opened.guest.peak_memory(request)
+        return self._opened.guest.measure_peak_memory(request)
 
-    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
+    def count_instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Count the instructions of one inference on one thread, twice."""
         return self._count_once(artifact)[0]
 
-    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+    def profile_layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return none: a layer's cost would be an emulator's seconds."""
         return ()
 
-    def kernels(self, artifact: Artifact) -> str | None:
+    def find_kernels(self, artifact: Artifact) -> str | None:
         """Name the instruction set that did most multiply–accumulates of an inference, counted as they ran."""
-        return find_chief(self.opcodes(artifact))
+        return find_chief(self.count_opcodes(artifact))
 
-    def opcodes(self, artifact: Artifact) -> dict[str, float]:
+    def count_opcodes(self, artifact: Artifact) -> dict[str, float]:
         """Return how often one inference executes each family of multiply–accumulate instructions, by name."""
         return dict(self._count_once(artifact)[1])
 
-    def max_error(self, artifact: Artifact) -> float | None:
+    def measure_error(self, artifact: Artifact) -> float | None:
         """Run the golden pictures through the Arm kernels and return the largest |Δ| to PyTorch's outputs."""
         phone = self._opened
         pictures, outputs = phone.guest.scratch / "pictures.npy", phone.guest.scratch / "outputs.npz"
@@ -137,7 +137,7 @@ class EmulatedTarget:
         with np.load(outputs) as arrays:
             return measure_golden_error(phone.folder, artifact.precision, dict(arrays))
 
-    def tool_versions(self) -> dict[str, str]:
+    def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""
         return dict(self._opened.guest.emulator.versions)
 
@@ -152,7 +152,7 @@ class EmulatedTarget:
         return {"mode": mode, "path": str(path), "format": artifact.format.value, "threads": 1}
 
     def _count_once(self, artifact: Artifact) -> tuple[Instructions, dict[str, float]]:
-        """Count once for both: :meth:`instructions` and :meth:`opcodes` read the same processes."""
+        """Count once for both: :meth:`count_instructions` and :meth:`count_opcodes` read the same processes."""
         phone, request = self._opened, self._build_request("count", artifact)
         if artifact.sha256 not in phone.counted:
             totals: dict[int, Counts] = {}

@@ -75,7 +75,7 @@ class HostTarget:
                 self._state = None
                 launcher.stop()
 
-    def unavailable(self, artifact: Artifact) -> str | None:
+    def explain_unavailable(self, artifact: Artifact) -> str | None:
         """Say why this machine cannot run ``artifact``, or None."""
         if artifact.format is Format.COREML and sys.platform != "darwin":
             return "needs macOS"
@@ -118,11 +118,11 @@ class HostTarget:
         )
         return ProcessSample.model_validate({name: result[name] for name in ProcessSample.model_fields})
 
-    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
+    def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory of a process of its own, Python and its libraries included."""
         return int(self._run("memory", artifact, schedule, runs=MEMORY_RUNS)["peak_memory_bytes"])
 
-    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
+    def count_instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Count the instructions of one inference, with callgrind or perf.
 
         Raises:
@@ -134,7 +134,7 @@ class HostTarget:
         stop = self._require_open().launcher.stop
         return count_per_inference(lambda n: self._count(counter, artifact, schedule, n), counter.source, stop)
 
-    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+    def profile_layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Run ``artifact`` under its runtime's own profiler."""
         if artifact.format is Format.COREML:
             return ()  # coremltools profiles no single operation on this machine
@@ -151,11 +151,11 @@ class HostTarget:
         )
         return tuple(LayerCost.model_validate(row) for row in result["layers"])
 
-    def kernels(self, artifact: Artifact) -> str | None:
+    def find_kernels(self, artifact: Artifact) -> str | None:
         """Return None: what the processor offers is known here, and which of it the kernels used is not shown."""
         return None
 
-    def max_error(self, artifact: Artifact) -> float | None:
+    def measure_error(self, artifact: Artifact) -> float | None:
         """Return the largest |artifact − PyTorch in its own scheme| over the golden pictures."""
         import numpy as np
 
@@ -165,7 +165,7 @@ class HostTarget:
         with np.load(written) as arrays:
             return measure_golden_error(state.folder, artifact.precision, dict(arrays))
 
-    def tool_versions(self) -> dict[str, str]:
+    def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""
         return dict(sorted(self._versions.items()))
 

@@ -84,7 +84,7 @@ class IosTarget:
                 with suppress(DeviceError):  # the phone may be gone, and with it the way to clean it
                     run_devicectl("device", "uninstall", "app", signing.identifier, phone=phone.identifier)
 
-    def unavailable(self, artifact: Artifact) -> str | None:
+    def explain_unavailable(self, artifact: Artifact) -> str | None:
         """Say why an iPhone cannot run ``artifact``, or None."""
         if artifact.format is not Format.COREML:
             return f"an iPhone is measured with Core ML alone; {artifact.format.value} would need an app of its own"
@@ -114,26 +114,26 @@ class IosTarget:
             self._require_open().place, self._find_package(artifact), self._load_photo(artifact), schedule
         )
 
-    def peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
+    def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return None: neither devicectl nor the runner tells."""
         return None
 
-    def instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
+    def count_instructions(self, artifact: Artifact, schedule: Schedule) -> Instructions | None:
         """Return None: nothing counts them on a phone."""
         return None
 
-    def layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
+    def profile_layers(self, artifact: Artifact, schedule: Schedule) -> tuple[LayerCost, ...]:
         """Return the compute plan, each operation with its unit and share of the time; empty before iOS 17.4."""
         place = self._require_open().place
         if place.phone.version and place.phone.version < phones.OLDEST_PLAN:
             return ()
         return runner.read_plan(place, self._find_package(artifact), self._load_photo(artifact), schedule.runs_each)
 
-    def kernels(self, artifact: Artifact) -> str | None:
-        """Return None: Core ML shows no instruction set; :meth:`layers` has the compute units of its plan."""
+    def find_kernels(self, artifact: Artifact) -> str | None:
+        """Return None: Core ML shows no instruction set; :meth:`profile_layers` has the compute units of its plan."""
         return None
 
-    def max_error(self, artifact: Artifact) -> float | None:
+    def measure_error(self, artifact: Artifact) -> float | None:
         """Compare the phone's outputs for the golden photos with PyTorch's.
 
         Raises:
@@ -146,7 +146,7 @@ class IosTarget:
             opened.folder, artifact.precision, {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
         )
 
-    def tool_versions(self) -> dict[str, str]:
+    def list_tool_versions(self) -> dict[str, str]:
         """Return the versions of coremltools and, once a phone is open, Xcode, devicectl and iOS."""
         return {"coremltools": version("coremltools")} if self._opened is None else dict(self._opened.versions)
 

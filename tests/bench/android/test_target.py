@@ -164,7 +164,7 @@ def test_without_either_way_everything_is_unavailable_with_its_reason(one: World
     found = target(one)
     artifacts = [artifact(folder, format) for format in (Format.TFLITE, Format.ONNX, Format.COREML)]
     with found.open(folder, artifacts, SHORT, "r1"):
-        reasons = [str(found.unavailable(one)) for one in artifacts]
+        reasons = [str(found.explain_unavailable(one)) for one in artifacts]
         assert "benchmark_model" in reasons[0] and reasons[0].endswith("the phone has no Python")
         assert "benchmark_model" not in reasons[1] and "onnxruntime" in reasons[1]
         assert reasons[2] == "Core ML does not run on Android"
@@ -187,7 +187,7 @@ def test_a_python_that_does_not_do_says_why(one: World, folder: Path, printed: o
     one.phone._program("python3", text)
     found = target(one)
     with found.open(folder, [], SHORT, "r1"):
-        assert reason in str(found.unavailable(artifact(folder, Format.ONNX)))
+        assert reason in str(found.explain_unavailable(artifact(folder, Format.ONNX)))
 
 
 def test_a_sample_is_of_as_many_processes_as_its_share_needs(one: World, folder: Path, tool: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_sample_is_of_as_many_processes_as_its_share_needs(one: World, folder:
     assert (sample.temperature_before, sample.temperature_after) == (33.1, 33.1)
     assert sample.started > 1.7e9
     assert [call["graph"] for call in calls(one)] == ["../../m_fp32.tflite"] * 2
-    assert found.tool_versions()["adbutils"]
+    assert found.list_tool_versions()["adbutils"]
 
 
 def test_seconds_count_as_well_as_runs(one: World, folder: Path, tool: Path) -> None:
@@ -224,11 +224,11 @@ def test_an_artifact_that_is_too_quick_is_refused_and_not_run_for_hours(
 def test_memory_and_layers_have_runs_of_their_own(one: World, folder: Path, tool: Path) -> None:
     found, model = target(one, None, tool), artifact(folder)
     with found.open(folder, [model], SHORT, "r1"):
-        assert found.peak_memory(model, SHORT) == int(61.25 * 2**20)
-        assert found.layers(model, SHORT)[0].kind == "Convolution (NHWC, F32) IGEMM"
-        assert found.instructions(model, SHORT) is None
-        assert found.kernels(model) is None
-        versions = found.tool_versions()
+        assert found.measure_peak_memory(model, SHORT) == int(61.25 * 2**20)
+        assert found.profile_layers(model, SHORT)[0].kind == "Convolution (NHWC, F32) IGEMM"
+        assert found.count_instructions(model, SHORT) is None
+        assert found.find_kernels(model) is None
+        versions = found.list_tool_versions()
     assert versions["adb"] == "1.0.41"
     assert versions["benchmark_model"] == f"sha256:{digest(tool)[:12]}"
     assert [call.get("report_peak_memory_footprint") for call in calls(one)] == ["true", None]
@@ -242,9 +242,9 @@ def test_the_newer_program_has_no_profile_and_no_outputs_and_the_rest_goes_on(
     model = next(one for one in read(exported) if one.format is Format.TFLITE)
     with opened(one, exported, tmp_path, tool) as (found, _, _):
         with pytest.raises(MeasurementError, match=r"wrote no profile\.csv"):
-            found.layers(model, SHORT)
+            found.profile_layers(model, SHORT)
         with pytest.raises(MeasurementError, match=r"wrote no outputs\.bin"):
-            found.max_error(model)
+            found.measure_error(model)
         assert len(found.sample(model, SHORT).seconds) == 6
 
 
@@ -307,8 +307,8 @@ def test_a_full_phone_is_left_as_it_was(one: World, folder: Path, tool: Path) ->
 
 def test_outside_open_nothing_can_be_measured(one: World, folder: Path) -> None:
     found, model = target(one, "0A1B2C3D"), artifact(folder)
-    assert found.unavailable(model) is None
-    for use in (lambda: found.sample(model, SHORT), found.wait_until_ready, lambda: found.max_error(model)):
+    assert found.explain_unavailable(model) is None
+    for use in (lambda: found.sample(model, SHORT), found.wait_until_ready, lambda: found.measure_error(model)):
         with pytest.raises(MeasurementError, match="not open"):
             use()
 
@@ -347,11 +347,11 @@ def test_our_runner_really_runs_where_the_phone_has_python(one: World, exported:
             assert len(sample.seconds) >= 2 and min(sample.seconds) > 1e-4
             assert sample.load_seconds > 0 and sample.first_seconds > 0
         model = next(one for one in read(exported) if one.format is Format.ONNX)
-        error, memory = found.max_error(model), found.peak_memory(model, schedule)
+        error, memory = found.measure_error(model), found.measure_peak_memory(model, schedule)
         assert error is not None and 0 < error < 1e-4
         assert memory is not None and memory > 50e6
-        assert "Conv" in {layer.kind for layer in found.layers(model, schedule)}
-        assert {"ai-edge-litert", "onnxruntime", "python", "numpy"} <= set(found.tool_versions())
+        assert "Conv" in {layer.kind for layer in found.profile_layers(model, schedule)}
+        assert {"ai-edge-litert", "onnxruntime", "python", "numpy"} <= set(found.list_tool_versions())
     assert one.phone.folders == []
 
 
@@ -361,11 +361,11 @@ def test_outputs_of_the_program_are_compared_in_the_files_own_order(
     one.limits = replace(one.limits, answer=30)
     model = next(one for one in read(exported) if one.format is Format.TFLITE)
     with opened(one, exported, tmp_path, tool) as (found, folder, _):
-        error = found.max_error(model)
+        error = found.measure_error(model)
         assert error is not None and 0 < error < 1e-4
         # Negative control: another golden output is noticed.
         rows = json.loads((folder / "golden" / "expected.json").read_text())
         first = next(iter(rows.values()))
         first["quality"][0] += 0.25
         (folder / "golden" / "expected.json").write_text(json.dumps(rows))
-        assert found.max_error(model) == pytest.approx(0.25, abs=1e-4)
+        assert found.measure_error(model) == pytest.approx(0.25, abs=1e-4)

@@ -115,14 +115,14 @@ def test_says_what_it_is_and_that_its_time_means_nothing(emulator: Emulator, fol
         assert machine.abi == "arm64-v8a"
         assert "qemu 10.0.2" in machine.system
         assert "2.41-12" in machine.system
-        assert target.tool_versions() == emulator.versions
-        assert target.layers(artifact(folder), QUICK) == ()
+        assert target.list_tool_versions() == emulator.versions
+        assert target.profile_layers(artifact(folder), QUICK) == ()
         with pytest.raises(MeasurementError, match="seconds mean nothing"):
             target.sample(artifact(folder), QUICK)
 
 
 def test_counts_what_two_more_inferences_take(target: EmulatedTarget, folder: Path) -> None:
-    counted = target.instructions(artifact(folder), QUICK)
+    counted = target.count_instructions(artifact(folder), QUICK)
     assert counted is not None
     assert (counted.count, counted.repeats, counted.source) == (70, (70.0, 70.0), "qemu-insn")
 
@@ -135,23 +135,23 @@ def test_shows_which_instructions_multiplied(
     opcodes: dict[str, int], isa: str | None, target: EmulatedTarget, folder: Path
 ) -> None:
     one = artifact(folder, opcodes=opcodes)
-    assert target.kernels(one) == isa
+    assert target.find_kernels(one) == isa
     # 9 of each are executed outside the inferences, and must not count.
-    assert {name: count for name, count in target.opcodes(one).items() if count} == opcodes
+    assert {name: count for name, count in target.count_opcodes(one).items() if count} == opcodes
 
 
 def test_compares_outputs_with_the_golden_ones(target: EmulatedTarget, folder: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "out.npz", quality=np.array([[0.25, 0.75]], np.float32))
-    assert target.max_error(artifact(folder, outputs=str(tmp_path / "out.npz"))) == 0.0
+    assert target.measure_error(artifact(folder, outputs=str(tmp_path / "out.npz"))) == 0.0
     np.savez(tmp_path / "out.npz", quality=np.array([[0.25, 0.25]], np.float32))
-    assert target.max_error(artifact(folder, outputs=str(tmp_path / "out.npz"))) == 0.5
+    assert target.measure_error(artifact(folder, outputs=str(tmp_path / "out.npz"))) == 0.5
 
 
 def test_every_run_is_the_same_but_for_its_folder(
     target: EmulatedTarget, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_MACHINE", "x" * 100)
-    target.kernels(artifact(folder))
+    target.find_kernels(artifact(folder))
     seen = json.loads((folder / "seen.json").read_text())
     environment = {name for name in seen["environment"] if name != "LC_CTYPE"}  # the fake's Python sets that one
     assert environment == {
@@ -169,33 +169,33 @@ def test_every_run_is_the_same_but_for_its_folder(
 
 
 def test_core_ml_is_unavailable_and_not_a_failure(target: EmulatedTarget, folder: Path) -> None:
-    assert target.unavailable(artifact(folder, Format.COREML)) == "Core ML runs on Apple's systems only"
-    assert target.unavailable(artifact(folder, Format.ONNX)) is None
-    assert target.unavailable(artifact(folder, Format.TFLITE)) is None
+    assert target.explain_unavailable(artifact(folder, Format.COREML)) == "Core ML runs on Apple's systems only"
+    assert target.explain_unavailable(artifact(folder, Format.ONNX)) is None
+    assert target.explain_unavailable(artifact(folder, Format.TFLITE)) is None
 
 
 def test_an_artifact_that_does_not_run_is_an_error_with_the_runners_last_line(
     target: EmulatedTarget, folder: Path
 ) -> None:
     with pytest.raises(MeasurementError, match="does not run on an emulated cortex-a76") as caught:
-        target.max_error(artifact(folder, refuse="ValueError: not a TFLite flatbuffer"))
+        target.measure_error(artifact(folder, refuse="ValueError: not a TFLite flatbuffer"))
     assert caught.value.got == "ValueError: not a TFLite flatbuffer"
 
 
 def test_a_process_that_ends_without_a_result_is_an_error(target: EmulatedTarget, folder: Path) -> None:
     with pytest.raises(MeasurementError, match="exit status 0"):
-        target.kernels(artifact(folder, silent=True))
+        target.find_kernels(artifact(folder, silent=True))
 
 
 def test_plugins_that_say_nothing_are_an_error(target: EmulatedTarget, folder: Path) -> None:
     with pytest.raises(MeasurementError, match="counted nothing"):
-        target.instructions(artifact(folder, mute=True), QUICK)
+        target.count_instructions(artifact(folder, mute=True), QUICK)
 
 
 def test_memory_that_cannot_be_read_is_an_error(target: EmulatedTarget, folder: Path) -> None:
     # The fake has no mappings where the phone's memory would be.
     with pytest.raises(MeasurementError, match="memory cannot be read"):
-        target.peak_memory(artifact(folder), QUICK)
+        target.measure_peak_memory(artifact(folder), QUICK)
 
 
 def is_running(process: int) -> bool:
@@ -212,7 +212,7 @@ def test_a_hung_emulator_is_killed(emulator: Emulator, folder: Path, tmp_path: P
         target.open(folder, [], QUICK, "run"),
         pytest.raises(DeviceError, match="the emulated cortex-a53 hangs, and was killed") as caught,
     ):
-        target.max_error(artifact(folder, hang=str(tmp_path / "pid")))
+        target.measure_error(artifact(folder, hang=str(tmp_path / "pid")))
     assert time.monotonic() - begin < 30
     assert caught.value.expected == "an end within 1 s"
     assert not is_running(int((tmp_path / "pid").read_text()))
@@ -227,14 +227,14 @@ def test_leaves_no_file_behind(
     (tmp_path / "temporary").mkdir()
     target = EmulatedTarget("cortex-a53", emulator)
     with target.open(folder, [], QUICK, "run"):
-        target.kernels(artifact(folder))
+        target.find_kernels(artifact(folder))
         assert list((tmp_path / "temporary").iterdir())
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_must_be_opened_first(emulator: Emulator, folder: Path) -> None:
     with pytest.raises(DeviceError, match="not open"):
-        EmulatedTarget("cortex-a53", emulator).kernels(artifact(folder))
+        EmulatedTarget("cortex-a53", emulator).find_kernels(artifact(folder))
 
 
 def test_refuses_a_cpu_that_nobody_emulates() -> None:

@@ -51,33 +51,33 @@ RUNNABLE = pytest.mark.parametrize("format", [Format.TFLITE, Format.ONNX])
 @RUNNABLE
 def test_measures(target: HostTarget, folder: Path, format: Format) -> None:
     tiny = artifact(folder, format)
-    assert target.unavailable(tiny) is None
+    assert target.explain_unavailable(tiny) is None
     sample = target.sample(tiny, SHORT)
     assert len(sample.seconds) == SHORT.runs_each == 3 and min(sample.seconds) > 0
     assert abs(sample.started - time.time()) < 60
-    assert 20 * 2**20 < (target.peak_memory(tiny, SHORT) or 0) < 2**30
-    assert target.max_error(tiny) == 0.0
-    assert [layer.kind.lower() for layer in target.layers(tiny, SHORT)] == ["cast"]
-    assert target.kernels(tiny) is None
+    assert 20 * 2**20 < (target.measure_peak_memory(tiny, SHORT) or 0) < 2**30
+    assert target.measure_error(tiny) == 0.0
+    assert [layer.kind.lower() for layer in target.profile_layers(tiny, SHORT)] == ["cast"]
+    assert target.find_kernels(tiny) is None
     library = {Format.TFLITE: "ai-edge-litert", Format.ONNX: "onnxruntime"}[format]
-    assert {library, "numpy", "python"} <= target.tool_versions().keys()
+    assert {library, "numpy", "python"} <= target.list_tool_versions().keys()
 
 
 def test_the_error_is_against_pytorchs_outputs(tmp_path: Path) -> None:
     folder = tiny_folder(tmp_path / "tiny", off_by=0.5)
     target = HostTarget()
     with target.open(folder, read_manifest(folder).artifacts, SHORT, "test"):
-        assert target.max_error(artifact(folder, Format.TFLITE)) == 0.5
+        assert target.measure_error(artifact(folder, Format.TFLITE)) == 0.5
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS runs Core ML")
 def test_core_ml_needs_macos(target: HostTarget, folder: Path) -> None:
-    assert target.unavailable(artifact(folder, Format.COREML)) == "needs macOS"
+    assert target.explain_unavailable(artifact(folder, Format.COREML)) == "needs macOS"
 
 
 def test_a_missing_library_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert HostTarget().unavailable(artifact(folder, Format.ONNX)) == "onnxruntime is not installed"
+    assert HostTarget().explain_unavailable(artifact(folder, Format.ONNX)) == "onnxruntime is not installed"
 
 
 def test_a_file_that_cannot_be_run(target: HostTarget, folder: Path) -> None:
@@ -109,9 +109,9 @@ def test_counts_with_what_there_is(target: HostTarget, folder: Path, monkeypatch
     body = 'log=$1; shift; n=$(sed "s/.*runs...\\([0-9]*\\).*/\\1/" "$4"); echo $((1000 + 70 * n)) > "$log"; "$@"'
     tiny = artifact(folder, Format.ONNX)
     monkeypatch.setattr(target, "_counter", fake_counter(body))
-    found = target.instructions(tiny, SHORT)
+    found = target.count_instructions(tiny, SHORT)
     assert found is not None and (found.count, found.source) == (70.0, "fake")
-    assert target.tool_versions()["fake"] == "1"
+    assert target.list_tool_versions()["fake"] == "1"
 
 
 def test_a_counter_that_cannot(target: HostTarget, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_a_counter_that_cannot(target: HostTarget, folder: Path, monkeypatch: py
     monkeypatch.setattr(target, "_counter", None)
     monkeypatch.setattr("imageqx_export.bench.host.target.find_counter", refuse)
     with pytest.raises(UnavailableError, match="valgrind is not installed"):
-        target.instructions(artifact(folder, Format.ONNX), SHORT)
+        target.count_instructions(artifact(folder, Format.ONNX), SHORT)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_counter_that_fails(folder: Path, monkeypatch: pytest.MonkeyPatch, bod
     with target.open(folder, (), SHORT, "test"):
         monkeypatch.setattr(target, "_counter", fake_counter(body))
         with pytest.raises(MeasurementError, match="fake cannot count this") as caught:
-            target.instructions(artifact(folder, Format.ONNX), SHORT)
+            target.count_instructions(artifact(folder, Format.ONNX), SHORT)
         assert got in (caught.value.got or "")
 
 

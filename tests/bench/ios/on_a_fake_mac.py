@@ -36,7 +36,7 @@ def main(folder: Path) -> dict[str, Any]:
     artifacts = Manifest.model_validate_json((folder / "manifest.json").read_text()).artifacts
     artifact = next(a for a in artifacts if a.format is Format.COREML)
     with target.open(folder, artifacts, SCHEDULE, "run-2"):
-        unavailable = {str(a.path): target.unavailable(a) for a in artifacts}
+        unavailable = {str(a.path): target.explain_unavailable(a) for a in artifacts}
         place = target._require_open().place
         try:  # what the array-input package is for
             measure(place, folder / artifact.path, target._load_photo(artifact), SCHEDULE)

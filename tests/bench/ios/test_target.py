@@ -213,22 +213,22 @@ def test_only_core_ml_runs_and_only_on_an_ios_that_is_new_enough(
     mac: FakeMac, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifacts, target = artifacts_of(exported), IosTarget("")
-    assert "Core ML alone" in str(target.unavailable(artifacts[Format.TFLITE]))
-    assert target.unavailable(artifacts[Format.COREML]) is None
+    assert "Core ML alone" in str(target.explain_unavailable(artifacts[Format.TFLITE]))
+    assert target.explain_unavailable(artifacts[Format.COREML]) is None
     with target.open(exported, tuple(artifacts.values()), QUICK, "run-1"):
-        assert target.unavailable(artifacts[Format.COREML]) is None
-        assert "onnx" in str(target.unavailable(artifacts[Format.ONNX]))
+        assert target.explain_unavailable(artifacts[Format.COREML]) is None
+        assert "onnx" in str(target.explain_unavailable(artifacts[Format.ONNX]))
         monkeypatch.setattr("imageqx_export.bench.ios.array_input.read_specification", lambda path: 10)
-        assert target.unavailable(artifacts[Format.COREML]) == "needs iOS 26.0, the phone has 18.4.1"
+        assert target.explain_unavailable(artifacts[Format.COREML]) == "needs iOS 26.0, the phone has 18.4.1"
 
 
 def test_what_apple_does_not_tell_is_none(mac: FakeMac, exported: Path) -> None:
     target, artifact = IosTarget(""), artifacts_of(exported)[Format.COREML]
     mac.change(device_info_details=changed("details", "deviceProperties.osVersionNumber", "17.3.1"))
     with target.open(exported, (artifact,), QUICK, "run-1"):
-        assert target.layers(artifact, QUICK) == ()  # iOS 17.4 was the first with a plan
-    assert target.peak_memory(artifact, QUICK) is None and target.instructions(artifact, QUICK) is None
-    assert target.kernels(artifact) is None and list(target.tool_versions()) == ["coremltools"]
+        assert target.profile_layers(artifact, QUICK) == ()  # iOS 17.4 was the first with a plan
+    assert target.measure_peak_memory(artifact, QUICK) is None and target.count_instructions(artifact, QUICK) is None
+    assert target.find_kernels(artifact) is None and list(target.list_tool_versions()) == ["coremltools"]
 
 
 @pytest.fixture(scope="module")
