@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.artifact import Outputs, Pixels, Precision
-from imageqx_export.bundle.manifest import GOLDEN_FOLDER, golden_name
+from imageqx_export.bundle.manifest import GOLDEN_FOLDER, name_golden_outputs
 from imageqx_export.errors import MeasurementError, PhotoError
 from imageqx_export.preprocess import load_pixels
 
@@ -85,7 +85,7 @@ def measure_golden_error(folder: Path, precision: Precision, outputs: Mapping[st
 
 
 def _read(folder: Path, precision: Precision) -> dict[str, dict[str, object]]:
-    path = folder / GOLDEN_FOLDER / golden_name(precision)
+    path = folder / GOLDEN_FOLDER / name_golden_outputs(precision)
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:

@@ -17,16 +17,16 @@ GOLDEN_FOLDER = "golden"
 RECIPES_FOLDER = "quantization"
 
 
-def golden_name(precision: Precision) -> str:
+def name_golden_outputs(precision: Precision) -> str:
     """Return the name, in ``golden/``, of PyTorch's outputs that a file of this precision should give.
 
-    >>> golden_name(Precision.FP16), golden_name(Precision.W8A8)
+    >>> name_golden_outputs(Precision.FP16), name_golden_outputs(Precision.W8A8)
     ('expected.json', 'expected_w8a8.json')
     """
     return f"expected_{precision}.json" if precision in QUANTIZED else "expected.json"
 
 
-def recipe_name(model: str, precision: Precision) -> str:
+def name_recipe(model: str, precision: Precision) -> str:
     """Return the name of a recipe's file in an artifacts folder's ``quantization/``."""
     return f"{model}_{precision}.json"
 

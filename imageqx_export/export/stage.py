@@ -23,8 +23,8 @@ from imageqx_export.bundle.manifest import (
     MANIFEST_FILE,
     PARITY_FILE,
     RECIPES_FOLDER,
-    golden_name,
-    recipe_name,
+    name_golden_outputs,
+    name_recipe,
 )
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.images import generate_images
@@ -267,7 +267,7 @@ def _write_recipes(folder: Path, model: str, recipes: Mapping[Precision, Recipe]
     """Write how each quantized precision was made; return the files."""
     from imageqx_export.quantize.stage import write_recipe
 
-    paths = {precision: folder / recipe_name(model, precision) for precision in recipes}
+    paths = {precision: folder / name_recipe(model, precision) for precision in recipes}
     for precision, path in paths.items():
         write_recipe(path, recipes[precision])
     return paths
@@ -307,7 +307,7 @@ def _write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recip
         Image.fromarray(one).save(folder / f"{index:02}.png")
     for precision, outputs in found.items():
         rows = {f"{index:02}.png": _row(outputs, index) for index in range(len(pixels))}
-        (folder / golden_name(precision)).write_text(json.dumps(rows, indent=1) + "\n")
+        (folder / name_golden_outputs(precision)).write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def _row(outputs: Outputs, index: int) -> dict[str, object]:

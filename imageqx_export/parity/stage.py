@@ -17,7 +17,7 @@ from imageqx_export.artifact import (
     Precision,
     TensorSpec,
 )
-from imageqx_export.bundle.manifest import RECIPES_FOLDER, read_manifest, recipe_name
+from imageqx_export.bundle.manifest import RECIPES_FOLDER, name_recipe, read_manifest
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.images import generate_images, read_images
 from imageqx_export.errors import ImageQXError, ParityError
@@ -163,7 +163,7 @@ def _recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
     found = {}
     for precision in dict.fromkeys(artifact.precision for artifact in manifest.artifacts):
         if precision in QUANTIZED:
-            name = recipe_name(manifest.model, precision)
+            name = name_recipe(manifest.model, precision)
             path = folder / RECIPES_FOLDER / name
             got = digest(path) if path.is_file() else "missing"
             if got != manifest.recipes.get(name):
