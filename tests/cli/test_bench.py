@@ -116,7 +116,7 @@ def table(run: BenchRun, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_table_says_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fails = {("layers", "tiny_fp16.onnx"): broken()}
+    fails = {("profile_layers", "tiny_fp16.onnx"): broken()}
     text = table(measure(folder, FakeTarget(fails=dict(fails)), BenchConfig(SHORT, instructions=True)), capsys)
     assert "fake: fake phone" in text and NOTE not in text
     for column in ("bytes", "load ms", "first", "p50", "p90", "p99", "peak MiB", "Minstr", "max |Δ|"):
