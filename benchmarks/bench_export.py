@@ -125,18 +125,16 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
 
 def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
     from imageqx_export.export.onnx.exporter import convert, with_half_weights
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
-    single = convert(PhoneGraph(network, "NHWC"), checkpoint)
+    single = convert(network.fold("NHWC"), checkpoint)
     for model in (single, with_half_weights(single)):
         (folder / "bare.onnx").write_bytes(model.SerializeToString())
 
 
 def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
     from imageqx_export.export.tflite.exporter import convert, halved
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
-    single = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
+    single = bytes(convert(network.fold("NHWC"), checkpoint.spec).model_content())
     for content in (single, halved(single)):
         (folder / "bare.tflite").write_bytes(content)
 
@@ -145,10 +143,9 @@ def _bare_coreml(network: Any, checkpoint: Any, folder: Path) -> None:
     import torch
 
     from imageqx_export.export.coreml.exporter import convert
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     example = torch.zeros(1, 3, 224, 224)
-    traced = torch.jit.trace(PhoneGraph(network, "NCHW"), example)  # type: ignore[no-untyped-call]
+    traced = torch.jit.trace(network.fold("NCHW"), example)  # type: ignore[no-untyped-call]
     for precision in FLOATS:
         convert(traced, checkpoint.spec, precision).save(str(folder / f"bare_{precision}.mlpackage"))
 

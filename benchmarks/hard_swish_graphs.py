@@ -56,7 +56,6 @@ def built(kind: str, *, fold: bool = True, biases: bool = True) -> Any:
 def captured(kind: str, *, clip: bool, any_batch: bool = False) -> Any:
     """Return the float graph with one kind of activation."""
     from imageqx_export.checkpoint import load_checkpoint
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
     from imageqx_export.quantize.graph.capture import QUANTIZABLE, Swish, traced
 
     QUANTIZABLE[torch.ops.aten.hardswish.default] = "hard_swish"  # in this process, so that it is named and quantized
@@ -66,7 +65,7 @@ def captured(kind: str, *, clip: bool, any_batch: bool = False) -> Any:
         "integers": lambda: Integers(clip),
         "none": nn.Identity,
     }
-    graph = PhoneGraph(load_checkpoint(CHECKPOINT)[1], "NHWC")
+    graph = load_checkpoint(CHECKPOINT)[1].fold("NHWC")
     _replace(graph, makers[kind])
     return traced(graph, torch.zeros(2 if any_batch else 1, 224, 224, 3, dtype=torch.uint8), any_batch=any_batch)
 

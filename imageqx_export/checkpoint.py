@@ -16,7 +16,7 @@ from imageqx_export.support.files import digest, written_aside
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 # One key, as safetensors writes several in an order that changes from run to run.
 _HEADER_KEY = "imageqx_export"
@@ -24,7 +24,7 @@ _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x
 
 
 def save_checkpoint(
-    network: ImageQX,
+    network: Network,
     spec: ModelSpec,
     metrics: dict[str, Any],
     provenance: dict[str, Any],
@@ -61,7 +61,7 @@ def save_checkpoint(
     )
 
 
-def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = None) -> tuple[Checkpoint, ImageQX]:
+def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = None) -> tuple[Checkpoint, Network]:
     """Read ``path`` and put its weights and temperatures into a new network, in eval mode.
 
     Args:

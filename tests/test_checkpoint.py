@@ -37,7 +37,7 @@ def spec(**changes: Any) -> ModelSpec:
 @pytest.fixture(scope="module")
 def network() -> ImageQX:
     torch.manual_seed(5)
-    network = networks.build("imageqx")
+    network = ImageQX()
     with torch.no_grad():
         for name, value in network.named_buffers():
             if value.is_floating_point():
@@ -119,6 +119,7 @@ def test_temperatures_come_back_and_the_tensors_stay(network: ImageQX, saved: Pa
     path = tmp_path / "warm.safetensors"
     written = save_checkpoint(network, spec(), METRICS, PROVENANCE, path, CALIBRATION)
     checkpoint, loaded = load_checkpoint(path)
+    assert isinstance(loaded, ImageQX)
     assert checkpoint == written and checkpoint.calibration == CALIBRATION
     assert float(loaded.quality_temperature) == 1.25 and loaded.explanation_temperatures.tolist() == [0.75] * 5
     before, after = load_file(saved), load_file(path)
@@ -129,7 +130,7 @@ def test_temperatures_come_back_and_the_tensors_stay(network: ImageQX, saved: Pa
 
 def test_without_temperatures_all_are_one(saved: Path) -> None:
     checkpoint, network = load_checkpoint(saved)
-    assert checkpoint.calibration is None
+    assert checkpoint.calibration is None and isinstance(network, ImageQX)
     assert network.quality_temperature == 1 and network.explanation_temperatures.tolist() == [1] * 5
 
 
@@ -228,7 +229,7 @@ def test_tensors_that_do_not_fit(tensors: dict[str, Tensor], tmp_path: Path, dam
 def test_other_floats_are_read(tensors: dict[str, Tensor], tmp_path: Path, dtype: torch.dtype) -> None:
     own = dict(tensors) | {SOME: tensors[SOME].to(dtype)}
     _, network = load_checkpoint(write(tmp_path / "floats.safetensors", own))
-    assert network.explanation_head.weight.dtype == torch.float32
+    assert isinstance(network, ImageQX) and network.explanation_head.weight.dtype == torch.float32
     assert torch.equal(network.explanation_head.weight, own[SOME].float())
 
 

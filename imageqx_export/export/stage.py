@@ -41,7 +41,7 @@ from imageqx_export.support.processes import isolated, pool, quiet
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
     from imageqx_export.quantize.model import QuantizedModel
     from imageqx_export.quantize.recipe import Recipe
 
@@ -57,7 +57,7 @@ class Exporter(Protocol):
 
     def write(
         self,
-        network: ImageQX,
+        network: Network,
         checkpoint: Checkpoint,
         paths: Mapping[Precision, Path],
         quantized: Mapping[Precision, QuantizedModel],

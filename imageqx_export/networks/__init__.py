@@ -1,35 +1,29 @@
-"""Networks by name: each has a ModelSpec and a builder."""
+"""Networks by name: each is a package with a ``spec.py``, which needs no torch, and a ``network.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
 
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
+
+_PACKAGES = {"imageqx": "imageqx_export.networks.imageqx"}
+MODELS = tuple(_PACKAGES)
 
 
-def _imageqx(weights: str) -> ImageQX:
-    from imageqx_export.networks.imageqx.network import ImageQX
-
-    return ImageQX(weights)  # type: ignore[arg-type]  # checked by the constructor
+class _SpecModule(Protocol):
+    def spec(self) -> ModelSpec: ...
 
 
-def _imageqx_spec() -> ModelSpec:
-    from imageqx_export.networks.imageqx.spec import spec
-
-    return spec()
+class _NetworkModule(Protocol):
+    def build(self, weights: str) -> Network: ...
 
 
-_BUILDERS: dict[str, Callable[[str], ImageQX]] = {"imageqx": _imageqx}
-_SPECS: dict[str, Callable[[], ModelSpec]] = {"imageqx": _imageqx_spec}
-MODELS = tuple(_BUILDERS)
-
-
-def build(name: str, weights: str = "random") -> ImageQX:
+def build(name: str, weights: str = "random") -> Network:
     """Build the network called ``name``.
 
     Args:
@@ -40,9 +34,7 @@ def build(name: str, weights: str = "random") -> ImageQX:
         UnknownNameError: There is no such network or initialisation.
         UnavailableError: The weights could not be downloaded.
     """
-    if name not in _BUILDERS:
-        raise UnknownNameError("model", name, MODELS)
-    return _BUILDERS[name](weights)
+    return cast("_NetworkModule", import_module(f"{_package(name)}.network")).build(weights)
 
 
 def spec(name: str) -> ModelSpec:
@@ -51,6 +43,10 @@ def spec(name: str) -> ModelSpec:
     Raises:
         UnknownNameError: There is no such network.
     """
-    if name not in _SPECS:
+    return cast("_SpecModule", import_module(f"{_package(name)}.spec")).spec()
+
+
+def _package(name: str) -> str:
+    if name not in _PACKAGES:
         raise UnknownNameError("model", name, MODELS)
-    return _SPECS[name]()
+    return _PACKAGES[name]

@@ -22,7 +22,7 @@ from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def because(row: LayerLoss, photos: int) -> str:
     )
 
 
-def _recipe(request: Request, network: ImageQX, sha256: str, progress: Progress) -> Recipe:
+def _recipe(request: Request, network: Network, sha256: str, progress: Progress) -> Recipe:
     pixels, source = gather_calibration_images(request.calibration, progress=progress)
     return make_recipe(network, sha256, request.scheme, pixels, source, progress=progress)
 

@@ -12,7 +12,7 @@ from imageqx_export.errors import ArtifactError, ConversionError
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
     from imageqx_export.quantize.recipe import Recipe
 
 
@@ -31,7 +31,7 @@ class Chosen:
 
 def choose_recipes(
     checkpoint: Checkpoint,
-    network: ImageQX,
+    network: Network,
     precisions: Collection[Precision],
     *,
     named: Sequence[Path] = (),
@@ -72,7 +72,7 @@ def choose_recipes(
 
 
 def _named(
-    checkpoint: Checkpoint, network: ImageQX, paths: Sequence[Path], wanted: Sequence[Precision]
+    checkpoint: Checkpoint, network: Network, paths: Sequence[Path], wanted: Sequence[Precision]
 ) -> dict[Precision, Recipe]:
     found: dict[Precision, Recipe] = {}
     for path in paths:
@@ -90,13 +90,12 @@ def _named(
     return found
 
 
-def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
+def _checked(path: Path, checkpoint: Checkpoint, network: Network) -> Recipe:
     """Read a recipe that is for these weights, and whose tensors are all there.
 
     Raises:
         ArtifactError: It cannot be read, or it is for others.
     """
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
     from imageqx_export.quantize.calibration.ranges import pixel_scale
     from imageqx_export.quantize.rewrites.entry import ENTRY
     from imageqx_export.quantize.stage import read_recipe
@@ -122,7 +121,7 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
         )
     # Fine-tuned weights that are missing are told before anything is made.
     network_for(recipe, checkpoint.path, network)
-    modules = dict(PhoneGraph(network, "NHWC").named_modules()) | {"heads": network}
+    modules = dict(network.fold("NHWC").named_modules()) | {"heads": network}
     rows = [r.tensor for r in recipe.weights] + [r.tensor for r in recipe.activations]
     unknown = [name for name in rows if name.split(":")[0] not in modules]
     for row in recipe.weights:
@@ -141,7 +140,7 @@ def _checked(path: Path, checkpoint: Checkpoint, network: ImageQX) -> Recipe:
 
 
 def _made(
-    checkpoint: Checkpoint, network: ImageQX, precision: Precision, calibration: Path | None, progress: Progress
+    checkpoint: Checkpoint, network: Network, precision: Precision, calibration: Path | None, progress: Progress
 ) -> Recipe:
     from imageqx_export.data.images import gather_calibration_images
     from imageqx_export.quantize.plan import w8_recipe

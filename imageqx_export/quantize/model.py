@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
 
     from imageqx_export.artifact import Outputs, Pixels
-    from imageqx_export.networks.imageqx.graph import Layout
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Layout, Network
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class QuantizedModel:
             what a person reviews.
     """
 
-    network: ImageQX
+    network: Network
     recipe: Recipe
 
     @property

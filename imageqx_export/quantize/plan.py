@@ -12,13 +12,13 @@ from torch import Tensor
 
 from imageqx_export.data.images import CALIBRATION_IMAGES
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
+from imageqx_export.networks.base import EARLY
 from imageqx_export.quantize.calibration.exact_scales import with_exact_steps
 from imageqx_export.quantize.calibration.observe import kept, observe
 from imageqx_export.quantize.calibration.observers import OBSERVERS, Histogram
 from imageqx_export.quantize.calibration.ranges import activation_scale, pixel_scale, sigmoid_scale, weight_scales
 from imageqx_export.quantize.calibration.refine import refined
-from imageqx_export.quantize.graph.capture import HAS_WEIGHT, capture, kind_of, tensors
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, HEADS, capture, kind_of, tensors
 from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
     from imageqx_export.artifact import Pixels
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 # A prime, so that all channels and columns are counted in turn.
 EVERY = 13
@@ -46,7 +46,6 @@ SATURATION = 6.5
 # SiLU is least, −0.28, at −1.3: what lies below −1.5 gives nearly nothing, and is not worth levels of the rest.
 NOTHING = 1.5
 # The heads read one pooled vector and give the probabilities themselves, which 256 steps of a logit would coarsen.
-HEADS = ("explanations", "quality", "reasons_to_quality", "attention")
 HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be steps in a probability"
 
 # On 300 validation samples int8 weights move a label's probability by 0.0054, and by 0.0020 without those of these four
@@ -64,7 +63,7 @@ VARYING = 3.0
 NARROWED, NARROWED_ON = 16, 40
 
 
-def w8_recipe(network: ImageQX, checkpoint_sha256: str) -> Recipe:
+def w8_recipe(network: Network, checkpoint_sha256: str) -> Recipe:
     """Return the recipe with int8 weights alone.
 
     Args:
@@ -81,7 +80,7 @@ def w8_recipe(network: ImageQX, checkpoint_sha256: str) -> Recipe:
 
 
 def w8a8_recipe(
-    network: ImageQX,
+    network: Network,
     checkpoint_sha256: str,
     pixels: Pixels,
     source: str,
@@ -125,7 +124,7 @@ def w8a8_recipe(
 
 
 def rewritten(
-    network: ImageQX,
+    network: Network,
     pixels: Pixels,
     *,
     rescaled: int = RESCALED,
@@ -133,7 +132,7 @@ def rewritten(
     progress: Progress = silent,
 ) -> Rewrites:
     """Return what is changed in a network before its ranges are chosen; arguments as for :func:`w8a8_recipe`."""
-    graph = PhoneGraph(network, "NHWC")
+    graph = network.fold("NHWC")
     silus = [place.path for place in places(graph)][:rescaled]
     blocks = [path for path, _ in squeezes(graph)] if varying else []
     wanted: dict[str, Callable[[Tensor], Tensor]] = {excitation_name(path): _whole for path in blocks}
@@ -182,7 +181,7 @@ class Seen:
 
 
 def watched(
-    network: ImageQX,
+    network: Network,
     pixels: Pixels,
     rewrites: Rewrites,
     *,
@@ -224,7 +223,7 @@ def decided(
 
 def _known(program: GraphModule) -> set[str]:
     """Return the tensors whose scale does not depend on what they held."""
-    return {name for name, node in tensors(program).items() if _in_head(name) or kind_of(node) in FIXED}
+    return {name for name, node in tensors(program).items() if _in_head(program, name) or kind_of(node) in FIXED}
 
 
 def _conv_before(silu: str) -> str:
@@ -248,8 +247,8 @@ def _feeds_a_swish(node: Node) -> bool:
     return kinds.count("mul") == 2 or ("mul" in kinds and "sigmoid" in kinds)
 
 
-def _in_head(name: str) -> bool:
-    return name.split(":")[0] in HEADS or (name.startswith("heads:") and name != "heads:mean")
+def _in_head(program: GraphModule, name: str) -> bool:
+    return name.split(":")[0] in program.meta[HEADS] or (name.startswith("heads:") and name != "heads:mean")
 
 
 def _calibration(pixels: Pixels, source: str) -> CalibrationSet:
@@ -257,7 +256,9 @@ def _calibration(pixels: Pixels, source: str) -> CalibrationSet:
 
 
 def _heads(program: GraphModule) -> tuple[FloatOperation, ...]:
-    return tuple(FloatOperation(tensor=name, reason=HEADS_REASON) for name in tensors(program) if _in_head(name))
+    return tuple(
+        FloatOperation(tensor=name, reason=HEADS_REASON) for name in tensors(program) if _in_head(program, name)
+    )
 
 
 def _is_early(tensor: str) -> bool:
@@ -278,7 +279,7 @@ def _weights(program: GraphModule, observer: str) -> tuple[WeightScales, ...]:
     return tuple(
         weight_scales(name, parameters[node.args[1].target], observer)  # type: ignore[union-attr,index]
         for name, node in tensors(program).items()
-        if kind_of(node) in HAS_WEIGHT and not _in_head(name)
+        if kind_of(node) in HAS_WEIGHT and not _in_head(program, name)
     )
 
 
@@ -288,7 +289,7 @@ def _activations(
     rows = []
     for name, node in tensors(program).items():
         kind = kind_of(node)
-        if _in_head(name) or kind is None:
+        if _in_head(program, name) or kind is None:
             continue
         if kind in FIXED:
             rows.append(FIXED[kind](name))

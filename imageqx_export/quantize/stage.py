@@ -17,11 +17,11 @@ from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from imageqx_export.artifact import Pixels
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 
 def make_recipe(
-    network: ImageQX,
+    network: Network,
     checkpoint_sha256: str,
     precision: Literal["w8", "w8a8"],
     pixels: Pixels,

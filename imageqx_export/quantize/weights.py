@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.errors import ArtifactError
-from imageqx_export.networks.imageqx.graph import FLOAT32_STAGES, PhoneGraph
 from imageqx_export.quantize.recipe import FineTuned, Recipe
 from imageqx_export.quantize.rewrites.entry import read_pixels
 from imageqx_export.quantize.rewrites.equalise import equalise
@@ -25,10 +24,10 @@ from imageqx_export.quantize.rewrites.excitation import scale_by_excitations
 from imageqx_export.support.files import digest
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 
-def network_for(recipe: Recipe, checkpoint: Path, network: ImageQX) -> ImageQX:
+def network_for(recipe: Recipe, checkpoint: Path, network: Network) -> Network:
     """Return the network whose weights a recipe quantizes: the checkpoint's own, or the fine-tuned one.
 
     Args:
@@ -60,7 +59,7 @@ def network_for(recipe: Recipe, checkpoint: Path, network: ImageQX) -> ImageQX:
 
 
 def write_fine_tuned(
-    path: Path, checkpoint: Checkpoint, network: ImageQX, recipe: Recipe, facts: Mapping[str, Any], how: str
+    path: Path, checkpoint: Checkpoint, network: Network, recipe: Recipe, facts: Mapping[str, Any], how: str
 ) -> Recipe:
     """Write fine-tuned weights beside their checkpoint, and return the recipe that names them.
 
@@ -81,7 +80,7 @@ def write_fine_tuned(
     return recipe.model_copy(update={"finetuned": FineTuned(weights=path.name, sha256=made.sha256, how=how)})
 
 
-def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor]) -> ImageQX:
+def fine_tuned(network: Network, recipe: Recipe, parameters: Mapping[str, Tensor]) -> Network:
     """Return a copy of a network with the parameters that were learnt.
 
     Args:
@@ -89,7 +88,7 @@ def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor
         recipe: Says what is rewritten in the graph that learnt.
         parameters: Of that graph, by their name in it; weights lie on their int8 grid.
     """
-    graph = PhoneGraph(network, "NHWC")
+    graph = network.fold("NHWC")
     equalise(graph, recipe.channels)
     scale_by_excitations(graph, recipe.excitations)
     entry = read_pixels(graph)
@@ -101,34 +100,5 @@ def fine_tuned(network: ImageQX, recipe: Recipe, parameters: Mapping[str, Tensor
     scale_by_excitations(graph, constants)
     equalise(graph, [row.model_copy(update={"scales": tuple(1 / s for s in row.scales)}) for row in recipe.channels])
     made = copy.deepcopy(network)
-    for name in parameters:
-        _put(made.features, _place(name), own[name].data)
+    made.unfold({name: own[name].data for name in parameters})
     return made
-
-
-def _place(name: str) -> str:
-    """Return a parameter's name in the backbone.
-
-    >>> _place("early.stages.1.0.block.0.0.weight"), _place("late.2.0.block.0.0.bias")
-    ('1.0.block.0.0.weight', '6.0.block.0.0.bias')
-    """
-    if name.startswith("early.stages."):
-        return name.removeprefix("early.stages.")
-    stage, _, rest = name.removeprefix("late.").partition(".")
-    return f"{int(stage) + FLOAT32_STAGES}.{rest}"
-
-
-def _put(features: nn.Module, name: str, value: Tensor) -> None:
-    """Write one parameter of the folded graph; a BatchNorm behind it adds the bias and does nothing else."""
-    path, _, kind = name.rpartition(".")
-    conv = features.get_submodule(path)
-    parent, _, index = path.rpartition(".")
-    norm = dict(features.get_submodule(parent).named_children()).get(str(int(index) + 1)) if index.isdigit() else None
-    if isinstance(norm, nn.BatchNorm2d):
-        assert norm.running_mean is not None and norm.running_var is not None
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1 - norm.eps)  # folding divides by its root, 1 to 2e-8: no float32 changes
-        norm.weight.data.fill_(1)
-        conv = norm if kind == "bias" else conv
-    target = conv.get_parameter(kind)
-    target.data = value.reshape(target.shape).clone()

@@ -10,13 +10,13 @@ import numpy as np
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 
 class TorchRuntime:
     """Run a checkpoint; normalisation is applied here, as the network itself takes normalised pixels."""
 
-    def __init__(self, network: ImageQX, spec: ModelSpec) -> None:
+    def __init__(self, network: Network, spec: ModelSpec) -> None:
         self.network = network.eval()
         self.spec = spec
         self.signature: tuple[TensorSpec, ...] = spec.outputs

@@ -21,7 +21,8 @@ from imageqx_export.thresholds import temperature
 from imageqx_export.thresholds.criteria import Criterion, Measured, Scores, Unreachable, choose, measure
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network import ImageQX, Logits
+    from imageqx_export.networks.base import Network
+from imageqx_export.networks.imageqx.network import Logits
 
 CHUNK = 32
 QUALITY = "quality"
@@ -147,7 +148,7 @@ def write_thresholds(spec: ModelSpec, choice: Choice, path: Path) -> None:
         aside.write_text(json.dumps(own.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
 
 
-def logits_of(network: ImageQX, pixels: NDArray[np.uint8], progress: Progress = silent) -> Logits:
+def logits_of(network: Network, pixels: NDArray[np.uint8], progress: Progress = silent) -> Logits:
     """Return the uncalibrated logits of photos uint8 [N,224,224,3], computed in PyTorch."""
     import torch
 
@@ -232,7 +233,7 @@ def _refuse_unreachable(found: dict[str, float | Unreachable], criterion: Criter
     )
 
 
-def _probabilities(network: ImageQX, logits: Logits) -> tuple[Scores, Scores]:
+def _probabilities(network: Network, logits: Logits) -> tuple[Scores, Scores]:
     quality, reasons = network.probabilities(logits)
     return quality.numpy(), reasons.numpy()
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from imageqx_export import networks
 from imageqx_export.artifact import Calibration, Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.bank import Bank
@@ -21,7 +22,7 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.recipes import plan
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import TrainingError
-from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.spec import REASONS, spec
 from imageqx_export.networks.imageqx.warmstart import warm_start
 from imageqx_export.networks.pixels import normalised
@@ -148,7 +149,7 @@ def train(
             raise _diverged(epoch, "weights that are not", state)  # the last step's: no loss has seen them
         if world.first:
             result = average.module if config.ema_decay else network
-            assert isinstance(result, ImageQX)
+            assert isinstance(result, Network)
             metrics = evaluate(result, data.validation)
             history.append({"epoch": epoch + 1, "loss": mean, "quality_macro_f1": metrics["quality_macro_f1"]})
             # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
@@ -163,7 +164,7 @@ def train(
     return checkpoint
 
 
-def evaluate(network: ImageQX, photos: LabelledPhotos) -> dict[str, Any]:
+def evaluate(network: Network, photos: LabelledPhotos) -> dict[str, Any]:
     """Score the likeliest label, and reasons from 0.5 on; see :func:`metrics.score` for what comes back."""
     network.eval()
     device = next(network.parameters()).device
@@ -176,13 +177,13 @@ def evaluate(network: ImageQX, photos: LabelledPhotos) -> dict[str, Any]:
     return score(np.concatenate(quality), np.concatenate(reasons), photos.quality, photos.reasons)
 
 
-def _initial(config: TrainingConfig) -> tuple[ImageQX, dict[str, Any]]:
+def _initial(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
     """Return the first weights, and where they come from, if from a checkpoint: its digest and provenance."""
     if config.from_checkpoint:
         start, network = load_checkpoint(Path(config.initialisation))
         network.calibrate(Calibration(explanations=dict.fromkeys(REASONS, 1.0)))
         return network, {"sha256": start.sha256, **start.provenance}
-    network = ImageQX("imagenet" if config.initialisation == "imagenet" else "random")
+    network = networks.build("imageqx", "imagenet" if config.initialisation == "imagenet" else "random")
     if config.initialisation == "lite0":
         warm_start(network)
     return network, {}

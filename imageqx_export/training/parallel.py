@@ -16,7 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from imageqx_export.data.recipes import Recipe
 from imageqx_export.errors import TrainingError
-from imageqx_export.networks.imageqx.network import ImageQX, Logits
+from imageqx_export.networks.base import Network
+from imageqx_export.networks.imageqx.network import Logits
 
 T = TypeVar("T")
 _MEETINGS = itertools.count()  # a script may train twice: without a number it would call at the first time's addresses
@@ -46,7 +47,7 @@ class World:
         each = len(recipe) // self.size
         return recipe.part(self.rank * each, (self.rank + 1) * each) if self.size > 1 else recipe
 
-    def spread(self, network: ImageQX) -> nn.Module:
+    def spread(self, network: Network) -> nn.Module:
         """Return a module whose gradients are the mean over all processes; it maps pixels to logits."""
         module = _Logits(network)
         if self.size == 1:
@@ -75,12 +76,13 @@ class World:
 
 
 class _Logits(nn.Module):
-    def __init__(self, network: ImageQX) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, pixels: Tensor) -> Logits:
-        return self.network.logits(self.network.features(pixels))
+        logits: Logits = self.network.logits(self.network.features(pixels))
+        return logits
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import torch
 
 from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.errors import ArtifactError, ConversionError, DatasetError
+from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize.calibration.ranges import pixel_scale
@@ -29,7 +30,7 @@ def network() -> ImageQX:
 
 
 @pytest.fixture(scope="module")
-def own(network: ImageQX) -> Recipe:
+def own(network: Network) -> Recipe:
     return w8_recipe(network, SHA256)
 
 
@@ -44,23 +45,23 @@ def marked(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"weights": (first.model_copy(update={"observer": "mark"}), *recipe.weights[1:])})
 
 
-def test_float_precisions_need_none(network: ImageQX, checkpoint: Checkpoint) -> None:
+def test_float_precisions_need_none(network: Network, checkpoint: Checkpoint) -> None:
     assert choose_recipes(checkpoint, network, [Precision.FP32, Precision.FP16]).recipes == {}
 
 
-def test_without_a_file_one_is_made(network: ImageQX, checkpoint: Checkpoint, own: Recipe) -> None:
+def test_without_a_file_one_is_made(network: Network, checkpoint: Checkpoint, own: Recipe) -> None:
     chosen = choose_recipes(checkpoint, network, list(Precision)[:3])
     assert chosen.recipes == {Precision.W8: own} and chosen.notes == ()
 
 
-def test_the_one_beside_the_checkpoint_is_taken(network: ImageQX, checkpoint: Checkpoint, own: Recipe) -> None:
+def test_the_one_beside_the_checkpoint_is_taken(network: Network, checkpoint: Checkpoint, own: Recipe) -> None:
     write_recipe(checkpoint.path.with_suffix(".w8.json"), marked(own))
     chosen = choose_recipes(checkpoint, network, [Precision.W8])
     assert chosen.recipes[Precision.W8].weights[0].observer == "mark" and chosen.notes == ()
 
 
 def test_a_stale_one_beside_the_checkpoint_is_passed_over_and_said(
-    network: ImageQX, checkpoint: Checkpoint, own: Recipe
+    network: Network, checkpoint: Checkpoint, own: Recipe
 ) -> None:
     stale = marked(own).model_copy(update={"checkpoint_sha256": "cd" * 32})
     write_recipe(checkpoint.path.with_suffix(".w8.json"), stale)
@@ -84,7 +85,7 @@ def test_a_stale_one_beside_the_checkpoint_is_passed_over_and_said(
     ],
 )
 def test_a_named_recipe_for_something_else_is_refused(
-    network: ImageQX, checkpoint: Checkpoint, own: Recipe, tmp_path: Path, damage: object, words: str
+    network: Network, checkpoint: Checkpoint, own: Recipe, tmp_path: Path, damage: object, words: str
 ) -> None:
     path = tmp_path / "named.json"
     write_recipe(path, damage(own))  # type: ignore[operator]
@@ -95,7 +96,7 @@ def test_a_named_recipe_for_something_else_is_refused(
 
 @pytest.mark.parametrize(("step", "zero_point"), [(PIXEL_STEP / 2, -128), (PIXEL_STEP, -127)])
 def test_a_recipe_that_rounds_pixels_is_refused(
-    network: ImageQX, checkpoint: Checkpoint, own: Recipe, tmp_path: Path, step: float, zero_point: int
+    network: Network, checkpoint: Checkpoint, own: Recipe, tmp_path: Path, step: float, zero_point: int
 ) -> None:
     path = tmp_path / "named.json"
     row = ActivationScale(tensor=ENTRY, scale=step, zero_point=zero_point, observer="fixed")
@@ -108,7 +109,7 @@ def test_a_recipe_that_rounds_pixels_is_refused(
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"precision": "w8"}'])
 def test_a_named_recipe_that_is_broken_is_refused(
-    network: ImageQX, checkpoint: Checkpoint, tmp_path: Path, text: str
+    network: Network, checkpoint: Checkpoint, tmp_path: Path, text: str
 ) -> None:
     path = tmp_path / "named.json"
     path.write_text(text)
@@ -119,7 +120,7 @@ def test_a_named_recipe_that_is_broken_is_refused(
 
 
 def test_a_named_recipe_that_nothing_needs_is_refused(
-    network: ImageQX, checkpoint: Checkpoint, own: Recipe, tmp_path: Path
+    network: Network, checkpoint: Checkpoint, own: Recipe, tmp_path: Path
 ) -> None:
     path = tmp_path / "named.json"
     write_recipe(path, own)
@@ -130,7 +131,7 @@ def test_a_named_recipe_that_nothing_needs_is_refused(
 
 
 def test_a_folder_that_cannot_be_calibrated_on_is_refused(
-    network: ImageQX, checkpoint: Checkpoint, tmp_path: Path
+    network: Network, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     with pytest.raises(DatasetError, match="no such folder"):
         choose_recipes(checkpoint, network, [Precision.W8A8], calibration=tmp_path / "none")

@@ -12,7 +12,7 @@ from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.errors import ArtifactError, ImageQXError
-from imageqx_export.networks.imageqx.graph import PhoneGraph
+from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize.recipe import ChannelScales, ConstantExcitation, FineTuned, Recipe
@@ -47,7 +47,7 @@ def network() -> ImageQX:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(network: ImageQX, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def checkpoint(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     path = tmp_path_factory.mktemp("float") / "x.safetensors"
     return save_checkpoint(network, spec(), {"quality_macro_f1": 0.5}, {"config": {"seed": 1}}, path)
 
@@ -61,16 +61,16 @@ def recipe(*, rescaled: bool) -> Recipe:
     return plain.model_copy(update={"channels": (channels,), "excitations": (constant,)})
 
 
-def parameters(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
+def parameters(network: Network, wanted: Recipe) -> dict[str, Tensor]:
     """Return the folded, rescaled graph's parameters: what a student's graph would hold."""
-    graph = PhoneGraph(network, "NHWC")
+    graph = network.fold("NHWC")
     equalise(graph, wanted.channels)
     fold_excitations(graph, wanted.excitations)
     read_pixels(graph)
     return {name: value.detach().clone() for name, value in graph.named_parameters()}
 
 
-def taught(network: ImageQX, wanted: Recipe) -> dict[str, Tensor]:
+def taught(network: Network, wanted: Recipe) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(1)
     own = parameters(network, wanted)
     names = [f"{place}.{kind}" for place in LEARNT for kind in ("weight", "bias")]
@@ -84,7 +84,7 @@ def alike(name: str, one: Tensor, other: Tensor) -> bool:
     return torch.equal(one, other)
 
 
-def test_what_was_learnt_is_folded_back_to_the_bit(network: ImageQX) -> None:
+def test_what_was_learnt_is_folded_back_to_the_bit(network: Network) -> None:
     wanted = recipe(rescaled=False)
     learnt = taught(network, wanted)
     after = parameters(fine_tuned(network, wanted, learnt), wanted)
@@ -94,9 +94,9 @@ def test_what_was_learnt_is_folded_back_to_the_bit(network: ImageQX) -> None:
     assert not any(torch.equal(before[name], value) for name, value in learnt.items())
 
 
-def test_rescaled_it_comes_back_too(network: ImageQX) -> None:
+def test_rescaled_it_comes_back_too(network: Network) -> None:
     wanted = recipe(rescaled=True)
-    assert wanted.channels[0].module in {place.path for place in places(PhoneGraph(network, "NHWC"))}
+    assert wanted.channels[0].module in {place.path for place in places(network.fold("NHWC"))}
     learnt = taught(network, wanted)
     after, before = parameters(fine_tuned(network, wanted, learnt), wanted), parameters(network, wanted)
     for name, value in (before | learnt).items():
@@ -108,7 +108,7 @@ def test_rescaled_it_comes_back_too(network: ImageQX) -> None:
     assert torch.equal(parameters(made, plain)[neighbour], parameters(network, plain)[neighbour])
 
 
-def test_the_float_network_is_left_alone(network: ImageQX) -> None:
+def test_the_float_network_is_left_alone(network: Network) -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     made = fine_tuned(network, recipe(rescaled=True), taught(network, recipe(rescaled=True)))
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
@@ -118,14 +118,14 @@ def test_the_float_network_is_left_alone(network: ImageQX) -> None:
 
 
 @pytest.fixture(scope="module")
-def written(network: ImageQX, checkpoint: Checkpoint) -> Recipe:
+def written(network: Network, checkpoint: Checkpoint) -> Recipe:
     wanted = recipe(rescaled=False)
     made = fine_tuned(network, wanted, taught(network, wanted))
     path = checkpoint.path.with_name("x.w8a8.safetensors")
     return write_fine_tuned(path, checkpoint, made, wanted, {"config": {"epochs": 1}}, "a test")
 
 
-def test_written_beside_the_checkpoint_it_is_found(network: ImageQX, checkpoint: Checkpoint, written: Recipe) -> None:
+def test_written_beside_the_checkpoint_it_is_found(network: Network, checkpoint: Checkpoint, written: Recipe) -> None:
     assert written.finetuned is not None and written.finetuned.weights == "x.w8a8.safetensors"
     found = network_for(written, checkpoint.path, network)
     wanted = taught(network, written)
@@ -138,7 +138,7 @@ def test_written_beside_the_checkpoint_it_is_found(network: ImageQX, checkpoint:
     assert Recipe.model_validate_json(written.model_dump_json()) == written
 
 
-def test_without_fine_tuning_it_is_the_network(network: ImageQX, checkpoint: Checkpoint) -> None:
+def test_without_fine_tuning_it_is_the_network(network: Network, checkpoint: Checkpoint) -> None:
     assert network_for(recipe(rescaled=False), checkpoint.path, network) is network
 
 
@@ -151,7 +151,7 @@ def test_without_fine_tuning_it_is_the_network(network: ImageQX, checkpoint: Che
     ],
 )
 def test_other_weights_are_refused(
-    network: ImageQX, checkpoint: Checkpoint, written: Recipe, changed: dict[str, str], message: str
+    network: Network, checkpoint: Checkpoint, written: Recipe, changed: dict[str, str], message: str
 ) -> None:
     assert written.finetuned is not None
     named = FineTuned(**{**written.finetuned.model_dump(), **changed})

@@ -18,6 +18,7 @@ from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.sources import Sources
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
+from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx import network as imageqx
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
@@ -115,7 +116,7 @@ def test_it_writes_weights_and_the_recipe_that_names_them(whole: FineTuning, che
     assert facts["config"]["checkpoint_sha256"] == checkpoint.sha256
 
 
-def integers(network: ImageQX, recipe: Recipe) -> dict[str, NDArray[np.float64]]:
+def integers(network: Network, recipe: Recipe) -> dict[str, NDArray[np.float64]]:
     """Return weights as they are exported, in steps: whole numbers are on the grid."""
     program = capture(network, rewrites=recipe.rewrites)
     own, found = dict(program.named_parameters()), {}

@@ -14,7 +14,7 @@ from torch import nn
 from imageqx_export.data.bank import Bank
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.painted import paint
-from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.base import Network
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import World
@@ -60,9 +60,9 @@ def data() -> TrainingData:
 class Watched(World):
     """A World that keeps the networks which are trained in it."""
 
-    networks: list[ImageQX] = field(default_factory=list)
+    networks: list[Network] = field(default_factory=list)
 
-    def spread(self, network: ImageQX) -> nn.Module:
+    def spread(self, network: Network) -> nn.Module:
         self.networks.append(network)
         return super().spread(network)
 

@@ -17,6 +17,7 @@ from imageqx_export.artifact import Calibration, Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.recipes import plan
 from imageqx_export.errors import CheckpointError, TrainingError, UnknownNameError
+from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import REASONS
 from imageqx_export.training import loop, losses
@@ -269,7 +270,7 @@ def test_a_learning_rate_that_is_far_too_high(tmp_path: Path) -> None:
     assert load_state(state_path(out), config, data().digest(), [network, *_rest(network, config)])[0] == 1
 
 
-def _rest(network: ImageQX, config: TrainingConfig) -> list[Any]:
+def _rest(network: Network, config: TrainingConfig) -> list[Any]:
     optimizer = torch.optim.AdamW(network.parameters())
     schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, config.epochs)
     scaler = torch.amp.GradScaler("cpu", enabled=False)

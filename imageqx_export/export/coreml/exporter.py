@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
 from imageqx_export.export.metadata import AUTHOR, DESCRIPTION, LICENSE, header
-from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
-from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.base import EARLY, Network, PhoneGraph
 
 if TYPE_CHECKING:
     from imageqx_export.quantize.model import QuantizedModel
@@ -24,7 +23,7 @@ ARITHMETIC = "float16 after the early stages, float32 before"
 
 
 def write(
-    network: ImageQX,
+    network: Network,
     checkpoint: Checkpoint,
     paths: Mapping[Precision, Path],
     quantized: Mapping[Precision, QuantizedModel],
@@ -41,7 +40,7 @@ def write(
     """
     from imageqx_export.export.coreml.frontends import compressed, exported, late
 
-    floats = _traced(PhoneGraph(network, "NCHW")) if {Precision.FP32, Precision.FP16} & set(paths) else None
+    floats = _traced(network.fold("NCHW")) if {Precision.FP32, Precision.FP16} & set(paths) else None
     for precision, path in paths.items():
         graph = floats
         is_late: Callable[[Any], bool] = _after_the_early_stages
@@ -58,9 +57,8 @@ def write(
 def _traced(graph: PhoneGraph) -> Any:
     import torch
 
-    from imageqx_export.quantize.graph.capture import PIXELS
-
-    return torch.jit.trace(graph, torch.zeros(1, 3, PIXELS, PIXELS))  # type: ignore[no-untyped-call]
+    size = graph.preprocessing
+    return torch.jit.trace(graph, torch.zeros(1, 3, size.height, size.width))  # type: ignore[no-untyped-call]
 
 
 def _after_the_early_stages(operation: Any) -> bool:

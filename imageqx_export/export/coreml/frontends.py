@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.fx import Node
 
-from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
-from imageqx_export.quantize.graph.capture import PIXELS
+from imageqx_export.networks.base import EARLY, PhoneGraph
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -32,7 +31,7 @@ def compressed(quantized: QuantizedModel) -> PhoneGraph:
     Args:
         quantized: With int8 weights alone.
     """
-    graph = PhoneGraph(quantized.network, "NCHW")
+    graph = quantized.network.fold("NCHW")
     _register(graph, quantized.weights())
     return graph
 
@@ -62,9 +61,10 @@ def exported(quantized: QuantizedModel) -> Any:
     """
     graph = quantized.graph(layout="NCHW", biases=False)
     _unpack(graph)
+    size = quantized.network.spec.preprocessing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns of how it reads its own graphs
-        program = torch.export.export(graph, (torch.zeros(1, 3, PIXELS, PIXELS),))
+        program = torch.export.export(graph, (torch.zeros(1, 3, size.height, size.width),))
         return program.run_decompositions({})
 
 

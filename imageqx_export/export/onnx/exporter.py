@@ -19,8 +19,7 @@ from imageqx_export.export.onnx.passes import (
     with_wide_gates,
 )
 from imageqx_export.export.onnx.stem import with_bytes_read, with_pixels_in_fours
-from imageqx_export.networks.imageqx.graph import PhoneGraph
-from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.base import Network
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -37,7 +36,7 @@ HALVED = ("late.", "explanations.", "attention.", "quality.", "reasons_to_qualit
 
 
 def write(
-    network: ImageQX,
+    network: Network,
     checkpoint: Checkpoint,
     paths: Mapping[Precision, Path],
     quantized: Mapping[Precision, QuantizedModel],
@@ -62,7 +61,7 @@ def write(
 
     single: Any = None
     if {Precision.FP32, Precision.FP16, Precision.W8} & set(paths):
-        single = _simplified(convert(PhoneGraph(network, "NHWC"), checkpoint), "fp32")
+        single = _simplified(convert(network.fold("NHWC"), checkpoint), "fp32")
         enter_by_dequantizing(single)
     for precision, path in paths.items():
         if precision is Precision.FP16:

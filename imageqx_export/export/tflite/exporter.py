@@ -20,8 +20,7 @@ from imageqx_export.export.tflite.accelerators import (
 )
 from imageqx_export.export.tflite.passes import static_config, with_exact_integers, with_int8_weights, with_wide_gates
 from imageqx_export.export.tflite.stem import with_pixels_in_twos
-from imageqx_export.networks.imageqx.graph import EARLY, PhoneGraph
-from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.base import EARLY, Network
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def write(
-    network: ImageQX,
+    network: Network,
     checkpoint: Checkpoint,
     paths: Mapping[Precision, Path],
     quantized: Mapping[Precision, QuantizedModel],
@@ -58,7 +57,7 @@ def write(
     """
     single = b""
     if set(paths) - {Precision.W8A8}:
-        single = bytes(convert(PhoneGraph(network, "NHWC"), checkpoint.spec).model_content())
+        single = bytes(convert(network.fold("NHWC"), checkpoint.spec).model_content())
     for precision, path in paths.items():
         content = halved(single) if precision is Precision.FP16 else single
         if precision is Precision.W8A8:

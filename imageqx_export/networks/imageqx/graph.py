@@ -9,44 +9,46 @@ uncalibrated reasons.
 from __future__ import annotations
 
 import copy
-from typing import Literal
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imageqx_export.artifact import Preprocessing
+from imageqx_export.networks.base import Block, Layout, PhoneGraph
 from imageqx_export.networks.imageqx.network import FEATURES, HIDDEN, ImageQX, folded_block, folded_head
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.spec import ATTENTION_SIZE, LABELS, REASONS
 
-Layout = Literal["NHWC", "NCHW"]
 # fp16 keeps this many of the backbone's nine stages (1.5 % of the weights) in float32: they are where rounding hurts.
 # In the shipped network, rounding every weight moves a probability by up to 1.4e-2 on the 64 painted photos; with these
 # kept, parity measures 1.8e-3 at most. On an earlier checkpoint each later stage alone moved it by under 6e-4.
 FLOAT32_STAGES = 4
-EARLY = "early"
 
 
-class PhoneGraph(nn.Module):
-    """Map raw RGB bytes to ``quality``, ``explanations`` and ``attention``.
+class FoldedImageQX(PhoneGraph):
+    """ImageQX folded: raw RGB bytes to ``quality``, ``explanations`` and ``attention``.
 
     Args:
         network: The trained network; copied, not changed.
         layout: ``"NHWC"`` for a uint8 tensor [1,224,224,3], ``"NCHW"`` for Core ML's image, [1,3,224,224].
     """
 
+    HEADS: ClassVar[tuple[str, ...]] = ("explanations", "quality", "reasons_to_quality", "attention")
     coldness: Tensor | None
 
     def __init__(self, network: ImageQX, layout: Layout) -> None:
         super().__init__()
-        self.layout = layout
+        self.layout, self.preprocessing = layout, network.spec.preprocessing
         stages = list(folded_convolutions(copy.deepcopy(network.features).eval()).children())
-        self.early = _Early(stages[:FLOAT32_STAGES])
+        self.early = _Early(stages[:FLOAT32_STAGES], self.preprocessing)
         self.late = nn.Sequential(*stages[FLOAT32_STAGES:])
         explanation_weight, explanation_bias = folded_head(network.explanation_block, network.explanation_head)
         self.explanations = _linear(explanation_weight, explanation_bias)
         self.attention = nn.Conv2d(FEATURES, len(REASONS), 1, bias=False)
-        self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / 49
+        self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / math.prod(ATTENTION_SIZE)
         weight, bias = folded_block(network.quality_block)
         temperature = network.quality_temperature.double()
         joined = network.quality_head.weight.double() / temperature
@@ -74,18 +76,64 @@ class PhoneGraph(nn.Module):
             explanations = (logits * self.coldness).sigmoid()
         return quality, explanations, self.attention(features).relu()
 
+    def blocks(self) -> Iterator[Block]:
+        """Yield EfficientNet's sixteen blocks, in order: all between the stem and the last convolution."""
+        early: Any = self.early
+        stages = [(f"early.stages.{i}", stage) for i, stage in enumerate(early.stages)][1:]
+        stages += [(f"late.{i}", stage) for i, stage in enumerate(self.late)][:-1]
+        for path, stage in stages:
+            for index, block in enumerate(stage.children()):
+                yield Block(f"{path}.{index}.block", tuple(block.block))
+
+    def stem(self) -> tuple[str, nn.Module]:
+        """Return the path and the module of the first convolution and its SiLU."""
+        return "early.stages.0", self.early.get_submodule("stages.0")
+
+
+def unfold(network: ImageQX, parameters: Mapping[str, Tensor]) -> None:
+    """Put parameters of a :class:`FoldedImageQX`'s backbone back into its network, in place."""
+    for name, value in parameters.items():
+        _put(network.features, _place(name), value)
+
+
+def _place(name: str) -> str:
+    """Return a parameter's name in the backbone.
+
+    >>> _place("early.stages.1.0.block.0.0.weight"), _place("late.2.0.block.0.0.bias")
+    ('1.0.block.0.0.weight', '6.0.block.0.0.bias')
+    """
+    if name.startswith("early.stages."):
+        return name.removeprefix("early.stages.")
+    stage, _, rest = name.removeprefix("late.").partition(".")
+    return f"{int(stage) + FLOAT32_STAGES}.{rest}"
+
+
+def _put(features: nn.Module, name: str, value: Tensor) -> None:
+    """Write one parameter of the folded graph; a BatchNorm behind it adds the bias and does nothing else."""
+    path, _, kind = name.rpartition(".")
+    conv = features.get_submodule(path)
+    parent, _, index = path.rpartition(".")
+    norm = dict(features.get_submodule(parent).named_children()).get(str(int(index) + 1)) if index.isdigit() else None
+    if isinstance(norm, nn.BatchNorm2d):
+        assert norm.running_mean is not None and norm.running_var is not None
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1 - norm.eps)  # folding divides by its root, 1 to 2e-8: no float32 changes
+        norm.weight.data.fill_(1)
+        conv = norm if kind == "bias" else conv
+    target = conv.get_parameter(kind)
+    target.data = value.reshape(target.shape).clone()
+
 
 class _Early(nn.Module):
-    """Normalise pixels in 0…255 and run the first stages. The converters find its operations by its name, EARLY."""
+    """Normalise pixels in 0…255 and run the first stages. The converters find its operations by its name."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, stages: list[nn.Module]) -> None:
+    def __init__(self, stages: list[nn.Module], preprocessing: Preprocessing) -> None:
         super().__init__()
-        recipe = Preprocessing()
-        self.register_buffer("mean", 255 * torch.tensor(recipe.mean)[None, :, None, None])
-        self.register_buffer("std", 255 * torch.tensor(recipe.std)[None, :, None, None])
+        self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean)[None, :, None, None])
+        self.register_buffer("std", 255 * torch.tensor(preprocessing.std)[None, :, None, None])
         self.stages = nn.Sequential(*stages)
 
     def forward(self, pixels: Tensor) -> Tensor:

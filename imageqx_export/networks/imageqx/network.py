@@ -8,6 +8,7 @@ input is 224 × 224, and Grad-CAM is taken at the last feature map (the output o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import torch
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 
 from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.networks.base import Layout, Network, PhoneGraph
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 
 FEATURES = 1280
 HIDDEN = 64
@@ -42,7 +44,7 @@ def _block() -> nn.Sequential:
     return nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.Dropout(0.2))
 
 
-class ImageQX(nn.Module):
+class ImageQX(Network):
     """The network as published, on normalised pixels, with temperatures on its outputs that are 1 until they are set.
 
     Args:
@@ -59,6 +61,7 @@ class ImageQX(nn.Module):
 
     def __init__(self, weights: Weights = "random") -> None:
         super().__init__()
+        self.spec = spec()
         self.features = _backbone(weights)
         self.explanation_block = _block()
         self.explanation_head = nn.Linear(HIDDEN, len(REASONS))
@@ -110,6 +113,28 @@ class ImageQX(nn.Module):
         """Return calibrated probabilities, and attention, for normalised pixels, float32 [N,3,H,W]."""
         features = self.features(pixels)
         return Outputs(*self.probabilities(self.logits(features)), self.attention(features))
+
+    def fold(self, layout: Layout) -> PhoneGraph:
+        """Return the graph that goes to a phone; see :class:`~imageqx_export.networks.imageqx.graph.FoldedImageQX`."""
+        from imageqx_export.networks.imageqx.graph import FoldedImageQX
+
+        return FoldedImageQX(self, layout)
+
+    def unfold(self, parameters: Mapping[str, Tensor]) -> None:
+        """Put parameters of a folded graph's backbone back, in place."""
+        from imageqx_export.networks.imageqx.graph import unfold
+
+        unfold(self, parameters)
+
+
+def build(weights: str) -> ImageQX:
+    """Return a network with ``"random"`` or ``"imagenet"`` weights.
+
+    Raises:
+        UnavailableError: The weights could not be downloaded.
+        UnknownNameError: ``weights`` is neither.
+    """
+    return ImageQX(weights)  # type: ignore[arg-type]  # checked by the constructor
 
 
 def folded_head(block: nn.Sequential, head: nn.Linear) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ from imageqx_export.artifact import ModelSpec, TensorSpec
 
 LABELS = ("lesion", "no_skin", "healthy_skin", "poor_quality")
 REASONS = ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
+ATTENTION_SIZE = (7, 7)
+"""Rows and columns of the attention maps: the last feature map's."""
 HINTS = {
     "bad_framing": "Move the phone so that the whole spot is in the middle of the picture",
     "bad_light": "Go to a bright place with even daylight, and avoid shadows and coloured lamps",
@@ -21,7 +23,6 @@ def spec() -> ModelSpec:
     >>> [output.name for output in spec().outputs]
     ['quality', 'explanations', 'attention']
     """
-    size = (7, 7)
     return ModelSpec(
         name="imageqx",
         inputs=(TensorSpec(name="image", shape=(1, 224, 224, 3), dtype="uint8", meaning="sRGB, 0…255"),),
@@ -32,7 +33,7 @@ def spec() -> ModelSpec:
             ),
             TensorSpec(
                 name="attention",
-                shape=(1, 5, *size),
+                shape=(1, 5, *ATTENTION_SIZE),
                 dtype="float32",
                 meaning="Grad-CAM map per reason, ≥ 0, not normalised; row 0 is the photo's top",
             ),

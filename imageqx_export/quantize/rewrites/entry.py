@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from imageqx_export.artifact import Preprocessing
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
+    from imageqx_export.networks.base import PhoneGraph
 
 # What one level of a pixel counts; a power of 2, so that every byte is exact in every format, and of a size that leaves
 # the first weights as large as they are for normalised pixels.
@@ -34,14 +34,14 @@ class PixelEntry(nn.Module):
             a picture of even sides: its last row and column of padding are never read. Changed.
         mean: What normalisation subtracts, in 0…255, float32 [1,3,1,1].
         std: What it divides by, likewise.
+        size: Has the pixels' height and width.
     """
 
     above: Tensor
     left: Tensor
 
-    def __init__(self, stages: nn.Sequential, mean: Tensor, std: Tensor) -> None:
+    def __init__(self, stages: nn.Sequential, mean: Tensor, std: Tensor, size: Preprocessing) -> None:
         super().__init__()
-        size = Preprocessing()
         self.register_buffer("above", mean.repeat(1, 1, 1, size.width))
         self.register_buffer("left", mean.repeat(1, 1, size.height + 1, 1))
         self.stages = stages
@@ -85,6 +85,6 @@ def read_pixels(graph: PhoneGraph) -> PixelEntry:
         graph: With BatchNorm folded.
     """
     early: Any = graph.early
-    entry = PixelEntry(early.stages, early.mean, early.std).eval().requires_grad_(False)
-    graph.early = entry  # type: ignore[assignment]
+    entry = PixelEntry(early.stages, early.mean, early.std, graph.preprocessing).eval().requires_grad_(False)
+    graph.early = entry
     return entry

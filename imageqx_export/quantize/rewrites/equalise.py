@@ -17,12 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.artifact import Preprocessing
 from imageqx_export.quantize.recipe import ChannelScales
-from imageqx_export.quantize.rewrites.blocks import blocks
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
+    from imageqx_export.networks.base import PhoneGraph
 
 # A gate is a multiple of this, so that int8 holds it exactly (zero point −128), and so does float16; a power of 2, so
 # that it may stand on either side of a factor. No channel is blown up more than 64 times.
@@ -62,10 +60,11 @@ class Place(NamedTuple):
 
 def places(graph: PhoneGraph) -> Iterator[Place]:
     """Yield every SiLU that follows a convolution of the backbone, but those inside squeeze-and-excite."""
-    stem: Any = graph.early.stages[0]
-    width = Preprocessing().width // stem[0].stride[1]
-    yield Place("early.stages.0.1", stem, stem[0], (next(blocks(graph)).parts[0][0],), width)
-    for path, parts in blocks(graph):
+    stem: Any
+    path, stem = graph.stem()
+    width = graph.preprocessing.width // stem[0].stride[1]
+    yield Place(f"{path}.1", stem, stem[0], (next(graph.blocks()).parts[0][0],), width)
+    for path, parts in graph.blocks():
         for position, part in enumerate(parts[:-2]):
             following = parts[position + 1]
             width //= part[0].stride[1]

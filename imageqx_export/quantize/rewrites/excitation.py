@@ -18,10 +18,9 @@ from torch import Tensor, nn
 
 from imageqx_export.quantize.calibration.ranges import SIGMOID_STEP
 from imageqx_export.quantize.recipe import ConstantExcitation
-from imageqx_export.quantize.rewrites.blocks import blocks
 
 if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
+    from imageqx_export.networks.base import PhoneGraph
 
 
 def excitation_name(path: str) -> str:
@@ -35,7 +34,7 @@ def excitation_name(path: str) -> str:
 
 def squeezes(graph: PhoneGraph) -> Iterator[tuple[str, nn.Conv2d]]:
     """Yield the path of every squeeze-and-excitation block, and the convolution that follows it."""
-    for path, parts in blocks(graph):
+    for path, parts in graph.blocks():
         yield f"{path}.{len(parts) - 2}", parts[-1][0]
 
 

@@ -39,7 +39,7 @@ from imageqx_export.support.progress import Progress, silent
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.networks.imageqx.network import ImageQX
+    from imageqx_export.networks.base import Network
 
 _Sums = dict[str, tuple[float, float]]
 TINY = 1e-300
@@ -76,7 +76,7 @@ class Subject:
         spec: Has the thresholds.
     """
 
-    network: ImageQX
+    network: Network
     recipe: Recipe
     photos: LabelledPhotos
     spec: ModelSpec

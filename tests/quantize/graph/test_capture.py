@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.errors import ConversionError, DatasetError
-from imageqx_export.networks.imageqx.graph import Layout, PhoneGraph
+from imageqx_export.networks.base import Layout, Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.calibration.observe import kept, observe
@@ -46,7 +46,7 @@ def pixels() -> Pixels:
 
 
 @pytest.fixture(scope="module")
-def recipe(network: ImageQX, pixels: Pixels) -> Recipe:
+def recipe(network: Network, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
         return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4, varying=0, narrowed=0)
@@ -62,7 +62,7 @@ def largest(a: Outputs, b: Outputs) -> float:
     return max(float(np.abs(a[name] - b[name]).max()) for name in OUTPUTS)
 
 
-def test_names_are_the_same_for_every_batch_and_layout(network: ImageQX) -> None:
+def test_names_are_the_same_for_every_batch_and_layout(network: Network) -> None:
     shapes: list[tuple[Layout, int | None]] = [("NHWC", 1), ("NHWC", None), ("NCHW", 1)]
     names = [list(tensors(capture(network, layout, batch))) for layout, batch in shapes]
     assert names[0] == names[1] == names[2]
@@ -70,13 +70,13 @@ def test_names_are_the_same_for_every_batch_and_layout(network: ImageQX) -> None
     assert "early.stages.1.0.block.1.fc2:conv" in names[0]
 
 
-def test_captured_it_is_the_phones_graph(network: ImageQX, pixels: Pixels) -> None:
+def test_captured_it_is_the_phones_graph(network: Network, pixels: Pixels) -> None:
     got = capture(network)(torch.from_numpy(pixels[:1]))
-    for mine, theirs in zip(got, PhoneGraph(network, "NHWC")(torch.from_numpy(pixels[:1])), strict=True):
+    for mine, theirs in zip(got, network.fold("NHWC")(torch.from_numpy(pixels[:1])), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_rescaled_channels_change_nothing_and_have_one_range(network: ImageQX, pixels: Pixels, recipe: Recipe) -> None:
+def test_rescaled_channels_change_nothing_and_have_one_range(network: Network, pixels: Pixels, recipe: Recipe) -> None:
     before, after = capture(network, batch=None), capture(network, batch=None, rewrites=recipe.rewrites)
     outputs = run(before, pixels)
     scale = max(float(np.abs(v).max()) for v in outputs.values())
@@ -92,9 +92,9 @@ def test_rescaled_channels_change_nothing_and_have_one_range(network: ImageQX, p
     assert max(ratios) < 1.001 and min(ratios) < 0.5
 
 
-def test_every_place_is_rescaled_exactly(network: ImageQX, pixels: Pixels) -> None:
+def test_every_place_is_rescaled_exactly(network: Network, pixels: Pixels) -> None:
     generator = torch.Generator().manual_seed(0)
-    found = list(places(PhoneGraph(network, "NHWC")))
+    found = list(places(network.fold("NHWC")))
     assert len(found) == 32  # EfficientNet-B0: a stem, 15 blocks with two SiLUs, one block with one
     scales = [
         ChannelScales(
@@ -107,7 +107,7 @@ def test_every_place_is_rescaled_exactly(network: ImageQX, pixels: Pixels) -> No
     assert largest(outputs, run(capture(network, rewrites=Rewrites(tuple(scales))), pixels)) < 1e-3 * scale
 
 
-def test_the_built_graph_is_what_was_simulated(network: ImageQX, pixels: Pixels, recipe: Recipe) -> None:
+def test_the_built_graph_is_what_was_simulated(network: Network, pixels: Pixels, recipe: Recipe) -> None:
     program = captured(network, recipe, batch=None)
     built, simulated = run(build(network, recipe, biases=False), pixels), simulate(program, recipe, pixels)
     lost = largest(run(program, pixels), simulated)
@@ -115,7 +115,7 @@ def test_the_built_graph_is_what_was_simulated(network: ImageQX, pixels: Pixels,
     assert largest(built, simulated) < 0.01 * lost
 
 
-def test_w8_has_int8_weights_and_float_activations(network: ImageQX, pixels: Pixels) -> None:
+def test_w8_has_int8_weights_and_float_activations(network: Network, pixels: Pixels) -> None:
     recipe = w8_recipe(network, "ab" * 32)
     built = build(network, recipe)
     kinds = [str(node.target) for node in built.graph.nodes]
@@ -132,12 +132,12 @@ def test_a_recipe_comes_back_from_its_json(recipe: Recipe) -> None:
     assert recipe.calibration is not None and len(recipe.calibration.sha256) == 64
 
 
-def test_too_few_images_are_refused(network: ImageQX, pixels: Pixels) -> None:
+def test_too_few_images_are_refused(network: Network, pixels: Pixels) -> None:
     with pytest.raises(DatasetError, match="at least 256"):
         w8a8_recipe(network, "ab" * 32, pixels, SOURCE)
 
 
-def test_observed_ranges_are_the_tensors_own(network: ImageQX, pixels: Pixels) -> None:
+def test_observed_ranges_are_the_tensors_own(network: Network, pixels: Pixels) -> None:
     program = capture(network, batch=None)
     seen = observe(program, pixels)
     name = "early.stages.0.0:conv"
@@ -147,7 +147,7 @@ def test_observed_ranges_are_the_tensors_own(network: ImageQX, pixels: Pixels) -
     assert row.counts.sum() == len(pixels) * 32 * 112 * 112
 
 
-def test_the_weights_are_the_graphs_own_integers(network: ImageQX) -> None:
+def test_the_weights_are_the_graphs_own_integers(network: Network) -> None:
     model = QuantizedModel(network, w8_recipe(network, "ab" * 32))
     stored = [value for _, value in model.graph().named_buffers() if value.dtype == torch.int8]
     held = {value.numpy().tobytes() for value in stored}
@@ -160,7 +160,7 @@ def test_the_weights_are_the_graphs_own_integers(network: ImageQX) -> None:
 
 
 def test_a_recipe_that_changes_more_than_weights_has_no_weights_of_the_float_network(
-    network: ImageQX, recipe: Recipe
+    network: Network, recipe: Recipe
 ) -> None:
     assert recipe.channels
     recipe = recipe.model_copy(update={"precision": "w8", "activations": ()})
@@ -177,7 +177,7 @@ def test_gates_lie_on_the_grid_that_int8_holds(largest: list[float]) -> None:
     assert all(s / max(scales) >= v / max(largest) * (1 - 1e-5) for s, v in zip(scales, largest, strict=True))
 
 
-def test_gates_are_integers_in_the_graph(network: ImageQX, recipe: Recipe) -> None:
+def test_gates_are_integers_in_the_graph(network: Network, recipe: Recipe) -> None:
     built = build(network, recipe)
     gates = dict.fromkeys([row.scales for row in recipe.channels], False)
     for node in built.graph.nodes:

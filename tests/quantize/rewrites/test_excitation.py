@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.ops.misc import SqueezeExcitation
 
 from imageqx_export.artifact import Pixels
-from imageqx_export.networks.imageqx.graph import PhoneGraph
+from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.graph.build import build, captured
@@ -48,7 +48,7 @@ def network() -> ImageQX:
     torch.manual_seed(0)
     made = ImageQX().eval()
     # The phone's graph shares its modules' order with the network's own.
-    paths = dict(zip(blocks(PhoneGraph(made, "NHWC")), blocks(made.features), strict=True))
+    paths = dict(zip(blocks(made.fold("NHWC")), blocks(made.features), strict=True))
     with torch.no_grad():
         for module in made.features.modules():  # so that features neither vanish nor explode
             if isinstance(module, nn.BatchNorm2d):
@@ -64,7 +64,7 @@ def network() -> ImageQX:
 
 
 @pytest.fixture(scope="module")
-def rows(network: ImageQX, pixels: Pixels) -> tuple[ConstantExcitation, ...]:
+def rows(network: Network, pixels: Pixels) -> tuple[ConstantExcitation, ...]:
     return rewritten(network, pixels, rescaled=0, varying=1e-6).excitations
 
 
@@ -73,30 +73,30 @@ def run(graph: nn.Module, pixels: Pixels) -> list[Tensor]:
         return list(graph(torch.from_numpy(pixels[:1])))
 
 
-def test_every_block_is_found_with_what_follows_it(network: ImageQX) -> None:
-    graph = PhoneGraph(network, "NHWC")
+def test_every_block_is_found_with_what_follows_it(network: Network) -> None:
+    graph = network.fold("NHWC")
     found = dict(squeezes(graph))
     assert list(found) == list(blocks(graph)) and len(found) == 16
     assert all(found[path].in_channels == block.fc2.out_channels for path, block in blocks(graph).items())
 
 
 def test_blocks_that_do_not_look_at_the_photo_are_constant(
-    network: ImageQX, rows: tuple[ConstantExcitation, ...]
+    network: Network, rows: tuple[ConstantExcitation, ...]
 ) -> None:
     assert tuple(row.module for row in rows) == CONSTANT
     for row in rows:
-        bias = blocks(PhoneGraph(network, "NHWC"))[row.module].fc2.bias
+        bias = blocks(network.fold("NHWC"))[row.module].fc2.bias
         assert bias is not None
         torch.testing.assert_close(torch.tensor(row.values), bias.detach().sigmoid(), rtol=1e-6, atol=1e-7)
 
 
 def test_without_them_the_graph_computes_the_same(
-    network: ImageQX, rows: tuple[ConstantExcitation, ...], pixels: Pixels
+    network: Network, rows: tuple[ConstantExcitation, ...], pixels: Pixels
 ) -> None:
-    want = run(PhoneGraph(network, "NHWC"), pixels)
+    want = run(network.fold("NHWC"), pixels)
 
     def error(rows: tuple[ConstantExcitation, ...]) -> float:
-        graph = PhoneGraph(network, "NHWC")
+        graph = network.fold("NHWC")
         fold_excitations(graph, rows)
         assert set(blocks(graph)) == {path for path, _ in squeezes(graph)} - {row.module for row in rows}
         return max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(run(graph, pixels), want, strict=True))
@@ -105,8 +105,8 @@ def test_without_them_the_graph_computes_the_same(
     assert error(rows) < 1e-4 < 1e-2 < error(half)
 
 
-def test_dividing_undoes_multiplying(network: ImageQX, rows: tuple[ConstantExcitation, ...]) -> None:
-    graph = PhoneGraph(network, "NHWC")
+def test_dividing_undoes_multiplying(network: Network, rows: tuple[ConstantExcitation, ...]) -> None:
+    graph = network.fold("NHWC")
     before = {name: value.clone() for name, value in graph.state_dict().items()}
     scale_by_excitations(graph, rows)
     changed = [name for name, value in graph.state_dict().items() if not torch.equal(value, before[name])]
@@ -133,13 +133,13 @@ def test_a_channel_that_is_shut_can_be_opened_again() -> None:
 
 
 @pytest.fixture(scope="module")
-def recipe(network: ImageQX, pixels: Pixels) -> Recipe:
+def recipe(network: Network, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
         return w8a8_recipe(network, "ab" * 32, pixels, "noise", observers="mse", varying=1e-6, narrowed=0)
 
 
-def test_a_recipe_names_nothing_of_a_constant_block(network: ImageQX, recipe: Recipe, pixels: Pixels) -> None:
+def test_a_recipe_names_nothing_of_a_constant_block(network: Network, recipe: Recipe, pixels: Pixels) -> None:
     assert tuple(row.module for row in recipe.excitations) == CONSTANT
     names = [row.tensor for row in recipe.weights] + [row.tensor for row in recipe.activations]
     assert not [name for name in names if name.startswith(tuple(f"{path}." for path in CONSTANT))]

@@ -1,0 +1,98 @@
+"""What the stages know of a network: how it is built and folded, which of its parts are delicate, what it answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+
+from imageqx_export.artifact import Calibration, ModelSpec, Preprocessing
+
+Layout = Literal["NHWC", "NCHW"]
+EARLY = "early"
+"""The path of :attr:`PhoneGraph.early`, by which converters find its operations."""
+
+
+class Block(NamedTuple):
+    """An inverted residual block: its path, and its parts.
+
+    Args:
+        path: Of the sequence of parts.
+        parts: An expansion (but in the first block), a depthwise convolution, squeeze-and-excitation, a projection;
+            of all but the third the first module is the convolution.
+    """
+
+    path: str
+    parts: tuple[Any, ...]
+
+
+class PhoneGraph(nn.Module, ABC):
+    """The graph that goes to a phone: the same function as its network's, with every BatchNorm folded.
+
+    It maps raw RGB bytes to the ModelSpec's outputs, in their order: a uint8 tensor [1,H,W,3], or [1,3,H,W] for Core
+    ML's image. Its parameters' names are the files'.
+
+    Attributes:
+        early: The submodule that normalises pixels in 0…255 and runs the first stages; its weights stay float32 in
+            fp16 and w8.
+        preprocessing: The size of the pixels, and their mean and standard deviation.
+        layout: Of the pixels.
+    """
+
+    HEADS: ClassVar[tuple[str, ...]]
+    """The paths of the modules whose operations stay float in w8a8."""
+    early: nn.Module
+    preprocessing: Preprocessing
+    layout: Layout
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs for pixels in 0…255."""
+
+    @abstractmethod
+    def blocks(self) -> Iterator[Block]:
+        """Yield the inverted residual blocks, in order; none where the backbone has no such blocks."""
+
+    @abstractmethod
+    def stem(self) -> tuple[str, nn.Module]:
+        """Return the path and the module of the first convolution and what follows it directly."""
+
+
+class Network(nn.Module, ABC):
+    """A network as the stages know it.
+
+    It maps normalised pixels, float32 [N,3,H,W], to a named tuple with the ModelSpec's outputs.
+
+    Attributes:
+        spec: What its inputs and outputs mean, with thresholds of 0.5.
+        features: The backbone, [N,3,H,W] to feature maps.
+    """
+
+    spec: ModelSpec
+    features: nn.Module
+
+    @abstractmethod
+    def logits(self, features: Tensor) -> Any:
+        """Return what a loss needs, a named tuple of the heads' uncalibrated logits, for feature maps."""
+
+    @abstractmethod
+    def probabilities(self, logits: Any) -> tuple[Tensor, ...]:
+        """Return the outputs that are probabilities, in the ModelSpec's order, for what :meth:`logits` gave."""
+
+    @abstractmethod
+    def calibrate(self, calibration: Calibration) -> None:
+        """Set the temperatures that logits are divided by."""
+
+    @abstractmethod
+    def fold(self, layout: Layout) -> PhoneGraph:
+        """Return the graph that goes to a phone; the network is copied, not changed."""
+
+    @abstractmethod
+    def unfold(self, parameters: Mapping[str, Tensor]) -> None:
+        """Put parameters of a folded graph back, in place: folding again gives them to the bit.
+
+        Args:
+            parameters: By their name in :meth:`fold`'s graph; those of the heads are not among them.
+        """
