@@ -53,9 +53,10 @@ test: $(STAMP) ## Set up, then run the tests
 test-long: $(STAMP) artifacts/imageqx/manifest.json ## Export again, kill an export, train in two processes, w8a8's golden outputs
 	OMP_NUM_THREADS=1 IMAGEQX_EXPORTED=artifacts/imageqx $(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
-check: $(STAMP) lock-check ## Lint, type-check, and see that the lock is current
+check: $(STAMP) lock-check ## Lint, type-check, hold the floors, and see that the lock is current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 lock: $(UV) ## Renew requirements/lock.txt

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imageqx_export.artifact import Preprocessing
 from imageqx_export.networks.base import Block, Layout, PhoneGraph
-from imageqx_export.networks.imageqx.network import FEATURES, HIDDEN, ImageQX, folded_block, folded_head
+from imageqx_export.networks.imageqx.folding import folded_block, folded_head
 from imageqx_export.networks.imageqx.spec import ATTENTION_SIZE, LABELS, REASONS
+
+if TYPE_CHECKING:
+    from imageqx_export.networks.imageqx.network import ImageQX
 
 # fp16 keeps this many of the backbone's nine stages (1.5 % of the weights) in float32: they are where rounding hurts.
 # In the shipped network, rounding every weight moves a probability by up to 1.4e-2 on the 64 painted photos; with these
@@ -47,12 +50,13 @@ class FoldedImageQX(PhoneGraph):
         self.late = nn.Sequential(*stages[FLOAT32_STAGES:])
         explanation_weight, explanation_bias = folded_head(network.explanation_block, network.explanation_head)
         self.explanations = _linear(explanation_weight, explanation_bias)
-        self.attention = nn.Conv2d(FEATURES, len(REASONS), 1, bias=False)
+        self.attention = nn.Conv2d(explanation_weight.shape[1], len(REASONS), 1, bias=False)
         self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / math.prod(ATTENTION_SIZE)
         weight, bias = folded_block(network.quality_block)
         temperature = network.quality_temperature.double()
         joined = network.quality_head.weight.double() / temperature
-        outer, reasons = joined[:, :HIDDEN], joined[:, HIDDEN:]
+        hidden = joined.shape[1] - len(REASONS)
+        outer, reasons = joined[:, :hidden], joined[:, hidden:]
         offset = network.quality_head.bias.double() / temperature
         self.quality = _linear((outer @ weight).float(), (outer @ bias + offset).float())
         self.reasons_to_quality = nn.Linear(len(REASONS), len(LABELS), bias=False)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.base import Layout, Network, PhoneGraph
+from imageqx_export.networks.imageqx.folding import folded_head
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 
 FEATURES = 1280
@@ -135,28 +136,6 @@ def build(weights: str) -> ImageQX:
         UnknownNameError: ``weights`` is neither.
     """
     return ImageQX(weights)  # type: ignore[arg-type]  # checked by the constructor
-
-
-def folded_head(block: nn.Sequential, head: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Fold Linear → BatchNorm1d (eval) → Linear into one weight [K,1280] and bias [K].
-
-    Args:
-        block: The Linear, BatchNorm1d and Dropout.
-        head: The Linear that reads the block.
-    """
-    weight, bias = folded_block(block)
-    outer = head.weight.double()
-    return (outer @ weight).to(head.weight.dtype), (outer @ bias + head.bias.double()).to(head.weight.dtype)
-
-
-def folded_block(block: nn.Sequential) -> tuple[Tensor, Tensor]:
-    """Fold Linear → BatchNorm1d (eval) into one float64 weight [64,1280] and bias [64]."""
-    linear, norm = block[0], block[1]
-    assert isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
-    assert norm.running_mean is not None and norm.running_var is not None
-    scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-    bias = (linear.bias.double() - norm.running_mean.double()) * scale + norm.bias.double()
-    return linear.weight.double() * scale[:, None], bias
 
 
 def _backbone(weights: str) -> nn.Module:

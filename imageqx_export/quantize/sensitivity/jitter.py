@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.special import expit, logit, softmax
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
@@ -63,6 +62,8 @@ def _mean(losses: Iterable[Loss]) -> Loss:
 
 
 def _moved(outputs: Outputs, labels: Floats, reasons: Floats) -> Outputs:
+    from scipy.special import expit, logit, softmax
+
     with np.errstate(divide="ignore"):  # a probability of 0 stays one
         quality = softmax(np.log(outputs["quality"].astype(np.float64)) + labels, axis=1)
     explanations = expit(logit(outputs["explanations"].astype(np.float64)) + reasons)

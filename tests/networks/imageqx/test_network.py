@@ -21,8 +21,9 @@ from imageqx_export.artifact import Calibration
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.base import Layout, PhoneGraph
 from imageqx_export.networks.imageqx import warmstart
+from imageqx_export.networks.imageqx.folding import folded_block
 from imageqx_export.networks.imageqx.graph import FoldedImageQX
-from imageqx_export.networks.imageqx.network import ImageQX, Logits, build, folded_block
+from imageqx_export.networks.imageqx.network import ImageQX, Logits, build
 from imageqx_export.networks.imageqx.warmstart import warm_start
 from imageqx_export.networks.pixels import normalised
 
