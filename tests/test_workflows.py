@@ -1,4 +1,4 @@
-"""The workflow and its composite action: pinned, with few rights, calling what exists, failing when they should."""
+"""The workflow and its composite action: they call what exists, and fail when they should."""
 
 from __future__ import annotations
 
@@ -9,40 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows import ACTION, MAKEFILE, WORKFLOW, all_problems, commands_in, parse, steps_of
+from tests.workflows import ACTION, MAKEFILE, WORKFLOW, commands_in, find_problems, parse, steps_of
 
 TEXTS = (WORKFLOW.read_text(), ACTION.read_text(), MAKEFILE.read_text())
 
 
 def test_the_workflow_and_the_action_hold() -> None:
-    assert all_problems(*TEXTS) == []
+    assert find_problems(*TEXTS) == []
 
 
 BROKEN = {
-    "an action by its tag": (0, r"checkout@[0-9a-f]{40} # v6.0.2", "checkout@v6", "not pinned by commit"),
-    "a commit without its version": (1, r" # v6\.0\.0", "", "does not say its version"),
     "a target that make has not": (1, "run: make export", "run: make exports", "the Makefile has no exports"),
     "a variable that make has not": (1, "HISTORY=", "HISTORIE=", "the Makefile has no HISTORIE"),
     "a command that imageqx has not": (1, "imageqx report", "imageqx reports", "imageqx has no reports"),
     "an option that imageqx has not": (1, "--current", "--now", "imageqx report has no --now"),
-    "an expression in a shell script": (1, r'"\$TARGETS"', "${{ inputs.targets }}", "an expression in a script"),
-    "an expression in JavaScript": (
-        0,
-        r"const run = `",
-        "const run = `${{ github.head_ref }}",
-        "expression in a script",
-    ),
-    "rights for all jobs": (0, r"permissions: \{\}", "permissions: write-all", "permissions are not {}"),
-    "rights that are not listed": (0, r"permissions:\n      contents: read", "env: {}", "permissions are not listed"),
-    "a pull request's code beside a token": (0, "contents: read", "contents: write", "may write, and runs"),
-    "a stranger's code with a token": (0, "  pull_request:\n", "  pull_request_target:\n", "on pull_request_target"),
-    "a token that stays": (0, "persist-credentials: false", "fetch-depth: 1", "keeps its token"),
-    "a job without end": (0, "    timeout-minutes: 150\n", "", "no timeout"),
-    "runs on top of each other": (0, "concurrency:", "env:", "no concurrency"),
-    "an input that the action has not": (0, r"          targets: \$", "          target: $", "no input target"),
-    "an input that the action forgot": (1, "inputs.baseline", "inputs.base", "no input of its own: base"),
-    "an output that nothing sets": (1, '"verdict=', '"verdikt=', "no step report has an output verdict"),
-    "a step without a shell": (1, "      shell: bash\n      run: make export", "      run: make export", "no shell"),
 }
 
 
@@ -52,7 +32,7 @@ def test_what_does_not_hold_is_found(case: str) -> None:
     texts = list(TEXTS)
     texts[which] = re.sub(pattern, lambda _: instead, texts[which], count=1)
     assert texts[which] != TEXTS[which]
-    assert any(problem in found for found in all_problems(*texts)), all_problems(*texts)
+    assert any(problem in found for found in find_problems(*texts)), find_problems(*texts)
 
 
 def test_calls_are_found_wherever_they_stand() -> None:
