@@ -25,17 +25,17 @@ from rich.console import Console
 from benchmarks.int8_measures import (
     Score,
     Subject,
-    fused,
-    instructions,
-    latencies,
-    lower_quartile,
-    outputs,
-    ratios,
-    scores,
-    short,
+    compute_lower_quartile,
+    compute_ratios,
+    count_fused,
+    count_instructions,
+    run_isolated,
+    score_files,
+    shorten,
+    time_in_turns,
 )
-from benchmarks.int8_peers import PEERS, made
-from benchmarks.int8_table import Goal, Row, body, goals, markdown, table
+from benchmarks.int8_peers import PEERS, make_cached
+from benchmarks.int8_table import Goal, Row, check_goals, make_body, make_table, render_markdown
 from imageqx_export.artifact import Format, Manifest, Precision
 from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bench.host.facts import describe_machine, pick_cores
@@ -70,19 +70,22 @@ def main(argv: list[str] | None = None) -> int:
     targets = list(dict.fromkeys(options.target or ["host"]))
     cpus = [target.partition(":")[2] for target in targets if target != "host"]
     manifest = read_manifest(options.artifacts)
-    subjects = [*own(options.artifacts, manifest), *peers(options.artifacts, manifest, options.cache, bar)]
-    rows = measured(subjects, manifest, "host" in targets, cpus, options.rounds, _samples(options.samples), bar)
-    found = goals(
+    subjects = [
+        *list_own_files(options.artifacts, manifest),
+        *make_peers(options.artifacts, manifest, options.cache, bar),
+    ]
+    rows = measure(subjects, manifest, "host" in targets, cpus, options.rounds, _parse_samples(options.samples), bar)
+    found = check_goals(
         rows,
         LATENCY_GOALS if "host" in targets else {},
         {cpu: limit for cpu, limit in INSTRUCTION_GOALS.items() if cpu in cpus},
     )
-    fusions = convolutions(subjects, [*([None] if "host" in targets else []), *cpus])
-    show(rows, found, fusions, facts(options), options)
+    fusions = count_convolutions(subjects, [*([None] if "host" in targets else []), *cpus])
+    show(rows, found, fusions, collect_facts(options), options)
     return 0 if all(goal.verdict == "ok" for goal in found) else 1
 
 
-def own(folder: Path, manifest: Manifest) -> list[Subject]:
+def list_own_files(folder: Path, manifest: Manifest) -> list[Subject]:
     """Return our files: fp32, w8 and w8a8 of every format; one that was not exported says so."""
     there = {(a.format, a.precision): folder / a.path for a in manifest.artifacts}
     found = []
@@ -94,7 +97,7 @@ def own(folder: Path, manifest: Manifest) -> list[Subject]:
     return found
 
 
-def peers(folder: Path, manifest: Manifest, cache: Path, progress: Progress) -> list[Subject]:
+def make_peers(folder: Path, manifest: Manifest, cache: Path, progress: Progress) -> list[Subject]:
     """Return what the others' tools make of our fp32 files, made now or earlier."""
     floats = {a.format: folder / a.path for a in manifest.artifacts if a.precision is Precision.FP32}
     images, _ = gather_calibration_images(None, progress=progress)
@@ -103,17 +106,17 @@ def peers(folder: Path, manifest: Manifest, cache: Path, progress: Progress) -> 
         for peer in PEERS:
             path, trouble = None, None
             try:
-                path = made(peer, floats[peer.format], images, cache)
+                path = make_cached(peer, floats[peer.format], images, cache)
             except KeyError:
                 trouble = "no fp32 file of this format: imageqx export"
             except ImageQXError as error:
-                trouble = short(error)
+                trouble = shorten(error)
             found.append(Subject(peer.make.__name__, peer.name, peer.format, peer.scheme, path, trouble))
             advance()
     return found
 
 
-def measured(
+def measure(
     subjects: Sequence[Subject],
     manifest: Manifest,
     timed: bool,
@@ -125,19 +128,19 @@ def measured(
     """Measure every file that there is, and return a row each, format by format."""
     there = [subject for subject in subjects if subject.path is not None]
     phones = [subject for subject in there if subject.format is not Format.COREML]
-    took = latencies(phones, rounds, progress=progress) if timed else {}
-    counts = {cpu: instructions(phones, cpu, manifest.artifacts[0], progress=progress) for cpu in cpus}
+    took = time_in_turns(phones, rounds, progress=progress) if timed else {}
+    counts = {cpu: count_instructions(phones, cpu, manifest.artifacts[0], progress=progress) for cpu in cpus}
     worth: Mapping[str, Score | str] = {}
     if samples:
         photos = held_out_photos("test", Sources(), samples, progress=progress)
         float32 = next(subject for subject in there if subject.name == "onnx_fp32")
-        reference, spec = outputs(float32, photos.pixels), manifest.artifacts[0].spec
-        worth = scores(there, reference, photos, spec, progress=progress)
+        reference, spec = run_isolated(float32, photos.pixels), manifest.artifacts[0].spec
+        worth = score_files(there, reference, photos, spec, progress=progress)
     order = sorted(subjects, key=lambda subject: [Format.TFLITE, Format.ONNX, Format.COREML].index(subject.format))
-    return {subject.name: row(subject, took, counts, worth) for subject in order}
+    return {subject.name: make_row(subject, took, counts, worth) for subject in order}
 
 
-def row(
+def make_row(
     subject: Subject,
     took: Mapping[str, tuple[float, ...] | str],
     counts: Mapping[str, Mapping[str, float | str]],
@@ -146,7 +149,7 @@ def row(
     """Put one file's figures beside its fp32 file's."""
     float32 = f"{subject.format}_fp32"
     own, base = took.get(subject.name), took.get(float32)
-    latency = ratios(own, base) if isinstance(own, tuple) and isinstance(base, tuple) else None
+    latency = compute_ratios(own, base) if isinstance(own, tuple) and isinstance(base, tuple) else None
     counted = {}
     for cpu, found in counts.items():
         one, other = found.get(subject.name), found.get(float32)
@@ -155,7 +158,7 @@ def row(
     return Row(
         subject=subject,
         size_bytes=None if subject.path is None else count_bytes(subject.path),
-        seconds=lower_quartile(own) if isinstance(own, tuple) else own,
+        seconds=compute_lower_quartile(own) if isinstance(own, tuple) else own,
         latency=latency,
         instructions={cpu: found[subject.name] for cpu, found in counts.items() if subject.name in found},
         counted=counted,
@@ -163,7 +166,9 @@ def row(
     )
 
 
-def convolutions(subjects: Sequence[Subject], cpus: Sequence[str | None]) -> dict[str, dict[str, dict[str, int] | str]]:
+def count_convolutions(
+    subjects: Sequence[Subject], cpus: Sequence[str | None]
+) -> dict[str, dict[str, dict[str, int] | str]]:
     """Count what ONNX Runtime fuses, by processor and file; None is this machine."""
     found: dict[str, dict[str, dict[str, int] | str]] = {}
     for cpu in cpus:
@@ -171,20 +176,20 @@ def convolutions(subjects: Sequence[Subject], cpus: Sequence[str | None]) -> dic
         for subject in subjects:
             if subject.format is Format.ONNX and subject.path is not None:
                 try:
-                    counted[subject.name] = fused(subject, cpu)
+                    counted[subject.name] = count_fused(subject, cpu)
                 except ImageQXError as error:
-                    counted[subject.name] = short(error)
+                    counted[subject.name] = shorten(error)
     return found
 
 
-def facts(options: argparse.Namespace) -> dict[str, Any]:
+def collect_facts(options: argparse.Namespace) -> dict[str, Any]:
     """Say what was measured on, and with what."""
     here = describe_machine(pick_cores(1))
     return {
         "machine": here.name,
         "system": here.system,
         "rounds": options.rounds,
-        "samples": _samples(options.samples),
+        "samples": _parse_samples(options.samples),
         "versions": versions(LIBRARIES),
     }
 
@@ -199,24 +204,26 @@ def show(
     """Print everything in the form that was asked for."""
     if options.json:
         verdicts = [{"what": g.what, "got": g.got, "limit": g.limit, "verdict": g.verdict} for g in found]
-        figures = {"facts": about, "rows": [body(row) for row in rows.values()], "convolutions": fusions}
+        figures = {"facts": about, "rows": [make_body(row) for row in rows.values()], "convolutions": fusions}
         print(json.dumps({**figures, "goals": verdicts, "passed": all(g.verdict == "ok" for g in found)}, indent=2))
         return
     if options.markdown:
-        print(markdown(rows))
+        print(render_markdown(rows))
         return
     console = Console(width=190)
-    console.print(table(rows, f"{COMMAND} on {about['machine']}, {about['rounds']} rounds, {about['samples']} samples"))
+    console.print(
+        make_table(rows, f"{COMMAND} on {about['machine']}, {about['rounds']} rounds, {about['samples']} samples")
+    )
     for cpu, counted in fusions.items():
         for name, kinds in counted.items():
-            said = kinds if isinstance(kinds, str) else ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-            console.print(f"ONNX Runtime's graph on {cpu}, {name}: {said}", highlight=False)
+            counts = kinds if isinstance(kinds, str) else ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+            console.print(f"ONNX Runtime's graph on {cpu}, {name}: {counts}", highlight=False)
     for goal in found:
         got = "no figure" if goal.got is None else f"{goal.got:.3f}"
         console.print(f"{goal.verdict:<7}{goal.what}: {got} (goal ≤ {goal.limit:g})", highlight=False)
 
 
-def _samples(asked: int | None) -> int:
+def _parse_samples(asked: int | None) -> int:
     if asked is not None:
         return asked
     limits = read_budgets().accuracy

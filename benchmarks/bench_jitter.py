@@ -1,8 +1,8 @@
 """Measure how much steadier F1's loss is on few photos when answers are jittered, and whether it means the same.
 
-``python -m benchmarks.bench_jitter`` runs the exported fp32 and w8a8 ONNX files on painted test samples, splits these
+``python -m benchmarks.bench_jitter`` runs the exported fp32 and w8a8 ONNX files on synthetic test samples, splits these
 into parts as small as an analysis' photos, and prints the losses' mean over the parts and their standard deviation:
-for the decisions as they are, and for quantize/sensitivity/jitter.py's :func:`jittered_accuracy` with some spreads. It
+for the decisions as they are, and for those of :func:`measure_jittered_accuracy` in quantize/sensitivity/jitter.py. It
 exits with 1 if the spread that ``imageqx quantize --analyze`` uses does not halve the deviation of both macro-F1s.
 """
 
@@ -22,7 +22,7 @@ from imageqx_export.cli.show.console import out
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy
 from imageqx_export.evaluation.by_skin import subset
-from imageqx_export.quantize.sensitivity.jitter import SPREAD, jittered_accuracy
+from imageqx_export.quantize.sensitivity.jitter import SPREAD, measure_jittered_accuracy
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.progress import bar
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.samples < 2 * options.part:
         parser.error(f"--samples: expected two parts of {options.part} at least, got {options.samples}")
-    losses = measured(options.artifacts, options.samples, options.part)
+    losses = measure(options.artifacts, options.samples, options.part)
     plain, chosen = losses["0"], losses[f"{SPREAD:g}"]
     missed = [name for name in MACRO if 2 * chosen[name].std() > plain[name].std()]
     if options.json:
@@ -51,12 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         print(json.dumps({"losses": found, "missed": missed}, indent=2))
     else:
-        out.print(table(losses, options.samples // options.part, options.part))
+        out.print(make_table(losses, options.samples // options.part, options.part))
         out.print(f"not halved: {', '.join(missed) or 'none'}")
     return 1 if missed else 0
 
 
-def measured(artifacts: Path, samples: int, part: int) -> dict[str, Losses]:
+def measure(artifacts: Path, samples: int, part: int) -> dict[str, Losses]:
     """Return each part's losses in points, [parts], per spread and figure; ``"0"`` has the decisions as they are."""
     photos = held_out_photos("test", Sources(), samples, progress=bar)
     runtimes = [load_runtime(artifacts / f"imageqx_{precision}.onnx") for precision in ("fp32", "w8a8")]
@@ -66,22 +66,22 @@ def measured(artifacts: Path, samples: int, part: int) -> dict[str, Losses]:
         for start in range(count):
             some = subset(photos, np.arange(start, count * part, count))
             before, after = (runtime.run(some.pixels) for runtime in runtimes)
-            rows.setdefault("0", []).append(_points(accuracy(before, after, some, spec)))
+            rows.setdefault("0", []).append(_list_points(accuracy(before, after, some, spec)))
             for spread in SPREADS:
-                found = jittered_accuracy(before, after, some, spec, spread=spread)
-                rows.setdefault(f"{spread:g}", []).append(_points(found))
+                found = measure_jittered_accuracy(before, after, some, spec, spread=spread)
+                rows.setdefault(f"{spread:g}", []).append(_list_points(found))
             advance()
     return {spread: {name: np.array([one[name] for one in row]) for name in row[0]} for spread, row in rows.items()}
 
 
-def _points(found: Accuracy) -> dict[str, float]:
+def _list_points(found: Accuracy) -> dict[str, float]:
     reasons = {f"{name.replace('_', ' ')}: F1": loss.points for name, loss in found.reasons.items()}
     return {MACRO[0]: found.quality.points, MACRO[1]: found.explanations.points, **reasons}
 
 
-def table(losses: dict[str, Losses], parts: int, part: int) -> Table:
+def make_table(losses: dict[str, Losses], parts: int, part: int) -> Table:
     """Lay the figures out, a column a spread."""
-    title = f"w8a8 against fp32: points lost, mean ± standard deviation of {parts} parts of {part} painted samples"
+    title = f"w8a8 against fp32: points lost, mean ± standard deviation of {parts} parts of {part} synthetic samples"
     made = Table(title=title, title_justify="left")
     made.add_column("")
     for spread in losses:

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.bench_quantize`` prints, per kind (the outputs of convolutions, of multiplications, …) and per
 observer, the mean |Δ| of the labels' probabilities against the float network; and the same for the two ways to choose
-weights' scales, and for the whole recipe before its dearest ranges are narrowed. Ranges come from painted training
-samples, figures from painted validation samples, so that the test samples of ``imageqx quantize`` have no part in the
+weights' scales, and for the whole recipe before its dearest ranges are narrowed. Ranges come from synthetic training
+samples, figures from synthetic validation samples, so that the test samples of ``imageqx quantize`` have no part in the
 choice. It exits with 1 if an observer of ``quantize/plan.py`` is not within 10 % of the best of its kind.
 """
 
@@ -23,10 +23,11 @@ from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli.show.console import out
 from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.quantize.calibration.choose_rewrites import choose_rewrites
 from imageqx_export.quantize.calibration.observers import OBSERVERS
-from imageqx_export.quantize.graph.capture import kind_of, tensors
+from imageqx_export.quantize.graph.capture import find_tensors, kind_of
 from imageqx_export.quantize.graph.simulate import simulate
-from imageqx_export.quantize.plan import OBSERVED, WEIGHTS, Seen, decided, rewritten, watched
+from imageqx_export.quantize.plan import OBSERVER_OF_KIND, WEIGHT_OBSERVER, Observations, choose_scales, observe
 from imageqx_export.quantize.recipe import CalibrationSet, Recipe
 from imageqx_export.support.progress import bar
 
@@ -45,24 +46,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     checkpoint, network = load_checkpoint(options.checkpoint)
     images, _ = gather_calibration_images(None)
-    seen = watched(network, images, rewritten(network, images, progress=bar), progress=bar)
-    costs = measured(seen, checkpoint.sha256, held_out_photos("val", Sources(), options.samples).pixels)
-    chosen = {**{kind: OBSERVED[kind] for kind in costs if kind in OBSERVED}, "weights": WEIGHTS}
+    seen = observe(network, images, choose_rewrites(network, images, progress=bar), progress=bar)
+    costs = measure(seen, checkpoint.sha256, held_out_photos("val", Sources(), options.samples).pixels)
+    chosen = {
+        **{kind: OBSERVER_OF_KIND[kind] for kind in costs if kind in OBSERVER_OF_KIND},
+        "weights": WEIGHT_OBSERVER,
+    }
     missed = [kind for kind, name in chosen.items() if costs[kind][name] > NEAR * min(costs[kind].values())]
     if options.json:
         print(json.dumps({"costs": costs, "chosen": chosen, "missed": missed}, indent=2))
     else:
-        out.print(table(costs, chosen))
+        out.print(make_table(costs, chosen))
         out.print(f"not near the best: {', '.join(missed) or 'none'}")
     return 1 if missed else 0
 
 
-def measured(seen: Seen, sha256: str, pixels: Pixels) -> Costs:
+def measure(seen: Observations, sha256: str, pixels: Pixels) -> Costs:
     """Return mean |Δ| of the labels' probabilities, per kind and observer; ``whole``: everything is int8."""
     reference = simulate(seen.program, None, pixels)["quality"]
     calibration = CalibrationSet(images=0, sha256="", source="a benchmark")
-    nodes = tensors(seen.program)
-    recipes = {name: decided(seen, sha256, calibration, observers=name) for name in OBSERVERS}
+    nodes = find_tensors(seen.program)
+    recipes = {name: choose_scales(seen, sha256, calibration, observers=name) for name in OBSERVERS}
 
     def cost(recipe: Recipe, only: Callable[[str], bool] = lambda name: True) -> float:
         names = [row.tensor for row in recipe.activations + recipe.weights if only(row.tensor)]
@@ -71,19 +75,19 @@ def measured(seen: Seen, sha256: str, pixels: Pixels) -> Costs:
 
     costs: Costs = {}
     for kind in dict.fromkeys(kind_of(nodes[row.tensor]) for row in recipes["mse"].activations):
-        if kind in OBSERVED:
+        if kind in OBSERVER_OF_KIND:
             costs[kind] = {
                 name: cost(recipe.model_copy(update={"weights": ()}), lambda n, k=kind: kind_of(nodes[n]) == k)  # type: ignore[misc]
                 for name, recipe in recipes.items()
             }
-    weights = {name: decided(seen, sha256, calibration, weights=name) for name in WEIGHT_OBSERVERS}
+    weights = {name: choose_scales(seen, sha256, calibration, weights=name) for name in WEIGHT_OBSERVERS}
     costs["weights"] = {name: cost(row.model_copy(update={"activations": ()})) for name, row in weights.items()}
     costs["whole"] = {name: cost(recipe) for name, recipe in recipes.items()}
-    costs["whole"]["chosen"] = cost(decided(seen, sha256, calibration))
+    costs["whole"]["chosen"] = cost(choose_scales(seen, sha256, calibration))
     return costs
 
 
-def table(costs: Costs, chosen: dict[str, str]) -> Table:
+def make_table(costs: Costs, chosen: dict[str, str]) -> Table:
     """Lay the figures out; what is chosen has a star."""
     names = list(dict.fromkeys(name for row in costs.values() for name in row))
     made = Table(title="mean |Δ| of the labels' probabilities, × 1000")

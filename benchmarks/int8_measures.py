@@ -26,7 +26,7 @@ from imageqx_export.decisions import decide
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy, macro_f1
 from imageqx_export.evaluation.tables import one_hot
-from imageqx_export.runtimes.run import run_file
+from imageqx_export.runtimes import run_file
 from imageqx_export.support.files import digest
 from imageqx_export.support.processes import isolated, pool
 from imageqx_export.support.progress import Progress, silent
@@ -37,7 +37,7 @@ SCHEDULE = Schedule(runs=10, seconds=0.5, processes=1, warmup_runs=5, warmup_sec
 
 @dataclass(frozen=True)
 class Subject:
-    """Point to a file that is measured.
+    """A file that is measured.
 
     Attributes:
         name: Unique.
@@ -58,7 +58,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Score:
-    """Hold what a file is worth on held-out samples.
+    """The worth of a file on held-out samples.
 
     Attributes:
         quality: Macro-F1 of the labels, in points.
@@ -73,7 +73,7 @@ class Score:
     max_abs: float
 
 
-def latencies(
+def time_in_turns(
     subjects: Sequence[Subject], rounds: int, *, progress: Progress = silent
 ) -> dict[str, tuple[float, ...] | str]:
     """Time files in fresh processes that take turns, on one core: A B C A B C ….
@@ -89,7 +89,7 @@ def latencies(
             for subject in subjects:
                 if subject.name not in troubles:
                     request = {
-                        **_request("time", subject),
+                        **_make_request("time", subject),
                         "cores": cores and list(cores),
                         "runs": SCHEDULE.runs,
                         "seconds": SCHEDULE.seconds,
@@ -99,12 +99,12 @@ def latencies(
                     try:
                         found[subject.name].append(statistics.median(launcher.run(request)["seconds"]))
                     except MeasurementError as error:
-                        troubles[subject.name] = short(error)
+                        troubles[subject.name] = shorten(error)
                 advance()
     return {name: troubles.get(name) or tuple(each) for name, each in found.items()}
 
 
-def instructions(
+def count_instructions(
     subjects: Sequence[Subject], cpu: str, like: Artifact, *, progress: Progress = silent
 ) -> dict[str, float | str]:
     """Count the instructions of one inference on an emulated phone.
@@ -124,7 +124,7 @@ def instructions(
     target, found = EmulatedTarget(cpu), dict[str, float | str]()
     with target.open(Path.cwd(), (), SCHEDULE, "bench-int8"), progress(f"counting on {cpu}", len(subjects)) as advance:
         for subject in subjects:
-            path = _path(subject).absolute()
+            path = _require_path(subject).absolute()
             entry = like.model_copy(update={"path": path, "format": subject.format, "sha256": digest(path)})
             try:
                 counted = target.count_instructions(entry, SCHEDULE)
@@ -132,12 +132,12 @@ def instructions(
             except DeviceError:
                 raise
             except ImageQXError as error:
-                found[subject.name] = short(error)
+                found[subject.name] = shorten(error)
             advance()
     return found
 
 
-def fused(subject: Subject, cpu: str | None = None) -> dict[str, int]:
+def count_fused(subject: Subject, cpu: str | None = None) -> dict[str, int]:
     """Count the convolutions in the graph that ONNX Runtime makes of a file, by operation.
 
     Args:
@@ -159,16 +159,16 @@ def fused(subject: Subject, cpu: str | None = None) -> dict[str, int]:
         command, environment = [*phone.command(cpu), str(phone.python), "-S", "-P"], phone.environment()
     with TemporaryDirectory(prefix="imageqx-int8-") as folder:
         written = Path(folder) / "optimized.onnx"
-        command += [str(OPTIMIZE), str(_path(subject).absolute()), str(written)]
+        command += [str(OPTIMIZE), str(_require_path(subject).absolute()), str(written)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            raise MeasurementError("ONNX Runtime cannot optimize this", where=subject.path, got=said[0])
+            lines = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+            raise MeasurementError("ONNX Runtime cannot optimize this", where=subject.path, got=lines[0])
         kinds = Counter(node.op_type for node in onnx.load(str(written), load_external_data=False).graph.node)
     return {kind: count for kind, count in sorted(kinds.items()) if kind.endswith("Conv")}
 
 
-def scores(
+def score_files(
     subjects: Iterable[Subject],
     reference: Outputs,
     photos: LabelledPhotos,
@@ -184,50 +184,50 @@ def scores(
     rows = list(subjects)
     found: dict[str, Score | str] = {}
     with pool() as threads, progress("measuring accuracy", len(rows)) as advance:
-        jobs = {subject.name: threads.submit(outputs, subject, photos.pixels) for subject in rows}
+        jobs = {subject.name: threads.submit(run_isolated, subject, photos.pixels) for subject in rows}
         for name, job in jobs.items():
             try:
-                found[name] = score(job.result(), reference, photos, spec)
+                found[name] = score_outputs(job.result(), reference, photos, spec)
             except ImageQXError as error:
-                found[name] = short(error)
+                found[name] = shorten(error)
             except Exception as error:  # a runtime may raise anything; that is the file's result
                 found[name] = f"{type(error).__name__}: {error}"
             advance()
     return found
 
 
-def score(given: Outputs, reference: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Score:
+def score_outputs(found: Outputs, reference: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Score:
     """Return what outputs are worth, beside the float32 file's."""
     kinds, thresholds = len(spec.labels), np.array([spec.thresholds[name] for name in spec.reasons], np.float32)
-    truth, said = one_hot(photos.quality, kinds), one_hot(decide(given["quality"], spec), kinds)
+    truth, decided = one_hot(photos.quality, kinds), one_hot(decide(found["quality"], spec), kinds)
     return Score(
-        quality=100 * macro_f1(truth, said),
-        reasons=100 * macro_f1(photos.reasons >= 0.5, given["explanations"] >= thresholds),
-        lost=accuracy(reference, given, photos, spec),
-        max_abs=max(float(np.abs(given[name] - reference[name]).max()) for name in ("quality", "explanations")),
+        quality=100 * macro_f1(truth, decided),
+        reasons=100 * macro_f1(photos.reasons >= 0.5, found["explanations"] >= thresholds),
+        lost=accuracy(reference, found, photos, spec),
+        max_abs=max(float(np.abs(found[name] - reference[name]).max()) for name in ("quality", "explanations")),
     )
 
 
-def outputs(subject: Subject, pixels: Pixels) -> Outputs:
+def run_isolated(subject: Subject, pixels: Pixels) -> Outputs:
     """Run a file in a process of its own: uint8 [N,224,224,3] → float32 by name.
 
     Raises:
         ImageQXError: It cannot be run, or crashes.
     """
     if subject.format is Format.COREML:
-        return isolated(run_file, _path(subject), pixels)[1]
+        return isolated(run_file, _require_path(subject), pixels)[1]
     with TemporaryDirectory(prefix="imageqx-int8-") as folder:
         images, arrays = Path(folder) / "images.npy", Path(folder) / "outputs.npz"
         np.save(images, pixels)
-        Launcher(1).run({**_request("outputs", subject), "runs": 1, "input": str(images), "outputs": str(arrays)})
+        Launcher(1).run({**_make_request("outputs", subject), "runs": 1, "input": str(images), "outputs": str(arrays)})
         with np.load(arrays) as found:
             rows = dict(found)
     # Others' tools may leave outputs as integers, which an app would turn into numbers.
-    steps = isolated(integer_outputs, _path(subject)) if subject.format is Format.TFLITE else {}
-    return {name: scaled(values, *steps[name]) if name in steps else values for name, values in rows.items()}
+    steps = isolated(find_integer_outputs, _require_path(subject)) if subject.format is Format.TFLITE else {}
+    return {name: scale_integers(values, *steps[name]) if name in steps else values for name, values in rows.items()}
 
 
-def integer_outputs(path: Path) -> dict[str, tuple[float, int]]:
+def find_integer_outputs(path: Path) -> dict[str, tuple[float, int]]:
     """Return scale and zero point of each output of a TFLite file that is an integer tensor, by name."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -238,7 +238,7 @@ def integer_outputs(path: Path) -> dict[str, tuple[float, int]]:
     }
 
 
-def scaled(integers: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.float32]:
+def scale_integers(integers: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.float32]:
     """Return the numbers that integers stand for: scale · (integer − zero point).
 
     >>> scaled(np.array([-128, 127], np.float32), 1 / 256, -128).tolist()
@@ -247,7 +247,7 @@ def scaled(integers: NDArray[np.float32], scale: float, zero_point: int) -> NDAr
     return np.float32(scale) * (integers - np.float32(zero_point))
 
 
-def ratios(one: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
+def compute_ratios(one: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
     """Return the quotient of the lower quartiles, and the least and the largest of the rounds' quotients.
 
     What disturbs a process only slows it: lower quartiles move less than medians, as report/rules/latency.py has it.
@@ -256,24 +256,24 @@ def ratios(one: Sequence[float], other: Sequence[float]) -> tuple[float, float, 
     (0.625, 0.5, 1.0)
     """
     each = [a / b for a, b in zip(one, other, strict=True)]
-    return lower_quartile(one) / lower_quartile(other), min(each), max(each)
+    return compute_lower_quartile(one) / compute_lower_quartile(other), min(each), max(each)
 
 
-def lower_quartile(times: Sequence[float]) -> float:
+def compute_lower_quartile(times: Sequence[float]) -> float:
     """Return the value that three quarters of the times are not below."""
     return float(np.quantile(times, 0.25))
 
 
-def short(error: ImageQXError) -> str:
+def shorten(error: ImageQXError) -> str:
     """Return an error in one line."""
     return " ".join((error.what if error.got is None else f"{error.what}: {error.got}").split())
 
 
-def _request(mode: str, subject: Subject) -> Mapping[str, Any]:
-    return {"mode": mode, "path": str(_path(subject).resolve()), "format": subject.format.value, "threads": 1}
+def _make_request(mode: str, subject: Subject) -> Mapping[str, Any]:
+    return {"mode": mode, "path": str(_require_path(subject).resolve()), "format": subject.format.value, "threads": 1}
 
 
-def _path(subject: Subject) -> Path:
+def _require_path(subject: Subject) -> Path:
     if subject.path is None:
         raise MeasurementError("there is no such file", where=subject.name, got=subject.trouble)
     return subject.path

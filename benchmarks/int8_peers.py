@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imageqx_export.artifact import Format
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.metadata import versions
-from imageqx_export.quantize.sensitivity.cache import key_of
+from imageqx_export.quantize.sensitivity.cache import make_key
 from imageqx_export.support.files import digest
 from imageqx_export.support.folders import staged_folder
 from imageqx_export.support.processes import isolated, quiet
@@ -28,7 +28,7 @@ _AI_EDGE = ("ai-edge-quantizer", "ai-edge-litert")
 
 @dataclass(frozen=True)
 class Peer:
-    """Name a tool and its recipe.
+    """A tool and its recipe.
 
     Attributes:
         name: As the table calls it.
@@ -65,15 +65,15 @@ def quantize_static(source: Path, target: Path, images: NDArray[np.uint8]) -> No
 
 def static_wi8_ai8(source: Path, target: Path, images: NDArray[np.uint8]) -> None:
     """Quantize with ai-edge-quantizer's recipe of that name."""
-    _ai_edge("static_wi8_ai8", source, target, images)
+    _quantize_with_ai_edge("static_wi8_ai8", source, target, images)
 
 
 def dynamic_wi8_afp32(source: Path, target: Path, images: NDArray[np.uint8]) -> None:
     """Quantize with ai-edge-quantizer's recipe of that name; it looks at no images."""
-    _ai_edge("dynamic_wi8_afp32", source, target, images)
+    _quantize_with_ai_edge("dynamic_wi8_afp32", source, target, images)
 
 
-def _ai_edge(recipe: str, source: Path, target: Path, images: NDArray[np.uint8]) -> None:
+def _quantize_with_ai_edge(recipe: str, source: Path, target: Path, images: NDArray[np.uint8]) -> None:
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import quantizer
     from ai_edge_quantizer import recipe as recipes
@@ -105,7 +105,7 @@ PEERS = (
 )
 
 
-def made(peer: Peer, source: Path, images: NDArray[np.uint8], cache: Path) -> Path:
+def make_cached(peer: Peer, source: Path, images: NDArray[np.uint8], cache: Path) -> Path:
     """Return a peer's file, which is made once for each source, set of images and version.
 
     Args:
@@ -117,14 +117,14 @@ def made(peer: Peer, source: Path, images: NDArray[np.uint8], cache: Path) -> Pa
     Raises:
         ImageQXError: The tool failed or crashed.
     """
-    key = key_of(
+    key = make_key(
         peer.name, digest(source), hashlib.sha256(images.tobytes()).hexdigest(), len(images), versions(peer.libraries)
     )
     folder = cache / f"{peer.make.__name__}-{key}"
     if not folder.exists():
         with staged_folder(folder) as staging:
             try:
-                isolated(_made, peer.make, source, staging.path / f"peer{peer.format.suffix}", images)
+                isolated(_make, peer.make, source, staging.path / f"peer{peer.format.suffix}", images)
             except ImageQXError:
                 raise
             except Exception as error:  # whatever the tool raises is its result
@@ -133,6 +133,6 @@ def made(peer: Peer, source: Path, images: NDArray[np.uint8], cache: Path) -> Pa
     return folder / f"peer{peer.format.suffix}"
 
 
-def _made(make: Make, source: Path, target: Path, images: NDArray[np.uint8]) -> None:
+def _make(make: Make, source: Path, target: Path, images: NDArray[np.uint8]) -> None:
     with quiet():
         make(source, target, images)

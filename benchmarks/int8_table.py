@@ -19,7 +19,7 @@ Ratio = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Row:
-    """Hold what was measured of one file; words stand where a figure could not be.
+    """The figures of one file; words stand where a figure could not be.
 
     Attributes:
         subject: The file.
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Goal:
-    """Hold one goal.
+    """One goal.
 
     Attributes:
         what: Of which file, on which target.
@@ -60,7 +60,7 @@ class Goal:
         return "ok" if self.got is not None and self.got <= self.limit else "MISSED"
 
 
-def goals(rows: Mapping[str, Row], limits: Mapping[Format, float], cpus: Mapping[str, float]) -> tuple[Goal, ...]:
+def check_goals(rows: Mapping[str, Row], limits: Mapping[Format, float], cpus: Mapping[str, float]) -> tuple[Goal, ...]:
     """Hold w8a8 to its goals.
 
     Args:
@@ -82,27 +82,31 @@ def goals(rows: Mapping[str, Row], limits: Mapping[Format, float], cpus: Mapping
     return tuple(found)
 
 
-def table(rows: Mapping[str, Row], title: str) -> Table:
+def make_table(rows: Mapping[str, Row], title: str) -> Table:
     """Return the table for people."""
-    cpus = _cpus(rows)
+    cpus = _list_cpus(rows)
     found = Table(title=title, title_justify="left")
-    names = _heads(cpus)
+    names = _list_heads(cpus)
     for name in names:
         found.add_column(name, justify="left" if name in names[:3] else "right", no_wrap=name == names[0])
     for row in rows.values():
-        found.add_row(*(escape(cell) for cell in _cells(row, cpus)))
+        found.add_row(*(escape(cell) for cell in _format_cells(row, cpus)))
     return found
 
 
-def markdown(rows: Mapping[str, Row]) -> str:
+def render_markdown(rows: Mapping[str, Row]) -> str:
     """Return the table for README."""
-    cpus = _cpus(rows)
-    names = _heads(cpus)
-    lines = [names, ["---", "---", "---", *["---:"] * (len(names) - 3)], *(_cells(row, cpus) for row in rows.values())]
+    cpus = _list_cpus(rows)
+    names = _list_heads(cpus)
+    lines = [
+        names,
+        ["---", "---", "---", *["---:"] * (len(names) - 3)],
+        *(_format_cells(row, cpus) for row in rows.values()),
+    ]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 
 
-def body(row: Row) -> dict[str, Any]:
+def make_body(row: Row) -> dict[str, Any]:
     """Return one row for JSON."""
     subject, score = row.subject, row.score
     found: dict[str, Any] = {
@@ -123,11 +127,11 @@ def body(row: Row) -> dict[str, Any]:
     return {**found, "accuracy_trouble": score}
 
 
-def _cpus(rows: Mapping[str, Row]) -> list[str]:
+def _list_cpus(rows: Mapping[str, Row]) -> list[str]:
     return list(dict.fromkeys(cpu for row in rows.values() for cpu in row.instructions))
 
 
-def _heads(cpus: list[str]) -> list[str]:
+def _list_heads(cpus: list[str]) -> list[str]:
     return [
         "format",
         "made by",
@@ -142,16 +146,16 @@ def _heads(cpus: list[str]) -> list[str]:
     ]
 
 
-def _cells(row: Row, cpus: list[str]) -> list[str]:
+def _format_cells(row: Row, cpus: list[str]) -> list[str]:
     subject = row.subject
     size = "–" if row.size_bytes is None else f"{row.size_bytes / MEGABYTE:.2f}"
     head = [str(subject.format), subject.maker, subject.scheme, size]
     if subject.trouble is not None:
         return [*head, subject.trouble, *[""] * (len(cpus) + 4)]
-    return [*head, _latency(row), *(_counted(row, cpu) for cpu in cpus), *_worth(row.score)]
+    return [*head, _format_latency(row), *(_format_counts(row, cpu) for cpu in cpus), *_format_score(row.score)]
 
 
-def _latency(row: Row) -> str:
+def _format_latency(row: Row) -> str:
     if isinstance(row.seconds, str):
         return row.seconds
     if row.latency is None:
@@ -160,26 +164,26 @@ def _latency(row: Row) -> str:
     return f"{middle:.2f} ({low:.2f}…{high:.2f})"
 
 
-def _counted(row: Row, cpu: str) -> str:
+def _format_counts(row: Row, cpu: str) -> str:
     found = row.instructions.get(cpu)
     if isinstance(found, str):
         return found
     return f"{row.counted[cpu]:.2f}" if cpu in row.counted else "–"
 
 
-def _worth(score: Score | str | None) -> tuple[str, str, str, str]:
+def _format_score(score: Score | str | None) -> tuple[str, str, str, str]:
     if score is None:
         return "–", "–", "–", "–"
     if isinstance(score, str):
         return score, "", "", ""
     lost = score.lost
     return (
-        f"{score.quality:.1f} ({_loss(lost.quality)})",
-        f"{score.reasons:.1f} ({_loss(lost.explanations)})",
+        f"{score.quality:.1f} ({_format_loss(lost.quality)})",
+        f"{score.reasons:.1f} ({_format_loss(lost.explanations)})",
         f"{lost.agreement:.1f} %",
         f"{score.max_abs:.3f}",
     )
 
 
-def _loss(loss: Loss) -> str:
+def _format_loss(loss: Loss) -> str:
     return "0" if loss.points == 0 else f"{loss.points:+.2f}"

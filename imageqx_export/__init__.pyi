@@ -43,10 +43,10 @@ from .predict.verdict import Verdict as Verdict
 from .predict.verdict import judge_photos as judge_photos
 from .preprocess import load_pixels as load_pixels
 from .quantize.model import QuantizedModel as QuantizedModel
+from .quantize.plan import make_recipe as make_recipe
 from .quantize.recipe import Recipe as Recipe
-from .quantize.stage import make_recipe as make_recipe
-from .quantize.stage import read_recipe as read_recipe
-from .quantize.stage import write_recipe as write_recipe
+from .quantize.recipe import read_recipe as read_recipe
+from .quantize.recipe import write_recipe as write_recipe
 from .runtimes import load_runtime as load_runtime
 from .runtimes.base import Runtime as Runtime
 from .thresholds.stage import choose_thresholds as choose_thresholds

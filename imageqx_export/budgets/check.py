@@ -15,7 +15,7 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
-from imageqx_export.runtimes.run import run_file
+from imageqx_export.runtimes import run_file
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.processes import isolated, pool
 from imageqx_export.support.progress import Progress, silent

@@ -102,13 +102,13 @@ def quantize(
     from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.cli.show import quantize as show
     from imageqx_export.errors import UnknownNameError
-    from imageqx_export.quantize import assess
+    from imageqx_export.quantize import stage
     from imageqx_export.quantize.sensitivity.cache import Cache
     from imageqx_export.support.progress import bar
 
     if precision not in (Precision.W8, Precision.W8A8):
         raise UnknownNameError("INT8 precision", precision, [Precision.W8, Precision.W8A8])
-    request = assess.Request(
+    request = stage.Request(
         checkpoint=checkpoint,
         precision=Precision(precision),
         calibration=calibration,
@@ -120,6 +120,6 @@ def quantize(
         chart=chart if analyze else None,
         jobs=jobs,
     )
-    result = assess.quantize(request, cache=Cache(cache), progress=bar)
+    result = stage.quantize(request, cache=Cache(cache), progress=bar)
     show.show_quantized(result, as_json=json)
     raise typer.Exit(1 if result.problems else 0)

@@ -51,8 +51,8 @@ def header(
         "spec": spec.model_dump_json(),
     }
     if quantized is not None and precision in quantized:
-        from imageqx_export.quantize.stage import recipe_json
+        from imageqx_export.quantize.recipe import format_recipe
 
-        text = recipe_json(quantized[precision].recipe)
+        text = format_recipe(quantized[precision].recipe)
         metadata["recipe_sha256"] = hashlib.sha256(text.encode()).hexdigest()
     return metadata

@@ -33,7 +33,7 @@ from imageqx_export.export.metadata import versions
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
-from imageqx_export.quantize.run import run_quantized
+from imageqx_export.quantize.model import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.files import count_bytes, digest
 from imageqx_export.support.folders import staged_folder
@@ -253,10 +253,10 @@ def _convert(
     checkpoint, network = load_checkpoint(checkpoint_path, model)
     with quiet():
         from imageqx_export.quantize.model import QuantizedModel
-        from imageqx_export.quantize.weights import network_for
+        from imageqx_export.quantize.weights import load_quantized_network
 
         quantized = {
-            precision: QuantizedModel(network_for(recipe, checkpoint_path, network), recipe)
+            precision: QuantizedModel(load_quantized_network(recipe, checkpoint_path, network), recipe)
             for precision, recipe in recipes.items()
             if precision in paths
         }
@@ -265,7 +265,7 @@ def _convert(
 
 def _write_recipes(folder: Path, model: str, recipes: Mapping[Precision, Recipe]) -> dict[Precision, Path]:
     """Write how each quantized precision was made; return the files."""
-    from imageqx_export.quantize.stage import write_recipe
+    from imageqx_export.quantize.recipe import write_recipe
 
     paths = {precision: folder / name_recipe(model, precision) for precision in recipes}
     for precision, path in paths.items():

@@ -13,7 +13,7 @@ from imageqx_export.support.frozen import Frozen
 
 
 class Tolerance(Frozen):
-    """Say how far an artifact may be from PyTorch.
+    """The most that an artifact may differ from PyTorch.
 
     Args:
         max_abs: Largest |Δ| of any number of any output.
@@ -46,7 +46,7 @@ ADVICE = {
 
 
 class OutputParity(Frozen):
-    """Hold how one output of one artifact compares.
+    """The comparison of one output of one artifact.
 
     Attributes:
         output: The output's name.
@@ -72,7 +72,7 @@ class OutputParity(Frozen):
 
 
 class ArtifactParity(Frozen):
-    """Hold how one artifact compares; ``problems`` concern the file as a whole."""
+    """The comparison of one artifact; ``problems`` concern the file as a whole."""
 
     path: str
     precision: Precision
@@ -86,7 +86,7 @@ class ArtifactParity(Frozen):
 
 
 class QuantizationLoss(Frozen):
-    """Hold how the network quantized in PyTorch differs from the float32 one; measured, not judged.
+    """The difference of the network quantized in PyTorch from the float32 one; it is measured, and held to no limit.
 
     Attributes:
         precision: The numeric scheme.
@@ -100,7 +100,7 @@ class QuantizationLoss(Frozen):
 
 
 class ParityReport(Frozen):
-    """Hold a whole comparison.
+    """A whole comparison.
 
     Attributes:
         checkpoint_sha256: Digest of the checkpoint.
@@ -141,7 +141,7 @@ def compare_outputs(
 def _compare(
     spec: ModelSpec, name: str, want: NDArray[np.float32], got: NDArray[np.float32] | None, tolerance: Tolerance | None
 ) -> OutputParity:
-    problem = _unusable(want, got)
+    problem = _find_unusable(want, got)
     if problem is not None or got is None:
         return OutputParity(
             output=name,
@@ -156,13 +156,13 @@ def _compare(
         )
     x, y = want.astype(np.float64).ravel(), got.astype(np.float64).ravel()
     delta = np.abs(x - y)
-    differing, excused, decisions = _decisions(spec, name, want, got, tolerance.margin if tolerance else 0.0)
+    differing, excused, decisions = _count_decisions(spec, name, want, got, tolerance.margin if tolerance else 0.0)
     problems = []
     if tolerance and delta.max() > tolerance.max_abs:
-        problems.append(because("delta", f"max |Δ| {delta.max():.2e} > {tolerance.max_abs:.0e}"))
+        problems.append(explain_problem("delta", f"max |Δ| {delta.max():.2e} > {tolerance.max_abs:.0e}"))
     if tolerance and decisions and (decisions - differing) / decisions < tolerance.agreement:
         text = f"{differing} of {decisions} decisions differ, {tolerance.agreement:.1%} must agree"
-        problems.append(because("decisions", text))
+        problems.append(explain_problem("decisions", text))
     power, error = float((x**2).sum()), float((delta**2).sum())
     length = np.sqrt(power * float((y**2).sum()))
     return OutputParity(
@@ -178,21 +178,21 @@ def _compare(
     )
 
 
-def _unusable(want: NDArray[np.float32], got: NDArray[np.float32] | None) -> str | None:
+def _find_unusable(want: NDArray[np.float32], got: NDArray[np.float32] | None) -> str | None:
     if got is None:
-        return because("interface", "the output is missing")
+        return explain_problem("interface", "the output is missing")
     if got.shape != want.shape:
-        return because("shape", f"shape is {list(got.shape)}, expected {list(want.shape)}")
+        return explain_problem("shape", f"shape is {list(got.shape)}, expected {list(want.shape)}")
     bad = int((~np.isfinite(got)).sum())
-    return because("nan", f"{bad} of {got.size} values are NaN or infinite") if bad else None
+    return explain_problem("nan", f"{bad} of {got.size} values are NaN or infinite") if bad else None
 
 
-def _decisions(
+def _count_decisions(
     spec: ModelSpec, name: str, want: NDArray[np.float32], got: NDArray[np.float32], margin: float
 ) -> tuple[int, int, int]:
     """Count decisions that differ, that differ within the margin, and that there are."""
     if name == "quality":
-        margins = _label_margins(spec, want, got)
+        margins = _measure_label_margins(spec, want, got)
         differs = decide(want, spec) != decide(got, spec)
     elif name == "explanations":
         thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
@@ -204,7 +204,7 @@ def _decisions(
     return int((differs & ~excused).sum()), int(excused.sum()), int(differs.size)
 
 
-def _label_margins(spec: ModelSpec, want: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.float32]:
+def _measure_label_margins(spec: ModelSpec, want: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how near PyTorch was to deciding otherwise, in the step in which ``got`` may differ from it.
 
     Without a threshold that is the lead of the best label over the second. With one, it is the distance of
@@ -219,6 +219,6 @@ def _label_margins(spec: ModelSpec, want: NDArray[np.float32], got: NDArray[np.f
     return np.where(crossed, np.abs(want[:, poor] - np.float32(threshold)), lead)
 
 
-def because(kind: str, text: str) -> str:
+def explain_problem(kind: str, text: str) -> str:
     """Return a problem in words, with what to try."""
     return f"{text} — try: {ADVICE[kind]}"

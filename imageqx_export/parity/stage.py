@@ -26,12 +26,12 @@ from imageqx_export.parity.compare import (
     ArtifactParity,
     ParityReport,
     QuantizationLoss,
-    because,
     compare_outputs,
+    explain_problem,
 )
-from imageqx_export.quantize.run import run_quantized
+from imageqx_export.quantize.model import run_quantized
+from imageqx_export.runtimes import run_file
 from imageqx_export.runtimes.base import Runtime
-from imageqx_export.runtimes.run import run_file
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.files import digest
 from imageqx_export.support.processes import isolated, pool, quiet
@@ -121,7 +121,7 @@ def compare_with_reference(
         ParityError: There is no readable manifest, or a recipe is missing or another.
     """
     manifest = read_manifest(folder)
-    recipes = _recipes(folder, manifest)
+    recipes = _find_recipes(folder, manifest)
     with pool() as threads, progress("comparing", len(manifest.artifacts) + len(recipes) + 1) as advance:
         # PyTorch's own integers take longest.
         quantized = {
@@ -139,7 +139,7 @@ def compare_with_reference(
             advance()
         rows = []
         for artifact, job in zip(manifest.artifacts, jobs, strict=True):
-            rows.append(_judged(folder, artifact, references.get(artifact.precision, floats), job))
+            rows.append(_compare_artifact(folder, artifact, references.get(artifact.precision, floats), job))
             advance()
     losses = tuple(
         QuantizationLoss(
@@ -158,7 +158,7 @@ def compare_with_reference(
     )
 
 
-def _recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
+def _find_recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
     """Return the recipe of every quantized precision that the manifest lists."""
     found = {}
     for precision in dict.fromkeys(artifact.precision for artifact in manifest.artifacts):
@@ -178,7 +178,7 @@ def _recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
     return found
 
 
-def _judged(
+def _compare_artifact(
     folder: Path, artifact: Artifact, reference: Outputs, job: Future[tuple[tuple[TensorSpec, ...], Outputs]]
 ) -> ArtifactParity:
     name, precision = str(artifact.path), artifact.precision
@@ -186,23 +186,27 @@ def _judged(
     try:
         signature, outputs = job.result()
     except ImageQXError as error:
-        return ArtifactParity(path=name, precision=precision, outputs=(), problems=(because("unreadable", str(error)),))
+        return ArtifactParity(
+            path=name, precision=precision, outputs=(), problems=(explain_problem("unreadable", str(error)),)
+        )
     except Exception as error:  # a runtime may raise anything; that too is a failure of the file
         text = f"{type(error).__name__}: {error}"
-        return ArtifactParity(path=name, precision=precision, outputs=(), problems=(because("unreadable", text),))
-    problems = _interface_problems(artifact.spec, signature)
+        return ArtifactParity(
+            path=name, precision=precision, outputs=(), problems=(explain_problem("unreadable", text),)
+        )
+    problems = _check_interface(artifact.spec, signature)
     if digest(path) != artifact.sha256:
-        problems.append(because("digest", f"SHA-256 is not the manifest's {artifact.sha256}"))
+        problems.append(explain_problem("digest", f"SHA-256 is not the manifest's {artifact.sha256}"))
     rows = compare_outputs(artifact.spec, reference, outputs, TOLERANCES[precision])
     return ArtifactParity(path=name, precision=precision, outputs=rows, problems=tuple(problems))
 
 
-def _interface_problems(spec: ModelSpec, signature: tuple[TensorSpec, ...]) -> list[str]:
+def _check_interface(spec: ModelSpec, signature: tuple[TensorSpec, ...]) -> list[str]:
     names, wanted = [tensor.name for tensor in signature], [tensor.name for tensor in spec.outputs]
     if names != wanted:
-        return [because("interface", f"outputs are {names}, expected {wanted}")]
+        return [explain_problem("interface", f"outputs are {names}, expected {wanted}")]
     return [
-        because("shape", f"{tensor.name} is declared {list(tensor.shape)}, expected {list(want.shape)}")
+        explain_problem("shape", f"{tensor.name} is declared {list(tensor.shape)}, expected {list(want.shape)}")
         for tensor, want in zip(signature, spec.outputs, strict=True)
         if tensor.shape not in ((), want.shape)
     ]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Hold the recipes of an export.
+class ChosenRecipes:
+    """The recipes of an export.
 
     Attributes:
         recipes: Per quantized precision.
@@ -37,7 +37,7 @@ def choose_recipes(
     named: Sequence[Path] = (),
     calibration: Path | None = None,
     progress: Progress = silent,
-) -> Chosen:
+) -> ChosenRecipes:
     """Return a recipe for each quantized precision.
 
     A recipe that is named comes first. Then, unless there are photos to calibrate on, ``<checkpoint>.w8.json`` and
@@ -57,26 +57,26 @@ def choose_recipes(
         DatasetError: The photos cannot be calibrated on.
     """
     wanted = [precision for precision in QUANTIZED if precision in precisions]
-    recipes = _named(checkpoint, network, named, wanted)
+    recipes = _read_named(checkpoint, network, named, wanted)
     notes = []
     for precision in (p for p in wanted if p not in recipes):
         beside = checkpoint.path.with_suffix(f".{precision}.json")
         if beside.is_file() and (calibration is None or precision is Precision.W8):
             try:
-                recipes[precision] = _checked(beside, checkpoint, network)
+                recipes[precision] = _read_checked(beside, checkpoint, network)
                 continue
             except ArtifactError as error:
                 notes.append(f"{beside} was passed over, and a new recipe is made: {error.what}")
-        recipes[precision] = _made(checkpoint, network, precision, calibration, progress)
-    return Chosen(recipes, tuple(notes))
+        recipes[precision] = _make(checkpoint, network, precision, calibration, progress)
+    return ChosenRecipes(recipes, tuple(notes))
 
 
-def _named(
+def _read_named(
     checkpoint: Checkpoint, network: Network, paths: Sequence[Path], wanted: Sequence[Precision]
 ) -> dict[Precision, Recipe]:
     found: dict[Precision, Recipe] = {}
     for path in paths:
-        recipe = _checked(path, checkpoint, network)
+        recipe = _read_checked(path, checkpoint, network)
         precision = Precision(recipe.precision)
         if precision not in wanted or precision in found:
             raise ConversionError(
@@ -90,37 +90,43 @@ def _named(
     return found
 
 
-def _checked(path: Path, checkpoint: Checkpoint, network: Network) -> Recipe:
+def _read_checked(path: Path, checkpoint: Checkpoint, network: Network) -> Recipe:
     """Read a recipe that is for these weights, and whose tensors are all there.
 
     Raises:
         ArtifactError: It cannot be read, or it is for others.
     """
-    from imageqx_export.quantize.calibration.ranges import pixel_scale
+    from imageqx_export.quantize.calibration.ranges import make_pixel_scale
+    from imageqx_export.quantize.recipe import check_checkpoint, read_recipe
     from imageqx_export.quantize.rewrites.entry import ENTRY
-    from imageqx_export.quantize.stage import read_recipe
-    from imageqx_export.quantize.weights import network_for
+    from imageqx_export.quantize.weights import load_quantized_network
 
-    recipe = read_recipe(path)
-    if recipe.checkpoint_sha256 != checkpoint.sha256:
-        raise ArtifactError(
-            "a recipe for another checkpoint",
-            where=path,
-            expected=checkpoint.sha256,
-            got=recipe.checkpoint_sha256,
-            remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
-        )
+    recipe, remedy = read_recipe(path), f"imageqx quantize --checkpoint {checkpoint.path}"
+    check_checkpoint(recipe, path, checkpoint.sha256, remedy)
     entry = next((row for row in recipe.activations if row.tensor == ENTRY), None)
-    if entry is not None and entry != pixel_scale(ENTRY):
+    if entry is not None and entry != make_pixel_scale(ENTRY):
         raise ArtifactError(
             "a recipe that rounds pixels",
             where=path,
             expected="bytes as they are, as this version reads them",
             got=f"steps of {entry.scale:g} from {entry.zero_point}",
-            remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
+            remedy=remedy,
         )
     # Fine-tuned weights that are missing are told before anything is made.
-    network_for(recipe, checkpoint.path, network)
+    load_quantized_network(recipe, checkpoint.path, network)
+    if unknown := _find_unknown(recipe, network):
+        raise ArtifactError(
+            "a recipe for another network",
+            where=path,
+            expected="tensors of this one",
+            got=", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""),
+            remedy=remedy,
+        )
+    return recipe
+
+
+def _find_unknown(recipe: Recipe, network: Network) -> list[str]:
+    """Return what a recipe names that the network does not have, or has with other channels."""
     modules = dict(network.fold("NHWC").named_modules()) | {"heads": network}
     rows = [r.tensor for r in recipe.weights] + [r.tensor for r in recipe.activations]
     unknown = [name for name in rows if name.split(":")[0] not in modules]
@@ -128,25 +134,16 @@ def _checked(path: Path, checkpoint: Checkpoint, network: Network) -> Recipe:
         weight = getattr(modules.get(row.tensor.split(":")[0]), "weight", None)
         if weight is not None and len(row.scales) != len(weight):
             unknown.append(f"{row.tensor} with {len(row.scales)} channels")
-    if unknown:
-        raise ArtifactError(
-            "a recipe for another network",
-            where=path,
-            expected="tensors of this one",
-            got=", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""),
-            remedy=f"imageqx quantize --checkpoint {checkpoint.path}",
-        )
-    return recipe
+    return unknown
 
 
-def _made(
+def _make(
     checkpoint: Checkpoint, network: Network, precision: Precision, calibration: Path | None, progress: Progress
 ) -> Recipe:
     from imageqx_export.data.images import gather_calibration_images
-    from imageqx_export.quantize.plan import w8_recipe
-    from imageqx_export.quantize.stage import make_recipe
+    from imageqx_export.quantize.plan import make_recipe, make_w8_recipe
 
     if precision is Precision.W8:
-        return w8_recipe(network, checkpoint.sha256)
+        return make_w8_recipe(network, checkpoint.sha256)
     pixels, source = gather_calibration_images(calibration, progress=progress)
     return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)

@@ -14,7 +14,7 @@ LEAST_COMPLEMENT = 1e-7
 FEATURES_WEIGHT = 1.0
 
 
-def distillation(
+def compute_distillation_loss(
     student: tuple[Outputs, Mapping[str, Tensor]], teacher: tuple[Outputs, Mapping[str, Tensor]]
 ) -> Tensor:
     """Return the loss, a scalar: 0 where the student is the teacher.
@@ -31,14 +31,16 @@ def distillation(
     """
     own, seen = student
     truth, wanted = teacher
-    loss = _divergence(own.quality, truth.quality).sum(1).mean()
-    given, right = own.explanations, truth.explanations
-    loss = loss + (_divergence(given, right) + _divergence(1 - given, 1 - right, LEAST_COMPLEMENT)).mean()
+    loss = _compute_divergence(own.quality, truth.quality).sum(1).mean()
+    mine, theirs = own.explanations, truth.explanations
+    loss = (
+        loss + (_compute_divergence(mine, theirs) + _compute_divergence(1 - mine, 1 - theirs, LEAST_COMPLEMENT)).mean()
+    )
     for name, value in seen.items():
         error = (value - wanted[name]).square().mean() / wanted[name].square().mean().clamp_min(LEAST)
         loss = loss + FEATURES_WEIGHT / len(seen) * error
     return loss
 
 
-def _divergence(own: Tensor, truth: Tensor, least: float = LEAST) -> Tensor:
+def _compute_divergence(own: Tensor, truth: Tensor, least: float = LEAST) -> Tensor:
     return truth * (truth.clamp_min(least).log() - own.clamp_min(least).log())

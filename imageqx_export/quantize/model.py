@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import ConversionError
-from imageqx_export.quantize.graph.build import build, captured
-from imageqx_export.quantize.graph.integers import IntegerWeight, integer_weights, run_integers
-from imageqx_export.quantize.recipe import Recipe
+from imageqx_export.quantize.graph.build import build_graph, capture_for_recipe
+from imageqx_export.quantize.graph.integers import IntegerWeight, compute_integer_weights, run_integers
+from imageqx_export.quantize.recipe import Recipe, read_recipe
+from imageqx_export.support.processes import quiet
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QuantizedModel:
-    """Hold a network and how it is quantized.
+    """A network and how it is quantized.
 
     Args:
         network: The trained network, eval mode.
@@ -40,8 +42,8 @@ class QuantizedModel:
     def graph(
         self, *, layout: Layout = "NHWC", batch: int | None = 1, fold: bool = True, biases: bool = True
     ) -> GraphModule:
-        """Return the graph with quantize and dequantize operations; arguments as for :func:`build`."""
-        return build(self.network, self.recipe, layout=layout, batch=batch, fold=fold, biases=biases)
+        """Return the graph with quantize and dequantize operations; arguments as for :func:`build_graph`."""
+        return build_graph(self.network, self.recipe, layout=layout, batch=batch, fold=fold, biases=biases)
 
     def weights(self) -> tuple[IntegerWeight, ...]:
         """Return the int8 weights and int32 biases, in the graph's order, rounded as the graph rounds them.
@@ -56,11 +58,33 @@ class QuantizedModel:
                 got=self.recipe.precision,
                 remedy="imageqx quantize --precision w8",
             )
-        return integer_weights(self._program(1), self.recipe)
+        return compute_integer_weights(self._program(1), self.recipe)
 
     def run(self, pixels: Pixels, *, progress: Progress = silent) -> Outputs:
         """Return every output of the quantized network in PyTorch, for uint8 [N,224,224,3]: integers as integers."""
         return run_integers(self._program(None), self.recipe, pixels, progress=progress)
 
     def _program(self, batch: int | None) -> GraphModule:
-        return captured(self.network, self.recipe, batch=batch)
+        return capture_for_recipe(self.network, self.recipe, batch=batch)
+
+
+def run_quantized(checkpoint: Path, recipe: Path, pixels: Pixels) -> Outputs:
+    """Run a checkpoint in PyTorch, quantized as a recipe says.
+
+    Args:
+        checkpoint: The float32 checkpoint.
+        recipe: The recipe's file.
+        pixels: uint8 [N,224,224,3].
+
+    Raises:
+        CheckpointError: The checkpoint cannot be trusted.
+        ArtifactError: The recipe cannot be read.
+    """
+    from imageqx_export.checkpoint import load_checkpoint
+    from imageqx_export.quantize.weights import load_quantized_network
+
+    with quiet():
+        read = read_recipe(recipe)
+        return QuantizedModel(load_quantized_network(read, checkpoint, load_checkpoint(checkpoint)[1]), read).run(
+            pixels
+        )

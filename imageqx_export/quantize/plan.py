@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -13,12 +13,18 @@ from torch import Tensor
 from imageqx_export.data.images import CALIBRATION_IMAGES
 from imageqx_export.errors import DatasetError
 from imageqx_export.networks.base import EARLY
-from imageqx_export.quantize.calibration.exact_scales import with_exact_steps
-from imageqx_export.quantize.calibration.observe import kept, observe
+from imageqx_export.quantize.calibration.choose_rewrites import RESCALED, SWISH_FLOOR, VARYING, choose_rewrites
+from imageqx_export.quantize.calibration.exact_scales import make_steps_exact
+from imageqx_export.quantize.calibration.observe import collect_histograms
 from imageqx_export.quantize.calibration.observers import OBSERVERS, Histogram
-from imageqx_export.quantize.calibration.ranges import activation_scale, pixel_scale, sigmoid_scale, weight_scales
-from imageqx_export.quantize.calibration.refine import refined
-from imageqx_export.quantize.graph.capture import HAS_WEIGHT, HEADS, capture, kind_of, tensors
+from imageqx_export.quantize.calibration.ranges import (
+    choose_weight_scales,
+    make_activation_scale,
+    make_pixel_scale,
+    make_sigmoid_scale,
+)
+from imageqx_export.quantize.calibration.refine import refine_ranges
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, HEADS, capture, find_tensors, kind_of
 from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
@@ -28,8 +34,6 @@ from imageqx_export.quantize.recipe import (
     Rewrites,
     WeightScales,
 )
-from imageqx_export.quantize.rewrites.equalise import channel_scales, places
-from imageqx_export.quantize.rewrites.excitation import constant_excitation, excitation_name, squeezes
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -43,8 +47,6 @@ EVERY = 13
 # Sigmoid's output has steps of 1/256, so it is 0 below −6.24 and as large as it can be from 6.24 on; a quarter is for
 # the rounding of its argument. What lies beyond may as well lie here, and all steps are narrower for it.
 SATURATION = 6.5
-# SiLU is least, −0.28, at −1.3: what lies below −1.5 gives nearly nothing, and is not worth levels of the rest.
-NOTHING = 1.5
 # The heads read one pooled vector and give the probabilities themselves, which 256 steps of a logit would coarsen.
 HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be steps in a probability"
 
@@ -52,18 +54,41 @@ HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be
 # stages (0.0059 and 0.0018 for a reason's); w8a8's integers begin at the first pixel, and are fine-tuned instead.
 EARLY_REASON = "an early stage: all four have 1.5 % of the weights, and two thirds of what rounding them costs"
 
-FIXED = {"input": pixel_scale, "sigmoid": sigmoid_scale}
-OBSERVED = {"conv": "percentile", "mul": "percentile", "add": "percentile", "mean": "entropy"}
-WEIGHTS = "minmax"
-# The stem's SiLU and the first block's: their largest channel is 60 times the median one.
-RESCALED = 2
-# In 14 of the 16 blocks excitations vary by less than three steps of int8 between photos.
-VARYING = 3.0
+FIXED_SCALES = {"input": make_pixel_scale, "sigmoid": make_sigmoid_scale}
+OBSERVER_OF_KIND = {"conv": "percentile", "mul": "percentile", "add": "percentile", "mean": "entropy"}
+WEIGHT_OBSERVER = "minmax"
 # Tensors whose ranges are chosen anew, and on how many images: what the next ones cost is noise.
 NARROWED, NARROWED_ON = 16, 40
 
 
-def w8_recipe(network: Network, checkpoint_sha256: str) -> Recipe:
+def make_recipe(
+    network: Network,
+    checkpoint_sha256: str,
+    precision: Literal["w8", "w8a8"],
+    pixels: Pixels,
+    source: str,
+    *,
+    progress: Progress = silent,
+) -> Recipe:
+    """Return the recipe that measurement has chosen for a precision.
+
+    Args:
+        network: The trained network, eval mode.
+        checkpoint_sha256: Of its file.
+        precision: ``"w8"`` or ``"w8a8"``.
+        pixels: Calibration images, uint8 [N,224,224,3], N ≥ 256; ``"w8"`` has no ranges and does not look at them.
+        source: Where they come from, in words.
+        progress: Opens bars.
+
+    Raises:
+        DatasetError: There are too few images.
+    """
+    if precision == "w8":
+        return make_w8_recipe(network, checkpoint_sha256)
+    return make_w8a8_recipe(network, checkpoint_sha256, pixels, source, progress=progress)
+
+
+def make_w8_recipe(network: Network, checkpoint_sha256: str) -> Recipe:
     """Return the recipe with int8 weights alone.
 
     Args:
@@ -74,19 +99,19 @@ def w8_recipe(network: Network, checkpoint_sha256: str) -> Recipe:
     return Recipe(
         precision="w8",
         checkpoint_sha256=checkpoint_sha256,
-        weights=tuple(row for row in _weights(program, WEIGHTS) if not _is_early(row.tensor)),
-        floats=_early(program) + _heads(program),
+        weights=tuple(row for row in _choose_weight_scales(program, WEIGHT_OBSERVER) if not _is_early(row.tensor)),
+        floats=_list_early(program) + _list_heads(program),
     )
 
 
-def w8a8_recipe(
+def make_w8a8_recipe(
     network: Network,
     checkpoint_sha256: str,
     pixels: Pixels,
     source: str,
     *,
-    observers: Mapping[str, str] | str = OBSERVED,
-    weights: str = WEIGHTS,
+    observers: Mapping[str, str] | str = OBSERVER_OF_KIND,
+    weights: str = WEIGHT_OBSERVER,
     rescaled: int = RESCALED,
     varying: float = VARYING,
     narrowed: int = NARROWED,
@@ -116,58 +141,18 @@ def w8a8_recipe(
             expected=f"at least {CALIBRATION_IMAGES}",
             got=str(len(pixels)),
         )
-    rewrites = rewritten(network, pixels, rescaled=rescaled, varying=varying, progress=progress)
-    seen = watched(network, pixels, rewrites, progress=progress)
-    calibration = _calibration(pixels, source)
-    recipe = decided(seen, checkpoint_sha256, calibration, observers=observers, weights=weights)
-    return refined(seen.program, recipe, pixels[:NARROWED_ON], narrowed, progress=progress) if narrowed else recipe
-
-
-def rewritten(
-    network: Network,
-    pixels: Pixels,
-    *,
-    rescaled: int = RESCALED,
-    varying: float = VARYING,
-    progress: Progress = silent,
-) -> Rewrites:
-    """Return what is changed in a network before its ranges are chosen; arguments as for :func:`w8a8_recipe`."""
-    graph = network.fold("NHWC")
-    silus = [place.path for place in places(graph)][:rescaled]
-    blocks = [path for path, _ in squeezes(graph)] if varying else []
-    wanted: dict[str, Callable[[Tensor], Tensor]] = {excitation_name(path): _whole for path in blocks}
-    for path in silus:
-        wanted |= {_conv_before(path): _lowest, f"{path}:mul": _highest}
-    seen = kept(capture(network, batch=None), pixels, wanted, progress=progress) if wanted else {}
-    constant = (constant_excitation(path, seen[excitation_name(path)], varying) for path in blocks)
-    return Rewrites(
-        tuple(_rescaled_channels(path, seen) for path in silus), tuple(row for row in constant if row is not None)
-    )
-
-
-def _whole(value: Tensor) -> Tensor:
-    return value.flatten(1)
-
-
-def _lowest(value: Tensor) -> Tensor:
-    return value.amin((2, 3))
-
-
-def _highest(value: Tensor) -> Tensor:
-    return value.amax((2, 3))
-
-
-def _rescaled_channels(silu: str, seen: Mapping[str, Tensor]) -> ChannelScales:
-    """Return what a SiLU's channels are divided by, so that all come near the range of the largest."""
-    # What counts is how large the product gets, and how far below 0 its argument still matters.
-    below = (-seen[_conv_before(silu)].amin(0)).clamp(0, NOTHING)
-    scales = channel_scales(torch.maximum(seen[f"{silu}:mul"].amax(0), below))
-    return ChannelScales(module=silu, scales=tuple(scales))
+    rewrites = choose_rewrites(network, pixels, rescaled=rescaled, varying=varying, progress=progress)
+    seen = observe(network, pixels, rewrites, progress=progress)
+    calibration = _describe_calibration(pixels, source)
+    recipe = choose_scales(seen, checkpoint_sha256, calibration, observers=observers, weights=weights)
+    if not narrowed:
+        return recipe
+    return refine_ranges(seen.program, recipe, pixels[:NARROWED_ON], narrowed, progress=progress)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Hold what calibration images showed: all that ranges are chosen from.
+class Observations:
+    """What calibration images showed: all that ranges are chosen from.
 
     Args:
         program: The captured graph.
@@ -180,13 +165,13 @@ class Seen:
     tensors: Mapping[str, Histogram]
 
 
-def watched(
+def observe(
     network: Network,
     pixels: Pixels,
     rewrites: Rewrites,
     *,
     progress: Progress = silent,
-) -> Seen:
+) -> Observations:
     """Run the float network over calibration images and keep what its tensors held.
 
     Args:
@@ -196,68 +181,70 @@ def watched(
         progress: Opens a bar.
     """
     program = capture(network, batch=None, rewrites=rewrites)
-    floors, known = _floors(program, rewrites.channels), _known(program)
-    return Seen(program, rewrites, observe(program, pixels, floors, every=EVERY, skip=known, progress=progress))
+    floors, known = _find_floors(program, rewrites.channels), _find_fixed(program)
+    return Observations(
+        program, rewrites, collect_histograms(program, pixels, floors, every=EVERY, skip=known, progress=progress)
+    )
 
 
-def decided(
-    seen: Seen,
+def choose_scales(
+    seen: Observations,
     checkpoint_sha256: str,
     calibration: CalibrationSet,
     *,
-    observers: Mapping[str, str] | str = OBSERVED,
-    weights: str = WEIGHTS,
+    observers: Mapping[str, str] | str = OBSERVER_OF_KIND,
+    weights: str = WEIGHT_OBSERVER,
 ) -> Recipe:
-    """Choose every scale from what was seen; arguments as for :func:`w8a8_recipe`."""
+    """Choose every scale from what was seen; arguments as for :func:`make_w8a8_recipe`."""
     return Recipe(
         precision="w8a8",
         checkpoint_sha256=checkpoint_sha256,
         calibration=calibration,
         channels=seen.rewrites.channels,
         excitations=seen.rewrites.excitations,
-        weights=_weights(seen.program, weights),
-        activations=with_exact_steps(seen.program, _activations(seen.program, seen.tensors, observers)),
-        floats=_heads(seen.program),
+        weights=_choose_weight_scales(seen.program, weights),
+        activations=make_steps_exact(seen.program, _choose_activation_scales(seen.program, seen.tensors, observers)),
+        floats=_list_heads(seen.program),
     )
 
 
-def _known(program: GraphModule) -> set[str]:
+def _find_fixed(program: GraphModule) -> set[str]:
     """Return the tensors whose scale does not depend on what they held."""
-    return {name for name, node in tensors(program).items() if _in_head(program, name) or kind_of(node) in FIXED}
+    return {
+        name
+        for name, node in find_tensors(program).items()
+        if _is_in_head(program, name) or kind_of(node) in FIXED_SCALES
+    }
 
 
-def _conv_before(silu: str) -> str:
-    return f"{silu.removesuffix('.1')}.0:conv"
-
-
-def _floors(program: GraphModule, channels: Iterable[ChannelScales]) -> dict[str, Tensor]:
+def _find_floors(program: GraphModule, channels: Iterable[ChannelScales]) -> dict[str, Tensor]:
     """Return, per convolution in front of a SiLU, below which value the SiLU gives nothing."""
-    floors, given = {}, {row.module: row.scales for row in channels}
-    for name, node in tensors(program).items():
-        if kind_of(node) == "conv" and _feeds_a_swish(node):
-            scales = given.get(name.removesuffix("0:conv") + "1")
-            floor = -SATURATION if scales is None else -NOTHING / torch.tensor(scales)
+    floors, rescaled = {}, {row.module: row.scales for row in channels}
+    for name, node in find_tensors(program).items():
+        if kind_of(node) == "conv" and _feeds_swish(node):
+            scales = rescaled.get(name.removesuffix("0:conv") + "1")
+            floor = -SATURATION if scales is None else -SWISH_FLOOR / torch.tensor(scales)
             floors[name] = torch.as_tensor(floor).reshape(1, -1, 1, 1)
     return floors
 
 
-def _feeds_a_swish(node: Node) -> bool:
+def _feeds_swish(node: Node) -> bool:
     """Whether a tensor is multiplied with its own sigmoid, gated or not."""
     kinds = [kind_of(user) for user in node.users]
     return kinds.count("mul") == 2 or ("mul" in kinds and "sigmoid" in kinds)
 
 
-def _in_head(program: GraphModule, name: str) -> bool:
+def _is_in_head(program: GraphModule, name: str) -> bool:
     return name.split(":")[0] in program.meta[HEADS] or (name.startswith("heads:") and name != "heads:mean")
 
 
-def _calibration(pixels: Pixels, source: str) -> CalibrationSet:
+def _describe_calibration(pixels: Pixels, source: str) -> CalibrationSet:
     return CalibrationSet(images=len(pixels), sha256=hashlib.sha256(pixels.tobytes()).hexdigest(), source=source)
 
 
-def _heads(program: GraphModule) -> tuple[FloatOperation, ...]:
+def _list_heads(program: GraphModule) -> tuple[FloatOperation, ...]:
     return tuple(
-        FloatOperation(tensor=name, reason=HEADS_REASON) for name in tensors(program) if _in_head(program, name)
+        FloatOperation(tensor=name, reason=HEADS_REASON) for name in find_tensors(program) if _is_in_head(program, name)
     )
 
 
@@ -265,38 +252,38 @@ def _is_early(tensor: str) -> bool:
     return tensor.startswith(f"{EARLY}.")
 
 
-def _early(program: GraphModule) -> tuple[FloatOperation, ...]:
+def _list_early(program: GraphModule) -> tuple[FloatOperation, ...]:
     """Return the early stages' operations with a weight."""
     return tuple(
         FloatOperation(tensor=name, reason=EARLY_REASON)
-        for name, node in tensors(program).items()
+        for name, node in find_tensors(program).items()
         if kind_of(node) in HAS_WEIGHT and _is_early(name)
     )
 
 
-def _weights(program: GraphModule, observer: str) -> tuple[WeightScales, ...]:
+def _choose_weight_scales(program: GraphModule, observer: str) -> tuple[WeightScales, ...]:
     parameters = dict(program.named_parameters()) | dict(program.named_buffers())
     return tuple(
-        weight_scales(name, parameters[node.args[1].target], observer)  # type: ignore[union-attr,index]
-        for name, node in tensors(program).items()
-        if kind_of(node) in HAS_WEIGHT and not _in_head(program, name)
+        choose_weight_scales(name, parameters[node.args[1].target], observer)  # type: ignore[union-attr,index]
+        for name, node in find_tensors(program).items()
+        if kind_of(node) in HAS_WEIGHT and not _is_in_head(program, name)
     )
 
 
-def _activations(
+def _choose_activation_scales(
     program: GraphModule, seen: Mapping[str, Histogram], observers: Mapping[str, str] | str
 ) -> tuple[ActivationScale, ...]:
     rows = []
-    for name, node in tensors(program).items():
+    for name, node in find_tensors(program).items():
         kind = kind_of(node)
-        if _in_head(program, name) or kind is None:
+        if _is_in_head(program, name) or kind is None:
             continue
-        if kind in FIXED:
-            rows.append(FIXED[kind](name))
+        if kind in FIXED_SCALES:
+            rows.append(FIXED_SCALES[kind](name))
             continue
         observer = observers if isinstance(observers, str) else observers[kind]
         low, high = OBSERVERS[observer](seen[name])
         if [kind_of(user) for user in node.users] == ["sigmoid"]:
             low, high = max(low, -SATURATION), min(high, SATURATION)
-        rows.append(activation_scale(name, (low, high), observer))
+        rows.append(make_activation_scale(name, (low, high), observer))
     return tuple(rows)

@@ -1,20 +1,28 @@
-"""Say how a network is quantized: one frozen value, JSON that a person can review and diff."""
+"""How a network is quantized: one frozen value, JSON that a person can review and diff."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import json
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+import numpy as np
+from pydantic import Field, ValidationError, model_validator
 
-from imageqx_export.support.frozen import Frozen
+from imageqx_export.errors import ArtifactError
+from imageqx_export.support.files import written_aside
+from imageqx_export.support.frozen import Frozen, find_problem
 
 ACTIVATION_LEVELS = (-128, 127)
 # −128 is left out, so that the scheme is symmetric and every format's kernels take it.
 WEIGHT_LEVELS = (-127, 127)
+LEVELS = 256
+# What TFLite's specification fixes for LOGISTIC, and every recipe has.
+SIGMOID_STEP = 1 / LEVELS
 
 
 class ActivationScale(Frozen):
-    """Say how one tensor between two operations is held: real = scale · (integer − zero_point), int8.
+    """The scale of one tensor between two operations: real = scale · (integer − zero_point), int8.
 
     Args:
         tensor: The module's path, a colon, and the operation.
@@ -36,7 +44,7 @@ class ActivationScale(Frozen):
 
 
 class WeightScales(Frozen):
-    """Say how one operation's weight is held: int8 in [−127, 127], per output channel, zero point 0.
+    """The scales of one operation's weight: int8 in [−127, 127], per output channel, zero point 0.
 
     Args:
         tensor: The operation's name.
@@ -50,7 +58,7 @@ class WeightScales(Frozen):
 
 
 class ChannelScales(Frozen):
-    """Say what the channels in front of one SiLU are divided by, so that one step fits them all.
+    """What the channels in front of one SiLU are divided by, so that one step fits them all.
 
     Args:
         module: The SiLU's path.
@@ -62,7 +70,7 @@ class ChannelScales(Frozen):
 
 
 class ConstantExcitation(Frozen):
-    """Say what a squeeze-and-excitation block multiplies its channels by, where that hardly varies between photos.
+    """What a squeeze-and-excitation block multiplies its channels by, where that hardly varies between photos.
 
     Args:
         module: The block's path.
@@ -74,21 +82,21 @@ class ConstantExcitation(Frozen):
 
 
 class Rewrites(NamedTuple):
-    """Hold what is changed in the float network before anything is rounded; see the fields of :class:`Recipe`."""
+    """The changes to the float network before anything is rounded; see the fields of :class:`Recipe`."""
 
     channels: tuple[ChannelScales, ...] = ()
     excitations: tuple[ConstantExcitation, ...] = ()
 
 
 class FloatOperation(Frozen):
-    """Name an operation that stays float32, and why."""
+    """An operation that stays float32, and why."""
 
     tensor: str
     reason: str
 
 
 class CalibrationSet(Frozen):
-    """Say which images the ranges come from.
+    """The images that ranges come from.
 
     Args:
         images: How many.
@@ -101,8 +109,8 @@ class CalibrationSet(Frozen):
     source: str
 
 
-class FineTuned(Frozen):
-    """Say which weights a recipe is for, where the checkpoint's were fine-tuned to be quantized.
+class FineTunedWeights(Frozen):
+    """The weights that a recipe is for, where the checkpoint's were fine-tuned to be quantized.
 
     Args:
         weights: Name of their file, which lies beside the checkpoint.
@@ -116,7 +124,7 @@ class FineTuned(Frozen):
 
 
 class Recipe(Frozen):
-    """Hold everything that quantization decides about one checkpoint.
+    """Everything that quantization decides about one checkpoint.
 
     Args:
         schema_version: Of this record.
@@ -140,7 +148,7 @@ class Recipe(Frozen):
     weights: tuple[WeightScales, ...]
     activations: tuple[ActivationScale, ...] = ()
     floats: tuple[FloatOperation, ...] = ()
-    finetuned: FineTuned | None = None
+    finetuned: FineTunedWeights | None = None
 
     @property
     def rewrites(self) -> Rewrites:
@@ -160,3 +168,90 @@ class Recipe(Frozen):
         if not all(0 < value <= 1 for row in self.excitations for value in row.values):
             raise ValueError("constant excitations must lie in (0, 1]")
         return self
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a recipe as JSON that a person can review and diff: a line a tensor, the shortest digits of each float32.
+
+    Args:
+        path: The file; an older one is replaced in one step.
+        recipe: What to write.
+    """
+    with written_aside(path) as aside:
+        aside.write_text(format_recipe(recipe), encoding="utf-8")
+
+
+def format_recipe(recipe: Recipe) -> str:
+    """Return the text that :func:`write_recipe` writes."""
+    lines = []
+    for name, value in recipe.model_dump(mode="json").items():
+        if isinstance(value, list) and value:
+            rows = ",\n".join(f"    {_format_value(row)}" for row in value)
+            lines.append(f"  {json.dumps(name)}: [\n{rows}\n  ]")
+        else:
+            lines.append(f"  {json.dumps(name)}: {_format_value(value)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read what :func:`write_recipe` wrote; the same value comes back.
+
+    Raises:
+        ArtifactError: The file is missing, is not JSON, or is not a recipe.
+    """
+    try:
+        return Recipe.model_validate(json.loads(path.read_bytes(), parse_float=_parse_float32))
+    except FileNotFoundError as error:
+        raise ArtifactError("no such recipe", where=path, remedy=f"imageqx quantize --out {path}") from error
+    except ValidationError as error:
+        problem = find_problem(error)
+        raise ArtifactError(
+            "not a recipe",
+            where=f"{path}: {problem.place}",
+            expected=problem.message,
+            got=problem.value,
+            remedy=f"imageqx quantize --out {path}",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(
+            "not JSON",
+            where=path,
+            expected="a recipe that imageqx quantize wrote",
+            got=str(error),
+            remedy=f"imageqx quantize --out {path}",
+        ) from error
+
+
+def check_checkpoint(recipe: Recipe, path: Path, sha256: str, remedy: str) -> None:
+    """Refuse a recipe that is for other weights.
+
+    Args:
+        recipe: What was read.
+        path: From where, for the message.
+        sha256: Of the checkpoint that it must be for.
+        remedy: The next command.
+
+    Raises:
+        ArtifactError: It is for others.
+    """
+    if recipe.checkpoint_sha256 != sha256:
+        raise ArtifactError(
+            "a recipe for another checkpoint", where=path, expected=sha256, got=recipe.checkpoint_sha256, remedy=remedy
+        )
+
+
+def _parse_float32(text: str) -> float:
+    # Every runtime holds scales as float32, so a recipe has no others, and its digits need not tell doubles apart.
+    return float(np.float32(text))
+
+
+def _format_value(value: Any) -> str:
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{json.dumps(k)}: {_format_value(v)}" for k, v in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_format_value(v) for v in value) + "]"
+        case float():
+            return str(np.float32(value))
+        case _:
+            return json.dumps(value, ensure_ascii=False)

@@ -1,118 +1,203 @@
-"""The quantization stage: a network and images in, a recipe out; and the recipe's file."""
+"""Quantize a checkpoint, say what it costs on held-out photos, and, if asked, which layers cost it."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from pydantic import ValidationError
-
-from imageqx_export.errors import ArtifactError
-from imageqx_export.quantize.recipe import Recipe
-from imageqx_export.support.files import written_aside
-from imageqx_export.support.frozen import find_problem
+from imageqx_export.artifact import Precision
+from imageqx_export.data.images import gather_calibration_images
+from imageqx_export.data.labels import LabelledPhotos, Split
+from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
+from imageqx_export.quantize.plan import make_recipe
+from imageqx_export.quantize.recipe import Recipe, write_recipe
+from imageqx_export.quantize.sensitivity.cache import NO_CACHE, Cache
+from imageqx_export.quantize.sensitivity.float_ops import keep_in_float
+from imageqx_export.quantize.sensitivity.jitter import DRAWS, SEED, SPREAD, measure_jittered_accuracy
+from imageqx_export.quantize.sensitivity.layers import LayerLoss, Subject, measure_layers
+from imageqx_export.quantize.sensitivity.search import SearchResult, find_fewest_floats
+from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from imageqx_export.artifact import Pixels
     from imageqx_export.networks.base import Network
 
 
-def make_recipe(
-    network: Network,
-    checkpoint_sha256: str,
-    precision: Literal["w8", "w8a8"],
-    pixels: Pixels,
-    source: str,
-    *,
-    progress: Progress = silent,
-) -> Recipe:
-    """Return the recipe that measurement has chosen for a precision.
+@dataclass(frozen=True)
+class Request:
+    """A request to quantize: what, and what to measure.
 
     Args:
-        network: The trained network, eval mode.
-        checkpoint_sha256: Of its file.
-        precision: ``"w8"`` or ``"w8a8"``.
-        pixels: Calibration images, uint8 [N,224,224,3], N ≥ 256; ``"w8"`` has no ranges and does not look at them.
-        source: Where they come from, in words.
+        checkpoint: The trained weights.
+        precision: ``w8`` or ``w8a8``.
+        out: The recipe to write.
+        budget: What it may cost against the float network; None for no limit.
+        calibration: The user's photos to take ranges from; None for painted ones.
+        photos: Photos whose held-out sides are measured on; None for painted ones.
+        samples: How many test samples to measure on.
+        analysis: How many validation samples to analyse on; None for no analysis.
+        chart: The analysis' bar chart to write, or None.
+        jobs: Processes for the analysis.
+    """
+
+    checkpoint: Path
+    precision: Precision
+    out: Path
+    budget: Budget | None = None
+    calibration: Path | None = None
+    photos: Path | None = None
+    samples: int = 1000
+    analysis: int | None = None
+    chart: Path | None = None
+    jobs: int = 1
+
+    @property
+    def scheme(self) -> Literal["w8", "w8a8"]:
+        """The precision as a recipe calls it."""
+        return "w8" if self.precision is Precision.W8 else "w8a8"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The cost of each layer, and the search's result.
+
+    Args:
+        photos: How many it was measured on.
+        source: Where they come from.
+        layers: A layer each, in the graph's order.
+        search: Which layers stay float.
+    """
+
+    photos: int
+    source: str
+    layers: tuple[LayerLoss, ...]
+    search: SearchResult
+
+
+@dataclass(frozen=True)
+class QuantizeResult:
+    """A recipe that was written, and what it costs.
+
+    Args:
+        request: What was asked for.
+        recipe: What was written.
+        accuracy: On the test samples.
+        source: Where they come from.
+        problems: What is over the budget.
+        analysis: Which layers cost it, if asked.
+    """
+
+    request: Request
+    recipe: Recipe
+    accuracy: Accuracy
+    source: str
+    problems: tuple[str, ...]
+    analysis: Analysis | None
+
+
+def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = silent) -> QuantizeResult:
+    """Choose a recipe, write it, and measure it against the float network.
+
+    Args:
+        request: What to do.
+        cache: Where the analysis keeps its figures, to go on from.
         progress: Opens bars.
 
     Raises:
-        DatasetError: There are too few images.
+        CheckpointError: The checkpoint cannot be trusted.
+        DatasetError: Photos are too few, or cannot be used.
+        UnavailableError: A chart was asked for and matplotlib is not installed.
     """
-    from imageqx_export.quantize.plan import w8_recipe, w8a8_recipe
+    from imageqx_export.checkpoint import load_checkpoint
 
-    if precision == "w8":
-        return w8_recipe(network, checkpoint_sha256)
-    return w8a8_recipe(network, checkpoint_sha256, pixels, source, progress=progress)
+    if request.chart is not None:
+        require("matplotlib", "imageqx-export[train]")
+    checkpoint, network = load_checkpoint(request.checkpoint)
+    recipe = _make_recipe(request, network, checkpoint.sha256, progress)
+    analysis = None
+    if request.analysis is not None:
+        photos = _read_held_out("val", request, request.analysis, progress)
+        subject = Subject(network, recipe, photos, checkpoint.spec)
+        recipe, analysis = analyse(subject, request.budget, cache=cache, jobs=request.jobs, progress=progress)
+        if request.chart is not None:
+            from imageqx_export.quantize.sensitivity.chart import draw
+
+            draw(analysis.layers, request.chart, title=f"{checkpoint.path.name}, {request.precision}, one layer alone")
+    write_recipe(request.out, recipe)
+    photos = _read_held_out("test", request, request.samples, progress)
+    found = measure(Subject(network, recipe, photos, checkpoint.spec), progress=progress)
+    return QuantizeResult(request, recipe, found, photos.source, problems(found, request.budget), analysis)
 
 
-def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Write a recipe as JSON that a person can review and diff: a line a tensor, the shortest digits of each float32.
+def measure(subject: Subject, *, progress: Progress = silent) -> Accuracy:
+    """Return what a recipe costs on photos, against the float network."""
+    from imageqx_export.quantize.graph.simulate import simulate
+
+    program = subject.capture_program()
+    reference = simulate(program, None, subject.photos.pixels, progress=progress)
+    quantized = simulate(program, subject.recipe, subject.photos.pixels, progress=progress)
+    return accuracy(reference, quantized, subject.photos, subject.spec)
+
+
+def analyse(
+    subject: Subject, budget: Budget | None, *, cache: Cache = NO_CACHE, jobs: int = 1, progress: Progress = silent
+) -> tuple[Recipe, Analysis]:
+    """Measure every layer alone, and move the fewest to float with which the budget holds.
+
+    The photos of an analysis are few, so the search holds a set of layers to the budget with
+    :func:`~imageqx_export.quantize.sensitivity.jitter.measure_jittered_accuracy`.
 
     Args:
-        path: The file; an older one is replaced in one step.
-        recipe: What to write.
+        subject: The recipe of all layers, and photos.
+        budget: What the recipe may cost; None for no limit, which leaves every layer as it is.
+        cache: Where figures are kept, to go on from.
+        jobs: Processes for the layers.
+        progress: Opens bars.
+
+    Returns:
+        The recipe with those layers in float, and the figures behind it.
     """
-    with written_aside(path) as aside:
-        aside.write_text(recipe_json(recipe), encoding="utf-8")
+    from imageqx_export.quantize.graph.simulate import simulate
+
+    rows = {row.layer: row for row in measure_layers(subject, cache=cache, jobs=jobs, progress=progress)}
+    recipe, pixels = subject.recipe, subject.photos.pixels
+    program = subject.capture_program()
+    reference = simulate(program, None, pixels, progress=progress)
+
+    def floating(floats: frozenset[str]) -> Recipe:
+        chosen = [row for name, row in rows.items() if name in floats]
+        return keep_in_float(
+            program, recipe, {op: explain(row, len(pixels)) for row in chosen for op in row.operations}
+        )
+
+    def holds(floats: frozenset[str]) -> bool:
+        def tried() -> Accuracy:
+            outputs = simulate(program, floating(floats), pixels, progress=progress)
+            return measure_jittered_accuracy(reference, outputs, subject.photos, subject.spec)
+
+        key = subject.make_key("float", sorted(floats), SPREAD, DRAWS, SEED)
+        return not problems(cache.get_or_make(key, Accuracy, tried), budget)
+
+    order = sorted(rows, key=lambda name: -rows[name].mean_abs)
+    found = find_fewest_floats(order, holds)
+    analysis = Analysis(len(pixels), subject.photos.source, tuple(rows.values()), found)
+    return floating(frozenset(found.floats)), analysis
 
 
-def recipe_json(recipe: Recipe) -> str:
-    """Return the text that :func:`write_recipe` writes."""
-    lines = []
-    for name, value in recipe.model_dump(mode="json").items():
-        if isinstance(value, list) and value:
-            rows = ",\n".join(f"    {_line(row)}" for row in value)
-            lines.append(f"  {json.dumps(name)}: [\n{rows}\n  ]")
-        else:
-            lines.append(f"  {json.dumps(name)}: {_line(value)}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+def explain(row: LayerLoss, photos: int) -> str:
+    """Say with figures why a layer stays float."""
+    return (
+        f"int8 in {row.layer} alone moves the labels' probabilities by {row.mean_abs:.4f} on average and costs "
+        f"{row.quality:.2f} points of macro-F1 ({row.sqnr_db:.1f} dB; {photos} photos)"
+    )
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read what :func:`write_recipe` wrote; the same value comes back.
-
-    Raises:
-        ArtifactError: The file is missing, is not JSON, or is not a recipe.
-    """
-    try:
-        return Recipe.model_validate(json.loads(path.read_bytes(), parse_float=_float32))
-    except FileNotFoundError as error:
-        raise ArtifactError("no such recipe", where=path, remedy=f"imageqx quantize --out {path}") from error
-    except ValidationError as error:
-        problem = find_problem(error)
-        raise ArtifactError(
-            "not a recipe",
-            where=f"{path}: {problem.place}",
-            expected=problem.message,
-            got=problem.value,
-            remedy=f"imageqx quantize --out {path}",
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(
-            "not JSON",
-            where=path,
-            expected="a recipe that imageqx quantize wrote",
-            got=str(error),
-            remedy=f"imageqx quantize --out {path}",
-        ) from error
+def _make_recipe(request: Request, network: Network, sha256: str, progress: Progress) -> Recipe:
+    pixels, source = gather_calibration_images(request.calibration, progress=progress)
+    return make_recipe(network, sha256, request.scheme, pixels, source, progress=progress)
 
 
-def _float32(text: str) -> float:
-    # Every runtime holds scales as float32, so a recipe has no others, and its digits need not tell doubles apart.
-    return float(np.float32(text))
-
-
-def _line(value: Any) -> str:
-    match value:
-        case dict():
-            return "{" + ", ".join(f"{json.dumps(k)}: {_line(v)}" for k, v in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(_line(v) for v in value) + "]"
-        case float():
-            return str(np.float32(value))
-        case _:
-            return json.dumps(value, ensure_ascii=False)
+def _read_held_out(split: Split, request: Request, count: int, progress: Progress) -> LabelledPhotos:
+    return held_out_photos(split, Sources(request.photos), count, progress=progress)

@@ -17,8 +17,8 @@ from torch import Tensor
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.errors import ArtifactError
-from imageqx_export.quantize.recipe import FineTuned, Recipe
-from imageqx_export.quantize.rewrites.entry import read_pixels
+from imageqx_export.quantize.recipe import FineTunedWeights, Recipe
+from imageqx_export.quantize.rewrites.entry import fold_normalisation, restore_stem
 from imageqx_export.quantize.rewrites.equalise import equalise
 from imageqx_export.quantize.rewrites.excitation import scale_by_excitations
 from imageqx_export.support.files import digest
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imageqx_export.networks.base import Network
 
 
-def network_for(recipe: Recipe, checkpoint: Path, network: Network) -> Network:
+def load_quantized_network(recipe: Recipe, checkpoint: Path, network: Network) -> Network:
     """Return the network whose weights a recipe quantizes: the checkpoint's own, or the fine-tuned one.
 
     Args:
@@ -66,7 +66,7 @@ def write_fine_tuned(
     Args:
         path: The file.
         checkpoint: Where they come from.
-        network: From :func:`fine_tuned`.
+        network: From :func:`apply_parameters`.
         recipe: Theirs.
         facts: For the file's provenance; JSON-able.
         how: For the recipe, in words.
@@ -77,10 +77,10 @@ def write_fine_tuned(
     provenance = {"qat": {"checkpoint_sha256": checkpoint.sha256, **facts}, "origin": dict(checkpoint.provenance)}
     # Its metrics would be those of other weights.
     made = save_checkpoint(network, checkpoint.spec, {}, provenance, path, checkpoint.calibration)
-    return recipe.model_copy(update={"finetuned": FineTuned(weights=path.name, sha256=made.sha256, how=how)})
+    return recipe.model_copy(update={"finetuned": FineTunedWeights(weights=path.name, sha256=made.sha256, how=how)})
 
 
-def fine_tuned(network: Network, recipe: Recipe, parameters: Mapping[str, Tensor]) -> Network:
+def apply_parameters(network: Network, recipe: Recipe, parameters: Mapping[str, Tensor]) -> Network:
     """Return a copy of a network with the parameters that were learnt.
 
     Args:
@@ -91,11 +91,11 @@ def fine_tuned(network: Network, recipe: Recipe, parameters: Mapping[str, Tensor
     graph = network.fold("NHWC")
     equalise(graph, recipe.channels)
     scale_by_excitations(graph, recipe.excitations)
-    entry = read_pixels(graph)
+    fold_normalisation(graph)
     own = dict(graph.named_parameters())
     for name, value in parameters.items():
         own[name].data = value.detach().cpu().clone()
-    entry.restore()
+    restore_stem(graph)
     constants = [row.model_copy(update={"values": tuple(1 / v for v in row.values)}) for row in recipe.excitations]
     scale_by_excitations(graph, constants)
     equalise(graph, [row.model_copy(update={"scales": tuple(1 / s for s in row.scales)}) for row in recipe.channels])

@@ -6,46 +6,48 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.runtimes.base import Runtime
+from imageqx_export.support.processes import quiet
 
 
-def _torch(path: Path) -> Runtime:
+def _load_torch(path: Path) -> Runtime:
     from imageqx_export.runtimes import torch
 
     return torch.load(path)
 
 
-def _onnx(path: Path) -> Runtime:
+def _load_onnx(path: Path) -> Runtime:
     from imageqx_export.runtimes import onnx
 
     return onnx.load(path)
 
 
-def _tflite(path: Path) -> Runtime:
+def _load_tflite(path: Path) -> Runtime:
     from imageqx_export.runtimes import tflite
 
     return tflite.load(path)
 
 
-def _coreml(path: Path) -> Runtime:
+def _load_coreml(path: Path) -> Runtime:
     from imageqx_export.runtimes import coreml
 
     return coreml.load(path)
 
 
-def _mil(path: Path) -> Runtime:
+def _load_mil(path: Path) -> Runtime:
     from imageqx_export.runtimes.mil import runtime as mil
 
     return mil.load(path)
 
 
 RUNTIMES: dict[str, Callable[[Path], Runtime]] = {
-    "torch": _torch,
-    "onnx": _onnx,
-    "tflite": _tflite,
-    "coreml": _coreml,
-    "mil": _mil,
+    "torch": _load_torch,
+    "onnx": _load_onnx,
+    "tflite": _load_tflite,
+    "coreml": _load_coreml,
+    "mil": _load_mil,
 }
 _BY_SUFFIX = {
     ".safetensors": "torch",
@@ -75,3 +77,14 @@ def load_runtime(path: Path, runtime: str | None = None) -> Runtime:
     if not path.exists():
         raise ArtifactError("no such file", where=path, remedy="imageqx export")
     return RUNTIMES[name](path)
+
+
+def run_file(path: Path, pixels: Pixels) -> tuple[tuple[TensorSpec, ...], Outputs]:
+    """Open a file, run it, and return the outputs that it declares and gives.
+
+    Raises:
+        ArtifactError: The file cannot be read or run.
+    """
+    with quiet():
+        runtime = load_runtime(path)
+        return runtime.signature, runtime.run(pixels)

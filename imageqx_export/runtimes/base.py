@@ -14,7 +14,7 @@ from imageqx_export.errors import ArtifactError
 
 
 class Runtime(Protocol):
-    """Run one file."""
+    """A program that runs one file."""
 
     @property
     def spec(self) -> ModelSpec:

@@ -15,7 +15,7 @@ from imageqx_export.support.libraries import require
 
 
 class CoreMlRuntime:
-    """Run an ``.mlpackage`` with Apple's framework.
+    """An ``.mlpackage`` that Apple's framework runs.
 
     Args:
         path: The package.

@@ -24,7 +24,7 @@ _DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 
 
 class OnnxRuntime:
-    """Run an ``.onnx`` file on the CPU, one photo at a time, as a phone would.
+    """An ``.onnx`` file on the CPU, which takes one photo at a time, as on a phone.
 
     Args:
         path: The file.
@@ -34,7 +34,7 @@ class OnnxRuntime:
     def __init__(self, path: Path, session: Any) -> None:
         self._session = session
         self.spec = read_spec(session.get_modelmeta().custom_metadata_map, path)
-        self.signature = tuple(_tensor(node, path) for node in session.get_outputs())
+        self.signature = tuple(_read_tensor_spec(node, path) for node in session.get_outputs())
 
     def run(self, pixels: Pixels) -> Outputs:
         """Return every output for uint8 [N,224,224,3] RGB."""
@@ -44,7 +44,7 @@ class OnnxRuntime:
         return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
 
 
-def _tensor(node: Any, path: Path) -> TensorSpec:
+def _read_tensor_spec(node: Any, path: Path) -> TensorSpec:
     if node.type not in _DTYPES:
         raise ArtifactError(
             "an output of another type", where=f"{path}: {node.name}", expected="tensor(float)", got=node.type
@@ -52,7 +52,7 @@ def _tensor(node: Any, path: Path) -> TensorSpec:
     return TensorSpec.model_validate({"name": node.name, "shape": node.shape, "dtype": _DTYPES[node.type]})
 
 
-def optimised_operations(path: Path) -> Counter[str]:
+def count_optimised_operations(path: Path) -> Counter[str]:
     """Count the operations of the graph that ONNX Runtime makes of a file before it runs it.
 
     ``QLinearConv`` against ``Conv`` says which convolutions it computes with integers on this machine.
@@ -69,12 +69,12 @@ def optimised_operations(path: Path) -> Counter[str]:
 
     with TemporaryDirectory(prefix="imageqx-onnx-") as folder:
         optimised = Path(folder) / "optimised.onnx"
-        _session(path, optimised)
+        _open_session(path, optimised)
         return Counter(node.op_type for node in onnx.load(optimised).graph.node)
 
 
 @cache
-def session_config() -> dict[str, str]:
+def choose_session_config() -> dict[str, str]:
     """Return the entries with which a session adds up uint8 × int8 exactly on this processor; none where it does so.
 
     x86 before VNNI (Cascade Lake, Zen 4) adds pairs of products in 16 bits, which clip above 32,767: a probability was
@@ -102,10 +102,10 @@ def load(path: Path) -> OnnxRuntime:
         UnavailableError: onnxruntime is not installed.
         ArtifactError: The file cannot be read.
     """
-    return OnnxRuntime(path, _session(path))
+    return OnnxRuntime(path, _open_session(path))
 
 
-def _session(path: Path, optimised: Path | None = None) -> Any:
+def _open_session(path: Path, optimised: Path | None = None) -> Any:
     """Open a session; where ``optimised`` is given, the graph that it runs is written there."""
     require("onnxruntime", "onnxruntime")
     import onnxruntime
@@ -113,7 +113,7 @@ def _session(path: Path, optimised: Path | None = None) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    for key, value in session_config().items():
+    for key, value in choose_session_config().items():
         options.add_session_config_entry(key, value)
     if optimised is not None:
         options.optimized_model_filepath = str(optimised)

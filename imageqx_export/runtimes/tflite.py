@@ -20,7 +20,7 @@ SPEC_ENTRY = "spec.json"
 
 
 class LiteRtRuntime:
-    """Run a ``.tflite`` file through its signature, on one thread with XNNPACK.
+    """A ``.tflite`` file that is run through its signature, on one thread with XNNPACK.
 
     Args:
         path: The file.
@@ -35,7 +35,7 @@ class LiteRtRuntime:
         self._interpreter = interpreter  # the runner does not keep it alive
         self._runner = interpreter.get_signature_runner(SIGNATURE)
         self.spec = read_spec(read_metadata(path), path)
-        self.signature = _signature(interpreter, self._runner)
+        self.signature = _read_signature(interpreter, self._runner)
 
     def run(self, pixels: Pixels) -> Outputs:
         """Return every output for uint8 [N,224,224,3] RGB."""
@@ -55,7 +55,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     return {str(k): str(v) for k, v in metadata.items()} if isinstance(metadata, dict) else {}
 
 
-def _signature(interpreter: Any, runner: Any) -> tuple[TensorSpec, ...]:
+def _read_signature(interpreter: Any, runner: Any) -> tuple[TensorSpec, ...]:
     order = {detail["index"]: position for position, detail in enumerate(interpreter.get_output_details())}
     details = sorted(runner.get_output_details().items(), key=lambda item: order[item[1]["index"]])
     return tuple(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TorchRuntime:
-    """Run a checkpoint; normalisation is applied here, as the network itself takes normalised pixels."""
+    """A checkpoint in PyTorch; normalisation is applied here, as the network itself takes normalised pixels."""
 
     def __init__(self, network: Network, spec: ModelSpec) -> None:
         self.network = network.eval()

@@ -41,7 +41,7 @@ def test_a_peer_is_made_once(tmp_path: Path) -> None:
     source = tmp_path / "a.onnx"
     source.write_bytes(b"abc")
     peer = Peer("copy", Format.ONNX, "w8", (), copied)
-    paths = [int8_peers.made(peer, source, IMAGES, tmp_path / "cache") for _ in range(2)]
+    paths = [int8_peers.make_cached(peer, source, IMAGES, tmp_path / "cache") for _ in range(2)]
     assert paths[0] == paths[1] and paths[0].read_bytes() == b"abc\0\0"
     assert (tmp_path / "calls").read_text() == "x"
 
@@ -50,7 +50,7 @@ def test_a_peer_that_fails_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     source = tmp_path / "a.onnx"
     source.write_bytes(b"abc")
     with pytest.raises(ImageQXError, match="num_scales must be 1"):
-        int8_peers.made(Peer("bad", Format.ONNX, "w8", (), failed), source, IMAGES, tmp_path / "cache")
+        int8_peers.make_cached(Peer("bad", Format.ONNX, "w8", (), failed), source, IMAGES, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -67,13 +67,13 @@ def test_files_take_turns_and_one_that_does_not_load_stays_out(tmp_path: Path) -
         subject("tflite_fp32", write_tflite(tmp_path / "a.tflite"), Format.TFLITE),
         subject("onnx_w8", bad),
     ]
-    found = int8_measures.latencies(rows, 2)
+    found = int8_measures.time_in_turns(rows, 2)
     assert isinstance(found["onnx_w8"], str) and "the runner failed" in found["onnx_w8"]
     assert [len(found[name]) for name in ("onnx_fp32", "tflite_fp32")] == [2, 2]
-    given = int8_measures.outputs(rows[1], np.full(SHAPE, 7, np.uint8))
+    given = int8_measures.run_isolated(rows[1], np.full(SHAPE, 7, np.uint8))
     assert given["same"].dtype == np.float32 and (given["same"] == 7).all()
     with pytest.raises(ImageQXError, match="failed"):
-        int8_measures.outputs(rows[2], np.zeros(SHAPE, np.uint8))
+        int8_measures.run_isolated(rows[2], np.zeros(SHAPE, np.uint8))
 
 
 def write_conv(path: Path, quantized: bool) -> Path:
@@ -103,11 +103,11 @@ def write_conv(path: Path, quantized: bool) -> Path:
 
 
 def test_convolutions_are_counted_in_the_graph_that_runs(tmp_path: Path) -> None:
-    assert int8_measures.fused(subject("a", write_conv(tmp_path / "a.onnx", True))) == {"QLinearConv": 1}
-    assert int8_measures.fused(subject("b", write_conv(tmp_path / "b.onnx", False))) == {"Conv": 1}
+    assert int8_measures.count_fused(subject("a", write_conv(tmp_path / "a.onnx", True))) == {"QLinearConv": 1}
+    assert int8_measures.count_fused(subject("b", write_conv(tmp_path / "b.onnx", False))) == {"Conv": 1}
     (tmp_path / "c.onnx").write_bytes(b"nonsense")
     with pytest.raises(ImageQXError, match="cannot optimize"):
-        int8_measures.fused(subject("c", tmp_path / "c.onnx"))
+        int8_measures.count_fused(subject("c", tmp_path / "c.onnx"))
 
 
 def score(flips: int) -> Score:
@@ -117,7 +117,7 @@ def score(flips: int) -> Score:
     photos = LabelledPhotos(
         np.zeros((100, 1, 1, 3), np.uint8), labels, reasons.astype(np.float32), np.zeros(100, np.int64), (), "numbers"
     )
-    return int8_measures.score(other, given, photos, spec())
+    return int8_measures.score_outputs(other, given, photos, spec())
 
 
 def test_a_score_is_in_points_beside_fp32s() -> None:
@@ -144,7 +144,7 @@ def rows(tmp_path: Path) -> dict[str, int8_table.Row]:
     }
     subjects = [subject(name, file, Format(name.partition("_")[0])) for name in took]
     subjects.append(subject("tflite_static", None, Format.TFLITE, "it failed"))
-    return {s.name: bench_int8.row(s, took, counts, {"tflite_w8a8": score(4)}) for s in subjects}
+    return {s.name: bench_int8.make_row(s, took, counts, {"tflite_w8a8": score(4)}) for s in subjects}
 
 
 def test_ratios_are_of_each_round(rows: dict[str, int8_table.Row]) -> None:
@@ -153,31 +153,31 @@ def test_ratios_are_of_each_round(rows: dict[str, int8_table.Row]) -> None:
 
 
 def test_goals_are_missed_by_what_is_too_slow_and_by_what_has_no_figure(rows: dict[str, int8_table.Row]) -> None:
-    found = int8_table.goals(rows, bench_int8.LATENCY_GOALS, bench_int8.INSTRUCTION_GOALS)
+    found = int8_table.check_goals(rows, bench_int8.LATENCY_GOALS, bench_int8.INSTRUCTION_GOALS)
     assert [(goal.limit, goal.verdict) for goal in found] == [
         (0.5, "ok"),
         (0.9, "MISSED"),
         (0.6, "ok"),
         (0.6, "MISSED"),
     ]
-    assert int8_table.goals(rows, {}, {}) == ()
-    assert [goal.verdict for goal in int8_table.goals({}, bench_int8.LATENCY_GOALS, {})] == ["MISSED", "MISSED"]
+    assert int8_table.check_goals(rows, {}, {}) == ()
+    assert [goal.verdict for goal in int8_table.check_goals({}, bench_int8.LATENCY_GOALS, {})] == ["MISSED", "MISSED"]
 
 
 def test_the_tables_have_every_row(rows: dict[str, int8_table.Row]) -> None:
-    lines = int8_table.markdown(rows).splitlines()
+    lines = int8_table.render_markdown(rows).splitlines()
     assert len(lines) == 2 + len(rows) and len({line.replace(r"\|", "").count("|") for line in lines}) == 1
     assert "| 1.50 | 0.40 (0.40…0.50) | 0.50 | 96.0 (+4.00) | 100.0 (0) | 96.0 % | 1.000 |" in lines[3]
     assert "it failed" in lines[-1] and "the runner crashed" in lines[-2]
-    assert int8_table.table(rows, "x").row_count == len(rows)
-    body = int8_table.body(rows["tflite_w8a8"])
+    assert int8_table.make_table(rows, "x").row_count == len(rows)
+    body = int8_table.make_body(rows["tflite_w8a8"])
     assert body["lost"]["quality"]["points"] == pytest.approx(4) and body["size_bytes"] == 1_500_000
-    assert int8_table.body(rows["tflite_static"])["trouble"] == "it failed"
+    assert int8_table.make_body(rows["tflite_static"])["trouble"] == "it failed"
 
 
 def test_our_files_are_those_of_the_manifest(tmp_path: Path) -> None:
     from imageqx_export.artifact import Manifest
 
-    found = bench_int8.own(tmp_path, Manifest(model="x", checkpoint_sha256="0", artifacts=()))
+    found = bench_int8.list_own_files(tmp_path, Manifest(model="x", checkpoint_sha256="0", artifacts=()))
     assert len(found) == 9 and all(row.trouble and "imageqx export" in row.trouble for row in found)
     assert {row.scheme for row in found} == {Precision.FP32, Precision.W8, Precision.W8A8}

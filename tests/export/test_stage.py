@@ -31,7 +31,7 @@ from imageqx_export.export import stage
 from imageqx_export.export.onnx import exporter as onnx_export
 from imageqx_export.parity import stage as parity
 from imageqx_export.parity.compare import TOLERANCES, Tolerance
-from imageqx_export.quantize.stage import read_recipe
+from imageqx_export.quantize.recipe import read_recipe
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.files import digest
 from imageqx_export.support.folders import staged_folder

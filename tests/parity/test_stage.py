@@ -23,7 +23,7 @@ from imageqx_export.errors import ParityError
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.parity import stage as parity
 from imageqx_export.parity.compare import TOLERANCES, OutputParity, ParityReport, Tolerance, compare_outputs
-from imageqx_export.quantize.stage import read_recipe, write_recipe
+from imageqx_export.quantize.recipe import read_recipe, write_recipe
 from imageqx_export.support.files import digest
 from tests.conftest import EXPORTED, Cli
 

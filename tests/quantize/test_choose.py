@@ -12,12 +12,11 @@ from imageqx_export.errors import ArtifactError, ConversionError, DatasetError
 from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.quantize.calibration.ranges import pixel_scale
+from imageqx_export.quantize.calibration.ranges import make_pixel_scale
 from imageqx_export.quantize.choose import choose_recipes
-from imageqx_export.quantize.plan import w8_recipe
-from imageqx_export.quantize.recipe import ActivationScale, Recipe
+from imageqx_export.quantize.plan import make_w8_recipe
+from imageqx_export.quantize.recipe import ActivationScale, Recipe, write_recipe
 from imageqx_export.quantize.rewrites.entry import ENTRY, PIXEL_STEP
-from imageqx_export.quantize.stage import write_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 SHA256 = "ab" * 32
@@ -31,7 +30,7 @@ def network() -> ImageQX:
 
 @pytest.fixture(scope="module")
 def own(network: Network) -> Recipe:
-    return w8_recipe(network, SHA256)
+    return make_w8_recipe(network, SHA256)
 
 
 @pytest.fixture
@@ -103,7 +102,7 @@ def test_a_recipe_that_rounds_pixels_is_refused(
     write_recipe(path, own.model_copy(update={"precision": "w8a8", "activations": (row,)}))
     with pytest.raises(ArtifactError, match="rounds pixels"):
         choose_recipes(checkpoint, network, [Precision.W8A8], named=[path])
-    write_recipe(path, own.model_copy(update={"precision": "w8a8", "activations": (pixel_scale(ENTRY),)}))
+    write_recipe(path, own.model_copy(update={"precision": "w8a8", "activations": (make_pixel_scale(ENTRY),)}))
     assert choose_recipes(checkpoint, network, [Precision.W8A8], named=[path]).recipes[Precision.W8A8]
 
 

@@ -18,8 +18,10 @@ from imageqx_export.quantize.recipe import (
     FloatOperation,
     Recipe,
     WeightScales,
+    format_recipe,
+    read_recipe,
+    write_recipe,
 )
-from imageqx_export.quantize.stage import read_recipe, recipe_json, write_recipe
 
 SCALES = st.floats(2.0**-100, 1, width=32, exclude_min=True)
 
@@ -48,7 +50,7 @@ def test_the_same_value_comes_back(tmp_path_factory: pytest.TempPathFactory, sca
 
 def test_it_is_json_with_a_line_a_tensor_and_short_numbers() -> None:
     third = float(np.float32(1) / np.float32(3))
-    text = recipe_json(recipe([third, 0.25]))
+    text = format_recipe(recipe([third, 0.25]))
     rows = json.loads(text)["weights"]
     assert rows == [{"tensor": "stem.0:conv", "scales": [0.33333334, 0.25], "observer": "mse"}]
     assert sum("stem.0:conv" in line for line in text.splitlines()) == 2  # its weight, its output
@@ -56,7 +58,7 @@ def test_it_is_json_with_a_line_a_tensor_and_short_numbers() -> None:
 
 
 def test_a_changed_scale_changes_one_line() -> None:
-    before, after = recipe_json(recipe([0.5, 0.25])), recipe_json(recipe([0.5, 0.25], zero_point=7))
+    before, after = format_recipe(recipe([0.5, 0.25])), format_recipe(recipe([0.5, 0.25], zero_point=7))
     pairs = list(zip(before.splitlines(), after.splitlines(), strict=True))
     assert [a for a, b in pairs if a != b] == [line for line in before.splitlines() if '"zero_point": -3' in line]
 
@@ -67,11 +69,11 @@ def test_a_changed_scale_changes_one_line() -> None:
         ("", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("{}", "precision"),
-        (recipe_json(recipe([0.5])).replace('"zero_point": -3', '"zero_point": 300'), "activations.0.zero_point"),
-        (recipe_json(recipe([0.5])).replace('"scale": 0.5', '"scale": NaN'), "activations.0.scale"),
-        (recipe_json(recipe([0.5])).replace("w8a8", "int8"), "precision"),
-        (recipe_json(recipe([0.5])).replace("w8a8", "w8"), "w8 with 2 int8 activations"),
-        (recipe_json(recipe([0.5]))[:-40], "not JSON"),
+        (format_recipe(recipe([0.5])).replace('"zero_point": -3', '"zero_point": 300'), "activations.0.zero_point"),
+        (format_recipe(recipe([0.5])).replace('"scale": 0.5', '"scale": NaN'), "activations.0.scale"),
+        (format_recipe(recipe([0.5])).replace("w8a8", "int8"), "precision"),
+        (format_recipe(recipe([0.5])).replace("w8a8", "w8"), "w8 with 2 int8 activations"),
+        (format_recipe(recipe([0.5]))[:-40], "not JSON"),
     ],
 )
 def test_what_is_no_recipe_is_refused(tmp_path: Path, text: str, words: str) -> None:

@@ -15,11 +15,11 @@ from imageqx_export.errors import ArtifactError, ImageQXError
 from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.quantize.recipe import ChannelScales, ConstantExcitation, FineTuned, Recipe
-from imageqx_export.quantize.rewrites.entry import read_pixels
-from imageqx_export.quantize.rewrites.equalise import equalise, places
+from imageqx_export.quantize.recipe import ChannelScales, ConstantExcitation, FineTunedWeights, Recipe
+from imageqx_export.quantize.rewrites.entry import fold_normalisation
+from imageqx_export.quantize.rewrites.equalise import equalise, iterate_swishes
 from imageqx_export.quantize.rewrites.excitation import fold_excitations
-from imageqx_export.quantize.weights import fine_tuned, network_for, write_fine_tuned
+from imageqx_export.quantize.weights import apply_parameters, load_quantized_network, write_fine_tuned
 
 LEARNT = (
     "early.stages.0.0",
@@ -64,9 +64,9 @@ def recipe(*, rescaled: bool) -> Recipe:
 def parameters(network: Network, wanted: Recipe) -> dict[str, Tensor]:
     """Return the folded, rescaled graph's parameters: what a student's graph would hold."""
     graph = network.fold("NHWC")
-    equalise(graph, wanted.channels)
+    assert equalise(graph, wanted.channels) == len(wanted.channels)
     fold_excitations(graph, wanted.excitations)
-    read_pixels(graph)
+    assert fold_normalisation(graph) and not fold_normalisation(graph), "a second time there is nothing to fold"
     return {name: value.detach().clone() for name, value in graph.named_parameters()}
 
 
@@ -87,7 +87,7 @@ def alike(name: str, one: Tensor, other: Tensor) -> bool:
 def test_what_was_learnt_is_folded_back_to_the_bit(network: Network) -> None:
     wanted = recipe(rescaled=False)
     learnt = taught(network, wanted)
-    after = parameters(fine_tuned(network, wanted, learnt), wanted)
+    after = parameters(apply_parameters(network, wanted, learnt), wanted)
     before = parameters(network, wanted)
     assert all(alike(name, after[name], value) for name, value in learnt.items())
     assert all(torch.equal(after[name], value) for name, value in before.items() if name not in learnt)
@@ -96,21 +96,21 @@ def test_what_was_learnt_is_folded_back_to_the_bit(network: Network) -> None:
 
 def test_rescaled_it_comes_back_too(network: Network) -> None:
     wanted = recipe(rescaled=True)
-    assert wanted.channels[0].module in {place.path for place in places(network.fold("NHWC"))}
+    assert wanted.channels[0].module in {place.path for place in iterate_swishes(network.fold("NHWC"))}
     learnt = taught(network, wanted)
-    after, before = parameters(fine_tuned(network, wanted, learnt), wanted), parameters(network, wanted)
+    after, before = parameters(apply_parameters(network, wanted, learnt), wanted), parameters(network, wanted)
     for name, value in (before | learnt).items():
         torch.testing.assert_close(after[name], value, rtol=1e-6, atol=1e-5)
     # The neighbour of a rescaled layer that did not learn is as it was, to the bit.
     plain = recipe(rescaled=False)
     neighbour = "early.stages.1.0.block.0.0.weight"
-    made = fine_tuned(network, wanted, learnt)
+    made = apply_parameters(network, wanted, learnt)
     assert torch.equal(parameters(made, plain)[neighbour], parameters(network, plain)[neighbour])
 
 
 def test_the_float_network_is_left_alone(network: Network) -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    made = fine_tuned(network, recipe(rescaled=True), taught(network, recipe(rescaled=True)))
+    made = apply_parameters(network, recipe(rescaled=True), taught(network, recipe(rescaled=True)))
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     for block in ("explanation_block", "explanation_head", "quality_block", "quality_head"):
         own, theirs = getattr(made, block).state_dict(), getattr(network, block).state_dict()
@@ -120,14 +120,14 @@ def test_the_float_network_is_left_alone(network: Network) -> None:
 @pytest.fixture(scope="module")
 def written(network: Network, checkpoint: Checkpoint) -> Recipe:
     wanted = recipe(rescaled=False)
-    made = fine_tuned(network, wanted, taught(network, wanted))
+    made = apply_parameters(network, wanted, taught(network, wanted))
     path = checkpoint.path.with_name("x.w8a8.safetensors")
     return write_fine_tuned(path, checkpoint, made, wanted, {"config": {"epochs": 1}}, "a test")
 
 
 def test_written_beside_the_checkpoint_it_is_found(network: Network, checkpoint: Checkpoint, written: Recipe) -> None:
     assert written.finetuned is not None and written.finetuned.weights == "x.w8a8.safetensors"
-    found = network_for(written, checkpoint.path, network)
+    found = load_quantized_network(written, checkpoint.path, network)
     wanted = taught(network, written)
     own = parameters(found, written)
     assert all(alike(name, own[name], value) for name, value in wanted.items())
@@ -139,7 +139,7 @@ def test_written_beside_the_checkpoint_it_is_found(network: Network, checkpoint:
 
 
 def test_without_fine_tuning_it_is_the_network(network: Network, checkpoint: Checkpoint) -> None:
-    assert network_for(recipe(rescaled=False), checkpoint.path, network) is network
+    assert load_quantized_network(recipe(rescaled=False), checkpoint.path, network) is network
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_other_weights_are_refused(
     network: Network, checkpoint: Checkpoint, written: Recipe, changed: dict[str, str], message: str
 ) -> None:
     assert written.finetuned is not None
-    named = FineTuned(**{**written.finetuned.model_dump(), **changed})
+    named = FineTunedWeights(**{**written.finetuned.model_dump(), **changed})
     with pytest.raises(ArtifactError, match=message) as error:
-        network_for(written.model_copy(update={"finetuned": named}), checkpoint.path, network)
+        load_quantized_network(written.model_copy(update={"finetuned": named}), checkpoint.path, network)
     assert f"imageqx finetune --checkpoint {checkpoint.path}" in str(error.value)
 
 

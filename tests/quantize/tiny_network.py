@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.quantize.calibration.observe import observe
+from imageqx_export.quantize.calibration.observe import collect_histograms
 from imageqx_export.quantize.calibration.observers import minmax
-from imageqx_export.quantize.calibration.ranges import activation_scale, weight_scales
-from imageqx_export.quantize.graph.capture import HAS_WEIGHT, Swish, kind_of, tensors, traced
+from imageqx_export.quantize.calibration.ranges import choose_weight_scales, make_activation_scale
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, Swish, find_tensors, kind_of, trace
 from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.sensitivity.cache import Cache
-from imageqx_export.quantize.sensitivity.layers import Subject, analyse
+from imageqx_export.quantize.sensitivity.layers import Subject, measure_layers
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -65,11 +65,11 @@ class _Scaled(nn.Module):
 
 @dataclass(frozen=True)
 class TinySubject(Subject):
-    """Stand in for a subject whose network is ImageQX."""
+    """A subject whose network is four layers, in the place of ImageQX."""
 
     exact: bool = False
 
-    def program(self) -> GraphModule:
+    def capture_program(self) -> GraphModule:
         """Return the captured graph."""
         return program(exact=self.exact)
 
@@ -84,7 +84,7 @@ def program(*, exact: bool = False) -> GraphModule:
             layer.weight.data = step * (layer.weight.data / step).round()
     with torch.inference_mode():  # so that photos are of several labels
         made.centre.copy_(made(torch.from_numpy(noise(_side(exact))))[2].mean((0, 2, 3)))
-    return traced(made, torch.zeros(2, _side(exact), _side(exact), 3, dtype=torch.uint8), any_batch=True)
+    return trace(made, torch.zeros(2, _side(exact), _side(exact), 3, dtype=torch.uint8), any_batch=True)
 
 
 def _side(exact: bool) -> int:
@@ -128,14 +128,14 @@ def _margins(outputs: Outputs) -> NDArray[np.float32]:
 
 
 def _recipe(graph: GraphModule, pixels: Pixels) -> Recipe:
-    seen = observe(graph, pixels)
+    seen = collect_histograms(graph, pixels)
     parameters = dict(graph.named_parameters())
-    names = [name for name in tensors(graph) if not name.startswith("heads")]
-    rows = [activation_scale(name, minmax(seen[name]), "minmax") for name in names]
+    names = [name for name in find_tensors(graph) if not name.startswith("heads")]
+    rows = [make_activation_scale(name, minmax(seen[name]), "minmax") for name in names]
     ruined = [row.model_copy(update={"scale": 200 * row.scale}) if row.tensor == RUINED else row for row in rows]
     weights = [
-        weight_scales(name, parameters[str(node.args[1].target)])  # type: ignore[union-attr]
-        for name, node in tensors(graph).items()
+        choose_weight_scales(name, parameters[str(node.args[1].target)])  # type: ignore[union-attr]
+        for name, node in find_tensors(graph).items()
         if kind_of(node) in HAS_WEIGHT
     ]
     return Recipe(precision="w8a8", checkpoint_sha256="ab" * 32, weights=tuple(weights), activations=tuple(ruined))
@@ -153,4 +153,4 @@ def slow(description: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 if __name__ == "__main__":
-    analyse(subject(), cache=Cache(Path(sys.argv[1])), jobs=2, progress=slow)
+    measure_layers(subject(), cache=Cache(Path(sys.argv[1])), jobs=2, progress=slow)

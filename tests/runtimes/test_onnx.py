@@ -30,7 +30,7 @@ def test_the_probe_is_what_onnx_writes() -> None:
 
 def test_asked_for_it_sums_are_exact_here() -> None:
     options = onnxruntime.SessionOptions()
-    for key, value in (onnx.session_config() or ENTRY).items():
+    for key, value in (onnx.choose_session_config() or ENTRY).items():
         options.add_session_config_entry(key, value)
     session = onnxruntime.InferenceSession(onnx._PROBE, options)
     (found,) = session.run(None, {"x": np.full((1, 4), 255, np.uint8)})

@@ -15,9 +15,9 @@ from imageqx_export.cli import app
 from imageqx_export.data import held_out, images
 from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.errors import ImageQXError
-from imageqx_export.quantize.plan import rewritten
+from imageqx_export.quantize.calibration.choose_rewrites import choose_rewrites
+from imageqx_export.quantize.recipe import read_recipe
 from imageqx_export.quantize.rewrites.equalise import GATE_STEP
-from imageqx_export.quantize.stage import read_recipe
 from imageqx_export.support.files import digest
 from tests.conftest import CHECKPOINT, Cli
 
@@ -58,7 +58,7 @@ def test_the_shipped_recipes_are_the_shipped_checkpoints() -> None:
 
 def test_the_shipped_recipe_rewrites_what_this_code_finds() -> None:
     shipped = read_recipe(MODELS / "imageqx.w8a8.json")
-    found = rewritten(load_checkpoint(CHECKPOINT)[1], gather_calibration_images(None)[0])
+    found = choose_rewrites(load_checkpoint(CHECKPOINT)[1], gather_calibration_images(None)[0])
     assert [row.module for row in found.channels] == [row.module for row in shipped.channels]
     for mine, theirs in zip(found.channels, shipped.channels, strict=True):
         np.testing.assert_allclose(mine.scales, theirs.scales, atol=GATE_STEP)  # another CPU may round up

@@ -15,8 +15,8 @@ from imageqx_export.data.images import generate_images
 from imageqx_export.export import stage
 from imageqx_export.export.coreml import exporter as coreml
 from imageqx_export.quantize.model import QuantizedModel
-from imageqx_export.quantize.stage import read_recipe
-from imageqx_export.quantize.weights import network_for
+from imageqx_export.quantize.recipe import read_recipe
+from imageqx_export.quantize.weights import load_quantized_network
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.runtimes.mil import runtime as mil
 from imageqx_export.support.processes import isolated
@@ -32,7 +32,7 @@ def quantized() -> dict[Precision, QuantizedModel]:
     checkpoint = MODELS / "imageqx.safetensors"
     network = load_checkpoint(checkpoint)[1]
     recipes = {p: read_recipe(MODELS / f"imageqx.{p}.json") for p in (Precision.W8, Precision.W8A8)}
-    return {p: QuantizedModel(network_for(r, checkpoint, network), r) for p, r in recipes.items()}
+    return {p: QuantizedModel(load_quantized_network(r, checkpoint, network), r) for p, r in recipes.items()}
 
 
 @pytest.fixture(scope="module")

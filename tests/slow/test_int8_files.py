@@ -20,11 +20,10 @@ from imageqx_export.export.onnx import exporter as onnx_export
 from imageqx_export.export.tflite import flatbuffer
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.model import QuantizedModel
-from imageqx_export.quantize.recipe import Recipe
-from imageqx_export.quantize.stage import read_recipe
-from imageqx_export.quantize.weights import network_for
+from imageqx_export.quantize.recipe import Recipe, read_recipe
+from imageqx_export.quantize.weights import load_quantized_network
 from imageqx_export.runtimes import load_runtime
-from imageqx_export.runtimes.onnx import optimised_operations
+from imageqx_export.runtimes.onnx import count_optimised_operations
 from imageqx_export.support.processes import isolated, quiet
 
 CONVOLUTIONS = 82  # with attention's
@@ -46,7 +45,7 @@ def recipe(checkpoint: Path, request: pytest.FixtureRequest) -> Recipe:
     pixels = generate_images(8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
-        return plan.w8a8_recipe(network, held.sha256, pixels, "painted", varying=0, narrowed=0)
+        return plan.make_w8a8_recipe(network, held.sha256, pixels, "painted", varying=0, narrowed=0)
 
 
 def wide_gates(recipe: Recipe) -> int:
@@ -59,7 +58,7 @@ def wide_gates(recipe: Recipe) -> int:
 
 @pytest.fixture(scope="module")
 def model(checkpoint: Path, recipe: Recipe) -> QuantizedModel:
-    return QuantizedModel(network_for(recipe, checkpoint, load_checkpoint(checkpoint)[1]), recipe)
+    return QuantizedModel(load_quantized_network(recipe, checkpoint, load_checkpoint(checkpoint)[1]), recipe)
 
 
 def agree(path: Path, model: QuantizedModel) -> None:
@@ -86,7 +85,7 @@ def test_onnx_runtime_computes_every_int8_convolution_with_integers(
     file.metadata_props.add(key="spec", value=held.spec.model_dump_json())
     onnx.save(file, path)
     onnx.save(onnx_export.integers(converted, signed=True), signed)
-    found, others = optimised_operations(path), optimised_operations(signed)
+    found, others = count_optimised_operations(path), count_optimised_operations(signed)
     constant = len(recipe.excitations)
     assert found["QLinearConv"] == len(recipe.weights) == CONVOLUTIONS - 1 - 2 * constant
     assert found["Conv"] == 1, "attention's"

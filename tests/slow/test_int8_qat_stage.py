@@ -23,13 +23,12 @@ from imageqx_export.networks.imageqx import network as imageqx
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize import plan
-from imageqx_export.quantize.graph.capture import capture, tensors
-from imageqx_export.quantize.plan import w8_recipe, w8a8_recipe
+from imageqx_export.quantize.graph.capture import capture, find_tensors
+from imageqx_export.quantize.plan import make_w8_recipe, make_w8a8_recipe
 from imageqx_export.quantize.qat.loop import Closeness, QatConfig
-from imageqx_export.quantize.qat.stage import FineTuning, Request, fine_tune
-from imageqx_export.quantize.recipe import Recipe
-from imageqx_export.quantize.stage import read_recipe, write_recipe
-from imageqx_export.quantize.weights import network_for
+from imageqx_export.quantize.qat.stage import FineTuneResult, Request, fine_tune
+from imageqx_export.quantize.recipe import Recipe, read_recipe, write_recipe
+from imageqx_export.quantize.weights import load_quantized_network
 from imageqx_export.support.files import digest
 from imageqx_export.training.state import state_path
 from tests.training.fakes import rated_photos
@@ -74,7 +73,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
-        write_recipe(folder / RECIPE, w8a8_recipe(network, made.sha256, pixels, "noise", rescaled=3, narrowed=0))
+        write_recipe(folder / RECIPE, make_w8a8_recipe(network, made.sha256, pixels, "noise", rescaled=3, narrowed=0))
     return made
 
 
@@ -94,11 +93,11 @@ def request(checkpoint: Checkpoint, table: Path, folder: Path, **changed: Any) -
 
 
 @pytest.fixture(scope="module")
-def whole(checkpoint: Checkpoint, table: Path, tmp_path_factory: pytest.TempPathFactory) -> FineTuning:
+def whole(checkpoint: Checkpoint, table: Path, tmp_path_factory: pytest.TempPathFactory) -> FineTuneResult:
     return fine_tune(request(checkpoint, table, tmp_path_factory.mktemp("whole") / "run"))
 
 
-def test_it_writes_weights_and_the_recipe_that_names_them(whole: FineTuning, checkpoint: Checkpoint) -> None:
+def test_it_writes_weights_and_the_recipe_that_names_them(whole: FineTuneResult, checkpoint: Checkpoint) -> None:
     folder = whole.request.out.parent
     assert sorted(path.name for path in folder.iterdir()) == [
         "x.safetensors",
@@ -121,16 +120,16 @@ def integers(network: Network, recipe: Recipe) -> dict[str, NDArray[np.float64]]
     program = capture(network, rewrites=recipe.rewrites)
     own, found = dict(program.named_parameters()), {}
     for row in recipe.weights:
-        value = own[str(tensors(program)[row.tensor].args[1].target)].detach().numpy()  # type: ignore[union-attr]
+        value = own[str(find_tensors(program)[row.tensor].args[1].target)].detach().numpy()  # type: ignore[union-attr]
         found[row.tensor] = value / np.array(row.scales, np.float32).reshape(-1, *[1] * (value.ndim - 1))
     return found
 
 
-def test_what_is_exported_is_what_learnt(whole: FineTuning) -> None:
+def test_what_is_exported_is_what_learnt(whole: FineTuneResult) -> None:
     """The file's weights lie on their int8 grid already, and elsewhere than the checkpoint's."""
     network = load_checkpoint(whole.request.checkpoint)[1]
     before = integers(network, whole.recipe)
-    after = integers(network_for(whole.recipe, whole.request.checkpoint, network), whole.recipe)
+    after = integers(load_quantized_network(whole.recipe, whole.request.checkpoint, network), whole.recipe)
     moved = 0
     for name, values in after.items():
         np.testing.assert_allclose(values, np.rint(values), atol=2e-3)
@@ -139,13 +138,13 @@ def test_what_is_exported_is_what_learnt(whole: FineTuning) -> None:
     assert any(np.abs(values - np.rint(values)).max() > 0.3 for values in before.values())
 
 
-def test_both_are_measured_on_the_same_photos(whole: FineTuning) -> None:
+def test_both_are_measured_on_the_same_photos(whole: FineTuneResult) -> None:
     assert whole.before.photos == whole.after.photos == 4
     assert 1e-4 < whole.before.mean_abs != whole.after.mean_abs > 1e-4
 
 
 def test_further_it_starts_from_the_fine_tuned_weights(
-    whole: FineTuning, checkpoint: Checkpoint, table: Path, tmp_path: Path
+    whole: FineTuneResult, checkpoint: Checkpoint, table: Path, tmp_path: Path
 ) -> None:
     asked = request(checkpoint, table, tmp_path / "run", further=True, config=replace(CONFIG, epochs=1))
     folder = asked.out.parent
@@ -164,7 +163,7 @@ def test_further_it_starts_from_the_fine_tuned_weights(
 
 
 def test_stopped_it_goes_on_to_the_same_bytes(
-    whole: FineTuning, checkpoint: Checkpoint, table: Path, tmp_path: Path
+    whole: FineTuneResult, checkpoint: Checkpoint, table: Path, tmp_path: Path
 ) -> None:
     asked = request(checkpoint, table, tmp_path / "run")
     told: list[int] = []
@@ -197,7 +196,7 @@ def test_recipes_that_do_not_fit_are_refused(checkpoint: Checkpoint, table: Path
     write_recipe(asked.out, start.model_copy(update={"checkpoint_sha256": "cd" * 32}))
     with pytest.raises(ArtifactError, match="a recipe for another checkpoint"):
         fine_tune(replace(asked, recipe=None))
-    write_recipe(asked.out, w8_recipe(load_checkpoint(asked.checkpoint)[1], checkpoint.sha256))
+    write_recipe(asked.out, make_w8_recipe(load_checkpoint(asked.checkpoint)[1], checkpoint.sha256))
     with pytest.raises(ArtifactError, match="fine-tuning is for w8a8"):
         fine_tune(replace(asked, recipe=None))
     for name in ("explanations:linear", "late.9.9:conv"):

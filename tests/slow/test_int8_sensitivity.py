@@ -17,14 +17,14 @@ from torch.fx import GraphModule
 
 from imageqx_export.decisions import decide
 from imageqx_export.evaluation.accuracy_loss import Budget, accuracy, problems
-from imageqx_export.quantize.assess import analysed
-from imageqx_export.quantize.calibration.observe import Watched
+from imageqx_export.quantize.graph.interpreter import HookedInterpreter
 from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.sensitivity import layers as sensitivity
 from imageqx_export.quantize.sensitivity.cache import Cache
 from imageqx_export.quantize.sensitivity.chart import draw
-from imageqx_export.quantize.sensitivity.layers import LayerLoss, Subject, analyse
-from imageqx_export.quantize.sensitivity.partial import FromTheMiddle, layers, stretches
+from imageqx_export.quantize.sensitivity.layers import LayerLoss, Subject, measure_layers
+from imageqx_export.quantize.sensitivity.partial import PartialInterpreter, find_layers, group_by_block
+from imageqx_export.quantize.stage import analyse
 from tests.conftest import ROOT
 from tests.quantize.tiny_network import LAYERS, RUINED, TinySubject, subject
 
@@ -39,20 +39,20 @@ def tiny() -> TinySubject:
 
 @pytest.fixture(scope="module")
 def rows(tiny: TinySubject) -> tuple[LayerLoss, ...]:
-    return analyse(tiny)
+    return measure_layers(tiny)
 
 
 def test_layers_are_the_weights_and_what_follows_them(tiny: TinySubject) -> None:
-    found = layers(tiny.program(), tiny.recipe)
+    found = find_layers(tiny.capture_program(), tiny.recipe)
     assert tuple(found) == LAYERS
     assert found["one:conv"] == ("one:conv", "act:sigmoid", "act:mul")
-    assert stretches(found)[-1] == ("three.block.0:conv", "three.block.1:conv")
+    assert group_by_block(found)[-1] == ("three.block.0:conv", "three.block.1:conv")
 
 
 @pytest.mark.parametrize("first", LAYERS)
 def test_from_the_middle_is_the_whole(tiny: TinySubject, first: str) -> None:
-    program, batch = tiny.program(), torch.from_numpy(tiny.photos.pixels[:5])
-    middle = FromTheMiddle(program, first)
+    program, batch = tiny.capture_program(), torch.from_numpy(tiny.photos.pixels[:5])
+    middle = PartialInterpreter(program, first)
     with torch.inference_mode():
         values = middle.reach(batch)
         for _ in range(2):  # what was reached is used again
@@ -61,7 +61,7 @@ def test_from_the_middle_is_the_whole(tiny: TinySubject, first: str) -> None:
 
 
 def test_each_layers_figures_are_the_whole_graphs(tiny: TinySubject, rows: tuple[LayerLoss, ...]) -> None:
-    program, pixels, photos = tiny.program(), tiny.photos.pixels, tiny.photos
+    program, pixels, photos = tiny.capture_program(), tiny.photos.pixels, tiny.photos
     reference = simulate(program, None, pixels)
     assert [row.layer for row in rows] == list(LAYERS)
     for row in rows:
@@ -88,23 +88,23 @@ def test_what_was_measured_is_kept_and_nothing_else_stands_for_it(
     tiny: TinySubject, rows: tuple[LayerLoss, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = Cache(tmp_path)
-    assert analyse(tiny, cache=cache) == rows
+    assert measure_layers(tiny, cache=cache) == rows
     calls: list[tuple[str, ...]] = []
-    real = sensitivity.measure
+    real = sensitivity.measure_group
 
     def counted(subject: Subject, program: GraphModule, group: tuple[str, ...]) -> list[LayerLoss]:
         calls.append(group)
         return real(subject, program, group)
 
-    monkeypatch.setattr(sensitivity, "measure", counted)
-    assert analyse(tiny, cache=cache) == rows and calls == []
+    monkeypatch.setattr(sensitivity, "measure_group", counted)
+    assert measure_layers(tiny, cache=cache) == rows and calls == []
     broken = sorted(tmp_path.iterdir())[0]
     broken.write_text(broken.read_text()[:20])  # as a full disk leaves it: measured again
-    assert analyse(tiny, cache=cache) == rows and len(calls) == 1
+    assert measure_layers(tiny, cache=cache) == rows and len(calls) == 1
     other = TinySubject(
         tiny.network, tiny.recipe.model_copy(update={"checkpoint_sha256": "cd" * 32}), tiny.photos, tiny.spec
     )
-    analyse(other, names=[RUINED], cache=cache)
+    measure_layers(other, names=[RUINED], cache=cache)
     assert calls[1:] == [(RUINED,)]
 
 
@@ -119,7 +119,7 @@ def test_killed_in_the_middle_it_goes_on(tiny: TinySubject, rows: tuple[LayerLos
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert 1 <= len(kept) < len(LAYERS) and all(name.endswith(".json") for name in kept)
     stamps = {name: (tmp_path / name).stat().st_mtime_ns for name in kept}
-    again = analyse(tiny, cache=Cache(tmp_path))
+    again = measure_layers(tiny, cache=Cache(tmp_path))
     assert [row.layer for row in again] == list(LAYERS)
     for here, there in zip(rows, again, strict=True):  # some of them from two processes
         assert there.sqnr_db == pytest.approx(here.sqnr_db, abs=0.01)
@@ -130,17 +130,17 @@ def test_killed_in_the_middle_it_goes_on(tiny: TinySubject, rows: tuple[LayerLos
 
 def test_the_search_finds_the_ruined_layer_and_says_why(tmp_path: Path) -> None:
     tiny = subject(exact=True)
-    recipe, analysis = analysed(tiny, BUDGET, cache=Cache(tmp_path))
+    recipe, analysis = analyse(tiny, BUDGET, cache=Cache(tmp_path))
     assert analysis.search.floats == (RUINED,) and analysis.search.holds
     assert [row.tensor for row in recipe.floats] == [RUINED, "act:sigmoid", "act:mul"]
     assert "points of macro-F1" in recipe.floats[0].reason and "dB" in recipe.floats[0].reason
-    program, pixels = tiny.program(), tiny.photos.pixels
+    program, pixels = tiny.capture_program(), tiny.photos.pixels
     reference = simulate(program, None, pixels)
     found = accuracy(reference, simulate(program, recipe, pixels), tiny.photos, tiny.spec)
     assert problems(found, BUDGET) == ()
     before = accuracy(reference, simulate(program, tiny.recipe, pixels), tiny.photos, tiny.spec)
     assert problems(before, BUDGET) != ()
-    assert analysed(tiny, BUDGET, cache=Cache(tmp_path)) == (recipe, analysis)
+    assert analyse(tiny, BUDGET, cache=Cache(tmp_path)) == (recipe, analysis)
 
 
 def test_the_chart_has_a_bar_a_layer(rows: tuple[LayerLoss, ...], tmp_path: Path) -> None:
@@ -152,10 +152,10 @@ def test_the_chart_has_a_bar_a_layer(rows: tuple[LayerLoss, ...], tmp_path: Path
 
 
 def test_a_runs_own_parameters_stand_in_for_the_graphs(tiny: TinySubject) -> None:
-    program, batch = tiny.program(), torch.from_numpy(tiny.photos.pixels[:2])
+    program, batch = tiny.capture_program(), torch.from_numpy(tiny.photos.pixels[:2])
     zeros = {"one.weight": torch.zeros(6, 3, 3, 3), "one.bias": torch.zeros(6)}
     seen: dict[str, torch.Tensor] = {}
     with torch.inference_mode():
-        Watched(program, lambda name, value: seen.update({name: value}), zeros).run(batch)
+        HookedInterpreter(program, lambda name, value: seen.update({name: value}), zeros).run(batch)
         before = program(batch)
     assert not seen["one:conv"].any() and before[2].any()

@@ -19,7 +19,7 @@ from imageqx_export.bench.model import Instructions, LayerCost, Machine, Process
 from imageqx_export.bench.worker.launch import LITERT_LAYERS, RUNNER, Launcher
 from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
-from imageqx_export.runtimes.onnx import session_config
+from imageqx_export.runtimes.onnx import choose_session_config
 
 LIBRARIES = {Format.TFLITE: "ai_edge_litert", Format.ONNX: "onnxruntime", Format.COREML: "coremltools"}
 COOL_DOWN_SECONDS = 300.0
@@ -198,7 +198,7 @@ class HostTarget:
             "path": path,
             "format": artifact.format.value,
             "threads": schedule.threads,
-            **({"config": session_config()} if artifact.format is Format.ONNX else {}),
+            **({"config": choose_session_config()} if artifact.format is Format.ONNX else {}),
         }
         return {**common, "cores": cores, **more}
 

@@ -12,7 +12,7 @@ from imageqx_export.cli.show.console import json, note, out
 if TYPE_CHECKING:
     from imageqx_export.evaluation.accuracy_loss import Accuracy
     from imageqx_export.quantize.qat.loop import Closeness
-    from imageqx_export.quantize.qat.stage import FineTuning
+    from imageqx_export.quantize.qat.stage import FineTuneResult
 
 
 def show_epoch(number: int, loss: float, near: Closeness) -> None:
@@ -24,7 +24,7 @@ def show_epoch(number: int, loss: float, near: Closeness) -> None:
     )
 
 
-def show_finetuning(result: FineTuning, *, as_json: bool) -> None:
+def show_finetuning(result: FineTuneResult, *, as_json: bool) -> None:
     """Print what quantization costs before and after; as JSON, the same figures in full."""
     if as_json:
         json(_to_json(result))
@@ -54,7 +54,7 @@ def _make_table(before: Accuracy, after: Accuracy) -> Table:
     return table
 
 
-def _to_json(result: FineTuning) -> dict[str, Any]:
+def _to_json(result: FineTuneResult) -> dict[str, Any]:
     named = result.recipe.finetuned
     return {
         "recipe": str(result.request.out),

@@ -12,10 +12,10 @@ from imageqx_export.cli.show.console import json, note, out
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss
-    from imageqx_export.quantize.assess import Analysis, Quantized
+    from imageqx_export.quantize.stage import Analysis, QuantizeResult
 
 
-def show_quantized(result: Quantized, *, as_json: bool) -> None:
+def show_quantized(result: QuantizeResult, *, as_json: bool) -> None:
     """Print a recipe's tables; as JSON, the same figures in full."""
     request = result.request
     if as_json:
@@ -67,7 +67,7 @@ def _format_loss(loss: Loss) -> tuple[str, str]:
     return f"{loss.points:+.2f}", ends
 
 
-def _make_float_table(result: Quantized) -> Table:
+def _make_float_table(result: QuantizeResult) -> Table:
     table = Table(title="stays float", title_justify="left")
     for name in ("operations", "why"):
         table.add_column(name)
@@ -105,7 +105,7 @@ def _format_change(lost: float) -> str:
     return f"{round(-lost, 2) + 0.0:+.2f}"  # -0.0 + 0.0 is 0.0, and is printed as one
 
 
-def _to_json(result: Quantized) -> dict[str, Any]:
+def _to_json(result: QuantizeResult) -> dict[str, Any]:
     recipe, analysis = result.recipe, result.analysis
     body: dict[str, Any] = {
         "recipe": str(result.request.out),

@@ -136,8 +136,8 @@ def with_own_weights(model: Any) -> None:
     """Give each convolution int8 weights and zero points that no other reads, in place.
 
     On x86 without VNNI a session is exact with ``session.x64quantprecision`` alone, see
-    :func:`imageqx_export.runtimes.onnx.session_config`; that rewrites them one by one, and cannot open a file in which
-    two convolutions share one.
+    :func:`imageqx_export.runtimes.onnx.choose_session_config`; that rewrites them one by one, and cannot open a file in
+    which two convolutions share one.
 
     Args:
         model: An ``onnx.ModelProto`` with dequantize operations.

@@ -19,19 +19,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imageqx_export.quantize.graph.capture import kind_of, tensors
+from imageqx_export.quantize.graph.capture import find_tensors, kind_of
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale
-from imageqx_export.quantize.rewrites.equalise import GATE_STEP
+from imageqx_export.quantize.rewrites.equalise import GATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from torch.fx import GraphModule
 
-_GATE = ActivationScale(tensor="", scale=GATE_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
 
-
-def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> tuple[ActivationScale, ...]:
+def make_steps_exact(program: GraphModule, rows: Iterable[ActivationScale]) -> tuple[ActivationScale, ...]:
     """Return the rows with one step for all that a sum adds and gives, and with means and products that round alike.
 
     A step only grows: a sum's to the widest of its group, a mean's to the next power of 2, and a product's, or what a
@@ -41,36 +39,36 @@ def with_exact_steps(program: GraphModule, rows: Iterable[ActivationScale]) -> t
         program: The captured graph.
         rows: One per int8 tensor, in the graph's order; what a mean reads is in no sum.
     """
-    given, nodes = {row.tensor: row for row in rows}, tensors(program)
-    group = sums(program, given)
+    scales, nodes = {row.tensor: row for row in rows}, find_tensors(program)
+    group = group_sums(program, scales)
     widest: dict[str, float] = {}
     for name, leader in group.items():
-        widest[leader] = max(widest.get(leader, 0.0), given[name].scale)
-    found = {name: _widened(row, widest[group[name]]) for name, row in given.items()}
+        widest[leader] = max(widest.get(leader, 0.0), scales[name].scale)
+    found = {name: _widen(row, widest[group[name]]) for name, row in scales.items()}
     counts: dict[str, int] = {}
-    for name in (n for n in given if kind_of(nodes[n]) == "mean"):
+    for name in (n for n in scales if kind_of(nodes[n]) == "mean"):
         source = nodes[name].all_input_nodes[0]
         if source.meta.get("tensor", "") in found:
             _, _, *size = source.meta["val"].shape
             counts[source.meta["tensor"]] = math.prod(size)
-            found[name] = _widened(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
+            found[name] = _widen(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
     for name, node in nodes.items():
         if name in found and (name in counts or kind_of(node) == "mul"):
             read = [source.meta.get("tensor", "") for source in node.all_input_nodes] if kind_of(node) == "mul" else []
-            factors = [found.get(source, _GATE) for source in (read[0], read[-1])] if read else []
-            found[name] = _next(found[name], counts.get(name, 1), factors)
+            factors = [found.get(source, GATE) for source in (read[0], read[-1])] if read else []
+            found[name] = _find_next_step(found[name], counts.get(name, 1), factors)
     return tuple(found.values())
 
 
-def sums(program: GraphModule, given: Iterable[str]) -> dict[str, str]:
+def group_sums(program: GraphModule, names: Iterable[str]) -> dict[str, str]:
     """Return each int8 tensor's group, by the name of one of its members: all that is added up has one step.
 
     Args:
         program: The captured graph.
-        given: The int8 tensors' names, in the graph's order.
+        names: The int8 tensors' names, in the graph's order.
     """
-    group = {name: name for name in given}
-    for name, node in tensors(program).items():
+    group = {name: name for name in names}
+    for name, node in find_tensors(program).items():
         if name not in group or kind_of(node) != "add":
             continue
         joined = {group[n.meta["tensor"]] for n in node.all_input_nodes if n.meta.get("tensor") in group}
@@ -80,7 +78,7 @@ def sums(program: GraphModule, given: Iterable[str]) -> dict[str, str]:
     return group
 
 
-def _next(row: ActivationScale, count: int, factors: Sequence[ActivationScale]) -> ActivationScale:
+def _find_next_step(row: ActivationScale, count: int, factors: Sequence[ActivationScale]) -> ActivationScale:
     """Return a row with the least step, of float16, from its own on, that is divisible and rounds products alike.
 
     Args:
@@ -89,18 +87,18 @@ def _next(row: ActivationScale, count: int, factors: Sequence[ActivationScale]) 
         factors: Of a product both; else nothing.
     """
     step = np.float16(row.scale)
-    while not (_divisible(step, count) and (not factors or _alike(row, np.float32(step), *factors))):
+    while not (_divides_alike(step, count) and (not factors or _rounds_alike(row, np.float32(step), *factors))):
         step = np.nextafter(step, np.float16(np.inf))
-    return _widened(row, float(step))
+    return _widen(row, float(step))
 
 
-def _divisible(step: np.float16, count: int) -> bool:
+def _divides_alike(step: np.float16, count: int) -> bool:
     """Whether ÷ count and × 1/count make the same float32."""
     n = np.float32(count)
     return bool(np.float32(step) / n == np.float32(step) * (1 / n))
 
 
-def _alike(row: ActivationScale, step: np.float32, first: ActivationScale, second: ActivationScale) -> bool:
+def _rounds_alike(row: ActivationScale, step: np.float32, first: ActivationScale, second: ActivationScale) -> bool:
     """Whether every product is the same integer, rounded before or after the zero point is added."""
     least, most = ACTIVATION_LEVELS
     a, b = (np.arange(least, most + 1, dtype=np.float32) - factor.zero_point for factor in (first, second))
@@ -110,7 +108,7 @@ def _alike(row: ActivationScale, step: np.float32, first: ActivationScale, secon
     return bool((np.rint(inside + above) == np.rint(inside) + above).all())
 
 
-def _widened(row: ActivationScale, scale: float) -> ActivationScale:
+def _widen(row: ActivationScale, scale: float) -> ActivationScale:
     """Return a row with a wider step, the middle of its range where it was."""
     if scale == row.scale:
         return row

@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Container, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from imageqx_export.artifact import Pixels
 from imageqx_export.quantize.calibration.observers import BINS, Histogram
+from imageqx_export.quantize.graph.interpreter import BATCH, HookedInterpreter, run_in_batches, split_into_batches
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from torch.fx import GraphModule, Node
-
-BATCH = 8
-Watch = Callable[[str, Tensor], Tensor | None]
+    from torch.fx import GraphModule
 
 
-class Watched(fx.Interpreter):
-    """Run a captured graph and show every named tensor to ``watch``, which may return another in its place.
-
-    Args:
-        program: A captured graph; not changed.
-        watch: Sees each named tensor.
-        parameters: Parameters to use in place of the graph's own, by their name in it.
-    """
-
-    def __init__(self, program: GraphModule, watch: Watch, parameters: Mapping[str, Tensor] | None = None) -> None:
-        super().__init__(program, garbage_collect_values=True)
-        self._watch = watch
-        self._parameters = parameters or {}
-
-    def run_node(self, node: Node) -> Any:
-        """Run one node."""
-        if node.op == "get_attr" and node.target in self._parameters:
-            return self._parameters[str(node.target)]
-        value = super().run_node(node)
-        name = node.meta.get("tensor")
-        other = None if name is None else self._watch(name, value)
-        return value if other is None else other
-
-
-def batches(pixels: Pixels, size: int = BATCH) -> Iterator[Tensor]:
-    """Yield uint8 tensors of up to ``size`` images."""
-    for start in range(0, len(pixels), size):
-        yield torch.from_numpy(np.ascontiguousarray(pixels[start : start + size]))
-
-
-def observe(
+def collect_histograms(
     program: GraphModule,
     pixels: Pixels,
     floors: Mapping[str, Tensor] | None = None,
@@ -92,15 +60,15 @@ def observe(
 
     steps = 2 * -(-len(pixels) // BATCH)
     with torch.inference_mode(), progress("watching the float network", steps) as advance:
-        for watch in (widen, count):
-            run = Watched(program, watch)
-            for batch in batches(pixels):
+        for hook in (widen, count):
+            run = HookedInterpreter(program, hook)
+            for batch in split_into_batches(pixels):
                 run.run(batch)
                 advance()
     return {name: Histogram(*ends[name], counts[name].numpy().astype(np.int64)) for name in ends}
 
 
-def kept(
+def collect_values(
     program: GraphModule, pixels: Pixels, what: Mapping[str, Callable[[Tensor], Tensor]], *, progress: Progress = silent
 ) -> dict[str, Tensor]:
     """Return what is kept of named tensors, one row an image.
@@ -113,13 +81,9 @@ def kept(
     """
     found: dict[str, list[Tensor]] = {name: [] for name in what}
 
-    def watch(name: str, value: Tensor) -> None:
+    def hook(name: str, value: Tensor) -> None:
         if name in what:
             found[name].append(what[name](value))
 
-    run = Watched(program, watch)
-    with torch.inference_mode(), progress("what varies between photos", -(-len(pixels) // BATCH)) as advance:
-        for batch in batches(pixels):
-            run.run(batch)
-            advance()
+    run_in_batches(HookedInterpreter(program, hook), pixels, "what varies between photos", progress=progress)
     return {name: torch.cat(values) for name, values in found.items()}

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imageqx_export.quantize.recipe import LEVELS
+
 Range = tuple[float, float]
-LEVELS = 256
 BINS = 2048
 PERCENTILE = 99.99
 # Of the full range, which part each candidate keeps.
@@ -23,7 +24,7 @@ SHRINKS = np.linspace(0.3, 1.0, 71)
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Hold what a tensor held over all calibration images.
+    """A histogram of a tensor's values over all calibration images.
 
     Args:
         low: Smallest value.
@@ -44,7 +45,7 @@ class Histogram:
 
 def minmax(seen: Histogram) -> Range:
     """Return the whole range: nothing is clipped, and one outlier makes every step wide."""
-    return _with_zero(seen.low, seen.high)
+    return _include_zero(seen.low, seen.high)
 
 
 def percentile(seen: Histogram, share: float = PERCENTILE) -> Range:
@@ -53,12 +54,12 @@ def percentile(seen: Histogram, share: float = PERCENTILE) -> Range:
     cut = (1 - share / 100) / 2
     width = (seen.high - seen.low) / len(seen.counts)
     first, last = int(np.searchsorted(ranks, cut, side="right")), int(np.searchsorted(ranks, 1 - cut))
-    return _with_zero(seen.low + width * first, seen.low + width * (min(last, len(ranks) - 1) + 1))
+    return _include_zero(seen.low + width * first, seen.low + width * (min(last, len(ranks) - 1) + 1))
 
 
 def mse(seen: Histogram) -> Range:
     """Return the range with the least mean squared error of rounding and clipping, both ends searched in turn."""
-    return _search(seen, _squared_error)
+    return _search(seen, _measure_squared_error)
 
 
 def entropy(seen: Histogram) -> Range:
@@ -66,7 +67,7 @@ def entropy(seen: Histogram) -> Range:
 
     Source: Migacz, "8-bit Inference with TensorRT", GTC 2017, for both ends instead of one.
     """
-    return _search(seen, _divergence)
+    return _search(seen, _measure_divergence)
 
 
 OBSERVERS: dict[str, Callable[[Histogram], Range]] = {
@@ -77,7 +78,7 @@ OBSERVERS: dict[str, Callable[[Histogram], Range]] = {
 }
 
 
-def _with_zero(low: float, high: float) -> Range:
+def _include_zero(low: float, high: float) -> Range:
     low, high = min(low, 0.0), max(high, 0.0)
     return (low, high) if high > low else (low, low + 1e-6)
 
@@ -91,10 +92,10 @@ def _search(seen: Histogram, cost: Callable[[Histogram, Range], float]) -> Range
         low = min(lows, key=lambda r: cost(seen, r))[0]
         if (low, high) == minmax(seen):
             break
-    return _with_zero(float(low), float(high))
+    return _include_zero(float(low), float(high))
 
 
-def _squared_error(seen: Histogram, within: Range) -> float:
+def _measure_squared_error(seen: Histogram, within: Range) -> float:
     low, high = within
     step = (high - low) / (LEVELS - 1)
     x = seen.centres
@@ -102,7 +103,7 @@ def _squared_error(seen: Histogram, within: Range) -> float:
     return float((seen.counts * (low + levels * step - x) ** 2).sum())
 
 
-def _divergence(seen: Histogram, within: Range) -> float:
+def _measure_divergence(seen: Histogram, within: Range) -> float:
     low, high = within
     step = (high - low) / (LEVELS - 1)
     levels = np.clip(np.rint((seen.centres - low) / step), 0, LEVELS - 1).astype(np.int64)

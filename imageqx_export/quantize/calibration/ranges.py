@@ -10,15 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imageqx_export.quantize.calibration.observers import LEVELS, SHRINKS, Range
-from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, WeightScales
+from imageqx_export.quantize.calibration.observers import SHRINKS, Range
+from imageqx_export.quantize.recipe import (
+    ACTIVATION_LEVELS,
+    LEVELS,
+    SIGMOID_STEP,
+    WEIGHT_LEVELS,
+    ActivationScale,
+    WeightScales,
+)
 from imageqx_export.quantize.rewrites.entry import PIXEL_STEP
 
-SIGMOID_STEP = 1 / LEVELS
 SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
 
 
-def activation_scale(tensor: str, within: Range, observer: str) -> ActivationScale:
+def make_activation_scale(tensor: str, within: Range, observer: str) -> ActivationScale:
     """Return scale and zero point for a range.
 
     Source: Jacob et al., CVPR 2018, equation 1 and section 3.1: the zero point is an integer, so that 0 is exact.
@@ -29,22 +35,22 @@ def activation_scale(tensor: str, within: Range, observer: str) -> ActivationSca
         observer: What chose it.
     """
     low, high = within
-    scale = float(as_halves(torch.tensor((high - low) / (LEVELS - 1))))
+    scale = float(round_up_to_half(torch.tensor((high - low) / (LEVELS - 1))))
     zero_point = int(np.clip(np.rint(ACTIVATION_LEVELS[0] - low / scale), *ACTIVATION_LEVELS))
     return ActivationScale(tensor=tensor, scale=scale, zero_point=zero_point, observer=observer)
 
 
-def sigmoid_scale(tensor: str) -> ActivationScale:
+def make_sigmoid_scale(tensor: str) -> ActivationScale:
     """Return sigmoid's own scale, 1/256 from zero point −128: TFLite's specification fixes it for LOGISTIC."""
     return ActivationScale(tensor=tensor, scale=SIGMOID_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
 
 
-def pixel_scale(tensor: str) -> ActivationScale:
+def make_pixel_scale(tensor: str) -> ActivationScale:
     """Return the scale on which a byte is the integer 128 below it."""
     return ActivationScale(tensor=tensor, scale=PIXEL_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
 
 
-def weight_scales(tensor: str, weight: Tensor, observer: str = "minmax") -> WeightScales:
+def choose_weight_scales(tensor: str, weight: Tensor, observer: str = "minmax") -> WeightScales:
     """Return one scale an output channel.
 
     Args:
@@ -57,15 +63,15 @@ def weight_scales(tensor: str, weight: Tensor, observer: str = "minmax") -> Weig
     scales = largest / WEIGHT_LEVELS[1]
     if observer == "mse":
         candidates = scales[None] * torch.from_numpy(SHRINKS)[:, None]
-        errors = torch.stack([_squared_error(rows, candidate) for candidate in candidates])
+        errors = torch.stack([_measure_squared_error(rows, candidate) for candidate in candidates])
         scales = candidates.gather(0, errors.argmin(0)[None])[0]
-    return WeightScales(tensor=tensor, scales=tuple(as_halves(scales).tolist()), observer=observer)
+    return WeightScales(tensor=tensor, scales=tuple(round_up_to_half(scales).tolist()), observer=observer)
 
 
-def as_halves(scales: Tensor) -> Tensor:
+def round_up_to_half(scales: Tensor) -> Tensor:
     """Return the least float16 that is not below each scale, as float32, in [6e-8, 65504].
 
-    >>> as_halves(torch.tensor([0.1, 0.25, 0.0]))
+    >>> round_up_to_half(torch.tensor([0.1, 0.25, 0.0]))
     tensor([1.0004e-01, 2.5000e-01, 5.9605e-08])
     """
     wanted = scales.double().numpy()
@@ -74,6 +80,6 @@ def as_halves(scales: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(np.clip(above, SMALLEST, np.finfo(np.float16).max), np.float32))
 
 
-def _squared_error(rows: Tensor, scales: Tensor) -> Tensor:
+def _measure_squared_error(rows: Tensor, scales: Tensor) -> Tensor:
     levels = (rows / scales[:, None]).round().clamp(*WEIGHT_LEVELS)
     return ((levels * scales[:, None] - rows) ** 2).sum(1)

@@ -17,9 +17,9 @@ import torch
 
 from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.networks.imageqx.network import Outputs as Answers
-from imageqx_export.quantize.calibration.exact_scales import sums, with_exact_steps
-from imageqx_export.quantize.calibration.ranges import activation_scale
-from imageqx_export.quantize.distillation import distillation
+from imageqx_export.quantize.calibration.exact_scales import group_sums, make_steps_exact
+from imageqx_export.quantize.calibration.ranges import make_activation_scale
+from imageqx_export.quantize.distillation import compute_distillation_loss
 from imageqx_export.quantize.graph.simulate import OUTPUTS, simulate
 from imageqx_export.quantize.recipe import ActivationScale, Recipe
 from imageqx_export.support.progress import Progress, silent
@@ -32,7 +32,9 @@ OBSERVER = "answers"
 NARROWER = (0.85, 0.7, 0.55, 0.4), (0.6, 0.3, 0.15, 0.08)
 
 
-def refined(program: GraphModule, recipe: Recipe, pixels: Pixels, count: int, *, progress: Progress = silent) -> Recipe:
+def refine_ranges(
+    program: GraphModule, recipe: Recipe, pixels: Pixels, count: int, *, progress: Progress = silent
+) -> Recipe:
     """Return a recipe with other ranges for the tensors that cost most.
 
     Args:
@@ -59,13 +61,13 @@ def refined(program: GraphModule, recipe: Recipe, pixels: Pixels, count: int, *,
 
 
 class _Search:
-    """Hold the rows as they are so far, and what is measured on."""
+    """A search's state: the scales as they are so far, and what they are measured on."""
 
     def __init__(self, program: GraphModule, recipe: Recipe, pixels: Pixels) -> None:
         self._program, self._pixels = program, pixels
         self._bare = recipe.model_copy(update={"weights": (), "biases": ()})
         self._rows = {row.tensor: row for row in recipe.activations}
-        self._truth = _answers(simulate(program, None, pixels))
+        self._truth = _to_answers(simulate(program, None, pixels))
 
     def rows(self) -> tuple[ActivationScale, ...]:
         return tuple(self._rows.values())
@@ -73,7 +75,7 @@ class _Search:
     def units(self) -> Iterator[tuple[str, ...]]:
         """Yield the tensors that have a step together, in the graph's order; those whose scale is fixed have none."""
         groups: dict[str, list[str]] = {}
-        for name, leader in sums(self._program, self._rows).items():
+        for name, leader in group_sums(self._program, self._rows).items():
             if self._rows[name].observer != "fixed":
                 groups.setdefault(leader, []).append(name)
         yield from (tuple(names) for names in groups.values())
@@ -82,8 +84,8 @@ class _Search:
         """Return how far the answers are from the float network's with these tensors alone in int8."""
         held = self._rows if rows is None else rows
         alone = self._bare.model_copy(update={"activations": tuple(held[name] for name in unit)})
-        found = _answers(simulate(self._program, alone, self._pixels))
-        return float(distillation((found, {}), (self._truth, {})))
+        found = _to_answers(simulate(self._program, alone, self._pixels))
+        return float(compute_distillation_loss((found, {}), (self._truth, {})))
 
     def narrow(self, unit: tuple[str, ...]) -> None:
         """Keep the narrowest range with which the answers only came nearer, first from above, then from below."""
@@ -104,9 +106,9 @@ class _Search:
             row = rows[name]
             low, high = row.ends
             within = (low, high * factor) if end == 0 else (low * factor, high)
-            rows[name] = activation_scale(name, within, OBSERVER)
-        return {row.tensor: row for row in with_exact_steps(self._program, rows.values())}
+            rows[name] = make_activation_scale(name, within, OBSERVER)
+        return {row.tensor: row for row in make_steps_exact(self._program, rows.values())}
 
 
-def _answers(outputs: Outputs) -> Answers:
+def _to_answers(outputs: Outputs) -> Answers:
     return Answers(*(torch.from_numpy(outputs[name]) for name in OUTPUTS))

@@ -23,9 +23,9 @@ from torchao.quantization.pt2e.quantizer import (
 )
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-from imageqx_export.quantize.graph.capture import kind_of, tensors
+from imageqx_export.quantize.graph.capture import find_tensors, kind_of
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe, WeightScales
-from imageqx_export.quantize.rewrites.equalise import GATE_STEP
+from imageqx_export.quantize.rewrites.equalise import GATE
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 BIAS_LEVELS = (-(2**31), 2**31 - 1)
 
 
-class FixedChannels(ObserverBase):  # type: ignore[misc]
-    """Give fixed scales, one an output channel; see nothing.
+class FixedChannelObserver(ObserverBase):  # type: ignore[misc]
+    """An observer of fixed scales, one an output channel; it looks at nothing.
 
     Args:
         scales: One a channel.
@@ -57,7 +57,7 @@ class FixedChannels(ObserverBase):  # type: ignore[misc]
 
 
 class RecipeQuantizer(Quantizer):  # type: ignore[misc]
-    """Annotate a captured graph with a recipe.
+    """A PT2E quantizer that annotates a captured graph with a recipe.
 
     Args:
         recipe: What to do.
@@ -72,17 +72,17 @@ class RecipeQuantizer(Quantizer):  # type: ignore[misc]
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Write an annotation on every node that the recipe names."""
-        for name, node in tensors(model).items():
+        for name, node in find_tensors(model).items():
             inputs: dict[Node, QuantizationSpecBase | None] = {}
             for producer in node.all_input_nodes:
                 if producer.meta.get("tensor") in self._activations and name in self._activations:
                     inputs[producer] = SharedQuantizationSpec(producer)
                 elif producer.op == "get_attr" and kind_of(node) == "mul" and name in self._activations:
-                    inputs[producer] = gate_spec()
+                    inputs[producer] = make_activation_spec(GATE)
             if name in self._weights:
-                inputs[_nodes(node)[1]] = weight_spec(self._weights[name])
+                inputs[_list_operands(node)[1]] = make_weight_spec(self._weights[name])
                 self._annotate_bias(node, inputs)
-            output = activation_spec(self._activations[name]) if name in self._activations else None
+            output = make_activation_spec(self._activations[name]) if name in self._activations else None
             node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                 input_qspec_map=inputs, output_qspec=output, _annotated=True
             )
@@ -94,17 +94,17 @@ class RecipeQuantizer(Quantizer):  # type: ignore[misc]
         Raises:
             KeyError: One is not.
         """
-        missing = (set(self._activations) | set(self._weights)) - set(tensors(model))
+        missing = (set(self._activations) | set(self._weights)) - set(find_tensors(model))
         if missing:
             raise KeyError(f"the recipe names tensors that the graph does not have: {sorted(missing)}")
 
     def _annotate_bias(self, node: Node, inputs: dict[Node, QuantizationSpecBase | None]) -> None:
-        producer, weight, *bias = _nodes(node)
+        producer, weight, *bias = _list_operands(node)
         if not self._biases or not bias or producer.meta.get("tensor") not in self._activations:
             return
         inputs[bias[0]] = DerivedQuantizationSpec(
             derived_from=[(producer, node), (weight, node)],
-            derive_qparams_fn=_bias_scale,
+            derive_qparams_fn=_derive_bias_scales,
             dtype=torch.int32,
             quant_min=BIAS_LEVELS[0],
             quant_max=BIAS_LEVELS[1],
@@ -113,7 +113,7 @@ class RecipeQuantizer(Quantizer):  # type: ignore[misc]
         )
 
 
-def activation_spec(row: ActivationScale) -> FixedQParamsQuantizationSpec:
+def make_activation_spec(row: ActivationScale) -> FixedQParamsQuantizationSpec:
     """Return torchao's words for one int8 tensor."""
     low, high = ACTIVATION_LEVELS
     return FixedQParamsQuantizationSpec(
@@ -126,12 +126,12 @@ def activation_spec(row: ActivationScale) -> FixedQParamsQuantizationSpec:
     )
 
 
-def weight_spec(row: WeightScales) -> QuantizationSpec:
+def make_weight_spec(row: WeightScales) -> QuantizationSpec:
     """Return torchao's words for one int8 weight."""
     low, high = WEIGHT_LEVELS
     return QuantizationSpec(
         dtype=torch.int8,
-        observer_or_fake_quant_ctr=FixedChannels.with_args(scales=row.scales),
+        observer_or_fake_quant_ctr=FixedChannelObserver.with_args(scales=row.scales),
         quant_min=low,
         quant_max=high,
         qscheme=torch.per_channel_symmetric,
@@ -139,25 +139,12 @@ def weight_spec(row: WeightScales) -> QuantizationSpec:
     )
 
 
-def gate_spec() -> FixedQParamsQuantizationSpec:
-    """Return torchao's words for the constant in front of a sigmoid, which lies in (0, 1]."""
-    low, high = ACTIVATION_LEVELS
-    return FixedQParamsQuantizationSpec(
-        dtype=torch.int8,
-        scale=GATE_STEP,
-        zero_point=low,
-        quant_min=low,
-        quant_max=high,
-        qscheme=torch.per_tensor_affine,
-    )
-
-
-def _bias_scale(sources: list[Any]) -> tuple[Tensor, Tensor]:
+def _derive_bias_scales(sources: list[Any]) -> tuple[Tensor, Tensor]:
     (activation, _), (weight, _) = (source.calculate_qparams() for source in sources)
     scales = activation * weight
     return scales, torch.zeros(len(scales), dtype=torch.int64)
 
 
-def _nodes(node: Node) -> list[Node]:
+def _list_operands(node: Node) -> list[Node]:
     """Return a convolution's or a linear layer's input, weight and, where it has one, bias."""
     return [argument for argument in node.args[:3] if isinstance(argument, fx.Node)]

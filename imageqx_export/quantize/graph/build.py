@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from imageqx_export.quantize.graph.capture import capture, tensors
+from imageqx_export.quantize.graph.capture import capture, find_tensors
 from imageqx_export.quantize.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from imageqx_export.networks.base import Layout, Network
 
 
-def captured(network: Network, recipe: Recipe, *, layout: Layout = "NHWC", batch: int | None = 1) -> GraphModule:
-    """Return the float graph that a recipe quantizes: rewritten, and biases as float16.
-
-    A bias that becomes int32 is rounded to float16 first, as Core ML's float16 convolutions hold it, so that every
-    format has the same integers. It moves by 2⁻¹² of itself at most, a 30th of an output's step.
+def capture_for_recipe(
+    network: Network, recipe: Recipe, *, layout: Layout = "NHWC", batch: int | None = 1
+) -> GraphModule:
+    """Capture the float graph that a recipe quantizes: rewritten, and biases as float16 (see :func:`round_biases`).
 
     Args:
         network: The trained network, eval mode.
@@ -27,16 +26,32 @@ def captured(network: Network, recipe: Recipe, *, layout: Layout = "NHWC", batch
         batch: Likewise.
     """
     program = capture(network, layout, batch, recipe.rewrites)
-    nodes, int8 = tensors(program), {row.tensor for row in recipe.activations}
+    round_biases(program, recipe)
+    return program
+
+
+def round_biases(program: GraphModule, recipe: Recipe) -> int:
+    """Round biases that become int32 to float16, in place, and return how many there are.
+
+    Core ML's float16 convolutions hold them so, and every format must have the same integers. A bias moves by 2⁻¹² of
+    itself at most, a 30th of an output's step.
+
+    Args:
+        program: From :func:`capture`.
+        recipe: Says which operations are int8.
+    """
+    rounded = 0
+    nodes, int8 = find_tensors(program), {row.tensor for row in recipe.activations}
     for row in recipe.weights:
         inputs = nodes[row.tensor].all_input_nodes
         if row.tensor in int8 and inputs[0].meta.get("tensor") in int8 and len(inputs) > 2:
             bias = program.get_parameter(str(inputs[2].target))
             bias.data = bias.detach().half().float()
-    return program
+            rounded += 1
+    return rounded
 
 
-def build(
+def build_graph(
     network: Network,
     recipe: Recipe,
     *,
@@ -62,7 +77,7 @@ def build(
 
         from imageqx_export.quantize.graph.annotate import RecipeQuantizer
 
-        program = captured(network, recipe, layout=layout, batch=batch)
+        program = capture_for_recipe(network, recipe, layout=layout, batch=batch)
         prepared = prepare_pt2e(program, RecipeQuantizer(recipe, biases=biases))
         built: GraphModule = convert_pt2e(prepared, fold_quantize=fold)
     return built

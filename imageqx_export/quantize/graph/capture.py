@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from imageqx_export.networks.base import Layout
 from imageqx_export.quantize.recipe import Rewrites
-from imageqx_export.quantize.rewrites.entry import read_pixels
+from imageqx_export.quantize.rewrites.entry import fold_normalisation
 from imageqx_export.quantize.rewrites.equalise import equalise
 from imageqx_export.quantize.rewrites.excitation import fold_excitations
 
@@ -30,7 +30,7 @@ QUANTIZABLE = {
     torch.ops.aten.add.Tensor: "add",
     torch.ops.aten.div.Tensor: "input",
 }
-NOTHING = Rewrites()
+NO_REWRITES = Rewrites()
 HAS_WEIGHT = ("conv", "linear")
 HEADS = "heads"
 """The key of a captured graph's ``meta`` that has :attr:`PhoneGraph.HEADS`."""
@@ -48,7 +48,7 @@ def capture(
     network: Network,
     layout: Layout = "NHWC",
     batch: int | None = 1,
-    rewrites: Rewrites = NOTHING,
+    rewrites: Rewrites = NO_REWRITES,
 ) -> GraphModule:
     """Capture ``network`` as a graph of aten operations: BatchNorm and normalisation folded, SiLU spelt out.
 
@@ -65,18 +65,18 @@ def capture(
     graph = network.fold(layout)
     equalise(graph, rewrites.channels)
     fold_excitations(graph, rewrites.excitations)
-    _spell_out(graph)
-    read_pixels(graph)
+    _spell_out_swish(graph)
+    fold_normalisation(graph)
     height, width = graph.preprocessing.height, graph.preprocessing.width
     shape = (height, width, 3) if layout == "NHWC" else (3, height, width)
     # Two: torch.export takes a size of one for a constant.
     example = torch.zeros(2 if batch is None else batch, *shape, dtype=torch.uint8)
-    program = traced(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
+    program = trace(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
     program.meta[HEADS] = graph.HEADS
     return program
 
 
-def traced(module: nn.Module, example: Tensor, *, any_batch: bool) -> GraphModule:
+def trace(module: nn.Module, example: Tensor, *, any_batch: bool) -> GraphModule:
     """Capture a module that takes pixels, and name its tensors as :func:`capture` does.
 
     Args:
@@ -87,30 +87,36 @@ def traced(module: nn.Module, example: Tensor, *, any_batch: bool) -> GraphModul
     dynamic = ({0: torch.export.Dim("batch", min=1, max=4096)},) if any_batch else None
     captured = torch.export.export(module, (example,), dynamic_shapes=dynamic)
     program = captured.module(check_guards=False)
-    _name(program)
+    _name_tensors(program)
     return program
 
 
-def _spell_out(module: nn.Module) -> None:
-    for name, child in module.named_children():
+def _spell_out_swish(module: nn.Module) -> int:
+    """Put a :class:`Swish` in the place of every SiLU, in place, and return how many there were."""
+    found = 0
+    for name, child in list(module.named_children()):
         if isinstance(child, nn.SiLU):
             setattr(module, name, Swish())
+            found += 1
         else:
-            _spell_out(child)
+            found += _spell_out_swish(child)
+    return found
 
 
-def _name(program: GraphModule) -> None:
+def _name_tensors(program: GraphModule) -> int:
+    """Write every quantizable node's name into its ``meta``, in place, and return how many there are."""
     seen: Counter[str] = Counter()
     for node in program.graph.nodes:
         kind = kind_of(node)
         if kind is None:
             continue
-        name = f"{_module_path(node)}:{kind}"
+        name = f"{_find_module_path(node)}:{kind}"
         seen[name] += 1
         node.meta["tensor"] = name if seen[name] == 1 else f"{name}{seen[name]}"
+    return seen.total()
 
 
-def _module_path(node: Node) -> str:
+def _find_module_path(node: Node) -> str:
     stack: dict[str, tuple[str, Any]] = node.meta.get("nn_module_stack", {})
     return (list(stack.values())[-1][0] if stack else "") or "heads"
 
@@ -120,6 +126,6 @@ def kind_of(node: Node) -> str | None:
     return QUANTIZABLE.get(node.target) if node.op == "call_function" else None  # type: ignore[call-overload]
 
 
-def tensors(program: GraphModule) -> dict[str, Node]:
+def find_tensors(program: GraphModule) -> dict[str, Node]:
     """Return the named nodes, in the graph's order."""
     return {node.meta["tensor"]: node for node in program.graph.nodes if "tensor" in node.meta}

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, fx
 
 from imageqx_export.artifact import Outputs, Pixels
-from imageqx_export.quantize.calibration.observe import BATCH, batches
-from imageqx_export.quantize.graph.capture import kind_of, tensors
-from imageqx_export.quantize.graph.simulate import joined
+from imageqx_export.quantize.graph.capture import find_tensors, kind_of
+from imageqx_export.quantize.graph.interpreter import run_in_batches
+from imageqx_export.quantize.graph.simulate import join_outputs
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe
 from imageqx_export.quantize.rewrites.equalise import GATE_STEP
 from imageqx_export.support.progress import Progress, silent
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Integers:
-    """Hold one int8 tensor: real = step · value.
+class IntegerTensor:
+    """One int8 tensor: real = step · value.
 
     Args:
         value: The integers less their zero point, held in float32, in which they are exact.
@@ -51,7 +51,7 @@ class Integers:
 
 @dataclass(frozen=True, eq=False)
 class IntegerWeight:
-    """Hold one int8 weight and its bias, beside the float ones that they stand for.
+    """One int8 weight and its bias, beside the float ones that they stand for.
 
     Args:
         tensor: The operation's name.
@@ -68,14 +68,14 @@ class IntegerWeight:
     bias: np.ndarray[Any, np.dtype[np.int32]] | None = None
 
 
-def integer_weights(program: GraphModule, recipe: Recipe) -> tuple[IntegerWeight, ...]:
+def compute_integer_weights(program: GraphModule, recipe: Recipe) -> tuple[IntegerWeight, ...]:
     """Return every int8 weight, in the recipe's order, rounded as the built graph rounds it.
 
     Args:
-        program: From :func:`imageqx_export.quantize.graph.build.captured`.
+        program: From :func:`imageqx_export.quantize.graph.build.capture_for_recipe`.
         recipe: The scales.
     """
-    nodes = tensors(program)
+    nodes = find_tensors(program)
     steps = {row.tensor: torch.tensor(row.scale) for row in recipe.activations}
     held = dict(program.named_parameters()) | dict(program.named_buffers())
     found = []
@@ -96,22 +96,17 @@ def run_integers(program: GraphModule, recipe: Recipe, pixels: Pixels, *, progre
     """Return the outputs of the quantized network, float32 by name.
 
     Args:
-        program: From :func:`imageqx_export.quantize.graph.build.captured`, for any batch, NHWC; not changed.
+        program: From :func:`imageqx_export.quantize.graph.build.capture_for_recipe`, for any batch, NHWC; not changed.
         recipe: What is held as integers; anything else is computed in float32.
         pixels: uint8 [N,224,224,3].
         progress: Opens a bar over batches.
     """
-    run = IntegerRun(program, recipe)
-    rows = []
-    with torch.inference_mode(), progress("running in integers", -(-len(pixels) // BATCH)) as advance:
-        for batch in batches(pixels):
-            rows.append(run.run(batch))
-            advance()
-    return joined(rows)
+    run = IntegerInterpreter(program, recipe)
+    return join_outputs(run_in_batches(run, pixels, "running in integers", progress=progress))
 
 
-class IntegerRun(fx.Interpreter):
-    """Run a captured graph with a recipe's tensors as integers.
+class IntegerInterpreter(fx.Interpreter):
+    """An interpreter that runs a captured graph with a recipe's tensors as integers.
 
     Args:
         program: As for :func:`run_integers`.
@@ -121,12 +116,12 @@ class IntegerRun(fx.Interpreter):
     def __init__(self, program: GraphModule, recipe: Recipe) -> None:
         super().__init__(program, garbage_collect_values=True)
         self._rows = {row.tensor: row for row in recipe.activations}
-        self._weights = {weight.tensor: weight for weight in integer_weights(program, recipe)}
+        self._weights = {weight.tensor: weight for weight in compute_integer_weights(program, recipe)}
 
     def run_node(self, node: Node) -> Any:
         """Run one node: in integers where all that it reads are, else in float32."""
         if node.op == "output":
-            return tuple(_real(self.env[value]) for value in node.args[0])  # type: ignore[union-attr,index]
+            return tuple(_to_real(self.env[value]) for value in node.args[0])  # type: ignore[union-attr,index]
         if node.op != "call_function":
             return super().run_node(node)
         args: Any
@@ -134,20 +129,22 @@ class IntegerRun(fx.Interpreter):
         args, kwargs = fx.map_arg((node.args, node.kwargs), lambda source: self.env[source])
         row, kind = self._rows.get(node.meta.get("tensor", "")), kind_of(node)
         weight = self._weights.get(node.meta.get("tensor", ""))
-        if row is not None and isinstance(args[0], Integers):
+        if row is not None and isinstance(args[0], IntegerTensor):
             if kind == "conv" and weight is not None:
-                return _conv(args, row, weight)
-            if kind in _KERNELS and all(isinstance(a, Integers) or _is_gate(n) for a, n in _operands(args, node)):
+                return _compute_conv(args, row, weight)
+            if kind in _KERNELS and all(
+                isinstance(a, IntegerTensor) or _is_gate(n) for a, n in _pair_operands(args, node)
+            ):
                 return _KERNELS[kind](args, row)
         if weight is not None:  # a float convolution with rounded weights
             shape = (-1, *[1] * (weight.integers.ndim - 1))
             rounded = torch.from_numpy(weight.integers) * torch.from_numpy(weight.scales).reshape(shape)
             args = (args[0], rounded, *args[2:])
-        value = node.target(*(_real(a) for a in args), **kwargs)  # type: ignore[operator]
-        return value if row is None else _quantized(value, row)
+        value = node.target(*(_to_real(a) for a in args), **kwargs)  # type: ignore[operator]
+        return value if row is None else _quantize(value, row)
 
 
-def _operands(args: tuple[Any, ...], node: Node) -> list[tuple[Any, Node]]:
+def _pair_operands(args: tuple[Any, ...], node: Node) -> list[tuple[Any, Node]]:
     return [(value, source) for value, source in zip(args, node.args, strict=True) if isinstance(source, fx.Node)]
 
 
@@ -155,57 +152,57 @@ def _is_gate(node: Node) -> bool:
     return node.op == "get_attr"
 
 
-def _real(value: Any) -> Any:
-    return value.real if isinstance(value, Integers) else value
+def _to_real(value: Any) -> Any:
+    return value.real if isinstance(value, IntegerTensor) else value
 
 
-def _quantized(value: Tensor, row: ActivationScale) -> Integers:
+def _quantize(value: Tensor, row: ActivationScale) -> IntegerTensor:
     """Round real values: ÷ scale, as ONNX's QuantizeLinear and XNNPACK's convert are specified to."""
-    return _clipped(value / row.scale, row)
+    return _clip(value / row.scale, row)
 
 
-def _clipped(levels: Tensor, row: ActivationScale) -> Integers:
+def _clip(levels: Tensor, row: ActivationScale) -> IntegerTensor:
     low, high = (level - row.zero_point for level in ACTIVATION_LEVELS)
-    return Integers(levels.round_().clamp_(low, high), np.float32(row.scale))
+    return IntegerTensor(levels.round_().clamp_(low, high), np.float32(row.scale))
 
 
-def _conv(args: tuple[Any, ...], row: ActivationScale, weight: IntegerWeight) -> Integers:
+def _compute_conv(args: tuple[Any, ...], row: ActivationScale, weight: IntegerWeight) -> IntegerTensor:
     x, others = args[0], args[3:]
     total = torch.nn.functional.conv2d(x.value, torch.from_numpy(weight.integers).float(), None, *others)
     if weight.bias is not None:
         total += torch.from_numpy(weight.bias).float()[:, None, None]
     factors = torch.from_numpy(x.step * weight.scales / np.float32(row.scale))
-    return _clipped(total.mul_(factors[:, None, None]), row)
+    return _clip(total.mul_(factors[:, None, None]), row)
 
 
-def _mul(args: tuple[Any, ...], row: ActivationScale) -> Integers:
+def _compute_mul(args: tuple[Any, ...], row: ActivationScale) -> IntegerTensor:
     a, b = args
-    if not isinstance(b, Integers):  # a gate
-        b = Integers((b / GATE_STEP).round(), np.float32(GATE_STEP))
-    return _clipped((a.value * b.value).mul_(float(a.step * b.step / np.float32(row.scale))), row)
+    if not isinstance(b, IntegerTensor):  # a gate
+        b = IntegerTensor((b / GATE_STEP).round(), np.float32(GATE_STEP))
+    return _clip((a.value * b.value).mul_(float(a.step * b.step / np.float32(row.scale))), row)
 
 
-def _add(args: tuple[Any, ...], row: ActivationScale) -> Integers:
+def _compute_add(args: tuple[Any, ...], row: ActivationScale) -> IntegerTensor:
     a, b = args
     first, second = (float(x.step / np.float32(row.scale)) for x in (a, b))
-    return _clipped((a.value * first).add_(b.value * second), row)
+    return _clip((a.value * first).add_(b.value * second), row)
 
 
-def _mean(args: tuple[Any, ...], row: ActivationScale) -> Integers:
+def _compute_mean(args: tuple[Any, ...], row: ActivationScale) -> IntegerTensor:
     x, axes, *keep = args
     count = np.prod([x.value.shape[axis] for axis in axes]).astype(np.float32)
     # float32 adds up to 12544 · 255 in whatever order, and every partial sum is exact.
     total = x.value.sum(axes, keepdim=bool(keep and keep[0]))
-    return _clipped(total.mul_(float(x.step / np.float32(row.scale) / count)), row)
+    return _clip(total.mul_(float(x.step / np.float32(row.scale) / count)), row)
 
 
-def _sigmoid(args: tuple[Any, ...], row: ActivationScale) -> Integers:
-    return _quantized(args[0].real.sigmoid_(), row)
+def _compute_sigmoid(args: tuple[Any, ...], row: ActivationScale) -> IntegerTensor:
+    return _quantize(args[0].real.sigmoid_(), row)
 
 
-_KERNELS: Mapping[str | None, Callable[[tuple[Any, ...], ActivationScale], Integers]] = {
-    "mul": _mul,
-    "add": _add,
-    "mean": _mean,
-    "sigmoid": _sigmoid,
+_KERNELS: Mapping[str | None, Callable[[tuple[Any, ...], ActivationScale], IntegerTensor]] = {
+    "mul": _compute_mul,
+    "add": _compute_add,
+    "mean": _compute_mean,
+    "sigmoid": _compute_sigmoid,
 }

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from imageqx_export.artifact import Outputs, Pixels
-from imageqx_export.quantize.calibration.observe import BATCH, Watch, Watched, batches
-from imageqx_export.quantize.graph.capture import tensors
+from imageqx_export.quantize.graph.capture import find_tensors
+from imageqx_export.quantize.graph.interpreter import HookedInterpreter, TensorHook, run_in_batches
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe, WeightScales
 from imageqx_export.support.progress import Progress, silent
 
@@ -40,23 +40,18 @@ def simulate(
         only: Names of the operations that are quantized, with their weight and their output; None for all.
         progress: Opens a bar over batches.
     """
-    run = Watched(program, *rounding(program, recipe, only))
-    rows = []
-    with torch.inference_mode(), progress("running", -(-len(pixels) // BATCH)) as advance:
-        for batch in batches(pixels):
-            rows.append(run.run(batch))
-            advance()
-    return joined(rows)
+    run = HookedInterpreter(program, *prepare_rounding(program, recipe, only))
+    return join_outputs(run_in_batches(run, pixels, "running", progress=progress))
 
 
-def joined(rows: list[tuple[Tensor, ...]]) -> Outputs:
+def join_outputs(rows: list[tuple[Tensor, ...]]) -> Outputs:
     """Return batches' outputs as one."""
     return {name: np.concatenate([row[i].numpy() for row in rows]) for i, name in enumerate(OUTPUTS)}
 
 
-def rounding(
+def prepare_rounding(
     program: GraphModule, recipe: Recipe | None, only: Iterable[str] | None = None
-) -> tuple[Watch, dict[str, Tensor]]:
+) -> tuple[TensorHook, dict[str, Tensor]]:
     """Return what rounds a recipe's activations, and its rounded weights by their name in the graph.
 
     Args:
@@ -69,23 +64,23 @@ def rounding(
     scales = {row.tensor: row for row in rows if chosen is None or row.tensor in chosen}
     weights = () if recipe is None else recipe.weights
 
-    def watch(name: str, value: Tensor) -> Tensor | None:
-        return rounded_activation(value, scales[name]) if name in scales else None
+    def hook(name: str, value: Tensor) -> Tensor | None:
+        return round_activation(value, scales[name]) if name in scales else None
 
-    parameters = rounded_weights(program, [row for row in weights if chosen is None or row.tensor in chosen])
-    return watch, parameters
+    parameters = round_weights(program, [row for row in weights if chosen is None or row.tensor in chosen])
+    return hook, parameters
 
 
-def rounded_activation(value: Tensor, row: ActivationScale) -> Tensor:
+def round_activation(value: Tensor, row: ActivationScale) -> Tensor:
     """Return the values that int8 can hold, rounded as PT2E's quantize operation rounds."""
     low, high = (level - row.zero_point for level in ACTIVATION_LEVELS)
     # fake_quantize_per_tensor_affine gives the same up to ties, and takes five times as long.
     return value.mul(1 / row.scale).round_().clamp_(low, high).mul_(row.scale)
 
 
-def rounded_weights(program: GraphModule, rows: Iterable[WeightScales]) -> dict[str, Tensor]:
+def round_weights(program: GraphModule, rows: Iterable[WeightScales]) -> dict[str, Tensor]:
     """Return weights on their int8 grids, by their name in the captured graph."""
-    nodes = tensors(program)
+    nodes = find_tensors(program)
     parameters = dict(program.named_parameters()) | dict(program.named_buffers())
     found = {}
     for row in rows:

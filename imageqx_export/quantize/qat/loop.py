@@ -14,8 +14,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.imageqx.network import Outputs
-from imageqx_export.quantize.distillation import distillation
-from imageqx_export.quantize.qat.student import Student, Units, float_answers
+from imageqx_export.quantize.distillation import compute_distillation_loss
+from imageqx_export.quantize.qat.student import LearntValues, Student, run_teacher
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.state import load_state, saved_state, uninterrupted
 
@@ -28,7 +28,7 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class QatConfig:
-    """Say how to fine-tune; what a state file must agree with.
+    """A fine-tuning's configuration, which a state file must agree with.
 
     Args:
         checkpoint_sha256: Of the float network.
@@ -39,7 +39,7 @@ class QatConfig:
         learning_rate: Adam's, at the cosine's top, in int8 steps: about so much a weight moves each time. All weights
             of a sum may move to the same side, while rounding's errors of up to half a step cancel; so it is small.
         ema_decay: Of the averaged weights, which are the ones that are kept; 0 keeps the weights themselves.
-        painted: Painted scenes to make samples from.
+        painted: Synthetic scenes to make samples from.
         photo_share: Of the samples, the share that is made from photos, where there are any.
         rated_share: Likewise of rated photos as they are.
         validation_samples: Held-out samples to compare with the float network before the first and after every epoch.
@@ -78,7 +78,7 @@ class QatConfig:
 
 @dataclass(frozen=True)
 class Closeness:
-    """Hold how near a quantized network's answers are to the float one's.
+    """The distance of a quantized network's answers from the float one's.
 
     Args:
         quality: Mean |Δ| of the labels' probabilities.
@@ -95,8 +95,8 @@ Report = Callable[[int, float, Closeness], None]
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Hold who learns from whom, and on what.
+class DistillationTask:
+    """A student, its teacher, and the photos that it learns on.
 
     Args:
         student: What learns, on its device.
@@ -115,7 +115,7 @@ class Lesson:
 
 def learn(
     config: QatConfig,
-    lesson: Lesson,
+    lesson: DistillationTask,
     state: Path,
     device: torch.device,
     *,
@@ -147,52 +147,56 @@ def learn(
     """
     torch.manual_seed(config.seed)
     student = lesson.student
-    units = student.start().to(device)
+    units = student.make_values().to(device)
     average: Any = AveragedModel(units, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))  # type: ignore[no-untyped-call]
     optimizer = torch.optim.Adam(units.parameters(), lr=config.learning_rate)
     schedule = CosineAnnealingLR(optimizer, config.epochs * config.steps, config.learning_rate / 100)
     parts = [units, average, optimizer, schedule]
     first, history = load_state(state, config, lesson.digest, parts) if resume else (0, [])
-    truth = answers(lesson.teacher, lesson.validation, device)
+    truth = collect_answers(lesson.teacher, lesson.validation, device)
     if first == 0:
-        report(0, float("nan"), closeness(student, units(), lesson.validation, truth, device))
+        report(0, float("nan"), measure_closeness(student, units(), lesson.validation, truth, device))
 
     for epoch in range(first, config.epochs):
         total = 0.0
         with progress(f"epoch {epoch + 1}/{config.epochs}", config.steps) as advance:
             for step in range(config.steps):
                 pixels = lesson.batch(epoch, step)
-                wanted = float_answers(lesson.teacher, student.matched, pixels)
-                value = distillation(student.run(units(), pixels), wanted)
+                wanted = run_teacher(lesson.teacher, student.matched, pixels)
+                value = compute_distillation_loss(student.run(units(), pixels), wanted)
                 optimizer.zero_grad()
                 value.backward()  # type: ignore[no-untyped-call]
                 norm = torch.nn.utils.clip_grad_norm_(units.parameters(), GRADIENT_CLIP)
                 if not (value.isfinite() and norm.isfinite()):
-                    raise _diverged(epoch, f"loss {float(value.detach())}, gradient norm {float(norm)}", state)
+                    raise _make_divergence_error(
+                        epoch, f"loss {float(value.detach())}, gradient norm {float(norm)}", state
+                    )
                 optimizer.step()
                 schedule.step()
                 average.update_parameters(units)
                 total += float(value.detach())
                 advance()
         if not all(values.isfinite().all() for values in units()):
-            raise _diverged(epoch, "weights that are not", state)
-        learnt = _kept(config, units, average)
-        near = closeness(student, learnt, lesson.validation, truth, device)
+            raise _make_divergence_error(epoch, "weights that are not", state)
+        learnt = _select_weights(config, units, average)
+        near = measure_closeness(student, learnt, lesson.validation, truth, device)
         history.append({"epoch": epoch + 1, "loss": total / config.steps, "mean_abs_quality": near.quality})
         # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
         with uninterrupted(), saved_state(state, config, lesson.digest, epoch + 1, history, parts):
             keep(learnt, history)
         report(epoch + 1, total / config.steps, near)
-    return _kept(config, units, average)
+    return _select_weights(config, units, average)
 
 
-def answers(graph: GraphModule, photos: Tensor, device: torch.device) -> Outputs:
+def collect_answers(graph: GraphModule, photos: Tensor, device: torch.device) -> Outputs:
     """Return the float network's outputs for uint8 [N,224,224,3], on the CPU."""
-    rows = [float_answers(graph, (), batch.to(device))[0] for batch in torch.split(photos, BATCH)]
+    rows = [run_teacher(graph, (), batch.to(device))[0] for batch in torch.split(photos, BATCH)]
     return Outputs(*(torch.cat([part.cpu() for part in parts]) for parts in zip(*rows, strict=True)))
 
 
-def closeness(student: Student, units: list[Tensor], photos: Tensor, truth: Outputs, device: torch.device) -> Closeness:
+def measure_closeness(
+    student: Student, units: list[Tensor], photos: Tensor, truth: Outputs, device: torch.device
+) -> Closeness:
     """Compare the student with the teacher's answers."""
     with torch.no_grad():
         rows = [student.run(units, batch.to(device))[0] for batch in torch.split(photos, BATCH)]
@@ -204,11 +208,11 @@ def closeness(student: Student, units: list[Tensor], photos: Tensor, truth: Outp
     )
 
 
-def _kept(config: QatConfig, units: Units, average: Any) -> list[Tensor]:
+def _select_weights(config: QatConfig, units: LearntValues, average: Any) -> list[Tensor]:
     return [value.detach() for value in (average.module if config.ema_decay else units)()]
 
 
-def _diverged(epoch: int, got: str, state: Path) -> TrainingError:
+def _make_divergence_error(epoch: int, got: str, state: Path) -> TrainingError:
     return TrainingError(
         "the training diverged",
         where=f"epoch {epoch + 1}",

@@ -21,13 +21,13 @@ from imageqx_export.data.sources import Sources, held_out_photos
 from imageqx_export.data.spoil import Darkroom
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
-from imageqx_export.quantize.graph.capture import capture, tensors
+from imageqx_export.quantize.graph.capture import capture, find_tensors
 from imageqx_export.quantize.graph.simulate import simulate
-from imageqx_export.quantize.qat.loop import Lesson, QatConfig, Report, learn
-from imageqx_export.quantize.qat.student import Student, moved, student
-from imageqx_export.quantize.recipe import Recipe
-from imageqx_export.quantize.stage import make_recipe, read_recipe, recipe_json, write_recipe
-from imageqx_export.quantize.weights import fine_tuned, network_for, write_fine_tuned
+from imageqx_export.quantize.plan import make_recipe
+from imageqx_export.quantize.qat.loop import DistillationTask, QatConfig, Report, learn
+from imageqx_export.quantize.qat.student import make_student, move_graph
+from imageqx_export.quantize.recipe import Recipe, check_checkpoint, format_recipe, read_recipe, write_recipe
+from imageqx_export.quantize.weights import apply_parameters, load_quantized_network, write_fine_tuned
 from imageqx_export.support.processes import quiet
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.config import TrainingConfig
@@ -47,7 +47,7 @@ _TRAINING = 2  # what random numbers are for: the second part of their key; trai
 
 @dataclass(frozen=True)
 class Request:
-    """Say what to fine-tune, on what, and how.
+    """A request to fine-tune: what, on what, and how.
 
     Args:
         checkpoint: The float network.
@@ -78,8 +78,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class FineTuning:
-    """Hold what fine-tuning reached.
+class FineTuneResult:
+    """The result of fine-tuning.
 
     Args:
         request: What was asked for.
@@ -103,7 +103,7 @@ def fine_tune(
     *,
     progress: Progress = silent,
     report: Report = lambda epoch, loss, closeness: None,
-) -> FineTuning:
+) -> FineTuneResult:
     """Fine-tune a network in its quantized form, write its weights and recipe, and measure both.
 
     Args:
@@ -124,13 +124,13 @@ def fine_tune(
             "the fine-tuned weights would replace their teacher", where=request.weights, remedy="--out another.json"
         )
     try:
-        recipe = _start(request, checkpoint, network, progress)
-        first = network_for(recipe, request.checkpoint, network)
+        recipe = _choose_start(request, checkpoint, network, progress)
+        first = load_quantized_network(recipe, request.checkpoint, network)
         start = capture(first, batch=None, rewrites=recipe.rewrites)
-        _check(request, recipe, set(tensors(start)))
+        _check_recipe(request, recipe, set(find_tensors(start)))
         teacher = capture(network, batch=None)
-        tuned = _learnt(request, checkpoint, network, recipe, (start, teacher), progress, report)
-        return _measured(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
+        tuned = _learn(request, checkpoint, network, recipe, (start, teacher), progress, report)
+        return _measure(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
     except KeyboardInterrupt:
         raise StoppedError(
             "stopped; the epochs that were finished are kept",
@@ -140,7 +140,7 @@ def fine_tune(
         ) from None
 
 
-def _start(request: Request, checkpoint: Checkpoint, network: Network, progress: Progress) -> Recipe:
+def _choose_start(request: Request, checkpoint: Checkpoint, network: Network, progress: Progress) -> Recipe:
     """Return the recipe to start from; unless it goes further, without the weights of an earlier run."""
     path = request.recipe or (request.out if request.out.is_file() else None)
     if path is None:
@@ -148,14 +148,7 @@ def _start(request: Request, checkpoint: Checkpoint, network: Network, progress:
         return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)
     recipe = read_recipe(path)
     remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {path}"
-    if recipe.checkpoint_sha256 != checkpoint.sha256:
-        raise ArtifactError(
-            "a recipe for another checkpoint",
-            where=path,
-            expected=checkpoint.sha256,
-            got=recipe.checkpoint_sha256,
-            remedy=remedy,
-        )
+    check_checkpoint(recipe, path, checkpoint.sha256, remedy)
     if recipe.precision != "w8a8":
         raise ArtifactError("fine-tuning is for w8a8", where=path, expected="w8a8", got=recipe.precision, remedy=remedy)
     if not request.further:
@@ -171,7 +164,7 @@ def _start(request: Request, checkpoint: Checkpoint, network: Network, progress:
     return recipe
 
 
-def _check(request: Request, recipe: Recipe, names: set[str]) -> None:
+def _check_recipe(request: Request, recipe: Recipe, names: set[str]) -> None:
     """Refuse a recipe that was changed by hand so that it cannot be learnt with."""
     rows = [row.tensor for row in recipe.weights] + [row.tensor for row in recipe.activations]
     unknown = [name for name in rows if name not in names]
@@ -186,7 +179,7 @@ def _check(request: Request, recipe: Recipe, names: set[str]) -> None:
         )
 
 
-def _learnt(
+def _learn(
     request: Request,
     checkpoint: Checkpoint,
     network: Network,
@@ -196,28 +189,17 @@ def _learnt(
     report: Report,
 ) -> Recipe:
     """Fine-tune the first program with the second as the teacher, and return the recipe that was written last."""
-    start, teacher = programs
     config = replace(
         request.config,
         checkpoint_sha256=checkpoint.sha256,
-        recipe_sha256=hashlib.sha256(recipe_json(recipe).encode()).hexdigest(),
+        recipe_sha256=hashlib.sha256(format_recipe(recipe).encode()).hexdigest(),
     )
     with world(config.batch_size) as here:
         if here.size > 1:
             raise TrainingError(
                 "fine-tuning works in one process", got=f"{here.size}", remedy="start it without torchrun"
             )
-        sources = request.sources
-        folder = None if sources.photos is None else read_folder(sources.photos, progress=progress)
-        validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=progress)
-        gathering = TrainingConfig(seed=config.seed, painted=config.painted)
-        data = training_data(gathering, sources, folder, validation, progress=progress)
-        with quiet():  # torch and torchao warn of their own insides
-            program, wise = copy.deepcopy(start), moved(copy.deepcopy(teacher), here.device)
-            who = student(program, recipe)
-            moved(who.graph, here.device)
-        batches, photos = _batches(config, data, here.device), torch.from_numpy(validation.pixels)
-        lesson = Lesson(who, wise, batches, photos, data.digest())
+        task, facts = _prepare_task(config, request.sources, recipe, programs, here.device, progress)
         written = recipe
 
         def keep(units: list[Tensor], history: list[dict[str, Any]]) -> None:
@@ -225,26 +207,42 @@ def _learnt(
             how = f"{len(history)} epochs of {config.samples} samples, distilled from the checkpoint"
             if recipe.finetuned is not None:
                 how = f"{recipe.finetuned.how}; then {how}"
-            facts = {"config": asdict(config), "history": history, "data": data.facts}
-            written = _write(request, checkpoint, network, recipe, who, units, facts, how)
+            made = apply_parameters(network, recipe, task.student.round_parameters(units))
+            provenance = {"config": asdict(config), "history": history, "data": facts}
+            written = _write(request, checkpoint, made, recipe, provenance, how)
 
         state = state_path(request.weights)
-        learn(config, lesson, state, here.device, keep=keep, resume=request.resume, progress=progress, report=report)
+        learn(config, task, state, here.device, keep=keep, resume=request.resume, progress=progress, report=report)
     return written if written is not recipe else read_recipe(request.out)
 
 
-def _write(
-    request: Request,
-    checkpoint: Checkpoint,
-    network: Network,
+def _prepare_task(
+    config: QatConfig,
+    sources: Sources,
     recipe: Recipe,
-    who: Student,
-    units: list[Tensor],
-    facts: dict[str, Any],
-    how: str,
+    programs: tuple[GraphModule, GraphModule],
+    device: torch.device,
+    progress: Progress,
+) -> tuple[DistillationTask, dict[str, Any]]:
+    """Return who learns from whom on what, on its device, and the data's facts for the weights' provenance."""
+    folder = None if sources.photos is None else read_folder(sources.photos, progress=progress)
+    validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=progress)
+    gathering = TrainingConfig(seed=config.seed, painted=config.painted)
+    data = training_data(gathering, sources, folder, validation, progress=progress)
+    with quiet():  # torch and torchao warn of their own insides
+        start, teacher = (copy.deepcopy(program) for program in programs)
+        student = make_student(start, recipe)
+        for graph in (teacher, student.graph):
+            move_graph(graph, device)
+    photos = torch.from_numpy(validation.pixels)
+    task = DistillationTask(student, teacher, _make_batches(config, data, device), photos, data.digest())
+    return task, data.facts
+
+
+def _write(
+    request: Request, checkpoint: Checkpoint, made: Network, recipe: Recipe, facts: dict[str, Any], how: str
 ) -> Recipe:
     """Write weights, on their grid, and then the recipe that names them."""
-    made = fine_tuned(network, recipe, who.rounded(units))
     with writing(request.weights.parent):
         named = write_fine_tuned(request.weights, checkpoint, made, recipe, facts, how)
     with writing(request.out.parent):
@@ -252,7 +250,7 @@ def _write(
     return named
 
 
-def _batches(config: QatConfig, data: TrainingData, device: torch.device) -> Callable[[int, int], Tensor]:
+def _make_batches(config: QatConfig, data: TrainingData, device: torch.device) -> Callable[[int, int], Tensor]:
     """Return what makes the samples of a step, as training makes them."""
     room = Darkroom(data.bank, device)
 
@@ -264,7 +262,7 @@ def _batches(config: QatConfig, data: TrainingData, device: torch.device) -> Cal
     return batch
 
 
-def _measured(
+def _measure(
     request: Request,
     checkpoint: Checkpoint,
     network: Network,
@@ -272,14 +270,14 @@ def _measured(
     before: Recipe,
     after: Recipe,
     progress: Progress,
-) -> FineTuning:
+) -> FineTuneResult:
     """Measure what was started from and what was reached on the same test samples, against the float network."""
     start, program = programs
     photos = held_out_photos("test", request.sources, request.held_out_samples, progress=progress)
     reference = simulate(program, None, photos.pixels, progress=progress)
-    tuned = capture(network_for(after, request.checkpoint, network), batch=None, rewrites=after.rewrites)
+    tuned = capture(load_quantized_network(after, request.checkpoint, network), batch=None, rewrites=after.rewrites)
     first, second = (
         accuracy(reference, simulate(graph, recipe, photos.pixels, progress=progress), photos, checkpoint.spec)
         for graph, recipe in ((start, before), (tuned, after))
     )
-    return FineTuning(request, after, first, second, photos.source, problems(second, request.budget))
+    return FineTuneResult(request, after, first, second, photos.source, problems(second, request.budget))

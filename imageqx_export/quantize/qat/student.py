@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from imageqx_export.networks.imageqx.network import Outputs
-from imageqx_export.quantize.calibration.observe import Watch, Watched
-from imageqx_export.quantize.graph.capture import kind_of, tensors
+from imageqx_export.quantize.graph.capture import find_tensors, kind_of
+from imageqx_export.quantize.graph.interpreter import HookedInterpreter, TensorHook
 from imageqx_export.quantize.recipe import WEIGHT_LEVELS, Recipe
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 POOLED = "heads:mean"
 
 
-def prepared(program: GraphModule, recipe: Recipe, *, biases: bool = True) -> GraphModule:
+def prepare_for_training(program: GraphModule, recipe: Recipe, *, biases: bool = True) -> GraphModule:
     """Return a captured graph with a fake-quantize module where the built graph quantizes and dequantizes.
 
     Args:
@@ -47,11 +47,11 @@ def prepared(program: GraphModule, recipe: Recipe, *, biases: bool = True) -> Gr
         from imageqx_export.quantize.graph.annotate import RecipeQuantizer
 
         class LearningQuantizer(RecipeQuantizer):
-            """The same annotation; what knows a weight's scales rounds it too, as PT2E arranges for activations."""
+            """A quantizer with the same annotation, whose weights are rounded too, as PT2E arranges for activations."""
 
             def annotate(self, model: GraphModule) -> GraphModule:
                 annotated = super().annotate(model)
-                for node in tensors(annotated).values():
+                for node in find_tensors(annotated).values():
                     inputs = node.meta[Q_ANNOTATION_KEY].input_qspec_map
                     for source, spec in inputs.items():
                         if isinstance(spec, QuantizationSpec):
@@ -64,7 +64,7 @@ def prepared(program: GraphModule, recipe: Recipe, *, biases: bool = True) -> Gr
 
 
 class RoundThrough(torch.autograd.Function):
-    """Do what ``torch.fake_quantize_per_tensor_affine`` does, up to ties, four times as fast on a CPU."""
+    """A ``torch.fake_quantize_per_tensor_affine``, the same up to ties, that is four times as fast on a CPU."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: float, low: int, high: int) -> Tensor:
@@ -83,12 +83,12 @@ class RoundThrough(torch.autograd.Function):
 Rounding = tuple[float, int, int]
 
 
-class Learner(Watched):
-    """Run a prepared graph with other parameters and with :class:`RoundThrough`; see :class:`Watched`.
+class LearningInterpreter(HookedInterpreter):
+    """A :class:`HookedInterpreter` of a prepared graph, with other parameters and with :class:`RoundThrough`.
 
     Args:
-        program: From :func:`prepared`.
-        watch: Sees each named tensor.
+        program: From :func:`prepare_for_training`.
+        hook: Sees each named tensor.
         parameters: To use in place of the graph's own.
         roundings: Per activation's module, by its name, the arguments of :class:`RoundThrough`.
     """
@@ -96,11 +96,11 @@ class Learner(Watched):
     def __init__(
         self,
         program: GraphModule,
-        watch: Watch,
+        hook: TensorHook,
         parameters: Mapping[str, Tensor] | None = None,
         roundings: Mapping[str, Rounding] | None = None,
     ) -> None:
-        super().__init__(program, watch, parameters)
+        super().__init__(program, hook, parameters)
         self._roundings = roundings or {}
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -110,7 +110,7 @@ class Learner(Watched):
         return super().call_module(target, args, kwargs)
 
 
-def roundings(graph: GraphModule) -> dict[str, Rounding]:
+def find_roundings(graph: GraphModule) -> dict[str, Rounding]:
     """Return what :class:`RoundThrough` needs for every activation of a prepared graph, by the module's name."""
     from torchao.quantization.pt2e import FixedQParamsFakeQuantize
 
@@ -122,19 +122,23 @@ def roundings(graph: GraphModule) -> dict[str, Rounding]:
     return found
 
 
-def moved(graph: GraphModule, device: torch.device) -> GraphModule:
-    """Move a captured graph, in place, and return it; torch.export has it check that its input is where it was."""
-    for node in list(graph.graph.nodes):
-        if node.target is torch.ops.aten._assert_tensor_metadata.default:
-            graph.graph.erase_node(node)
+def move_graph(graph: GraphModule, device: torch.device) -> int:
+    """Move a captured graph to a device, in place.
+
+    Returns:
+        How many checks that its input is where it was, which torch.export has put there, were taken out.
+    """
+    checks = [n for n in graph.graph.nodes if n.target is torch.ops.aten._assert_tensor_metadata.default]
+    for node in checks:
+        graph.graph.erase_node(node)
     graph.recompile()
     graph.to(device)
-    return graph
+    return len(checks)
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """Name one parameter that learns, and its unit: what one step of the optimizer is counted in.
+class LearntParameter:
+    """One parameter that learns, and its unit: what a step of the optimizer is counted in.
 
     Args:
         name: In the captured graph.
@@ -148,8 +152,8 @@ class Learnt:
     is_weight: bool
 
 
-class Units(nn.Module):
-    """Hold what learns, each parameter divided by its unit, so that one learning rate suits every layer."""
+class LearntValues(nn.Module):
+    """The values that learn, each parameter divided by its unit, so that one learning rate suits every layer."""
 
     def __init__(self, values: list[Tensor]) -> None:
         super().__init__()
@@ -162,17 +166,17 @@ class Units(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Student:
-    """Hold a prepared graph and which of its parameters learn.
+    """A prepared graph and which of its parameters learn.
 
     Args:
-        graph: From :func:`prepared`.
+        graph: From :func:`prepare_for_training`.
         learnt: What learns, in the graph's order.
         matched: Tensors that are compared with the teacher's: what blocks add up, and what is pooled.
-        roundings: From :func:`roundings`.
+        roundings: From :func:`find_roundings`.
     """
 
     graph: GraphModule
-    learnt: tuple[Learnt, ...]
+    learnt: tuple[LearntParameter, ...]
     matched: tuple[str, ...]
     roundings: Mapping[str, Rounding]
 
@@ -183,14 +187,16 @@ class Student:
             units: The parameters that learn, each divided by its unit.
             pixels: uint8 [N,224,224,3].
         """
-        parameters = self.parameters(units)
-        return watched(lambda watch: Learner(self.graph, watch, parameters, self.roundings), self.matched, pixels)
+        parameters = self.scale_parameters(units)
+        return run_hooked(
+            lambda hook: LearningInterpreter(self.graph, hook, parameters, self.roundings), self.matched, pixels
+        )
 
-    def parameters(self, units: list[Tensor]) -> dict[str, Tensor]:
+    def scale_parameters(self, units: list[Tensor]) -> dict[str, Tensor]:
         """Return what learns as the graph takes it, by name."""
         return {row.name: value * row.unit.to(value.device) for row, value in zip(self.learnt, units, strict=True)}
 
-    def rounded(self, units: list[Tensor]) -> dict[str, Tensor]:
+    def round_parameters(self, units: list[Tensor]) -> dict[str, Tensor]:
         """Return what learns by name, weights on their int8 grids, so that rounding them again changes none."""
         low, high = WEIGHT_LEVELS
         return {
@@ -198,56 +204,56 @@ class Student:
             for row, value in zip(self.learnt, units, strict=True)
         }
 
-    def start(self) -> Units:
+    def make_values(self) -> LearntValues:
         """Return the graph's own parameters, divided by their units."""
         own = dict(self.graph.named_parameters())
-        return Units([own[row.name].detach() / row.unit for row in self.learnt])
+        return LearntValues([own[row.name].detach() / row.unit for row in self.learnt])
 
 
-def student(program: GraphModule, recipe: Recipe) -> Student:
+def make_student(program: GraphModule, recipe: Recipe) -> Student:
     """Prepare a captured graph for learning.
 
     Args:
         program: With the recipe's channels; changed.
         recipe: What to quantize, and how.
     """
-    matched = tuple(name for name, node in tensors(program).items() if kind_of(node) == "add" and "." in name)
-    pooled = tensors(program).get(POOLED)
+    matched = tuple(name for name, node in find_tensors(program).items() if kind_of(node) == "add" and "." in name)
+    pooled = find_tensors(program).get(POOLED)
     if pooled is not None and isinstance(pooled.args[0], fx.Node) and "tensor" in pooled.args[0].meta:
         matched += (pooled.args[0].meta["tensor"],)
-    learnt = _learnt(program, recipe)
-    graph = prepared(program, recipe)
-    return Student(graph, learnt, matched, roundings(graph))
+    learnt = _find_learnt(program, recipe)
+    graph = prepare_for_training(program, recipe)
+    return Student(graph, learnt, matched, find_roundings(graph))
 
 
-def float_answers(graph: GraphModule, names: tuple[str, ...], pixels: Tensor) -> tuple[Outputs, dict[str, Tensor]]:
+def run_teacher(graph: GraphModule, names: tuple[str, ...], pixels: Tensor) -> tuple[Outputs, dict[str, Tensor]]:
     """Return a float graph's outputs and named tensors, without a gradient."""
     with torch.no_grad():
-        return watched(lambda watch: Watched(graph, watch), names, pixels)
+        return run_hooked(lambda hook: HookedInterpreter(graph, hook), names, pixels)
 
 
-def watched(
-    runner: Callable[[Watch], Watched], names: tuple[str, ...], pixels: Tensor
+def run_hooked(
+    runner: Callable[[TensorHook], HookedInterpreter], names: tuple[str, ...], pixels: Tensor
 ) -> tuple[Outputs, dict[str, Tensor]]:
     """Run what ``runner`` makes, and return the outputs and the named tensors."""
     seen: dict[str, Tensor] = {}
 
-    def watch(name: str, value: Tensor) -> None:
+    def hook(name: str, value: Tensor) -> None:
         if name in names:
             seen[name] = value
 
-    return Outputs(*runner(watch).run(pixels)), seen
+    return Outputs(*runner(hook).run(pixels)), seen
 
 
-def _learnt(program: GraphModule, recipe: Recipe) -> tuple[Learnt, ...]:
+def _find_learnt(program: GraphModule, recipe: Recipe) -> tuple[LearntParameter, ...]:
     own = dict(program.named_parameters())
     steps = {row.tensor: row.scale for row in recipe.activations}
-    nodes, found = tensors(program), []
+    nodes, found = find_tensors(program), []
     for row in recipe.weights:
         weight, *bias = (str(node.target) for node in nodes[row.tensor].args[1:3] if isinstance(node, fx.Node))
         scales = torch.tensor(row.scales)
-        found.append(Learnt(weight, scales.reshape(-1, *[1] * (own[weight].dim() - 1)), True))
+        found.append(LearntParameter(weight, scales.reshape(-1, *[1] * (own[weight].dim() - 1)), True))
         for name in bias:  # where what it is added to stays float, its own largest value stands for the range
             step = steps.get(row.tensor) or max(float(own[name].abs().max()), 1e-6) / 127
-            found.append(Learnt(name, torch.tensor(step), False))
+            found.append(LearntParameter(name, torch.tensor(step), False))
     return tuple(found)

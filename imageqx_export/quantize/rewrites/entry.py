@@ -27,7 +27,7 @@ ENTRY = "early:input"
 
 
 class PixelEntry(nn.Module):
-    """Surround pixels with the mean colour above and to the left, and run the first stages on them.
+    """The first stages, which read pixels that are framed with the mean colour above and to the left.
 
     Args:
         stages: The first is a convolution that reads normalised pixels, with a kernel of 3, stride 2 and padding 1, on
@@ -76,15 +76,35 @@ class PixelEntry(nn.Module):
         return stem
 
 
-def read_pixels(graph: PhoneGraph) -> PixelEntry:
-    """Put a :class:`PixelEntry` in the place of normalisation, in place, and return it.
+def fold_normalisation(graph: PhoneGraph) -> bool:
+    """Put a :class:`PixelEntry` in the place of normalisation, in place.
 
     The graph computes the same up to float32's rounding.
 
     Args:
         graph: With BatchNorm folded.
+
+    Returns:
+        Whether the graph had not read pixels before.
     """
     early: Any = graph.early
-    entry = PixelEntry(early.stages, early.mean, early.std, graph.preprocessing).eval().requires_grad_(False)
-    graph.early = entry
-    return entry
+    if isinstance(early, PixelEntry):
+        return False
+    graph.early = PixelEntry(early.stages, early.mean, early.std, graph.preprocessing).eval().requires_grad_(False)
+    return True
+
+
+def restore_stem(graph: PhoneGraph) -> bool:
+    """Make the first convolution's weights those for normalised pixels again, in place, to read them from the graph.
+
+    Args:
+        graph: After :func:`fold_normalisation`; it no longer computes the network.
+
+    Returns:
+        Whether the graph read pixels before.
+    """
+    early: Any = graph.early
+    if not isinstance(early, PixelEntry):
+        return False
+    early.restore()
+    return True

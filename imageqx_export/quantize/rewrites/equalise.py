@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.quantize.recipe import ChannelScales
+from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale, ChannelScales
 
 if TYPE_CHECKING:
     from imageqx_export.networks.base import PhoneGraph
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 # A gate is a multiple of this, so that int8 holds it exactly (zero point −128), and so does float16; a power of 2, so
 # that it may stand on either side of a factor. No channel is blown up more than 64 times.
 GATE_STEP = 2.0**-8
+GATE = ActivationScale(tensor="", scale=GATE_STEP, zero_point=ACTIVATION_LEVELS[0], observer="fixed")
 SMALLEST, LARGEST = 4, 255
 
 
 class GatedSwish(nn.Module):
-    """Return x · sigmoid(gate · x), one gate a channel.
+    """The function x · sigmoid(gate · x), one gate a channel.
 
     Args:
         gate: float32 [C].
@@ -48,8 +49,8 @@ class GatedSwish(nn.Module):
         return x * (x * self.gate).sigmoid()
 
 
-class Place(NamedTuple):
-    """Hold one SiLU of the backbone: its path, the convolution before it, what reads it, and the columns there."""
+class SwishPlace(NamedTuple):
+    """One SiLU of the backbone: its path, the convolution before it, what reads it, and the columns there."""
 
     path: str
     parent: nn.Module
@@ -58,22 +59,22 @@ class Place(NamedTuple):
     width: int
 
 
-def places(graph: PhoneGraph) -> Iterator[Place]:
+def iterate_swishes(graph: PhoneGraph) -> Iterator[SwishPlace]:
     """Yield every SiLU that follows a convolution of the backbone, but those inside squeeze-and-excite."""
     stem: Any
     path, stem = graph.stem()
     width = graph.preprocessing.width // stem[0].stride[1]
-    yield Place(f"{path}.1", stem, stem[0], (next(graph.blocks()).parts[0][0],), width)
+    yield SwishPlace(f"{path}.1", stem, stem[0], (next(graph.blocks()).parts[0][0],), width)
     for path, parts in graph.blocks():
         for position, part in enumerate(parts[:-2]):
             following = parts[position + 1]
             width //= part[0].stride[1]
             last = position == len(parts) - 3
             after = (following.fc1, parts[-1][0]) if last else (following[0],)
-            yield Place(f"{path}.{position}.1", part, part[0], after, width)
+            yield SwishPlace(f"{path}.{position}.1", part, part[0], after, width)
 
 
-def channel_scales(largest: Tensor) -> list[float]:
+def compute_channel_scales(largest: Tensor) -> list[float]:
     """Return s per channel, less than 1: what a channel is divided by to come near the range of the largest.
 
     Args:
@@ -83,18 +84,20 @@ def channel_scales(largest: Tensor) -> list[float]:
     return [float(s) for s in steps * GATE_STEP]
 
 
-def equalise(graph: PhoneGraph, rows: Iterable[ChannelScales]) -> None:
+def equalise(graph: PhoneGraph, rows: Iterable[ChannelScales]) -> int:
     """Rescale SiLUs' channels, in place; the graph computes the same up to float32's rounding.
 
     Args:
         graph: With BatchNorm folded.
         rows: Which SiLUs, and s per channel.
+
+    Returns:
+        How many SiLUs were rescaled.
     """
-    given = {row.module: row.scales for row in rows}
-    for place in list(places(graph)):
-        if place.path not in given:
-            continue
-        s = torch.tensor(given[place.path])
+    scales = {row.module: row.scales for row in rows}
+    chosen = [place for place in iterate_swishes(graph) if place.path in scales]
+    for place in chosen:
+        s = torch.tensor(scales[place.path])
         place.before.weight.data /= s[:, None, None, None]
         assert place.before.bias is not None
         place.before.bias.data /= s
@@ -103,3 +106,4 @@ def equalise(graph: PhoneGraph, rows: Iterable[ChannelScales]) -> None:
             shape = (-1, 1, 1, 1) if conv.groups > 1 else (1, -1, 1, 1)
             conv.weight.data *= s.reshape(shape)
         place.parent[1] = GatedSwish(s, place.width)  # type: ignore[operator]
+    return len(chosen)

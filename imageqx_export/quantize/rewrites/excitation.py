@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.quantize.calibration.ranges import SIGMOID_STEP
-from imageqx_export.quantize.recipe import ConstantExcitation
+from imageqx_export.quantize.recipe import SIGMOID_STEP, ConstantExcitation
 
 if TYPE_CHECKING:
     from imageqx_export.networks.base import PhoneGraph
 
 
-def excitation_name(path: str) -> str:
+def name_excitation(path: str) -> str:
     """Return the name of the tensor that a squeeze-and-excitation block multiplies by.
 
     Args:
@@ -32,13 +31,13 @@ def excitation_name(path: str) -> str:
     return f"{path}.scale_activation:sigmoid"
 
 
-def squeezes(graph: PhoneGraph) -> Iterator[tuple[str, nn.Conv2d]]:
+def iterate_squeezes(graph: PhoneGraph) -> Iterator[tuple[str, nn.Conv2d]]:
     """Yield the path of every squeeze-and-excitation block, and the convolution that follows it."""
     for path, parts in graph.blocks():
         yield f"{path}.{len(parts) - 2}", parts[-1][0]
 
 
-def constant_excitation(path: str, seen: Tensor, steps: float) -> ConstantExcitation | None:
+def average_excitation(path: str, seen: Tensor, steps: float) -> ConstantExcitation | None:
     """Return a block's mean excitation, or None where it varies.
 
     Args:
@@ -55,27 +54,36 @@ def constant_excitation(path: str, seen: Tensor, steps: float) -> ConstantExcita
     )
 
 
-def fold_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation]) -> None:
+def fold_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation]) -> int:
     """Multiply weights by the constants in front of them, and leave out the blocks that computed those, in place.
 
     Args:
         graph: With BatchNorm folded and, where they are, channels rescaled.
         rows: Which blocks, and the constants.
+
+    Returns:
+        How many blocks were left out.
     """
     rows = tuple(rows)
-    scale_by_excitations(graph, rows)
+    folded = scale_by_excitations(graph, rows)
     for row in rows:
         parent, _, name = row.module.rpartition(".")
         setattr(graph.get_submodule(parent), name, nn.Identity())
+    return folded
 
 
-def scale_by_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation]) -> None:
+def scale_by_excitations(graph: PhoneGraph, rows: Iterable[ConstantExcitation]) -> int:
     """Multiply the weights behind squeeze-and-excitation blocks by constants, in place.
 
     Args:
         graph: With BatchNorm folded.
         rows: Which blocks, and the constants; their reciprocals undo it.
+
+    Returns:
+        How many weights were multiplied.
     """
-    following = dict(squeezes(graph))
+    following, scaled = dict(iterate_squeezes(graph)), 0
     for row in rows:
         following[row.module].weight.data *= torch.tensor(row.values)[None, :, None, None]
+        scaled += 1
+    return scaled

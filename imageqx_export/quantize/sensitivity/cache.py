@@ -16,19 +16,19 @@ from imageqx_export.support.files import written_aside
 T = TypeVar("T", bound=BaseModel)
 
 
-def key_of(*parts: object) -> str:
+def make_key(*parts: object) -> str:
     """Return a digest of what a measurement depends on: anything JSON can say, and values of pydantic.
 
-    >>> key_of("a", 1) == key_of("a", 1), key_of("a", 1) == key_of("a", 2), len(key_of())
+    >>> make_key("a", 1) == make_key("a", 1), make_key("a", 1) == make_key("a", 2), len(make_key())
     (True, False, 32)
     """
-    said = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+    values = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Keep values in a folder, or nowhere.
+    """A store of values in a folder, or nowhere.
 
     Args:
         folder: Made when the first value is kept; None keeps nothing.
@@ -60,4 +60,4 @@ class Cache:
         return known
 
 
-NOWHERE = Cache(None)
+NO_CACHE = Cache(None)

@@ -28,7 +28,7 @@ def draw(rows: Sequence[LayerLoss], path: Path, *, title: str) -> None:
     places = range(len(rows))
     signal.barh(places, [row.sqnr_db for row in rows], color=_BLUE)
     signal.set_xlabel("SQNR of the layer's output, dB (more is better)")
-    signal.set_yticks(places, [short(row.layer) for row in rows], fontsize=6)
+    signal.set_yticks(places, [shorten(row.layer) for row in rows], fontsize=6)
     signal.set_ylim(len(rows) - 0.4, -0.6)
     moved.barh(places, [row.mean_abs for row in rows], color=_BLUE)
     moved.locator_params(axis="x", nbins=5)
@@ -51,7 +51,7 @@ def draw(rows: Sequence[LayerLoss], path: Path, *, title: str) -> None:
         figure.savefig(aside, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
 
 
-def short(layer: str) -> str:
+def shorten(layer: str) -> str:
     """Return a layer's name for an axis.
 
     >>> short("early.stages.1.0.block.1.fc2:conv")

@@ -20,7 +20,7 @@ from imageqx_export.evaluation.intervals import Floats
 SPREAD, DRAWS, SEED = 0.5, 24, 20261122
 
 
-def jittered_accuracy(
+def measure_jittered_accuracy(
     reference: Outputs,
     quantized: Outputs,
     photos: LabelledPhotos,
@@ -45,23 +45,23 @@ def jittered_accuracy(
     seen = []
     for _ in range(DRAWS):
         labels, reasons = (rng.normal(0, spread, reference[name].shape) for name in ("quality", "explanations"))
-        before, after = (_moved(outputs, labels, reasons) for outputs in (reference, quantized))
+        before, after = (_jitter(outputs, labels, reasons) for outputs in (reference, quantized))
         seen.append(of_decisions(before, after, photos, spec, intervals=False))
 
     averaged = OfDecisions(
-        quality=_mean(one.quality for one in seen),
-        explanations=_mean(one.explanations for one in seen),
-        reasons={name: _mean(one.reasons[name] for one in seen) for name in seen[0].reasons},
+        quality=_average(one.quality for one in seen),
+        explanations=_average(one.explanations for one in seen),
+        reasons={name: _average(one.reasons[name] for one in seen) for name in seen[0].reasons},
         agreement=float(np.mean([one.agreement for one in seen])),
     )
     return accuracy(reference, quantized, photos, spec, decisions=averaged)
 
 
-def _mean(losses: Iterable[Loss]) -> Loss:
+def _average(losses: Iterable[Loss]) -> Loss:
     return Loss(points=float(np.mean([loss.points for loss in losses])))
 
 
-def _moved(outputs: Outputs, labels: Floats, reasons: Floats) -> Outputs:
+def _jitter(outputs: Outputs, labels: Floats, reasons: Floats) -> Outputs:
     from scipy.special import expit, logit, softmax
 
     with np.errstate(divide="ignore"):  # a probability of 0 stays one

@@ -27,12 +27,12 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import decide
 from imageqx_export.evaluation.accuracy_loss import POINTS, macro_f1
 from imageqx_export.evaluation.tables import one_hot
-from imageqx_export.quantize.calibration.observe import Watch, batches
 from imageqx_export.quantize.graph.capture import capture
-from imageqx_export.quantize.graph.simulate import joined, rounding
+from imageqx_export.quantize.graph.interpreter import TensorHook, split_into_batches
+from imageqx_export.quantize.graph.simulate import join_outputs, prepare_rounding
 from imageqx_export.quantize.recipe import Recipe
-from imageqx_export.quantize.sensitivity.cache import NOWHERE, Cache, key_of
-from imageqx_export.quantize.sensitivity.partial import FromTheMiddle, Values, layers, stretches
+from imageqx_export.quantize.sensitivity.cache import NO_CACHE, Cache, make_key
+from imageqx_export.quantize.sensitivity.partial import PartialInterpreter, Values, find_layers, group_by_block
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 
@@ -46,7 +46,7 @@ TINY = 1e-300
 
 
 class LayerLoss(Frozen):
-    """Hold what one layer costs when it alone is quantized, with its weight.
+    """The cost of one layer when it alone is quantized, with its weight.
 
     Args:
         layer: Its name: that of the operation with the weight.
@@ -67,7 +67,7 @@ class LayerLoss(Frozen):
 
 @dataclass(frozen=True)
 class Subject:
-    """Hold what is measured.
+    """A recipe of a network, and the photos that it is measured on.
 
     Args:
         network: The trained network, eval mode.
@@ -81,25 +81,25 @@ class Subject:
     photos: LabelledPhotos
     spec: ModelSpec
 
-    def program(self) -> GraphModule:
+    def capture_program(self) -> GraphModule:
         """Return the captured float graph that the recipe quantizes."""
         return capture(self.network, batch=None, rewrites=self.recipe.rewrites)
 
-    def key(self, *more: object) -> str:
+    def make_key(self, *more: object) -> str:
         """Return what measurements of this are kept under."""
         photos, spec = self.photos, self.spec
         digest = hashlib.sha256(photos.pixels.tobytes())
         for labels in (photos.quality, photos.reasons):
             digest.update(np.ascontiguousarray(labels).tobytes())
         thresholds = [spec.thresholds, spec.poor_quality_threshold]
-        return key_of(self.recipe, digest.hexdigest(), thresholds, *more)
+        return make_key(self.recipe, digest.hexdigest(), thresholds, *more)
 
 
-def analyse(
+def measure_layers(
     subject: Subject,
     *,
     names: Iterable[str] | None = None,
-    cache: Cache = NOWHERE,
+    cache: Cache = NO_CACHE,
     jobs: int = 1,
     progress: Progress = silent,
 ) -> tuple[LayerLoss, ...]:
@@ -115,16 +115,16 @@ def analyse(
     Returns:
         One a layer, in the graph's order.
     """
-    program = subject.program()
-    found = layers(program, subject.recipe)
+    program = subject.capture_program()
+    found = find_layers(program, subject.recipe)
     wanted = [layer for layer in found if names is None or layer in set(names)]
-    keys = {layer: subject.key(layer) for layer in wanted}
+    keys = {layer: subject.make_key(layer) for layer in wanted}
     known = {layer: row for layer in wanted if (row := cache.get(keys[layer], LayerLoss)) is not None}
-    groups = stretches({layer: found[layer] for layer in wanted if layer not in known})
+    groups = group_by_block({layer: found[layer] for layer in wanted if layer not in known})
     with progress("one layer at a time", len(wanted)) as advance:
         for _ in known:
             advance()
-        for rows in _measured(subject, program, groups, jobs):
+        for rows in _measure_groups(subject, program, groups, jobs):
             for row in rows:
                 cache.put(keys[row.layer], row)
                 known[row.layer] = row
@@ -132,19 +132,19 @@ def analyse(
     return tuple(known[layer] for layer in wanted)
 
 
-def _measured(
+def _measure_groups(
     subject: Subject, program: GraphModule, groups: Sequence[tuple[str, ...]], jobs: int
 ) -> Iterator[list[LayerLoss]]:
     if jobs <= 1 or len(groups) <= 1:
         for group in groups:
-            yield measure(subject, program, group)
+            yield measure_group(subject, program, group)
         return
     context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
     threads = max(1, torch.get_num_threads() // jobs)
     with ProcessPoolExecutor(
-        min(jobs, len(groups)), mp_context=context, initializer=_begin, initargs=(subject, threads)
+        min(jobs, len(groups)), mp_context=context, initializer=_start_process, initargs=(subject, threads)
     ) as pool:
-        waiting = [pool.submit(_in_this_process, group) for group in groups]
+        waiting = [pool.submit(_measure_in_process, group) for group in groups]
         try:
             for future in as_completed(waiting):
                 yield future.result()
@@ -153,13 +153,13 @@ def _measured(
 
 
 # What a process measures: sent to it once, and not with every block.
-_held: list[tuple[Subject, GraphModule]] = []
+_process_subject: list[tuple[Subject, GraphModule]] = []
 
 
-def _begin(subject: Subject, threads: int) -> None:
+def _start_process(subject: Subject, threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    _held.append((subject, subject.program()))
+    _process_subject.append((subject, subject.capture_program()))
 
 
 def _end_with_parent() -> None:
@@ -170,11 +170,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _in_this_process(group: tuple[str, ...]) -> list[LayerLoss]:
-    return measure(*_held[0], group)
+def _measure_in_process(group: tuple[str, ...]) -> list[LayerLoss]:
+    return measure_group(*_process_subject[0], group)
 
 
-def measure(subject: Subject, program: GraphModule, group: tuple[str, ...]) -> list[LayerLoss]:
+def measure_group(subject: Subject, program: GraphModule, group: tuple[str, ...]) -> list[LayerLoss]:
     """Measure layers of one block.
 
     Args:
@@ -182,14 +182,14 @@ def measure(subject: Subject, program: GraphModule, group: tuple[str, ...]) -> l
         program: Its captured graph.
         group: The layers' names, the first in the graph first.
     """
-    operations = layers(program, subject.recipe)
-    middle = FromTheMiddle(program, operations[group[0]][0])
+    operations = find_layers(program, subject.recipe)
+    middle = PartialInterpreter(program, operations[group[0]][0])
     rows: dict[str, list[tuple[Tensor, ...]]] = {layer: [] for layer in ("", *group)}
     sums: _Sums = dict.fromkeys(group, (0.0, 0.0))
     last = {operations[layer][-1]: layer for layer in group}
-    roundings = {layer: rounding(program, subject.recipe, operations[layer]) for layer in group}
+    roundings = {layer: prepare_rounding(program, subject.recipe, operations[layer]) for layer in group}
     with torch.inference_mode():
-        for batch in batches(subject.photos.pixels):
+        for batch in split_into_batches(subject.photos.pixels):
             values = middle.reach(batch)
             truth: dict[str, Tensor] = {}
 
@@ -199,22 +199,27 @@ def measure(subject: Subject, program: GraphModule, group: tuple[str, ...]) -> l
 
             rows[""].append(middle.run(values, keep))
             for layer in group:
-                outputs, power, error = _one(middle, values, roundings[layer], operations[layer][-1], truth[layer])
+                outputs, power, error = _run_layer(
+                    middle, values, roundings[layer], operations[layer][-1], truth[layer]
+                )
                 rows[layer].append(outputs)
                 sums[layer] = sums[layer][0] + power, sums[layer][1] + error
-    reference = joined(rows[""])
-    return [_loss(subject, layer, operations[layer], sums[layer], reference, joined(rows[layer])) for layer in group]
+    reference = join_outputs(rows[""])
+    return [
+        _make_layer_loss(subject, layer, operations[layer], sums[layer], reference, join_outputs(rows[layer]))
+        for layer in group
+    ]
 
 
-def _one(
-    middle: FromTheMiddle, values: Values, how: tuple[Watch, dict[str, Tensor]], last: str, truth: Tensor
+def _run_layer(
+    middle: PartialInterpreter, values: Values, how: tuple[TensorHook, dict[str, Tensor]], last: str, truth: Tensor
 ) -> tuple[tuple[Tensor, ...], float, float]:
     """Return the outputs with one layer quantized, and its last tensor's power and error."""
-    watch, parameters = how
+    hook, parameters = how
     found = [0.0, 0.0]
 
     def compared(name: str, value: Tensor) -> Tensor | None:
-        other = watch(name, value)
+        other = hook(name, value)
         if name == last:
             got = value if other is None else other
             found[0] += float(truth.double().square().sum())
@@ -225,7 +230,7 @@ def _one(
     return outputs, found[0], found[1]
 
 
-def _loss(
+def _make_layer_loss(
     subject: Subject,
     layer: str,
     operations: tuple[str, ...],

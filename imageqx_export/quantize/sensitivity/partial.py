@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from imageqx_export.quantize.calibration.observe import Watch, Watched
-from imageqx_export.quantize.graph.capture import HAS_WEIGHT, kind_of, tensors
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, find_tensors, kind_of
+from imageqx_export.quantize.graph.interpreter import HookedInterpreter, TensorHook
 from imageqx_export.quantize.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Values = Mapping["Node", Any]
 
 
-def layers(program: GraphModule, recipe: Recipe) -> dict[str, tuple[str, ...]]:
+def find_layers(program: GraphModule, recipe: Recipe) -> dict[str, tuple[str, ...]]:
     """Return the recipe's layers, in the graph's order, each with the names of its operations.
 
     A layer is an operation with a weight, named after it, and what follows it up to the next one; what comes before
@@ -26,14 +26,14 @@ def layers(program: GraphModule, recipe: Recipe) -> dict[str, tuple[str, ...]]:
     rounded = {row.tensor for row in recipe.activations} | {row.tensor for row in recipe.weights}
     found: dict[str, list[str]] = {}
     layer = ""
-    for name, node in tensors(program).items():
+    for name, node in find_tensors(program).items():
         if name in rounded:
             layer = name if kind_of(node) in HAS_WEIGHT or not layer else layer
             found.setdefault(layer, []).append(name)
     return {layer: tuple(names) for layer, names in found.items()}
 
 
-def stretches(names: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
+def group_by_block(names: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Return layers in groups, one a block of the network: few values are alive where a block begins."""
     found: dict[str, list[str]] = {}
     for layer in names:
@@ -41,8 +41,8 @@ def stretches(names: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [tuple(group) for group in found.values()]
 
 
-class FromTheMiddle:
-    """Run a graph's part from one operation on.
+class PartialInterpreter:
+    """An interpreter of a graph's part from one operation on.
 
     Args:
         program: A captured graph; not changed.
@@ -52,7 +52,7 @@ class FromTheMiddle:
     def __init__(self, program: GraphModule, first: str) -> None:
         self._program = program
         nodes = list(program.graph.nodes)
-        before = nodes[: nodes.index(tensors(program)[first])]
+        before = nodes[: nodes.index(find_tensors(program)[first])]
         inside = set(before)
         # Parameters are looked up anew in each run, as a run may bring its own.
         self._before = [node for node in before if node.op != "get_attr"]
@@ -61,7 +61,7 @@ class FromTheMiddle:
 
     def reach(self, batch: Tensor) -> Values:
         """Return the float network's values that the rest needs, for uint8 [N,224,224,3]; the others as None."""
-        run = Watched(self._program, lambda name, value: None)
+        run = HookedInterpreter(self._program, lambda name, value: None)
         run.args_iter = iter(self._program.graph.process_inputs(batch))
         run.env = {node: run.run_node(node) for node in self._parameters}
         for node in self._before:
@@ -70,14 +70,16 @@ class FromTheMiddle:
                 run.env[done] = None
         return {node: run.env[node] if node in self._alive else None for node in self._before}
 
-    def run(self, values: Values, watch: Watch, parameters: Mapping[str, Tensor] | None = None) -> tuple[Tensor, ...]:
+    def run(
+        self, values: Values, hook: TensorHook, parameters: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, ...]:
         """Run the rest.
 
         Args:
             values: What :meth:`reach` returned.
-            watch: As for :class:`Watched`.
+            hook: As for :class:`HookedInterpreter`.
             parameters: Likewise.
         """
-        run = Watched(self._program, watch, parameters)
+        run = HookedInterpreter(self._program, hook, parameters)
         outputs: tuple[Tensor, ...] = run.run(initial_env=dict(values), enable_io_processing=False)
         return outputs

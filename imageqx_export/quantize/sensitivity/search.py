@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Found:
-    """Hold what a search found.
+class SearchResult:
+    """The result of a search.
 
     Args:
         floats: The layers that stay float, those that cost most first.
@@ -21,7 +21,7 @@ class Found:
     trials: int
 
 
-def fewest(order: Sequence[str], holds: Callable[[frozenset[str]], bool]) -> Found:
+def find_fewest_floats(order: Sequence[str], holds: Callable[[frozenset[str]], bool]) -> SearchResult:
     """Move layers to float until the budget holds, and then back whatever it holds without.
 
     First the shortest beginning of ``order`` with which it holds, by bisection: more float layers are taken not to
@@ -44,9 +44,9 @@ def fewest(order: Sequence[str], holds: Callable[[frozenset[str]], bool]) -> Fou
         return trials[chosen]
 
     if tried(()):
-        return Found((), True, len(trials))
+        return SearchResult((), True, len(trials))
     if not tried(order):
-        return Found(tuple(order), False, len(trials))
+        return SearchResult(tuple(order), False, len(trials))
     too_few, enough = 0, len(order)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
@@ -56,4 +56,4 @@ def fewest(order: Sequence[str], holds: Callable[[frozenset[str]], bool]) -> Fou
         without = [other for other in kept if other != layer]
         if tried(without):
             kept = without
-    return Found(tuple(kept), True, len(trials))
+    return SearchResult(tuple(kept), True, len(trials))

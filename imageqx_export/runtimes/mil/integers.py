@@ -19,11 +19,11 @@ from torch import Tensor
 
 from imageqx_export.runtimes.mil.node import Kernel, Node, dtype_of
 from imageqx_export.runtimes.mil.quant import DTYPES
-from imageqx_export.runtimes.mil.windows import conv
+from imageqx_export.runtimes.mil.windows import build_conv
 
 
-class Fused(NamedTuple):
-    """Hold a ``quantize`` and what it reads as one operation on integers.
+class FusedOperation(NamedTuple):
+    """A ``quantize`` and what it reads, as one operation on integers.
 
     Args:
         kernel: From int8 or uint8 tensors to one.
@@ -35,7 +35,7 @@ class Fused(NamedTuple):
 
 
 class _Grid(NamedTuple):
-    """Hold one number format: real = scale · (integer − zero)."""
+    """One number format: real = scale · (integer − zero)."""
 
     scale: np.float32
     zero: int
@@ -44,7 +44,7 @@ class _Grid(NamedTuple):
 Total = Callable[..., Tensor]
 
 
-def fused(op: Any, where: str) -> Fused | None:
+def fuse(op: Any, where: str) -> FusedOperation | None:
     """Return a ``quantize`` operation as one on integers; None where what it reads is not computed from integers.
 
     Args:
@@ -54,11 +54,11 @@ def fused(op: Any, where: str) -> Fused | None:
     Raises:
         UnsupportedOpError: A parameter that the evaluator does not know.
     """
-    producer, out = op.input.op, _grid(op, where)
+    producer, out = op.input.op, _read_grid(op, where)
     if producer is None or out is None or producer.op_type not in _TOTALS:
         return None
     sources = [producer.inputs[name].op for name in ("x", "y") if producer.inputs.get(name) is not None]
-    grids = [_integers(source, where) for source in sources]
+    grids = [_find_integer_grid(source, where) for source in sources]
     if grids[0] is None:
         return None
     found = _TOTALS[producer.op_type](producer, grids, out, where)
@@ -72,17 +72,19 @@ def fused(op: Any, where: str) -> Fused | None:
         values = [x.float().sub_(grid.zero) for x, grid in zip(integers, known, strict=True)]
         return found(*values).round_().clamp_(ends.min - out.zero, ends.max - out.zero).add_(out.zero).to(dtype)
 
-    return Fused(kernel, [source.input for source, grid in zip(sources, grids, strict=True) if grid is not None])
+    return FusedOperation(
+        kernel, [source.input for source, grid in zip(sources, grids, strict=True) if grid is not None]
+    )
 
 
-def _integers(source: Any, where: str) -> _Grid | None:
+def _find_integer_grid(source: Any, where: str) -> _Grid | None:
     """Return the grid of a ``dequantize`` of one scale; None for anything else."""
     if source is None or source.op_type != "dequantize" or dtype_of(source.input) not in DTYPES:
         return None
-    return _grid(source, where)
+    return _read_grid(source, where)
 
 
-def _grid(op: Any, where: str) -> _Grid | None:
+def _read_grid(op: Any, where: str) -> _Grid | None:
     node = Node(op, where)
     scale = node.array("scale")
     if scale.size != 1:
@@ -91,7 +93,7 @@ def _grid(op: Any, where: str) -> _Grid | None:
     return _Grid(np.float32(scale.reshape(())), int(zero.reshape(())))
 
 
-def _conv(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
+def _build_conv(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
     (x,) = grids
     weight = op.weight.op
     if x is None or weight is None or weight.op_type != "constexpr_affine_dequantize":
@@ -101,7 +103,7 @@ def _conv(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total |
     if stored.value("axis") != 0 or np.any(stored.array("zero_point")) or data.dtype != np.int8:
         return None
     scale = np.broadcast_to(scale, len(data))
-    convolved, shape = conv(Node(op, where)), (-1, *[1] * (data.ndim - 2))
+    convolved, shape = build_conv(Node(op, where)), (-1, *[1] * (data.ndim - 2))
     factors = torch.from_numpy(x.scale * scale / out.scale).reshape(shape)
     bias: Tensor | None = None
     if op.inputs.get("bias") is not None:
@@ -112,7 +114,7 @@ def _conv(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total |
     return lambda values: convolved(values, integers, bias).mul_(factors)  # type: ignore[union-attr]
 
 
-def _mul(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
+def _build_mul(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
     x, y = grids
     assert x is not None
     if y is not None:
@@ -125,7 +127,7 @@ def _mul(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | 
     return lambda a: (a * constant).mul_(alone)
 
 
-def _add(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
+def _build_add(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
     x, y = grids
     if x is None or y is None:
         return None
@@ -133,7 +135,7 @@ def _add(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | 
     return lambda a, b: (a * first).add_(b * second)
 
 
-def _mean(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
+def _build_mean(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
     (x,) = grids
     assert x is not None
     node = Node(op, where)
@@ -144,7 +146,7 @@ def _mean(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total |
     return lambda a: a.sum(axes, keepdim=keep).mul_(factor)
 
 
-def _sigmoid(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
+def _build_sigmoid(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Total | None:
     (x,) = grids
     assert x is not None
     step, steps = float(x.scale), float(out.scale)
@@ -152,9 +154,9 @@ def _sigmoid(op: Any, grids: list[_Grid | None], out: _Grid, where: str) -> Tota
 
 
 _TOTALS: dict[str, Callable[[Any, list[_Grid | None], _Grid, str], Total | None]] = {
-    "add": _add,
-    "conv": _conv,
-    "mul": _mul,
-    "reduce_mean": _mean,
-    "sigmoid": _sigmoid,
+    "add": _build_add,
+    "conv": _build_conv,
+    "mul": _build_mul,
+    "reduce_mean": _build_mean,
+    "sigmoid": _build_sigmoid,
 }

@@ -62,7 +62,7 @@ _ON_BYTES = frozenset(("dequantize", "expand_dims", "quantize", "reshape", "sque
 
 
 class Node:
-    """Give a builder access to one MIL operation, and keep count of what it read.
+    """One MIL operation as a builder sees it, which keeps count of what was read.
 
     Args:
         op: A ``coremltools`` MIL operation.

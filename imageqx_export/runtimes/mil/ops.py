@@ -15,11 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imageqx_export.runtimes.mil.node import Builder, Kernel, Node
-from imageqx_export.runtimes.mil.quant import affine_dequantize, dequantize, lut_to_dense, quantize, stored
-from imageqx_export.runtimes.mil.windows import conv, padded, pool
+from imageqx_export.runtimes.mil.quant import (
+    build_affine_dequantize,
+    build_constant,
+    build_dequantize,
+    build_lut_to_dense,
+    build_quantize,
+)
+from imageqx_export.runtimes.mil.windows import build_conv, build_pool, pad_tensor
 
 
-def _plain(function: Kernel, *params: str) -> Builder:
+def _make_plain(function: Kernel, *params: str) -> Builder:
     def build(node: Node) -> Kernel:
         node.take(*params)
         return function
@@ -27,7 +33,7 @@ def _plain(function: Kernel, *params: str) -> Builder:
     return build
 
 
-def _scalars(function: Kernel, *params: str) -> Builder:
+def _make_with_scalars(function: Kernel, *params: str) -> Builder:
     def build(node: Node) -> Kernel:
         node.take("x")
         values = [node.value(param) for param in params]
@@ -36,7 +42,7 @@ def _scalars(function: Kernel, *params: str) -> Builder:
     return build
 
 
-def _reduce(function: Callable[..., Tensor]) -> Builder:
+def _make_reduction(function: Callable[..., Tensor]) -> Builder:
     def build(node: Node) -> Kernel:
         node.take("x")
         axes, keep = node.value("axes") if node.has("axes") else None, node.value("keep_dims")
@@ -45,14 +51,14 @@ def _reduce(function: Callable[..., Tensor]) -> Builder:
     return build
 
 
-def _pad(node: Node) -> Kernel:
+def _build_pad(node: Node) -> Kernel:
     node.take("x")
     flat, mode, value = node.value("pad"), node.word("mode"), node.value("constant_val")
     pairs = list(zip(flat[::2], flat[1::2], strict=True))
 
     def pad(x: Tensor) -> Tensor:
         if mode == "constant":
-            return padded(x, pairs, value)
+            return pad_tensor(x, pairs, value)
         for dim, pair in enumerate(pairs, x.dim() - len(pairs)):
             # torch pads only some ranks by reflection; an index per dimension serves all of them.
             index = np.pad(np.arange(x.shape[dim]), pair, mode="reflect" if mode == "reflect" else "edge")
@@ -62,7 +68,7 @@ def _pad(node: Node) -> Kernel:
     return pad
 
 
-def _slice(node: Node) -> Kernel:
+def _build_slice(node: Node) -> Kernel:
     node.take("x")
     begin, end = node.value("begin"), node.value("end")
     stride = node.value("stride") if node.has("stride") else [1] * len(begin)
@@ -82,7 +88,7 @@ def _slice(node: Node) -> Kernel:
     return cut
 
 
-def _reshape(node: Node) -> Kernel:
+def _build_reshape(node: Node) -> Kernel:
     node.take("x")
     shape = node.value("shape")
 
@@ -92,13 +98,13 @@ def _reshape(node: Node) -> Kernel:
     return reshape
 
 
-def _squeeze(node: Node) -> Kernel:
+def _build_squeeze(node: Node) -> Kernel:
     node.take("x")
     axes = tuple(node.value("axes")) if node.has("axes") else None
     return lambda x: x.squeeze() if axes is None else x.squeeze(axes)
 
 
-def _expand_dims(node: Node) -> Kernel:
+def _build_expand_dims(node: Node) -> Kernel:
     node.take("x")
     axes = node.value("axes")
 
@@ -111,7 +117,7 @@ def _expand_dims(node: Node) -> Kernel:
     return expand
 
 
-def _split(node: Node) -> Kernel:
+def _build_split(node: Node) -> Kernel:
     node.take("x")
     axis = node.value("axis")
     sizes = node.value("split_sizes") if node.has("split_sizes") else None
@@ -119,7 +125,7 @@ def _split(node: Node) -> Kernel:
     return lambda x: x.split(sizes or x.shape[axis] // count, axis)
 
 
-def _concat(node: Node) -> Kernel:
+def _build_concat(node: Node) -> Kernel:
     node.take("values")
     axis, interleave = node.value("axis"), node.value("interleave")
 
@@ -130,7 +136,7 @@ def _concat(node: Node) -> Kernel:
     return concat
 
 
-def _matmul(node: Node) -> Kernel:
+def _build_matmul(node: Node) -> Kernel:
     node.take("x", "y")
     flip_x, flip_y = node.value("transpose_x"), node.value("transpose_y")
 
@@ -140,7 +146,7 @@ def _matmul(node: Node) -> Kernel:
     return lambda x, y: torch.matmul(flipped(x, flip_x), flipped(y, flip_y))
 
 
-def _batch_norm(node: Node) -> Kernel:
+def _build_batch_norm(node: Node) -> Kernel:
     node.take("x")
     mean, variance = node.array("mean").astype(np.float64), node.array("variance").astype(np.float64)
     gamma, beta = (node.array(p).astype(np.float64) if node.has(p) else None for p in ("gamma", "beta"))
@@ -155,7 +161,7 @@ def _batch_norm(node: Node) -> Kernel:
     return normalise
 
 
-def _gelu(node: Node) -> Kernel:
+def _build_gelu(node: Node) -> Kernel:
     node.take("x")
     kernels: dict[str, Kernel] = {
         "EXACT": F.gelu,
@@ -165,13 +171,13 @@ def _gelu(node: Node) -> Kernel:
     return kernels[node.word("mode")]
 
 
-def _cast(node: Node) -> Kernel:
+def _build_cast(node: Node) -> Kernel:
     node.take("x")
     dtype = {"bool": torch.bool, "int32": torch.int32}.get(node.word("dtype"), torch.float32)
     return lambda x: x.to(dtype)
 
 
-def _einsum(node: Node) -> Kernel:
+def _build_einsum(node: Node) -> Kernel:
     node.take("values")
     equation = node.value("equation")
     return lambda *values: torch.einsum(equation, *values)
@@ -202,40 +208,40 @@ _BINARY: dict[str, Kernel] = {
     "sub": torch.sub,
 }
 OPS: dict[str, Builder] = {
-    **{name: _plain(function, "x") for name, function in _UNARY.items()},
-    **{name: _plain(function, "x", "y") for name, function in _BINARY.items()},
-    "avg_pool": pool,
-    "batch_norm": _batch_norm,
-    "cast": _cast,
-    "clip": _scalars(lambda x, low, high: x.clamp(low, high), "alpha", "beta"),
-    "concat": _concat,
-    "constexpr_affine_dequantize": affine_dequantize,
-    "constexpr_cast": lambda node: stored(node.array("source_val")),
-    "constexpr_lut_to_dense": lut_to_dense,
-    "conv": conv,
-    "dequantize": dequantize,
-    "einsum": _einsum,
-    "expand_dims": _expand_dims,
-    "gelu": _gelu,
-    "inverse": _scalars(lambda x, epsilon: 1.0 / (x + epsilon), "epsilon"),
-    "leaky_relu": _scalars(F.leaky_relu, "alpha"),
-    "linear": _plain(F.linear, "x", "weight", "bias"),
-    "log": _scalars(lambda x, epsilon: torch.log(x + epsilon), "epsilon"),
-    "matmul": _matmul,
-    "max_pool": pool,
-    "pad": _pad,
-    "quantize": quantize,
-    "reduce_max": _reduce(torch.amax),
-    "reduce_mean": _reduce(torch.mean),
-    "reduce_min": _reduce(torch.amin),
-    "reduce_sum": _reduce(lambda x, dim, keepdim: torch.sum(x, dim, keepdim, dtype=x.dtype)),
-    "reshape": _reshape,
-    "rsqrt": _scalars(lambda x, epsilon: torch.rsqrt(x + epsilon), "epsilon"),
-    "sigmoid_hard": _scalars(lambda x, alpha, beta: (alpha * x + beta).clamp(0, 1), "alpha", "beta"),
-    "slice_by_index": _slice,
-    "softmax": _scalars(torch.softmax, "axis"),
-    "split": _split,
-    "squeeze": _squeeze,
-    "transpose": _scalars(torch.permute, "perm"),
+    **{name: _make_plain(function, "x") for name, function in _UNARY.items()},
+    **{name: _make_plain(function, "x", "y") for name, function in _BINARY.items()},
+    "avg_pool": build_pool,
+    "batch_norm": _build_batch_norm,
+    "cast": _build_cast,
+    "clip": _make_with_scalars(lambda x, low, high: x.clamp(low, high), "alpha", "beta"),
+    "concat": _build_concat,
+    "constexpr_affine_dequantize": build_affine_dequantize,
+    "constexpr_cast": lambda node: build_constant(node.array("source_val")),
+    "constexpr_lut_to_dense": build_lut_to_dense,
+    "conv": build_conv,
+    "dequantize": build_dequantize,
+    "einsum": _build_einsum,
+    "expand_dims": _build_expand_dims,
+    "gelu": _build_gelu,
+    "inverse": _make_with_scalars(lambda x, epsilon: 1.0 / (x + epsilon), "epsilon"),
+    "leaky_relu": _make_with_scalars(F.leaky_relu, "alpha"),
+    "linear": _make_plain(F.linear, "x", "weight", "bias"),
+    "log": _make_with_scalars(lambda x, epsilon: torch.log(x + epsilon), "epsilon"),
+    "matmul": _build_matmul,
+    "max_pool": build_pool,
+    "pad": _build_pad,
+    "quantize": build_quantize,
+    "reduce_max": _make_reduction(torch.amax),
+    "reduce_mean": _make_reduction(torch.mean),
+    "reduce_min": _make_reduction(torch.amin),
+    "reduce_sum": _make_reduction(lambda x, dim, keepdim: torch.sum(x, dim, keepdim, dtype=x.dtype)),
+    "reshape": _build_reshape,
+    "rsqrt": _make_with_scalars(lambda x, epsilon: torch.rsqrt(x + epsilon), "epsilon"),
+    "sigmoid_hard": _make_with_scalars(lambda x, alpha, beta: (alpha * x + beta).clamp(0, 1), "alpha", "beta"),
+    "slice_by_index": _build_slice,
+    "softmax": _make_with_scalars(torch.softmax, "axis"),
+    "split": _build_split,
+    "squeeze": _build_squeeze,
+    "transpose": _make_with_scalars(torch.permute, "perm"),
 }
 """The table: MIL's name of an operation → what builds its kernel."""

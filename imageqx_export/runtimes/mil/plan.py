@@ -59,7 +59,7 @@ def refuse_unknown(ops: Iterable[tuple[str, str]], where: str) -> None:
 
 
 class _Slot(NamedTuple):
-    """Say where a value lives during a run, and what it must be: ``dtype`` is MIL's name of it."""
+    """The place of a value during a run, and what it must be: ``dtype`` is MIL's name of it."""
 
     place: int
     dtype: str
@@ -67,7 +67,7 @@ class _Slot(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """Hold one operation: slots in, slots out, and the slots that nobody reads after it."""
+    """One operation: slots in, slots out, and the slots that nobody reads after it."""
 
     label: str
     kernel: Kernel
@@ -78,7 +78,7 @@ class _Step(NamedTuple):
 
 
 class Plan:
-    """Compile a program's ``main`` to a flat list of steps over numbered slots.
+    """A program's ``main``, compiled to a flat list of steps over numbered slots.
 
     Args:
         program: A MIL ``Program``.
@@ -103,7 +103,7 @@ class Plan:
         self._constants = list(self._values)
         # What depends on no input is computed once, here.
         live = [step for step in steps if not self._fold(step)]
-        self._steps = _with_deaths(live, self._constants, {slot.place for slot in self.outputs.values()})
+        self._steps = _find_last_uses(live, self._constants, {slot.place for slot in self.outputs.values()})
 
     def __call__(self, inputs: dict[str, Array]) -> dict[str, Array]:
         """Evaluate: see :func:`evaluate`."""
@@ -126,12 +126,12 @@ class Plan:
                         expected=str(list(slot.shape)),
                         got=str(list(inputs[name].shape)),
                     )
-                values[slot.place] = _tensor(inputs[name], slot.dtype)
+                values[slot.place] = _to_tensor(inputs[name], slot.dtype)
             for step in self._steps:
                 self._do(step, values)
                 for index in step.dead:
                     values[index] = None
-        return {name: _array(values[slot.place]) for name, slot in self.outputs.items()}
+        return {name: _to_array(values[slot.place]) for name, slot in self.outputs.items()}
 
     def _slot(self, var: Any) -> _Slot:
         from imageqx_export.runtimes.mil.node import dtype_of
@@ -146,11 +146,11 @@ class Plan:
                 )
             dtype, constant = dtype_of(var), var.op is not None and var.op.op_type == "const"
             self._slots[id(var)] = _Slot(len(self._values), dtype, tuple(map(int, var.shape)))
-            self._values.append(_tensor(np.asarray(var.val), dtype) if constant else None)
+            self._values.append(_to_tensor(np.asarray(var.val), dtype) if constant else None)
         return self._slots[id(var)]
 
     def _step(self, op: Any) -> _Step:
-        from imageqx_export.runtimes.mil.integers import fused
+        from imageqx_export.runtimes.mil.integers import fuse
         from imageqx_export.runtimes.mil.node import EXACT, Node
         from imageqx_export.runtimes.mil.ops import OPS
 
@@ -158,7 +158,7 @@ class Plan:
         kernel = OPS[op.op_type](node)
         node.finish()
         taken = node.operands
-        if op.op_type == "quantize" and (integers := fused(op, self.where)) is not None:
+        if op.op_type == "quantize" and (integers := fuse(op, self.where)) is not None:
             kernel, taken = integers
         operands = tuple(self._slot(var).place for var in taken)
         results = tuple(self._slot(var) for var in op.outputs)
@@ -179,7 +179,7 @@ class Plan:
             ) from error
         results = result if isinstance(result, tuple) else (result,)
         for tensor, slot in zip(results, step.results, strict=True):
-            if tensor.shape != slot.shape or tensor.dtype != _storage(slot.dtype):
+            if tensor.shape != slot.shape or tensor.dtype != _choose_storage(slot.dtype):
                 raise ArtifactError(
                     "an operation gave something else than the program declares",
                     where=f"{self.where}: {step.label}",
@@ -190,7 +190,7 @@ class Plan:
             values[slot.place] = tensor.half().float() if rounds else tensor
 
 
-def _with_deaths(steps: list[_Step], constants: list[Tensor | None], kept: set[int]) -> list[_Step]:
+def _find_last_uses(steps: list[_Step], constants: list[Tensor | None], kept: set[int]) -> list[_Step]:
     """Return the steps that an output needs, each with the slots that nobody reads after it."""
     seen = kept | {index for index, value in enumerate(constants) if value is not None}
     done: list[_Step] = []
@@ -203,21 +203,21 @@ def _with_deaths(steps: list[_Step], constants: list[Tensor | None], kept: set[i
     return done[::-1]
 
 
-def _storage(dtype: str) -> Any:
+def _choose_storage(dtype: str) -> Any:
     import torch
 
     named = {"bool": torch.bool, "fp16": torch.float32, "fp32": torch.float32, "int8": torch.int8, "uint8": torch.uint8}
     return named.get(dtype, torch.int32)
 
 
-def _tensor(array: Array, dtype: str) -> Tensor:
+def _to_tensor(array: Array, dtype: str) -> Tensor:
     import torch
 
     # A copy, because torch takes no negative strides and no memory that it may not write.
-    tensor = torch.from_numpy(array.copy()).to(_storage(dtype))
+    tensor = torch.from_numpy(array.copy()).to(_choose_storage(dtype))
     return tensor.half().float() if dtype == "fp16" else tensor
 
 
-def _array(tensor: Tensor | None) -> Array:
+def _to_array(tensor: Tensor | None) -> Array:
     assert tensor is not None
     return tensor.numpy().copy()

@@ -14,7 +14,7 @@ from imageqx_export.runtimes.mil.node import Kernel, Node
 DTYPES = {"int8": torch.int8, "uint8": torch.uint8}
 
 
-def quantize(node: Node) -> Kernel:
+def build_quantize(node: Node) -> Kernel:
     """Build ``quantize``: clip(round(input / scale) + zero_point), half to even, to int8 or uint8.
 
     The quotient is float32's, also where the program says float16: only results are rounded to float16, and this
@@ -25,7 +25,7 @@ def quantize(node: Node) -> Kernel:
     node.take("input")
     kind = node.word("output_dtype")
     dtype, levels = DTYPES[kind], torch.iinfo(DTYPES[kind])
-    parameters = _scale_and_zero(node)
+    parameters = _make_parameters(node)
 
     def integers(x: Tensor) -> Tensor:
         scale, zero = parameters(x)
@@ -34,13 +34,13 @@ def quantize(node: Node) -> Kernel:
     return integers
 
 
-def dequantize(node: Node) -> Kernel:
+def build_dequantize(node: Node) -> Kernel:
     """Build ``dequantize``: scale · (input − zero_point), for int8 and uint8.
 
     Source: MIL operation specification, iOS 17.
     """
     node.take("input")
-    parameters = _scale_and_zero(node)
+    parameters = _make_parameters(node)
 
     def reals(x: Tensor) -> Tensor:
         scale, zero = parameters(x)
@@ -49,7 +49,7 @@ def dequantize(node: Node) -> Kernel:
     return reals
 
 
-def _scale_and_zero(node: Node) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+def _make_parameters(node: Node) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Return a function of x: scale and zero point, float32, one number or one along the axis."""
     scale = torch.from_numpy(node.array("scale").astype(np.float32))
     zero = torch.zeros(())
@@ -67,7 +67,7 @@ def _scale_and_zero(node: Node) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     return shaped
 
 
-def affine_dequantize(node: Node) -> Kernel:
+def build_affine_dequantize(node: Node) -> Kernel:
     """Build ``constexpr_affine_dequantize``: a weight stored as scale · (integer − zero point), one of each a channel.
 
     Source: MIL operation specification, iOS 16.
@@ -76,19 +76,19 @@ def affine_dequantize(node: Node) -> Kernel:
     shape = [-1 if i == axis % data.ndim else 1 for i in range(data.ndim)]
     scale, zero = (node.array(p).astype(np.float32) for p in ("scale", "zero_point"))
     scale, zero = (a.reshape(shape) if a.ndim else a for a in (scale, zero))
-    return stored((data - zero) * scale)
+    return build_constant((data - zero) * scale)
 
 
-def lut_to_dense(node: Node) -> Kernel:
+def build_lut_to_dense(node: Node) -> Kernel:
     """Build ``constexpr_lut_to_dense``: a weight stored as indices into a table, 1 to 8 bits each, low bit first."""
     shape, table = node.value("shape"), node.array("lut")
     width = table.size.bit_length() - 1
     bits = np.unpackbits(node.array("indices").view(np.uint8), bitorder="little")
     digits = bits[: int(np.prod(shape)) * width].reshape(-1, width).astype(np.int64)
-    return stored(table[digits @ (1 << np.arange(width))].reshape(shape))
+    return build_constant(table[digits @ (1 << np.arange(width))].reshape(shape))
 
 
-def stored(value: np.ndarray[Any, Any]) -> Kernel:
+def build_constant(value: np.ndarray[Any, Any]) -> Kernel:
     """Return a kernel without operands that gives a constant."""
     constant = torch.from_numpy(np.ascontiguousarray(value, np.float32))
     return lambda: constant

@@ -35,7 +35,7 @@ _NOISE = {
 
 
 class MilRuntime:
-    """Run an ``.mlpackage`` that takes a photo and gives float tensors.
+    """An evaluator of an ``.mlpackage`` that takes a photo and gives float tensors.
 
     Args:
         plan: The compiled program.
@@ -124,7 +124,7 @@ def _read(path: Path) -> tuple[Any, Any]:
     if not (path / "Manifest.json").is_file():
         got = "a folder without Manifest.json" if path.is_dir() else "a file" if path.exists() else "nothing"
         raise ArtifactError("not a Core ML package", where=path, expected="a .mlpackage folder", got=got)
-    with _quiet():
+    with _silence_imports():
         try:
             from coremltools.converters.mil.frontend.milproto.load import load as load_program
             from coremltools.models import MLModel
@@ -138,7 +138,7 @@ def _read(path: Path) -> tuple[Any, Any]:
         model = MLModel(str(path), skip_model_load=True)
         spec = model.get_spec()
     except Exception as error:
-        raise _broken(path, error) from error
+        raise _make_broken_error(path, error) from error
     if spec.WhichOneof("Type") != "mlProgram":
         got = spec.WhichOneof("Type")
         raise ArtifactError("not an ML Program", where=path, expected="mlProgram", got=got)
@@ -146,7 +146,7 @@ def _read(path: Path) -> tuple[Any, Any]:
     try:
         return load_program(spec, spec.specificationVersion, model.weights_dir or ""), spec
     except Exception as error:
-        raise _broken(path, error) from error
+        raise _make_broken_error(path, error) from error
 
 
 def _refuse_features(description: Any, path: Path) -> None:
@@ -173,7 +173,7 @@ def _refuse_features(description: Any, path: Path) -> None:
             )
 
 
-def _broken(path: Path, error: Exception) -> ArtifactError:
+def _make_broken_error(path: Path, error: Exception) -> ArtifactError:
     return ArtifactError(
         "coremltools cannot read this package",
         where=path,
@@ -193,36 +193,36 @@ def _refuse(program: Any, where: str) -> None:
     main = program.functions["main"]
     blocks = [main.block_specializations[main.opset]] if main.opset in main.block_specializations else []
     ops = [op for block in blocks for op in block.operations]
-    refuse_unknown(((op.type, _name(op)) for op in ops), where)
-    words = {op.outputs[0].name: _word(op.attributes["val"]) for op in ops if op.type == "const"}
+    refuse_unknown(((op.type, _read_name(op)) for op in ops), where)
+    words = {op.outputs[0].name: _read_word(op.attributes["val"]) for op in ops if op.type == "const"}
     for op in ops:
         for param, argument in op.inputs.items():
             known = CHOICES.get((op.type, param))
             for binding in argument.arguments if known else ():
-                word = words.get(binding.name, "") if binding.name else _word(binding.value)
+                word = words.get(binding.name, "") if binding.name else _read_word(binding.value)
                 if known and word not in known:
                     raise UnsupportedOpError(
                         f"the evaluator does not know this {param} of operation '{op.type}'",
-                        where=f"{where}: {_name(op)}",
+                        where=f"{where}: {_read_name(op)}",
                         expected=", ".join(known),
                         got=f"{param} = '{word}'",
                     )
 
 
-def _name(op: Any) -> str:
+def _read_name(op: Any) -> str:
     # Reading an absent key of a protobuf map would add it.
     if "name" in op.attributes:
-        return _word(op.attributes["name"])
+        return _read_word(op.attributes["name"])
     return str(op.outputs[0].name) if op.outputs else "?"
 
 
-def _word(value: Any) -> str:
+def _read_word(value: Any) -> str:
     words = value.immediateValue.tensor.strings.values
     return str(words[0]) if words else ""
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_imports() -> Iterator[None]:
     """Drop the messages of :data:`_NOISE` and of Python's compiler while coremltools is imported."""
 
     def wanted(record: logging.LogRecord) -> bool:

@@ -18,7 +18,7 @@ _MAX_POOLS = (F.max_pool1d, F.max_pool2d, F.max_pool3d)
 _AVG_POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
 
 
-def _pads(node: Node) -> Callable[[Tensor, list[int], list[int]], Pads]:
+def _make_padding(node: Node) -> Callable[[Tensor, list[int], list[int]], Pads]:
     """Return a function of x [N,C,*D], kernel extents and strides: the padding of each dimension in D.
 
     ``same`` is TensorFlow's, as coremltools infers shapes and converts TensorFlow's layers: ceil(D/stride)
@@ -38,17 +38,17 @@ def _pads(node: Node) -> Callable[[Tensor, list[int], list[int]], Pads]:
     return same if kind != "valid" else lambda x, extents, strides: [(0, 0)] * len(extents)
 
 
-def padded(x: Tensor, pads: Pads, value: float) -> Tensor:
+def pad_tensor(x: Tensor, pads: Pads, value: float) -> Tensor:
     """Return ``x`` with a constant around its last dimensions."""
     flat = [n for pair in reversed(pads) for n in pair]
     return F.pad(x, flat, value=value) if any(flat) else x
 
 
-def conv(node: Node) -> Kernel:
+def build_conv(node: Node) -> Kernel:
     """Build ``conv``: 1 to 3 spatial dimensions, groups, strides, dilations, all four paddings."""
     node.take("x", "weight", "bias")
     strides, dilations, groups = node.value("strides"), node.value("dilations"), node.value("groups")
-    pads_of = _pads(node)
+    pads_of = _make_padding(node)
     torch_conv: Any = (F.conv1d, F.conv2d, F.conv3d)[len(strides) - 1]
 
     def convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -57,18 +57,18 @@ def conv(node: Node) -> Kernel:
         even = all(before == after for before, after in pads)
         padding = [before if even else 0 for before, _ in pads]
         result: Tensor = torch_conv(
-            x if even else padded(x, pads, 0.0), weight, bias, strides, padding, dilations, groups
+            x if even else pad_tensor(x, pads, 0.0), weight, bias, strides, padding, dilations, groups
         )
         return result
 
     return convolved
 
 
-def pool(node: Node) -> Kernel:
+def build_pool(node: Node) -> Kernel:
     """Build ``max_pool`` or ``avg_pool``: padding is −∞ for the one and 0 for the other."""
     node.take("x")
     sizes, strides, ceil = node.value("kernel_sizes"), node.value("strides"), node.value("ceil_mode")
-    pads_of, largest = _pads(node), node.kind == "max_pool"
+    pads_of, largest = _make_padding(node), node.kind == "max_pool"
     exclude = not largest and node.value("exclude_padding_from_average")
     torch_pools: Any = _MAX_POOLS if largest else _AVG_POOLS
     torch_pool = torch_pools[len(sizes) - 1]
@@ -83,10 +83,10 @@ def pool(node: Node) -> Kernel:
 
     def rounded_down(x: Tensor) -> Tensor:
         pads = pads_of(x, sizes, strides)
-        result: Tensor = torch_pool(padded(x, pads, -torch.inf if largest else 0.0), sizes, strides)
+        result: Tensor = torch_pool(pad_tensor(x, pads, -torch.inf if largest else 0.0), sizes, strides)
         if not exclude:
             return result
-        inside: Tensor = torch_pool(padded(torch.ones_like(x), pads, 0.0), sizes, strides)
+        inside: Tensor = torch_pool(pad_tensor(torch.ones_like(x), pads, 0.0), sizes, strides)
         return result / inside
 
     return rounded_up if ceil else rounded_down

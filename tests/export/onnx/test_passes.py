@@ -26,7 +26,7 @@ from imageqx_export.export.onnx.passes import (
     with_wide_gates,
 )
 from imageqx_export.quantize.graph.integers import IntegerWeight
-from imageqx_export.runtimes.onnx import optimised_operations
+from imageqx_export.runtimes.onnx import count_optimised_operations
 
 RNG = np.random.default_rng(0)
 CONV = RNG.normal(size=(4, 3, 3, 3)).astype(np.float32)
@@ -93,7 +93,7 @@ def test_int8_weights_give_what_numpy_gives_with_the_rounded_ones() -> None:
 def test_onnx_runtime_makes_int8_weights_float_once(tmp_path: Path) -> None:
     path = tmp_path / "w8.onnx"
     onnx.save(with_int8_weights(float_model(), [integer_weight("conv", CONV)]), path)
-    found = optimised_operations(path)
+    found = count_optimised_operations(path)
     assert found["Conv"] == 1
     assert not {"Cast", "Mul", "DequantizeLinear"} & set(found)
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from imageqx_export.quantize.calibration.exact_scales import with_exact_steps
-from imageqx_export.quantize.graph.capture import tensors, traced
+from imageqx_export.quantize.calibration.exact_scales import make_steps_exact
+from imageqx_export.quantize.graph.capture import find_tensors, trace
 from imageqx_export.quantize.recipe import ActivationScale
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
@@ -46,8 +46,8 @@ def rows(scales: dict[str, float], zero_point: int = -10) -> list[ActivationScal
 
 
 def test_sums_that_touch_have_the_widest_step_of_all() -> None:
-    program = traced(Chain().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
-    names = list(tensors(program))
+    program = trace(Chain().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
+    names = list(find_tensors(program))
     assert names == [
         "c:conv",
         "a:conv",
@@ -60,7 +60,7 @@ def test_sums_that_touch_have_the_widest_step_of_all() -> None:
         "heads:mul",
     ]
     scales = dict(zip(names, (0.1, 0.5, 0.2, 0.3, 0.25, 0.01, 0.02, 0.015, 7.0), strict=True))
-    found = {row.tensor: row for row in with_exact_steps(program, rows(scales))}
+    found = {row.tensor: row for row in make_steps_exact(program, rows(scales))}
     assert list(found) == names
     assert {found[name].scale for name in names[:5]} == {0.5}
     assert {found[name].scale for name in names[5:8]} == {0.02}
@@ -73,9 +73,9 @@ def test_sums_that_touch_have_the_widest_step_of_all() -> None:
 
 
 def test_a_float_operand_joins_nothing() -> None:
-    program = traced(Chain().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
+    program = trace(Chain().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
     scales = {"c:conv": 0.1, "heads:add2": 0.2, "d:conv": 0.3}
-    found = {row.tensor: row.scale for row in with_exact_steps(program, rows(scales))}
+    found = {row.tensor: row.scale for row in make_steps_exact(program, rows(scales))}
     assert found == {"c:conv": 0.2, "heads:add2": 0.2, "d:conv": 0.3}
 
 
@@ -96,7 +96,7 @@ class Pooled(nn.Module):
 @given(st.floats(1e-3, 2), st.floats(1e-3, 2))
 def test_a_means_factor_is_the_same_in_every_order(before: float, after: float) -> None:
     scales = {"a:conv": float(np.float16(before)), "heads:mean": float(np.float16(after))}
-    source, mean = with_exact_steps(pooled(), rows(scales))
+    source, mean = make_steps_exact(pooled(), rows(scales))
     assert scales["a:conv"] <= source.scale <= scales["a:conv"] * 1.05
     assert scales["heads:mean"] <= mean.scale < 2 * scales["heads:mean"]
     assert source.scale == float(np.float16(source.scale)) and math.frexp(mean.scale)[0] == 0.5
@@ -121,7 +121,7 @@ class Product(nn.Module):
 
 @functools.cache
 def product() -> GraphModule:
-    return traced(Product().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
+    return trace(Product().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
 
 
 def in_onnx_runtime(a: ActivationScale, b: ActivationScale, c: ActivationScale) -> NDArray[np.int64]:
@@ -164,7 +164,7 @@ def test_products_are_the_same_integers_in_onnx_runtime(
             ("heads:mul", after, last),
         )
     ]
-    a, b, c = with_exact_steps(product(), given_rows)
+    a, b, c = make_steps_exact(product(), given_rows)
     assert (a, b) == tuple(given_rows[:2])
     assert float(after) <= c.scale <= 1.05 * float(after) and c.scale == float(np.float16(c.scale))
     np.testing.assert_array_equal(in_onnx_runtime(a, b, c), rounded_first(a, b, c))
@@ -180,4 +180,4 @@ def test_steps_as_15_to_14_would_not_be() -> None:
 
 @functools.cache
 def pooled() -> GraphModule:
-    return traced(Pooled().eval(), torch.zeros(1, 14, 14, 3, dtype=torch.uint8), any_batch=False)
+    return trace(Pooled().eval(), torch.zeros(1, 14, 14, 3, dtype=torch.uint8), any_batch=False)

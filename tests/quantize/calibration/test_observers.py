@@ -9,16 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import entropy as divergence
 
-from imageqx_export.quantize.calibration.observers import (
-    BINS,
-    LEVELS,
-    OBSERVERS,
-    Histogram,
-    entropy,
-    minmax,
-    mse,
-    percentile,
-)
+from imageqx_export.quantize.calibration.observers import BINS, OBSERVERS, Histogram, entropy, minmax, mse, percentile
+from imageqx_export.quantize.recipe import LEVELS
 
 RANDOM = np.random.default_rng(0)
 HEAVY = RANDOM.standard_t(2, 200_000)  # few values far out, as in a network

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imageqx_export.quantize.calibration import refine
-from imageqx_export.quantize.calibration.ranges import pixel_scale
-from imageqx_export.quantize.calibration.refine import OBSERVER, refined
+from imageqx_export.quantize.calibration.ranges import make_pixel_scale
+from imageqx_export.quantize.calibration.refine import OBSERVER, refine_ranges
 from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale, Recipe
 from tests.quantize.tiny_network import RUINED, TinySubject, subject
@@ -33,14 +33,14 @@ def with_ruined(tiny: TinySubject, factor: float) -> Recipe:
 
 def far(tiny: TinySubject, recipe: Recipe) -> float:
     """Return the mean |Δ| of the labels' probabilities on other photos than the ranges were chosen on."""
-    program, pixels = tiny.program(), tiny.photos.pixels[1::2]
+    program, pixels = tiny.capture_program(), tiny.photos.pixels[1::2]
     truth, got = (simulate(program, r, pixels)["quality"] for r in (None, recipe))
     return float(abs(truth - got).mean())
 
 
 def test_the_range_that_costs_most_is_narrowed_and_the_answers_come_nearer(tiny: TinySubject) -> None:
     wide = with_ruined(tiny, 1 / 10)  # twenty times as wide as it must be
-    found = refined(tiny.program(), wide, tiny.photos.pixels[::2], 1)
+    found = refine_ranges(tiny.capture_program(), wide, tiny.photos.pixels[::2], 1)
     changed = {a.tensor: (a, b) for a, b in zip(wide.activations, found.activations, strict=True) if a != b}
     assert set(changed) == {RUINED}
     before, after = (ends(row) for row in changed[RUINED])
@@ -52,13 +52,13 @@ def test_the_range_that_costs_most_is_narrowed_and_the_answers_come_nearer(tiny:
 def test_where_no_narrower_range_helps_nothing_changes(tiny: TinySubject, monkeypatch: pytest.MonkeyPatch) -> None:
     good = with_ruined(tiny, 1 / 200)
     monkeypatch.setattr(refine, "NARROWER", ((0.01,), (0.01,)))  # clips nearly everything
-    assert refined(tiny.program(), good, tiny.photos.pixels[::2], 99) == good
+    assert refine_ranges(tiny.capture_program(), good, tiny.photos.pixels[::2], 99) == good
 
 
 def test_a_scale_that_is_given_is_not_looked_at(tiny: TinySubject) -> None:
     rows = tuple(
-        pixel_scale(row.tensor) if row.tensor == RUINED else row.model_copy(update={"observer": "fixed"})
+        make_pixel_scale(row.tensor) if row.tensor == RUINED else row.model_copy(update={"observer": "fixed"})
         for row in tiny.recipe.activations
     )
     fixed = tiny.recipe.model_copy(update={"activations": rows})
-    assert refined(tiny.program(), fixed, tiny.photos.pixels[:8], 99) == fixed
+    assert refine_ranges(tiny.capture_program(), fixed, tiny.photos.pixels[:8], 99) == fixed

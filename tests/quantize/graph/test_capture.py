@@ -13,14 +13,14 @@ from imageqx_export.errors import ConversionError, DatasetError
 from imageqx_export.networks.base import Layout, Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.quantize import plan
-from imageqx_export.quantize.calibration.observe import kept, observe
-from imageqx_export.quantize.graph.build import build, captured
-from imageqx_export.quantize.graph.capture import capture, tensors
+from imageqx_export.quantize.calibration.observe import collect_histograms, collect_values
+from imageqx_export.quantize.graph.build import build_graph, capture_for_recipe
+from imageqx_export.quantize.graph.capture import capture, find_tensors
 from imageqx_export.quantize.graph.simulate import OUTPUTS, simulate
 from imageqx_export.quantize.model import QuantizedModel
-from imageqx_export.quantize.plan import w8_recipe, w8a8_recipe
+from imageqx_export.quantize.plan import make_w8_recipe, make_w8a8_recipe
 from imageqx_export.quantize.recipe import ChannelScales, Recipe, Rewrites
-from imageqx_export.quantize.rewrites.equalise import channel_scales, places
+from imageqx_export.quantize.rewrites.equalise import compute_channel_scales, iterate_swishes
 
 SOURCE = "random pixels"
 # torch's own code for running a captured graph says this of torch.
@@ -49,7 +49,7 @@ def pixels() -> Pixels:
 def recipe(network: Network, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
-        return w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4, varying=0, narrowed=0)
+        return make_w8a8_recipe(network, "ab" * 32, pixels, SOURCE, observers="mse", rescaled=4, varying=0, narrowed=0)
 
 
 def run(program: torch.fx.GraphModule, pixels: Pixels) -> Outputs:
@@ -64,7 +64,7 @@ def largest(a: Outputs, b: Outputs) -> float:
 
 def test_names_are_the_same_for_every_batch_and_layout(network: Network) -> None:
     shapes: list[tuple[Layout, int | None]] = [("NHWC", 1), ("NHWC", None), ("NCHW", 1)]
-    names = [list(tensors(capture(network, layout, batch))) for layout, batch in shapes]
+    names = [list(find_tensors(capture(network, layout, batch))) for layout, batch in shapes]
     assert names[0] == names[1] == names[2]
     assert len(set(names[0])) == len(names[0]) == 244
     assert "early.stages.1.0.block.1.fc2:conv" in names[0]
@@ -84,7 +84,7 @@ def test_rescaled_channels_change_nothing_and_have_one_range(network: Network, p
     names = [f"{row.module}:mul" for row in recipe.channels]
 
     def spread(program: torch.fx.GraphModule, name: str) -> float:
-        high = kept(program, pixels, {name: lambda v: v.amax((2, 3))})[name].amax(0)
+        high = collect_values(program, pixels, {name: lambda v: v.amax((2, 3))})[name].amax(0)
         return float(high.max() / high.median())
 
     # The gated SiLU's product is named after the one in front of the sigmoid.
@@ -94,11 +94,12 @@ def test_rescaled_channels_change_nothing_and_have_one_range(network: Network, p
 
 def test_every_place_is_rescaled_exactly(network: Network, pixels: Pixels) -> None:
     generator = torch.Generator().manual_seed(0)
-    found = list(places(network.fold("NHWC")))
+    found = list(iterate_swishes(network.fold("NHWC")))
     assert len(found) == 32  # EfficientNet-B0: a stem, 15 blocks with two SiLUs, one block with one
     scales = [
         ChannelScales(
-            module=p.path, scales=tuple(channel_scales(torch.rand(p.before.out_channels, generator=generator) + 0.1))
+            module=p.path,
+            scales=tuple(compute_channel_scales(torch.rand(p.before.out_channels, generator=generator) + 0.1)),
         )
         for p in found
     ]
@@ -108,16 +109,16 @@ def test_every_place_is_rescaled_exactly(network: Network, pixels: Pixels) -> No
 
 
 def test_the_built_graph_is_what_was_simulated(network: Network, pixels: Pixels, recipe: Recipe) -> None:
-    program = captured(network, recipe, batch=None)
-    built, simulated = run(build(network, recipe, biases=False), pixels), simulate(program, recipe, pixels)
+    program = capture_for_recipe(network, recipe, batch=None)
+    built, simulated = run(build_graph(network, recipe, biases=False), pixels), simulate(program, recipe, pixels)
     lost = largest(run(program, pixels), simulated)
     assert lost > 1e-4, "nothing was rounded: the test proves nothing"
     assert largest(built, simulated) < 0.01 * lost
 
 
 def test_w8_has_int8_weights_and_float_activations(network: Network, pixels: Pixels) -> None:
-    recipe = w8_recipe(network, "ab" * 32)
-    built = build(network, recipe)
+    recipe = make_w8_recipe(network, "ab" * 32)
+    built = build_graph(network, recipe)
     kinds = [str(node.target) for node in built.graph.nodes]
     assert sum("dequantize_per_channel" in kind for kind in kinds) == len(recipe.weights)
     early = [row.tensor for row in recipe.floats if row.tensor.startswith("early.")]
@@ -134,21 +135,21 @@ def test_a_recipe_comes_back_from_its_json(recipe: Recipe) -> None:
 
 def test_too_few_images_are_refused(network: Network, pixels: Pixels) -> None:
     with pytest.raises(DatasetError, match="at least 256"):
-        w8a8_recipe(network, "ab" * 32, pixels, SOURCE)
+        make_w8a8_recipe(network, "ab" * 32, pixels, SOURCE)
 
 
 def test_observed_ranges_are_the_tensors_own(network: Network, pixels: Pixels) -> None:
     program = capture(network, batch=None)
-    seen = observe(program, pixels)
+    seen = collect_histograms(program, pixels)
     name = "early.stages.0.0:conv"
-    values = kept(program, pixels, {name: lambda v: v.flatten(1)})[name]
+    values = collect_values(program, pixels, {name: lambda v: v.flatten(1)})[name]
     row = seen[name]
     assert (row.low, row.high) == (float(values.min()), float(values.max()))
     assert row.counts.sum() == len(pixels) * 32 * 112 * 112
 
 
 def test_the_weights_are_the_graphs_own_integers(network: Network) -> None:
-    model = QuantizedModel(network, w8_recipe(network, "ab" * 32))
+    model = QuantizedModel(network, make_w8_recipe(network, "ab" * 32))
     stored = [value for _, value in model.graph().named_buffers() if value.dtype == torch.int8]
     held = {value.numpy().tobytes() for value in stored}
     weights = model.weights()
@@ -170,7 +171,7 @@ def test_a_recipe_that_changes_more_than_weights_has_no_weights_of_the_float_net
 
 @given(st.lists(st.floats(1e-3, 50), min_size=2, max_size=40))
 def test_gates_lie_on_the_grid_that_int8_holds(largest: list[float]) -> None:
-    scales = channel_scales(torch.tensor(largest))
+    scales = compute_channel_scales(torch.tensor(largest))
     steps = np.array(scales) * 256
     np.testing.assert_array_equal(steps, np.rint(steps))
     assert max(scales) == 255 / 256 and min(scales) >= 4 / 256
@@ -178,7 +179,7 @@ def test_gates_lie_on_the_grid_that_int8_holds(largest: list[float]) -> None:
 
 
 def test_gates_are_integers_in_the_graph(network: Network, recipe: Recipe) -> None:
-    built = build(network, recipe)
+    built = build_graph(network, recipe)
     gates = dict.fromkeys([row.scales for row in recipe.channels], False)
     for node in built.graph.nodes:
         if "dequantize_per_tensor" in str(node.target) and node.args[0].op == "get_attr":

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from imageqx_export.quantize.calibration.ranges import weight_scales
-from imageqx_export.quantize.graph.capture import tensors, traced
-from imageqx_export.quantize.graph.integers import IntegerRun, integer_weights
+from imageqx_export.quantize.calibration.ranges import choose_weight_scales
+from imageqx_export.quantize.graph.capture import find_tensors, trace
+from imageqx_export.quantize.graph.integers import IntegerInterpreter, compute_integer_weights
 from imageqx_export.quantize.recipe import ActivationScale, Recipe
 from imageqx_export.quantize.rewrites.equalise import GATE_STEP
 
@@ -56,13 +56,13 @@ class Small(nn.Module):
 @pytest.fixture(scope="module")
 def small() -> tuple[Any, Recipe]:
     torch.manual_seed(3)
-    program = traced(Small().eval(), torch.zeros(2, 6, 6, 3, dtype=torch.uint8), any_batch=True)
-    assert list(tensors(program)) == list(STEPS)
+    program = trace(Small().eval(), torch.zeros(2, 6, 6, 3, dtype=torch.uint8), any_batch=True)
+    assert list(find_tensors(program)) == list(STEPS)
     held = dict(program.named_parameters())
     return program, Recipe(
         precision="w8a8",
         checkpoint_sha256="ab" * 32,
-        weights=tuple(weight_scales(f"{n}:conv", held[f"{n}.weight"]) for n in ("one", "two")),
+        weights=tuple(choose_weight_scales(f"{n}:conv", held[f"{n}.weight"]) for n in ("one", "two")),
         activations=tuple(
             ActivationScale(tensor=name, scale=float(np.float32(scale)), zero_point=zero, observer="minmax")
             for name, (scale, zero) in STEPS.items()
@@ -99,7 +99,7 @@ def test_every_kernel_gives_numpys_integers(small: tuple[Any, Recipe]) -> None:
     program, recipe = small
     pixels = RNG.integers(0, 256, (3, 6, 6, 3), np.uint8)
     with torch.inference_mode():
-        got = IntegerRun(program, recipe).run(torch.from_numpy(pixels))
+        got = IntegerInterpreter(program, recipe).run(torch.from_numpy(pixels))
     found = {
         name: np.rint(real.numpy().astype(np.float64) / step(name)).astype(np.int64)
         for name, real in zip(STEPS, got, strict=True)
@@ -108,7 +108,7 @@ def test_every_kernel_gives_numpys_integers(small: tuple[Any, Recipe]) -> None:
     x = np.clip(x, -128 + 5, 127 + 5).astype(np.int64)
     np.testing.assert_array_equal(found["heads:input"], x)
 
-    weights = {weight.tensor: weight for weight in integer_weights(program, recipe)}
+    weights = {weight.tensor: weight for weight in compute_integer_weights(program, recipe)}
     for name, source, groups in (("one:conv", "heads:input", 1), ("two:conv", "heads:mul2", 4)):
         weight = weights[name]
         assert weight.bias is not None
@@ -144,8 +144,8 @@ def test_a_tensor_that_is_float_makes_what_reads_it_float(small: tuple[Any, Reci
     floats = recipe.model_copy(update={"activations": rows})
     pixels = torch.from_numpy(RNG.integers(0, 256, (2, 6, 6, 3), np.uint8))
     with torch.inference_mode():
-        x, a, gated, soft, swish, *_ = IntegerRun(program, floats).run(pixels)
-        (weight,) = [w for w in integer_weights(program, floats) if w.tensor == "one:conv"]
+        x, a, gated, soft, swish, *_ = IntegerInterpreter(program, floats).run(pixels)
+        (weight,) = [w for w in compute_integer_weights(program, floats) if w.tensor == "one:conv"]
         assert weight.bias is None
         rounded = torch.from_numpy(weight.integers * weight.scales[:, None, None, None])
         want = torch.nn.functional.conv2d(x, rounded, program.get_parameter("one.bias"), padding=1)

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageqx_export.quantize.calibration.observe import observe
-from imageqx_export.quantize.graph.simulate import rounded_activation, rounded_weights
+from imageqx_export.quantize.calibration.observe import collect_histograms
+from imageqx_export.quantize.graph.simulate import round_activation, round_weights
 from imageqx_export.quantize.recipe import ActivationScale, WeightScales
 from tests.quantize.tiny_network import TinySubject, subject
 
@@ -26,20 +26,20 @@ def tiny() -> TinySubject:
 def test_activations_are_rounded_as_fake_quantize_does(scale: float, zero_point: int, seed: int) -> None:
     values = 3 * torch.randn(4000, generator=torch.Generator().manual_seed(seed))
     row = ActivationScale(tensor="x", scale=scale, zero_point=zero_point, observer="mse")
-    got = rounded_activation(values, row)
+    got = round_activation(values, row)
     want = torch.fake_quantize_per_tensor_affine(values, scale, zero_point, -128, 127)
     off = (got - want).abs() > 1e-6 * scale
     # Only where a value lies half-way between two steps, to float32's rounding.
     ties = ((values / scale) % 1 - 0.5).abs() < 1e-4 * (1 + (values / scale).abs())
     assert not (off & ~ties).any() and off.float().mean() < 0.01
     assert ((got - want).abs() < 1.01 * scale).all()
-    assert len(np.unique(got.numpy())) <= 256 and rounded_activation(torch.zeros(1), row).item() == 0
+    assert len(np.unique(got.numpy())) <= 256 and round_activation(torch.zeros(1), row).item() == 0
 
 
 def test_weights_are_rounded_per_channel(tiny: TinySubject) -> None:
-    program = tiny.program()
+    program = tiny.capture_program()
     rows = [row for row in tiny.recipe.weights if row.tensor == "two:conv"]
-    [(name, got)] = rounded_weights(program, rows).items()
+    [(name, got)] = round_weights(program, rows).items()
     weight = dict(program.named_parameters())[name].detach().numpy()
     scales = np.array(rows[0].scales, np.float32)[:, None, None, None]
     np.testing.assert_allclose(got.numpy(), np.clip(np.rint(weight / scales), -127, 127) * scales, rtol=1e-6)
@@ -47,18 +47,18 @@ def test_weights_are_rounded_per_channel(tiny: TinySubject) -> None:
 
 
 def test_a_weight_on_its_grid_stays_as_it_is(tiny: TinySubject) -> None:
-    program = tiny.program()
+    program = tiny.capture_program()
     weight = dict(program.named_parameters())["two.weight"]
     with torch.no_grad():
         weight.copy_(torch.randint(-127, 128, weight.shape) / 128)
     row = WeightScales(tensor="two:conv", scales=(1 / 128,) * 6, observer="minmax")
-    assert torch.equal(rounded_weights(program, [row])["two.weight"], weight)
+    assert torch.equal(round_weights(program, [row])["two.weight"], weight)
 
 
 def test_observing_counts_some_and_skips_what_it_is_told(tiny: TinySubject) -> None:
-    program, pixels = tiny.program(), tiny.photos.pixels
-    full = observe(program, pixels)
-    some = observe(program, pixels, every=5, skip={"act:sigmoid"})
+    program, pixels = tiny.capture_program(), tiny.photos.pixels
+    full = collect_histograms(program, pixels)
+    some = collect_histograms(program, pixels, every=5, skip={"act:sigmoid"})
     assert "act:sigmoid" in full and "act:sigmoid" not in some
     for name, row in some.items():
         assert (row.low, row.high) == (full[name].low, full[name].high)

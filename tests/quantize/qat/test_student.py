@@ -16,10 +16,17 @@ from torch.nn import functional
 
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.imageqx.network import Outputs
-from imageqx_export.quantize.distillation import distillation
+from imageqx_export.quantize.distillation import compute_distillation_loss
 from imageqx_export.quantize.graph.simulate import OUTPUTS, simulate
-from imageqx_export.quantize.qat.loop import Closeness, Lesson, QatConfig, learn
-from imageqx_export.quantize.qat.student import RoundThrough, Student, float_answers, moved, prepared, student
+from imageqx_export.quantize.qat.loop import Closeness, DistillationTask, QatConfig, learn
+from imageqx_export.quantize.qat.student import (
+    RoundThrough,
+    Student,
+    make_student,
+    move_graph,
+    prepare_for_training,
+    run_teacher,
+)
 from imageqx_export.quantize.recipe import WEIGHT_LEVELS
 from tests.quantize import tiny_network as tiny
 
@@ -49,18 +56,18 @@ class Class:
 @pytest.fixture(scope="module")
 def room() -> Class:
     subject = tiny.subject()
-    teacher = subject.program()
+    teacher = subject.capture_program()
     return Class(
-        teacher, student(copy.deepcopy(teacher), subject.recipe), subject, torch.from_numpy(subject.photos.pixels)
+        teacher, make_student(copy.deepcopy(teacher), subject.recipe), subject, torch.from_numpy(subject.photos.pixels)
     )
 
 
-def lesson(room: Class, teacher: GraphModule | None = None) -> Lesson:
+def lesson(room: Class, teacher: GraphModule | None = None) -> DistillationTask:
     def batch(epoch: int, step: int) -> Tensor:
         chosen = np.random.default_rng((epoch, step)).integers(0, len(room.photos), CONFIG.batch_size)
         return room.photos[chosen]
 
-    return Lesson(room.student, teacher or room.teacher, batch, room.photos[:8], "photos")
+    return DistillationTask(room.student, teacher or room.teacher, batch, room.photos[:8], "photos")
 
 
 def learnt(
@@ -71,9 +78,9 @@ def learnt(
 
 
 def loss(room: Class, units: list[Tensor]) -> float:
-    wanted = float_answers(room.teacher, room.student.matched, room.photos)
+    wanted = run_teacher(room.teacher, room.student.matched, room.photos)
     with torch.no_grad():
-        return float(distillation(room.student.run(units, room.photos), wanted))
+        return float(compute_distillation_loss(room.student.run(units, room.photos), wanted))
 
 
 def test_the_gradient_is_torchs_own() -> None:
@@ -92,7 +99,7 @@ def test_the_gradient_is_torchs_own() -> None:
 
 
 def test_forwards_it_is_what_is_simulated(room: Class) -> None:
-    got = room.student.run(room.student.start()(), room.photos)[0]
+    got = room.student.run(room.student.make_values()(), room.photos)[0]
     expected = simulate(room.teacher, room.subject.recipe, room.subject.photos.pixels)
     plain = simulate(room.teacher, None, room.subject.photos.pixels)
     for name, value in zip(OUTPUTS, got, strict=True):
@@ -109,7 +116,7 @@ def test_converted_it_is_the_graph_that_is_exported(room: Class) -> None:
 
         recipe = room.subject.recipe
         exported = convert_pt2e(prepare_pt2e(copy.deepcopy(room.teacher), RecipeQuantizer(recipe)))
-        trained = convert_pt2e(prepared(copy.deepcopy(room.teacher), recipe))
+        trained = convert_pt2e(prepare_for_training(copy.deepcopy(room.teacher), recipe))
     kinds = [
         [str(node.target) for node in graph.graph.nodes if node.op == "call_function"] for graph in (exported, trained)
     ]
@@ -122,7 +129,7 @@ def test_converted_it_is_the_graph_that_is_exported(room: Class) -> None:
 
 def test_every_gradient_is_that_of_pytorchs_own_modules(room: Class) -> None:
     """Run the prepared graph as PyTorch does, with torchao's FakeQuantize modules, and compare."""
-    units = room.student.start()
+    units = room.student.make_values()
     answers, _ = room.student.run(units(), room.photos)
     (answers.quality[:, 0] + answers.explanations[:, 1]).sum().backward()  # type: ignore[no-untyped-call]
     graph = copy.deepcopy(room.student.graph)
@@ -140,11 +147,11 @@ def test_every_gradient_is_that_of_pytorchs_own_modules(room: Class) -> None:
 
 
 def test_a_learner_runs_the_graph_with_other_parameters(room: Class) -> None:
-    units = room.student.start()
+    units = room.student.make_values()
     changed = [value + (1 if row.is_weight else 0) for row, value in zip(room.student.learnt, units(), strict=True)]
     one = room.student.run(changed, room.photos[:4])[0]
     graph = copy.deepcopy(room.student.graph)
-    for name, value in room.student.parameters(changed).items():
+    for name, value in room.student.scale_parameters(changed).items():
         graph.get_parameter(name).data = value.detach()
     torch.testing.assert_close(one.quality.detach(), graph(room.photos[:4])[0], rtol=1e-5, atol=1e-6)
     assert not torch.allclose(one.quality, room.student.run(units(), room.photos[:4])[0].quality)
@@ -155,11 +162,14 @@ def test_moved_it_no_longer_asks_for_the_cpu(room: Class) -> None:
         return [node.kwargs["device"] for node in graph.graph.nodes if "device" in node.kwargs]
 
     graph = copy.deepcopy(room.teacher)
-    assert devices(graph), "there was nothing to remove: the test proves nothing"
+    found = devices(graph)
+    assert found, "there was nothing to remove: the test proves nothing"
     before = graph(room.photos[:2])[0]
-    assert not devices(moved(graph, CPU)) and torch.equal(graph(room.photos[:2])[0], before)
+    assert move_graph(graph, CPU) == len(found)
+    assert not devices(graph) and torch.equal(graph(room.photos[:2])[0], before)
     # Anywhere but the CPU will do: torch's own device without memory.
-    elsewhere = moved(graph, torch.device("meta"))(room.photos[:2].to("meta"))[0]
+    assert move_graph(graph, torch.device("meta")) == 0
+    elsewhere = graph(room.photos[:2].to("meta"))[0]
     assert elsewhere.device.type == "meta" and elsewhere.shape == before.shape
 
 
@@ -170,8 +180,8 @@ def test_only_int8_operations_learn(room: Class) -> None:
 
 
 def test_rounded_weights_lie_on_their_grid(room: Class) -> None:
-    units = [value + 0.3 for value in room.student.start()()]
-    rounded = room.student.rounded(units)
+    units = [value + 0.3 for value in room.student.make_values()()]
+    rounded = room.student.round_parameters(units)
     scales = {row.tensor.removesuffix(":conv"): np.array(row.scales) for row in room.subject.recipe.weights}
     for name, scale in scales.items():
         levels = rounded[f"{name}.weight"].detach().numpy().reshape(len(scale), -1) / scale[:, None]
@@ -187,13 +197,13 @@ def test_the_loss_is_pytorchs_divergences(room: Class) -> None:
     generator = torch.Generator().manual_seed(3)
     own, truth = probabilities(generator), probabilities(generator)
     mine, theirs = torch.randn(2, 3, 4, 4, generator=generator).unbind(0)
-    got = distillation((own, {"a": mine}), (truth, {"a": theirs}))
+    got = compute_distillation_loss((own, {"a": mine}), (truth, {"a": theirs}))
     quality = functional.kl_div(own.quality.log(), truth.quality, reduction="batchmean")
     cross = functional.binary_cross_entropy(own.explanations, truth.explanations)
     entropy = functional.binary_cross_entropy(truth.explanations, truth.explanations)
     features = functional.mse_loss(mine, theirs) / theirs.square().mean()
     torch.testing.assert_close(got, quality + cross - entropy + features)
-    assert float(distillation((own, {"a": mine}), (own, {"a": mine}))) == pytest.approx(0, abs=1e-6)
+    assert float(compute_distillation_loss((own, {"a": mine}), (own, {"a": mine}))) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_loss_of_certain_answers_is_a_number() -> None:
@@ -201,7 +211,7 @@ def test_the_loss_of_certain_answers_is_a_number() -> None:
         torch.tensor([[1.0, 0, 0, 0]], requires_grad=True), torch.tensor([[1.0, 0, 1, 0, 1]]), torch.zeros(0)
     )
     wrong = Outputs(torch.tensor([[0.0, 1, 0, 0]]), torch.tensor([[0.0, 1, 0, 1, 0]]), torch.zeros(0))
-    value = distillation((sure, {}), (wrong, {}))
+    value = compute_distillation_loss((sure, {}), (wrong, {}))
     value.backward()  # type: ignore[no-untyped-call]
     assert value.isfinite() and float(value.detach()) > 1
     assert sure.quality.grad is not None and bool(sure.quality.grad.isfinite().all())
@@ -211,7 +221,7 @@ def test_it_learns(room: Class, tmp_path: Path) -> None:
     told: list[tuple[int, float, Closeness]] = []
     config = QatConfig(**{**vars(CONFIG), "epochs": 4})
     units = learnt(room, tmp_path / "state", config, report=lambda *row: told.append(row))
-    assert loss(room, units) < 0.8 * loss(room, room.student.start()())
+    assert loss(room, units) < 0.8 * loss(room, room.student.make_values()())
     assert [row[0] for row in told] == [0, 1, 2, 3, 4] and np.isnan(told[0][1]) and told[4][1] < told[1][1]
 
 
@@ -233,7 +243,7 @@ def test_it_resumes_to_the_bit(room: Class, tmp_path: Path) -> None:
     resumed = learnt(room, tmp_path / "parts", keep=keep)
     assert kept == [1, 2]
     assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(whole, room.student.start()(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(whole, room.student.make_values()(), strict=True))
 
 
 def test_a_state_of_another_recipe_is_refused(room: Class, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from imageqx_export.artifact import Preprocessing
-from imageqx_export.quantize.calibration.ranges import pixel_scale
-from imageqx_export.quantize.graph.simulate import rounded_activation
+from imageqx_export.quantize.calibration.ranges import make_pixel_scale
+from imageqx_export.quantize.graph.simulate import round_activation
 from imageqx_export.quantize.rewrites.entry import ENTRY, PIXEL_STEP, PixelEntry
 
 SIZE = Preprocessing().height
@@ -68,9 +68,9 @@ def test_restored_the_weights_are_what_they_were() -> None:
 
 
 def test_every_byte_is_an_integer_of_its_own() -> None:
-    row, bytes_ = pixel_scale(ENTRY), torch.arange(256.0)
+    row, bytes_ = make_pixel_scale(ENTRY), torch.arange(256.0)
     assert (row.scale, row.zero_point) == (PIXEL_STEP, -128)
-    assert torch.equal(rounded_activation(bytes_ * PIXEL_STEP, row), bytes_ * PIXEL_STEP)
+    assert torch.equal(round_activation(bytes_ * PIXEL_STEP, row), bytes_ * PIXEL_STEP)
     model = onnx.parser.parse_model(
         '<ir_version: 9, opset_import: ["": 19]> g (float[256] x, float s, int8 z) => (int8[256] y) '
         "{ y = QuantizeLinear(x, s, z) }"
@@ -83,5 +83,5 @@ def test_every_byte_is_an_integer_of_its_own() -> None:
 @pytest.mark.parametrize("channel", range(3))
 def test_the_frame_rounds_to_the_level_next_to_the_mean_colour(channel: int) -> None:
     mean = 255 * Preprocessing().mean[channel]
-    rounded = float(rounded_activation(torch.tensor(mean * PIXEL_STEP), pixel_scale(ENTRY))) / PIXEL_STEP
+    rounded = float(round_activation(torch.tensor(mean * PIXEL_STEP), make_pixel_scale(ENTRY))) / PIXEL_STEP
     assert rounded == (124, 116, 104)[channel] and abs(rounded - mean) <= 0.5

@@ -15,16 +15,17 @@ from imageqx_export.artifact import Pixels
 from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.quantize import plan
-from imageqx_export.quantize.graph.build import build, captured
-from imageqx_export.quantize.graph.capture import tensors
+from imageqx_export.quantize.calibration.choose_rewrites import choose_rewrites
+from imageqx_export.quantize.graph.build import build_graph, capture_for_recipe
+from imageqx_export.quantize.graph.capture import find_tensors
 from imageqx_export.quantize.graph.simulate import simulate
-from imageqx_export.quantize.plan import rewritten, w8a8_recipe
+from imageqx_export.quantize.plan import make_w8a8_recipe
 from imageqx_export.quantize.recipe import ConstantExcitation, Recipe
 from imageqx_export.quantize.rewrites.excitation import (
-    constant_excitation,
+    average_excitation,
     fold_excitations,
+    iterate_squeezes,
     scale_by_excitations,
-    squeezes,
 )
 
 CONSTANT = ("early.stages.1.0.block.1", "late.2.1.block.2")
@@ -65,7 +66,7 @@ def network() -> ImageQX:
 
 @pytest.fixture(scope="module")
 def rows(network: Network, pixels: Pixels) -> tuple[ConstantExcitation, ...]:
-    return rewritten(network, pixels, rescaled=0, varying=1e-6).excitations
+    return choose_rewrites(network, pixels, rescaled=0, varying=1e-6).excitations
 
 
 def run(graph: nn.Module, pixels: Pixels) -> list[Tensor]:
@@ -75,7 +76,7 @@ def run(graph: nn.Module, pixels: Pixels) -> list[Tensor]:
 
 def test_every_block_is_found_with_what_follows_it(network: Network) -> None:
     graph = network.fold("NHWC")
-    found = dict(squeezes(graph))
+    found = dict(iterate_squeezes(graph))
     assert list(found) == list(blocks(graph)) and len(found) == 16
     assert all(found[path].in_channels == block.fc2.out_channels for path, block in blocks(graph).items())
 
@@ -97,8 +98,8 @@ def test_without_them_the_graph_computes_the_same(
 
     def error(rows: tuple[ConstantExcitation, ...]) -> float:
         graph = network.fold("NHWC")
-        fold_excitations(graph, rows)
-        assert set(blocks(graph)) == {path for path, _ in squeezes(graph)} - {row.module for row in rows}
+        assert fold_excitations(graph, rows) == len(rows)
+        assert set(blocks(graph)) == {path for path, _ in iterate_squeezes(graph)} - {row.module for row in rows}
         return max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(run(graph, pixels), want, strict=True))
 
     half = tuple(row.model_copy(update={"values": tuple(v / 2 for v in row.values)}) for row in rows)
@@ -108,7 +109,7 @@ def test_without_them_the_graph_computes_the_same(
 def test_dividing_undoes_multiplying(network: Network, rows: tuple[ConstantExcitation, ...]) -> None:
     graph = network.fold("NHWC")
     before = {name: value.clone() for name, value in graph.state_dict().items()}
-    scale_by_excitations(graph, rows)
+    assert scale_by_excitations(graph, rows) == len(rows)
     changed = [name for name, value in graph.state_dict().items() if not torch.equal(value, before[name])]
     assert changed == ["early.stages.1.0.block.2.0.weight", "late.2.1.block.3.0.weight"]
     inverse = [row.model_copy(update={"values": tuple(1 / value for value in row.values)}) for row in rows]
@@ -120,7 +121,7 @@ def test_dividing_undoes_multiplying(network: Network, rows: tuple[ConstantExcit
 def test_what_varies_is_the_spread_between_photos_in_steps(seed: int, spread: float, steps: float) -> None:
     seen = 0.5 + np.random.default_rng(seed).normal(size=(6, 5)) * spread / 256
     found = float(np.sqrt(np.var(seen, axis=0, ddof=1).mean())) * 256
-    row = constant_excitation("x", torch.tensor(seen), steps)
+    row = average_excitation("x", torch.tensor(seen), steps)
     if abs(found - steps) > 1e-6:
         assert (row is not None) == (found < steps)
     if row is not None:
@@ -128,7 +129,7 @@ def test_what_varies_is_the_spread_between_photos_in_steps(seed: int, spread: fl
 
 
 def test_a_channel_that_is_shut_can_be_opened_again() -> None:
-    row = constant_excitation("x", torch.tensor([[0.0, 1.0]] * 3), 1)
+    row = average_excitation("x", torch.tensor([[0.0, 1.0]] * 3), 1)
     assert row is not None and row.values == (1 / 512, 1.0)
 
 
@@ -136,7 +137,7 @@ def test_a_channel_that_is_shut_can_be_opened_again() -> None:
 def recipe(network: Network, pixels: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "CALIBRATION_IMAGES", len(pixels))
-        return w8a8_recipe(network, "ab" * 32, pixels, "noise", observers="mse", varying=1e-6, narrowed=0)
+        return make_w8a8_recipe(network, "ab" * 32, pixels, "noise", observers="mse", varying=1e-6, narrowed=0)
 
 
 def test_a_recipe_names_nothing_of_a_constant_block(network: Network, recipe: Recipe, pixels: Pixels) -> None:
@@ -145,10 +146,10 @@ def test_a_recipe_names_nothing_of_a_constant_block(network: Network, recipe: Re
     assert not [name for name in names if name.startswith(tuple(f"{path}." for path in CONSTANT))]
     assert not {f"{path}:mul" for path in CONSTANT} & set(names)
     assert len(recipe.weights) == 81 - 2 * len(CONSTANT)
-    program = captured(network, recipe, batch=None)
-    assert set(names) <= set(tensors(program))
+    program = capture_for_recipe(network, recipe, batch=None)
+    assert set(names) <= set(find_tensors(program))
     simulated = [torch.from_numpy(v) for v in simulate(program, recipe, pixels[:1]).values()]
-    built, exact = run(build(network, recipe, biases=False), pixels), run(program, pixels)
+    built, exact = run(build_graph(network, recipe, biases=False), pixels), run(program, pixels)
     for mine, theirs, before in zip(built, simulated, exact, strict=True):
         lost = float((theirs - before).abs().max())
         assert float((mine - theirs).abs().max()) < 0.02 * lost

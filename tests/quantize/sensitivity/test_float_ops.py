@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imageqx_export.quantize.graph.simulate import rounding, simulate
+from imageqx_export.quantize.graph.simulate import prepare_rounding, simulate
 from imageqx_export.quantize.recipe import Recipe
-from imageqx_export.quantize.sensitivity.float_ops import read_by_int8, with_floats
+from imageqx_export.quantize.sensitivity.float_ops import find_read_by_int8, keep_in_float
 from tests.quantize.tiny_network import TinySubject, subject
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
@@ -20,7 +20,7 @@ def tiny() -> TinySubject:
 
 
 def test_only_what_int8_reads_is_rounded(tiny: TinySubject) -> None:
-    recipe = with_floats(tiny.program(), tiny.recipe, dict.fromkeys(FIRST, "too dear"))
+    recipe = keep_in_float(tiny.capture_program(), tiny.recipe, dict.fromkeys(FIRST, "too dear"))
     names = [row.tensor for row in recipe.activations]
     assert names == ["early:input", "act:mul", "two:conv", "three.block.0:conv", "three.block.1:conv"]
     assert [row.tensor for row in recipe.weights] == ["two:conv", "three.block.0:conv", "three.block.1:conv"]
@@ -29,14 +29,14 @@ def test_only_what_int8_reads_is_rounded(tiny: TinySubject) -> None:
 
 
 def test_the_last_operations_are_rounded_for_nobody(tiny: TinySubject) -> None:
-    assert read_by_int8(tiny.program(), tiny.recipe, {"three.block.1:conv"}) == set()
-    assert read_by_int8(tiny.program(), tiny.recipe, {"early:input", *FIRST}) == {"act:mul"}
+    assert find_read_by_int8(tiny.capture_program(), tiny.recipe, {"three.block.1:conv"}) == set()
+    assert find_read_by_int8(tiny.capture_program(), tiny.recipe, {"early:input", *FIRST}) == {"act:mul"}
 
 
 def test_floats_are_the_float_networks_values(tiny: TinySubject) -> None:
-    program = tiny.program()
-    recipe = with_floats(program, tiny.recipe, dict.fromkeys(("early:input", *FIRST), "too dear"))
-    watch, weights = rounding(program, recipe)
+    program = tiny.capture_program()
+    recipe = keep_in_float(program, tiny.recipe, dict.fromkeys(("early:input", *FIRST), "too dear"))
+    watch, weights = prepare_rounding(program, recipe)
     assert set(weights) == {"two.weight", "three.block.0.weight", "three.block.1.weight"}
     value = torch.linspace(-1, 1, 1000)[None, None, None]
     assert watch("one:conv", value) is None and watch("early:input", value) is None

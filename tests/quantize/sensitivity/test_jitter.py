@@ -14,7 +14,7 @@ from imageqx_export.artifact import Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy
 from imageqx_export.networks.imageqx.spec import REASONS, spec
-from imageqx_export.quantize.sensitivity.jitter import SPREAD, jittered_accuracy
+from imageqx_export.quantize.sensitivity.jitter import SPREAD, measure_jittered_accuracy
 
 SPEC = spec().model_copy(update={"poor_quality_threshold": None})
 
@@ -40,7 +40,7 @@ def test_the_same_answers_lose_nothing() -> None:
     same = answers(rng.dirichlet(np.ones(4), 50), rng.random((50, 5)))
     same["explanations"][:2], same["quality"][0] = [[0.0] * 5, [1.0] * 5], [0, 0, 1, 0]  # as float32 rounds them
     seen = photos(rng.integers(0, 4, 50), rng.random((50, 5)) < 0.5)
-    found = jittered_accuracy(same, same, seen, SPEC)
+    found = measure_jittered_accuracy(same, same, seen, SPEC)
     assert (found.quality.points, found.explanations.points, found.agreement, found.mean_abs) == (0, 0, 100, 0)
     assert set(found.reasons) == set(REASONS) and all(loss.points == 0 for loss in found.reasons.values())
 
@@ -52,7 +52,7 @@ def test_a_reason_is_given_as_often_as_the_normal_distribution_says() -> None:
     above = np.array([0.3, 0.1, 0.0, -0.2, 0.6])  # logits over the threshold, float; the quantized network's: 0.25 less
     quality = np.tile([0.7, 0.1, 0.1, 0.1], (count, 1))
     before, after = (answers(quality, every * expit(logit(thresholds) + above - less)) for less in (0.0, 0.25))
-    found = jittered_accuracy(before, after, photos(np.zeros(count, int), every), SPEC)
+    found = measure_jittered_accuracy(before, after, photos(np.zeros(count, int), every), SPEC)
     given = [norm.cdf((above - less) / SPREAD) for less in (0.0, 0.25)]
     want = [100 * 2 * share / (1 + share) for share in given]  # every photo has it: F1 = 2 TP / (2 TP + FN)
     got = [found.reasons[name].points for name in REASONS]
@@ -67,7 +67,7 @@ def test_labels_agree_as_often_as_the_normal_distribution_says() -> None:
     after = before * [np.exp(-less), 1, 1, 1]
     seen = photos(np.zeros(count, int), np.ones((count, 5), bool))
     reasons = np.full((count, 5), 0.5)
-    found = jittered_accuracy(answers(before, reasons), answers(after, reasons), seen, SPEC)
+    found = measure_jittered_accuracy(answers(before, reasons), answers(after, reasons), seen, SPEC)
     won = [norm.cdf((first - second - lost) / (SPREAD * np.sqrt(2))) for lost in (0.0, less)]
     assert found.agreement == pytest.approx(100 * (1 - (won[0] - won[1])), abs=0.6)
 
@@ -76,9 +76,9 @@ def test_calibration_and_distance_are_the_answers_own() -> None:
     rng = np.random.default_rng(1)
     before, after = (answers(rng.dirichlet(np.ones(4), 80), rng.random((80, 5))) for _ in range(2))
     seen = photos(rng.integers(0, 4, 80), rng.random((80, 5)) < 0.5)
-    plain, found = accuracy(before, after, seen, SPEC), jittered_accuracy(before, after, seen, SPEC)
+    plain, found = accuracy(before, after, seen, SPEC), measure_jittered_accuracy(before, after, seen, SPEC)
     assert (found.calibration, found.mean_abs, found.photos) == (plain.calibration, plain.mean_abs, 80)
-    assert jittered_accuracy(before, after, seen, SPEC) == found  # nothing is left to chance
+    assert measure_jittered_accuracy(before, after, seen, SPEC) == found  # nothing is left to chance
 
 
 def test_few_photos_give_steadier_figures_that_mean_the_same() -> None:
@@ -106,6 +106,6 @@ def test_few_photos_give_steadier_figures_that_mean_the_same() -> None:
             rows.append([found.quality.points, *(loss.points for loss in found.reasons.values())])
         return np.array(rows)
 
-    plain, steady = losses(accuracy), losses(jittered_accuracy)
+    plain, steady = losses(accuracy), losses(measure_jittered_accuracy)
     assert np.sqrt((plain.std(0) ** 2).mean()) > 2 * np.sqrt((steady.std(0) ** 2).mean())
     assert steady.mean(0) == pytest.approx(plain.mean(0), abs=0.5)

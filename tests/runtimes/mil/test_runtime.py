@@ -724,7 +724,7 @@ def test_missing_coremltools(fp32: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_only_known_noise_is_silenced(caplog: pytest.LogCaptureFixture) -> None:
     """A real warning of coremltools still comes through."""
     logger = logging.getLogger("coremltools")
-    with mil._quiet():
+    with mil._silence_imports():
         logger.warning("Failed to load _MLModelProxy: No module named 'coremltools.libcoremlpython'")
         logger.warning("Fail to import BlobReader from libmilstoragepython.")
     logger.warning("Failed to load _MLModelProxy")
