@@ -31,6 +31,7 @@ from imageqx_export.preprocess import (
     load_pixels,
     open_photo,
 )
+from imageqx_export.support.colours import convert_to_srgb
 
 Array = NDArray[Any]
 
@@ -348,7 +349,7 @@ def test_modes_that_no_file_of_ours_has(mode: str) -> None:
         "PA": [204] * 3,
     }
     picture = Image.new(mode, (3, 2), levels.get(mode, 257 * 200))
-    rgb = preprocess._to_srgb(picture)
+    rgb = convert_to_srgb(picture)
     assert rgb.mode == "RGB"
     assert furthest(np.asarray(rgb)[0, 0], expected.get(mode, [200] * 3)) <= 1
 
