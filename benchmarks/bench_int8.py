@@ -42,7 +42,7 @@ from imageqx_export.bench.host.facts import describe_machine, pick_cores
 from imageqx_export.budgets.limits import read_budgets
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.data.images import gather_calibration_images
-from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.metadata import versions
 from imageqx_export.support.files import count_bytes
@@ -132,7 +132,7 @@ def measure(
     counts = {cpu: count_instructions(phones, cpu, manifest.artifacts[0], progress=progress) for cpu in cpus}
     worth: Mapping[str, Score | str] = {}
     if samples:
-        photos = held_out_photos("test", Sources(), samples, progress=progress)
+        photos = load_held_out("test", Sources(), samples, progress=progress)
         float32 = next(subject for subject in there if subject.name == "onnx_fp32")
         reference, spec = run_isolated(float32, photos.pixels), manifest.artifacts[0].spec
         worth = score_files(there, reference, photos, spec, progress=progress)

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from imageqx_export.cli.show.console import out
-from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy
-from imageqx_export.evaluation.by_skin import subset
+from imageqx_export.evaluation.by_skin import select_photos
 from imageqx_export.quantize.sensitivity.jitter import SPREAD, measure_jittered_accuracy
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.progress import bar
@@ -58,13 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(artifacts: Path, samples: int, part: int) -> dict[str, Losses]:
     """Return each part's losses in points, [parts], per spread and figure; ``"0"`` has the decisions as they are."""
-    photos = held_out_photos("test", Sources(), samples, progress=bar)
+    photos = load_held_out("test", Sources(), samples, progress=bar)
     runtimes = [load_runtime(artifacts / f"imageqx_{precision}.onnx") for precision in ("fp32", "w8a8")]
     spec, count = runtimes[0].spec, samples // part
     rows: dict[str, list[dict[str, float]]] = {}
     with bar("parts", count) as advance:
         for start in range(count):
-            some = subset(photos, np.arange(start, count * part, count))
+            some = select_photos(photos, np.arange(start, count * part, count))
             before, after = (runtime.run(some.pixels) for runtime in runtimes)
             rows.setdefault("0", []).append(_list_points(accuracy(before, after, some, spec)))
             for spread in SPREADS:

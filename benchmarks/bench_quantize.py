@@ -22,7 +22,7 @@ from imageqx_export.artifact import Pixels
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli.show.console import out
 from imageqx_export.data.images import gather_calibration_images
-from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.quantize.calibration.choose_rewrites import choose_rewrites
 from imageqx_export.quantize.calibration.observers import OBSERVERS
 from imageqx_export.quantize.graph.capture import find_tensors, kind_of
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     checkpoint, network = load_checkpoint(options.checkpoint)
     images, _ = gather_calibration_images(None)
     seen = observe(network, images, choose_rewrites(network, images, progress=bar), progress=bar)
-    costs = measure(seen, checkpoint.sha256, held_out_photos("val", Sources(), options.samples).pixels)
+    costs = measure(seen, checkpoint.sha256, load_held_out("val", Sources(), options.samples).pixels)
     chosen = {
         **{kind: OBSERVER_OF_KIND[kind] for kind in costs if kind in OBSERVER_OF_KIND},
         "weights": WEIGHT_OBSERVER,

@@ -1,7 +1,7 @@
 """Two training loops of one shape, for :mod:`benchmarks.bench_train`: this project's, and torchvision's first example.
 
-The reference is favoured where the two cannot be alike: its files are as small as the network's input, it spoils photos
-in fewer ways, it neither clips gradients nor averages weights, and it loads ahead in a process per core.
+The reference is favoured where the two cannot be alike: its files are as small as the network's input, it degrades
+photos in fewer ways, it neither clips gradients nor averages weights, and it loads ahead in a process per core.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
 
 from imageqx_export.artifact import Preprocessing
-from imageqx_export.data.bank import PHOTO, SIDE, Bank, bank_of, join
-from imageqx_export.data.painted import paint
-from imageqx_export.data.recipes import plan
-from imageqx_export.data.spoil import Darkroom
+from imageqx_export.data.bank import PHOTO, SIDE, Bank, join, make_bank
+from imageqx_export.data.degradations import Degrader
+from imageqx_export.data.sample_plan import plan_samples
+from imageqx_export.data.scenes import render_scenes
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.networks.pixels import normalised
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.loop import GRADIENT_CLIP
-from imageqx_export.training.losses import class_weights, loss
+from imageqx_export.training.losses import compute_class_weights, compute_loss
 from imageqx_export.training.parallel import World
 
 SEED = 0
 
 
 class Batch(NamedTuple):
-    """Hold ``pixels`` [B,3,H,H], normalised, and the truth: ``shares`` [B,4] and ``reasons`` [B,5]; all float32."""
+    """A batch: ``pixels`` [B,3,H,H], normalised, and the truth: ``shares`` [B,4] and ``reasons`` [B,5]; all float32."""
 
     pixels: Tensor
     shares: Tensor
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
 
 class Contestant(Protocol):
-    """Load batches, and learn from one."""
+    """A loop that loads batches and learns from one."""
 
     def batches(self, count: int) -> Iterator[Batch]:
         """Load ``count`` batches onto the device."""
@@ -56,7 +56,7 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """Say what both do: ``batch`` photos of ``size`` pixels a side on ``device``; the reference has ``workers``."""
+    """What both do: ``batch`` photos of ``size`` pixels a side on ``device``; the reference has ``workers``."""
 
     batch: int
     size: int
@@ -81,23 +81,23 @@ class Ours:
         self.schedule = CosineAnnealingWarmRestarts(self.optimizer, config.epochs * config.steps)
         self.scaler = torch.amp.GradScaler(device.type, enabled=False)
         self.module = World(0, 1, device).spread(self.network)
-        self.weights = class_weights(torch.ones(len(LABELS))).to(device)
-        self.room = Darkroom(bank, device)
+        self.weights = compute_class_weights(torch.ones(len(LABELS))).to(device)
+        self.room = Degrader(bank, device)
 
     def batches(self, count: int) -> Iterator[Batch]:
         """Plan, develop and normalise."""
         for _ in range(count):
             self.made += 1
-            recipe = plan(self.bank, (SEED, self.made), self.setting.batch)
-            pixels = normalised(self.room.develop(recipe, self.setting.size))
-            truth = (torch.from_numpy(values).to(self.setting.device) for values in (recipe.shares, recipe.reasons))
+            plan = plan_samples(self.bank, (SEED, self.made), self.setting.batch)
+            pixels = normalised(self.room.degrade(plan, self.setting.size))
+            truth = (torch.from_numpy(values).to(self.setting.device) for values in (plan.shares, plan.reasons))
             yield Batch(pixels, *truth)
 
     def step(self, batch: Batch) -> float:
         """Learn as ``train`` does."""
         with torch.autocast(self.setting.device.type, self.arithmetic, self.arithmetic is not None):
             logits = self.module(batch.pixels)
-        value = loss(logits, batch.shares, batch.reasons, self.weights)
+        value = compute_loss(logits, batch.shares, batch.reasons, self.weights)
         self.optimizer.zero_grad()
         self.scaler.scale(value).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimizer)
@@ -112,7 +112,7 @@ class Ours:
 
 
 class Draws(Sampler[int]):
-    """Draw ``count`` of ``total`` files; ``count`` is set before each turn."""
+    """A drawer of ``count`` of ``total`` files; ``count`` is set before each turn."""
 
     def __init__(self, total: int) -> None:
         self.total, self.count, self.rng = total, 0, np.random.default_rng(SEED)
@@ -148,7 +148,7 @@ class Reference:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.weights = class_weights(torch.ones(len(LABELS))).to(setting.device)
+        self.weights = compute_class_weights(torch.ones(len(LABELS))).to(setting.device)
 
     def batches(self, count: int) -> Iterator[Batch]:
         """Load files and transform them; a folder's name is a label, and there are no reasons."""
@@ -161,7 +161,7 @@ class Reference:
     def step(self, batch: Batch) -> float:
         """Learn as in any tutorial."""
         logits = self.network.logits(self.network.features(batch.pixels))
-        value = loss(logits, batch.shares, batch.reasons, self.weights)
+        value = compute_loss(logits, batch.shares, batch.reasons, self.weights)
         self.optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -175,7 +175,7 @@ def _transform(size: int) -> Callable[[Image.Image], Tensor]:
     """
     from torchvision.transforms import v2
 
-    recipe = Preprocessing()
+    preprocessing = Preprocessing()
     chain: Callable[[Image.Image], Tensor] = v2.Compose(
         [
             v2.ToImage(),
@@ -185,23 +185,23 @@ def _transform(size: int) -> Callable[[Image.Image], Tensor]:
             v2.RandomApply([v2.GaussianBlur(9, sigma=(0.3, 3.0))], 0.7),
             v2.RandomApply([v2.JPEG((8, 90))], 0.6),
             v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(recipe.mean, recipe.std),
+            v2.Normalize(preprocessing.mean, preprocessing.std),
         ]
     )
     return chain
 
 
 def pictures(count: int) -> Bank:
-    """Paint scenes; those that are good as they are count once more, as photos, whose recipes take most work.
+    """Draw scenes; those that are good as they are count once more, as photos, whose plans take most work.
 
     Every other photo has a mask, since not every subject can be cut out.
     """
-    scenes = paint(SEED, count)
+    scenes = render_scenes(SEED, count)
     good = scenes.take(np.flatnonzero(scenes.reasons.sum(1) == 0))
     y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
     mask = np.where(x**2 + y**2 < 0.5, 255, 0).astype(np.uint8)
     masks = [mask if index % 2 else None for index in range(len(good))]
-    return join([scenes, bank_of(good.images, good.quality, PHOTO, masks=masks)])
+    return join([scenes, make_bank(good.images, good.quality, PHOTO, masks=masks)])
 
 
 def write_folder(bank: Bank, folder: Path) -> None:

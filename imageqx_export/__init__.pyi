@@ -4,9 +4,6 @@ from .artifact import (
     Artifact as Artifact,
 )
 from .artifact import (
-    Calibration as Calibration,
-)
-from .artifact import (
     Checkpoint as Checkpoint,
 )
 from .artifact import (
@@ -25,6 +22,9 @@ from .artifact import (
     Preprocessing as Preprocessing,
 )
 from .artifact import (
+    Temperatures as Temperatures,
+)
+from .artifact import (
     TensorSpec as TensorSpec,
 )
 from .checkpoint import load_checkpoint as load_checkpoint
@@ -40,7 +40,7 @@ from .export.stage import export_checkpoint as export_checkpoint
 from .parity.compare import ParityReport as ParityReport
 from .parity.stage import compare_artifacts as compare_artifacts
 from .predict.verdict import Verdict as Verdict
-from .predict.verdict import judge_photos as judge_photos
+from .predict.verdict import predict_photos as predict_photos
 from .preprocess import load_pixels as load_pixels
 from .quantize.model import QuantizedModel as QuantizedModel
 from .quantize.plan import make_recipe as make_recipe

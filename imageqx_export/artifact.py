@@ -19,7 +19,7 @@ Outputs = dict[str, NDArray[np.float32]]
 
 
 class Format(StrEnum):
-    """Name a file format that a phone can run."""
+    """A file format that a phone can run."""
 
     ONNX = "onnx"
     COREML = "coreml"
@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 
 class Precision(StrEnum):
-    """Name a numeric scheme by what it truly is; there is no bare "int8".
+    """A numeric scheme, named by what it truly is; there is no bare "int8".
 
     ``w8``: weights int8, activations float. ``w8a8``: both int8, but for the heads.
     """
@@ -48,7 +48,7 @@ QUANTIZED = (Precision.W8, Precision.W8A8)
 
 
 class TensorSpec(Frozen):
-    """Describe one input or output of a graph.
+    """One input or output of a graph.
 
     Args:
         name: The name that the graph uses.
@@ -64,7 +64,7 @@ class TensorSpec(Frozen):
 
 
 class Preprocessing(Frozen):
-    """Say how a photo's bytes become the graph's input.
+    """The way from a photo's bytes to the graph's input.
 
     The steps, in order: apply the EXIF orientation; convert to sRGB, alpha over white; keep the
     whole frame and stretch it to ``height`` × ``width`` with an antialiased triangle ("bilinear")
@@ -85,7 +85,7 @@ class Preprocessing(Frozen):
 
 
 class ModelSpec(Frozen):
-    """Say what a photo becomes and what an output means: the one place that does.
+    """What a photo becomes and what an output means: the one place that says it.
 
     It is serialised into every artifact's own metadata and beside it as JSON.
 
@@ -126,8 +126,8 @@ class ModelSpec(Frozen):
 Temperature = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 
 
-class Calibration(Frozen):
-    """Hold the temperatures that logits are divided by on the way out, so that probabilities are calibrated.
+class Temperatures(Frozen):
+    """The temperatures that logits are divided by on the way out, so that probabilities are calibrated.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
 
@@ -141,7 +141,7 @@ class Calibration(Frozen):
 
 
 class Thresholds(Frozen):
-    """Hold a clinic's own thresholds, which stand in for the ModelSpec's without an export.
+    """A clinic's own thresholds, which stand in for the ModelSpec's without an export.
 
     Args:
         poor_quality: As :attr:`ModelSpec.poor_quality_threshold`; where it is not given, the ModelSpec's stays.
@@ -157,7 +157,7 @@ class Thresholds(Frozen):
 
 
 class Checkpoint(Frozen):
-    """Point to trained weights.
+    """A file of trained weights.
 
     Args:
         path: The safetensors file.
@@ -165,7 +165,7 @@ class Checkpoint(Frozen):
         spec: What the network's inputs and outputs mean.
         metrics: Numbers measured at training time, by name; empty if the file carries none.
         provenance: Where the weights come from: seeds, data, versions; empty if unknown.
-        calibration: The temperatures, or None where none were fitted; the weights are the trained ones either way.
+        temperatures: Of the outputs, or None where none were fitted; the weights are the trained ones either way.
     """
 
     path: Path
@@ -173,11 +173,11 @@ class Checkpoint(Frozen):
     spec: ModelSpec
     metrics: dict[str, object] = Field(default_factory=dict)
     provenance: dict[str, object] = Field(default_factory=dict)
-    calibration: Calibration | None = None
+    temperatures: Temperatures | None = None
 
 
 class Artifact(Frozen):
-    """Point to one exported file and say what it is.
+    """One exported file, and what it is.
 
     Args:
         path: Relative to its manifest's folder; a folder for Core ML.
@@ -201,7 +201,7 @@ class Artifact(Frozen):
 
 
 class Manifest(Frozen):
-    """List what one export wrote.
+    """The list of what one export wrote.
 
     Args:
         model: The model's name.

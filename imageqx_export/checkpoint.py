@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from imageqx_export import networks
-from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec
+from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures
 from imageqx_export.errors import CheckpointError
 from imageqx_export.support.files import digest, written_aside
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # One key, as safetensors writes several in an order that changes from run to run.
 _HEADER_KEY = "imageqx_export"
+_OLD_TEMPERATURES_KEY = "calibration"  # a word that now means activation ranges alone
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -29,7 +30,7 @@ def save_checkpoint(
     metrics: dict[str, Any],
     provenance: dict[str, Any],
     path: Path,
-    calibration: Calibration | None = None,
+    temperatures: Temperatures | None = None,
 ) -> Checkpoint:
     """Write ``network`` to ``path`` as float32 safetensors.
 
@@ -39,7 +40,7 @@ def save_checkpoint(
         metrics: JSON-able numbers by name.
         provenance: JSON-able facts by name.
         path: Where to; replaced in one step.
-        calibration: Temperatures, for the header alone: the weights are written as they were trained.
+        temperatures: For the header alone: the weights are written as they were trained.
 
     Raises:
         OSError: It cannot be written; whatever was at ``path`` is still there.
@@ -49,15 +50,15 @@ def save_checkpoint(
 
     tensors = {name: value.detach().cpu().float().contiguous() for name, value in network.state_dict().items()}
     header = {"spec": spec.model_dump(mode="json"), "metrics": metrics, "provenance": provenance}
-    if calibration is not None:
-        header["calibration"] = calibration.model_dump(mode="json")
+    if temperatures is not None:
+        header["temperatures"] = temperatures.model_dump(mode="json")
     with written_aside(path) as aside:
         try:
             save_file(tensors, aside, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
         except SafetensorError as error:  # how safetensors tells of a full disk
             raise OSError(None, str(error), str(path)) from error
     return Checkpoint(
-        path=path, sha256=digest(path), spec=spec, metrics=metrics, provenance=provenance, calibration=calibration
+        path=path, sha256=digest(path), spec=spec, metrics=metrics, provenance=provenance, temperatures=temperatures
     )
 
 
@@ -86,7 +87,7 @@ def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = 
             spec=spec,
             metrics=header.get("metrics", {}),
             provenance=header.get("provenance", {}),
-            calibration=_calibration(header, path, networks.spec(model).reasons),
+            temperatures=_read_temperatures(header, path, networks.spec(model).reasons),
         )
     except ValidationError as error:
         raise CheckpointError("the ModelSpec in the header is not valid", where=path, got=str(error)) from error
@@ -96,17 +97,18 @@ def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = 
     for field in ("inputs", "outputs", "labels", "reasons", "preprocessing"):
         if getattr(spec, field) != getattr(networks.spec(model), field):
             raise CheckpointError("the header's ModelSpec is not the network's", where=f"{path}: {field}")
-    if checkpoint.calibration is not None:
-        network.calibrate(checkpoint.calibration)
+    if checkpoint.temperatures is not None:
+        network.set_temperatures(checkpoint.temperatures)
     return checkpoint, network
 
 
-def _calibration(header: dict[str, Any], path: Path, reasons: tuple[str, ...]) -> Calibration | None:
-    if header.get("calibration") is None:
+def _read_temperatures(header: dict[str, Any], path: Path, reasons: tuple[str, ...]) -> Temperatures | None:
+    key = "temperatures" if "temperatures" in header else _OLD_TEMPERATURES_KEY
+    if header.get(key) is None:
         return None
-    where = f"{path}: calibration"
+    where = f"{path}: {key}"
     try:
-        calibration = Calibration.model_validate(header["calibration"])
+        temperatures = Temperatures.model_validate(header[key])
     except ValidationError as error:
         raise CheckpointError(
             "the temperatures in the header are not valid",
@@ -115,15 +117,15 @@ def _calibration(header: dict[str, Any], path: Path, reasons: tuple[str, ...]) -
             got=str(error),
             remedy="imageqx thresholds fits them anew",
         ) from error
-    if set(calibration.explanations) != set(reasons):
+    if set(temperatures.explanations) != set(reasons):
         raise CheckpointError(
             "the temperatures in the header are not the network's",
             where=where,
             expected=", ".join(reasons),
-            got=", ".join(sorted(calibration.explanations)),
+            got=", ".join(sorted(temperatures.explanations)),
             remedy="imageqx thresholds fits them anew",
         )
-    return calibration
+    return temperatures
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

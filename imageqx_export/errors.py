@@ -26,7 +26,7 @@ from typing import Any
 
 
 class ImageQXError(Exception):
-    """Say what went wrong, where, what was expected, what was there, and what to do next.
+    """An error that says what went wrong, where, what was expected, what was there, and what to do next.
 
     Args:
         what: One clause, lower case, without a full stop.
@@ -71,27 +71,27 @@ def _restored(kind: type[ImageQXError], args: tuple[Any, ...], fields: dict[str,
 
 
 class PhotoError(ImageQXError):
-    """Report a file that is not a usable photo."""
+    """A file that is not a usable photo."""
 
 
 class CheckpointError(ImageQXError):
-    """Report a checkpoint that cannot be trusted or does not fit its network."""
+    """A checkpoint that cannot be trusted or does not fit its network."""
 
 
 class DatasetError(ImageQXError):
-    """Report a set of photos that cannot be trained or measured on."""
+    """A set of photos that cannot be trained or measured on."""
 
 
 class TrainingError(ImageQXError):
-    """Report a training run that cannot go on; the last good state is kept."""
+    """A training run that cannot go on; the last good state is kept."""
 
 
 class StoppedError(ImageQXError):
-    """Report a run that was stopped with Ctrl-C; what it had finished is kept."""
+    """A run that was stopped with Ctrl-C; what it had finished is kept."""
 
 
 class UnknownNameError(ImageQXError):
-    """Report a name that is not in a list of known names.
+    """A name that is not in a list of known names.
 
     Args:
         kind: What the name should name, in the singular, such as ``"format"``.
@@ -108,28 +108,28 @@ class UnknownNameError(ImageQXError):
 
 
 class UnavailableError(ImageQXError):
-    """Report a known thing whose library or platform is missing on this machine."""
+    """A known thing whose library or platform is missing on this machine."""
 
 
 class ConversionError(ImageQXError):
-    """Report a converter that failed or wrote something else than was asked."""
+    """A converter that failed or wrote something else than was asked."""
 
 
 class ArtifactError(ImageQXError):
-    """Report an exported file that cannot be read or run."""
+    """An exported file that cannot be read or run."""
 
 
 class UnsupportedOpError(ArtifactError):
-    """Report a Core ML program with an operation that the evaluator does not know."""
+    """A Core ML program with an operation that the evaluator does not know."""
 
 
 class ParityError(ImageQXError):
-    """Report a comparison that could not be made."""
+    """A comparison that could not be made."""
 
 
 class MeasurementError(ImageQXError):
-    """Report a benchmark, a history or a report that cannot be made."""
+    """A benchmark, a history or a report that cannot be made."""
 
 
 class DeviceError(ImageQXError):
-    """Report a phone or an emulator that cannot be used."""
+    """A phone or an emulator that cannot be used."""

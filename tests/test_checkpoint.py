@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from imageqx_export import networks
-from imageqx_export.artifact import Calibration, ModelSpec
+from imageqx_export.artifact import ModelSpec, Temperatures
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.errors import CheckpointError, UnknownNameError
 from imageqx_export.networks.imageqx.network import ImageQX
@@ -112,25 +112,32 @@ def test_plain_weights_get_the_networks_spec(tensors: dict[str, Tensor], tmp_pat
     assert checkpoint.spec == spec() and checkpoint.metrics == {} and checkpoint.provenance == {}
 
 
-CALIBRATION = Calibration(quality=1.25, explanations=dict.fromkeys(networks.spec("imageqx").reasons, 0.75))
+TEMPERATURES = Temperatures(quality=1.25, explanations=dict.fromkeys(networks.spec("imageqx").reasons, 0.75))
 
 
 def test_temperatures_come_back_and_the_tensors_stay(network: ImageQX, saved: Path, tmp_path: Path) -> None:
     path = tmp_path / "warm.safetensors"
-    written = save_checkpoint(network, spec(), METRICS, PROVENANCE, path, CALIBRATION)
+    written = save_checkpoint(network, spec(), METRICS, PROVENANCE, path, TEMPERATURES)
     checkpoint, loaded = load_checkpoint(path)
     assert isinstance(loaded, ImageQX)
-    assert checkpoint == written and checkpoint.calibration == CALIBRATION
+    assert checkpoint == written and checkpoint.temperatures == TEMPERATURES
     assert float(loaded.quality_temperature) == 1.25 and loaded.explanation_temperatures.tolist() == [0.75] * 5
     before, after = load_file(saved), load_file(path)
     assert before.keys() == after.keys() and all(torch.equal(value, after[name]) for name, value in before.items())
-    again = save_checkpoint(loaded, spec(), METRICS, PROVENANCE, tmp_path / "again.safetensors", CALIBRATION)
+    again = save_checkpoint(loaded, spec(), METRICS, PROVENANCE, tmp_path / "again.safetensors", TEMPERATURES)
     assert again.sha256 == checkpoint.sha256
+
+
+def test_temperatures_that_an_earlier_version_wrote_are_read(tensors: dict[str, Tensor], tmp_path: Path) -> None:
+    old = {"spec": spec().model_dump(mode="json"), "calibration": TEMPERATURES.model_dump(mode="json")}
+    checkpoint, network = load_checkpoint(write(tmp_path / "old.safetensors", tensors, json.dumps(old)))
+    assert isinstance(network, ImageQX)
+    assert checkpoint.temperatures == TEMPERATURES and float(network.quality_temperature) == 1.25
 
 
 def test_without_temperatures_all_are_one(saved: Path) -> None:
     checkpoint, network = load_checkpoint(saved)
-    assert checkpoint.calibration is None and isinstance(network, ImageQX)
+    assert checkpoint.temperatures is None and isinstance(network, ImageQX)
     assert network.quality_temperature == 1 and network.explanation_temperatures.tolist() == [1] * 5
 
 
@@ -266,8 +273,8 @@ def test_pickles_are_never_run(tmp_path: Path, how: str) -> None:
     assert made.exists(), "the payload is a dud: the test proves nothing"
 
 
-_ONES = CALIBRATION.explanations
-BAD_CALIBRATIONS: list[tuple[object, str]] = [
+_ONES = TEMPERATURES.explanations
+BAD_TEMPERATURES: list[tuple[object, str]] = [
     ([1, 2], "temperatures in the header are not valid"),
     (1.5, "not valid"),
     ({"quality": 1.0}, "not valid"),
@@ -301,9 +308,9 @@ BAD_CALIBRATIONS: list[tuple[object, str]] = [
         (json.dumps({"spec": spec(name="duke_iqa").model_dump(mode="json")}), "duke_iqa"),
         (json.dumps({"spec": spec(poor_quality_threshold=1.01).model_dump(mode="json")}), "not valid"),
         (json.dumps({"spec": spec(poor_quality_threshold=float("nan")).model_dump(mode="python")}), "not valid"),
-        *((json.dumps({"calibration": calibration}), reason) for calibration, reason in BAD_CALIBRATIONS),
+        *((json.dumps({"temperatures": temperatures}), reason) for temperatures, reason in BAD_TEMPERATURES),
     ],
-    ids=[str(n) for n in range(13 + len(BAD_CALIBRATIONS))],
+    ids=[str(n) for n in range(13 + len(BAD_TEMPERATURES))],
 )
 def test_headers_that_do_not_fit(tensors: dict[str, Tensor], tmp_path: Path, header: str, reason: str) -> None:
     assert reason in refused(write(tmp_path / "header.safetensors", tensors, header))

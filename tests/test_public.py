@@ -8,7 +8,6 @@ import imageqx_export
 def test_the_public_names() -> None:
     assert imageqx_export.__all__ == [
         "Artifact",
-        "Calibration",
         "Checkpoint",
         "Evaluation",
         "ExportConfig",
@@ -25,6 +24,7 @@ def test_the_public_names() -> None:
         "Recipe",
         "Runtime",
         "Sources",
+        "Temperatures",
         "TensorSpec",
         "TrainingConfig",
         "Verdict",
@@ -32,11 +32,11 @@ def test_the_public_names() -> None:
         "compare_artifacts",
         "evaluate",
         "export_checkpoint",
-        "judge_photos",
         "load_checkpoint",
         "load_pixels",
         "load_runtime",
         "make_recipe",
+        "predict_photos",
         "read_recipe",
         "save_checkpoint",
         "train",

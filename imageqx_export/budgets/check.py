@@ -12,7 +12,7 @@ import numpy as np
 from imageqx_export.artifact import Artifact, Format, Manifest, Outputs, Precision
 from imageqx_export.budgets.limits import Budgets, size_limit
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.runtimes import run_file
@@ -105,7 +105,7 @@ def check_budgets(
     if limits is None or not wanted:
         rows = tuple(_compare_artifact(artifact, None, None, budgets) for artifact in manifest.artifacts)
         return BudgetReport(samples=0, source="", reference=None, artifacts=rows)
-    photos = photos or held_out_photos("test", Sources(), limits.samples, progress=progress)
+    photos = photos or load_held_out("test", Sources(), limits.samples, progress=progress)
     reference = _choose_reference(folder, manifest, checkpoint_path)
     through = {str(artifact.path): _choose_alike(artifact, manifest) for artifact in wanted}
     found = _measure_all(folder, reference, {str(a.path): a for a in through.values()}, photos, progress)

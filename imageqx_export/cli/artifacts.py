@@ -168,12 +168,12 @@ def predict(
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.decisions import apply_thresholds
     from imageqx_export.predict.overlay import draw_attention
-    from imageqx_export.predict.verdict import judge_photos
+    from imageqx_export.predict.verdict import predict_photos
     from imageqx_export.runtimes import load_runtime
 
     runtime = load_runtime(artifact)
     spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
-    rows = judge_photos(photos, runtime, spec)
+    rows = predict_photos(photos, runtime, spec)
     if attention is not None:
         draw_attention(rows, spec, attention)
     show.show_verdicts([verdict for verdict, _ in rows], attention, as_json=json)

@@ -75,7 +75,7 @@ def labels(
     from imageqx_export.cli.show import data as show
     from imageqx_export.data import annotated as stage
 
-    fused = stage.read_labels(annotations) if images is None else stage.labels_of(annotations, images)
+    fused = stage.read_labels(annotations) if images is None else stage.read_labels_with_photos(annotations, images)
     stage.write_labels(fused, out, soft=soft)
     show.show_labels(out, fused, as_json=json)
 
@@ -120,6 +120,6 @@ def agreement(
     from imageqx_export.data.annotated import clean_ratings
     from imageqx_export.evaluation import agreement as stage
 
-    raters = stage.agreement(clean_ratings(annotations))
+    raters = stage.measure_agreement(clean_ratings(annotations))
     model = stage.read_scores(scores) if scores is not None else {}
-    show.show_agreement(raters, model, stage.expert_level(raters, model), as_json=json)
+    show.show_agreement(raters, model, stage.find_expert_level(raters, model), as_json=json)

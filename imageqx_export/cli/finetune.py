@@ -53,7 +53,7 @@ def finetune(
     images: ImagesOption = None,
     photo_share: PhotoShareOption = 0.7,
     rated_share: RatedShareOption = 0.7,
-    painted: SyntheticOption = 2048,
+    synthetic_scenes: SyntheticOption = 2048,
     validation_samples: ValidationSamplesOption = 256,
     held_out_samples: TestSamplesOption = 1000,
     recipe: Annotated[
@@ -124,7 +124,7 @@ def finetune(
             batch_size=batch_size,
             learning_rate=learning_rate,
             ema_decay=ema_decay,
-            painted=painted,
+            synthetic_scenes=synthetic_scenes,
             photo_share=photo_share,
             rated_share=rated_share,
             validation_samples=validation_samples,

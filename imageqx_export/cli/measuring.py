@@ -106,11 +106,11 @@ def thresholds(
     from imageqx_export.data.sources import Sources
     from imageqx_export.support.progress import bar
     from imageqx_export.thresholds import stage
-    from imageqx_export.thresholds.criteria import criterion
+    from imageqx_export.thresholds.criteria import make_criterion
 
-    checkpoint_, choice = stage.calibrate(
+    checkpoint_, choice = stage.choose_from_sources(
         checkpoint,
-        criterion(retake_budget, ppv, youden),
+        make_criterion(retake_budget, ppv, youden),
         out,
         sources=Sources(photos, annotations, images),
         samples=samples,

@@ -59,7 +59,7 @@ def train(
     ] = False,
     photo_share: PhotoShareOption = 0.7,
     rated_share: RatedShareOption = 0.7,
-    painted: SyntheticOption = 2048,
+    synthetic_scenes: SyntheticOption = 2048,
     validation_samples: ValidationSamplesOption = 256,
     held_out_samples: HeldOutSamplesOption = 1000,
     init: Annotated[
@@ -149,7 +149,7 @@ def train(
     from imageqx_export.cli.show import training as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.support.progress import bar
-    from imageqx_export.thresholds.criteria import criterion
+    from imageqx_export.thresholds.criteria import make_criterion
     from imageqx_export.training import stage
     from imageqx_export.training.config import TrainingConfig
 
@@ -167,7 +167,7 @@ def train(
         small_epochs=small_epochs,
         small_size=small_size,
         initialisation=init,
-        painted=painted,
+        synthetic_scenes=synthetic_scenes,
         photo_share=photo_share,
         rated_share=rated_share,
         soft_labels=soft_labels,
@@ -179,7 +179,7 @@ def train(
         out,
         Sources(photos, annotations, images),
         seeds=seeds,
-        criterion=None if retake_budget is None else criterion(retake_budget=retake_budget),
+        criterion=None if retake_budget is None else make_criterion(retake_budget=retake_budget),
         held_out_samples=held_out_samples,
         logs=logs,
         resume=not fresh,

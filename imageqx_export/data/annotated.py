@@ -12,7 +12,7 @@ from imageqx_export.data.annotations import Rating, read_ratings
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import SPLITS, Label, LabelledPhotos, Split
 from imageqx_export.data.photos import read_photos
-from imageqx_export.data.tables import Problem, Row, columns_of, read_table, write_table
+from imageqx_export.data.tables import Problem, Row, read_columns, read_table, write_table
 from imageqx_export.errors import DatasetError, PhotoError
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.progress import Progress, silent
@@ -42,7 +42,7 @@ def read_labels(path: Path) -> tuple[Label, ...]:
     Raises:
         DatasetError: There is a bad row (the first are named), no such file, or it is no table.
     """
-    if "evaluation" in (columns := columns_of(path)) or "label" not in columns:
+    if "evaluation" in (columns := read_columns(path)) or "label" not in columns:
         return fuse(clean_ratings(path))
     soft = SOFT if any(name in columns for name in SOFT) else ()
     rows, problems = read_table(path, (*FUSED, *soft))
@@ -78,7 +78,7 @@ def write_labels(labels: Sequence[Label], path: Path, *, soft: bool = False) -> 
     write_table(path, (*FUSED, *(SOFT if soft else ())), rows)
 
 
-def labels_of(annotations: Path, images: Path) -> tuple[Label, ...]:
+def read_labels_with_photos(annotations: Path, images: Path) -> tuple[Label, ...]:
     """Read labels whose photos must all be there.
 
     Args:
@@ -119,7 +119,7 @@ def read_labelled(annotations: Path, images: Path, split: Split, *, progress: Pr
         DatasetError: A row is bad, a photo is missing, the split has no photo, none of its photos can be read, or it
             is ``"train"`` and a label has no photo.
     """
-    labels = [label for label in labels_of(annotations, images) if label.split == split]
+    labels = [label for label in read_labels_with_photos(annotations, images) if label.split == split]
     if not labels:
         raise DatasetError(f"no photo is in the split {split}", where=annotations, remedy="give some rows that split")
     photos = read_photos([images / label.image for label in labels], progress)

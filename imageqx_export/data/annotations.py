@@ -33,7 +33,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Rating:
-    """Hold what one rater said of one photo.
+    """What one rater said of one photo.
 
     Args:
         image: The file, relative to the folder of photos, with ``/``.
@@ -63,7 +63,7 @@ class Rating:
 
 @dataclass(frozen=True)
 class Summary:
-    """Count what a table says.
+    """The counts of what a table says.
 
     Args:
         ratings: Rows that are well formed.
@@ -95,7 +95,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Check:
-    """Hold what is wrong with a table, by line, and what it says."""
+    """What is wrong with a table, by line, and what it says."""
 
     problems: tuple[Problem, ...]
     summary: Summary
@@ -186,7 +186,7 @@ def settled(values: Iterable[V | None]) -> V | None:
     return Counter(said).most_common(1)[0][0]
 
 
-def groups_of(ratings: Iterable[Rating]) -> dict[str, str]:
+def find_groups(ratings: Iterable[Rating]) -> dict[str, str]:
     """Return every photo's group: its patient or, where none is known, the photo itself."""
     by_image = _grouped(ratings, lambda r: r.image)
     return {image: settled(r.patient for r in rows) or image for image, rows in by_image.items()}
@@ -253,7 +253,7 @@ def _contradictions(ratings: Sequence[Rating]) -> list[Problem]:
         first = seen.setdefault((r.image, r.rater), r.line)
         if first != r.line:
             problems.append(Problem(r.line, "rater", f"a second rating of the photo, after line {first}", r.rater))
-    patients = groups_of(ratings)
+    patients = find_groups(ratings)
     about_photos = _grouped(ratings, lambda r: r.image)
     problems += _disagreeing(
         about_photos, "patient", "another patient than the photo's other rows", lambda r: r.patient

@@ -1,4 +1,4 @@
-"""Hold the pictures that samples are made from, decoded once: photos, painted scenes, rated photos."""
+"""The pictures that samples are made from, decoded once: photos, synthetic scenes, rated photos."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 SIDE = 224
-NOWHERE, PHOTO, PAINTED, RATED = -1, 0, 1, 2
-"""Where a picture comes from: a photo that is good as it is, a painted scene, or a photo that raters labelled."""
+NOWHERE, PHOTO, SYNTHETIC, RATED = -1, 0, 1, 2
+"""Where a picture comes from: a photo that is good as it is, a synthetic scene, or a photo that raters labelled."""
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Hold N pictures; 150,528 bytes each.
+    """A number N of pictures with their labels; 150,528 bytes each.
 
     Args:
         images: uint8 [N,224,224,3], the whole frame, stretched.
@@ -26,7 +26,7 @@ class Bank:
         mask: Index into ``masks``, or -1, int64 [N].
         shares: Per label, the share of raters; one-hot where there were none; float32 [N,4].
         reasons: What is wrong with the picture as it is, 0 or 1, float32 [N,5].
-        origin: :data:`PHOTO`, :data:`PAINTED` or :data:`RATED`, int64 [N].
+        origin: :data:`PHOTO`, :data:`SYNTHETIC` or :data:`RATED`, int64 [N].
         fitzpatrick: Skin type 1…6, or 0 where it is not known, int64 [N].
     """
 
@@ -67,17 +67,17 @@ class Bank:
 
         Args:
             label: Index into ``LABELS``.
-            origin: Where from; None for photos and painted scenes.
-            geometry: For painted scenes, whether they are badly framed and too far away.
-            photos_first: Whether to leave the painted ones out if there are photos.
+            origin: Where from; None for photos and synthetic scenes.
+            geometry: For synthetic scenes, whether they are badly framed and too far away.
+            photos_first: Whether to leave the synthetic ones out if there are photos.
 
         Returns:
             Indices, int64.
         """
         if origin is not None:
-            return self._pools.get((label, origin, *(map(bool, geometry) if origin == PAINTED else ())), _NONE)
-        photos, painted = self.pool(label, PHOTO), self.pool(label, PAINTED)
-        return photos if (photos_first and len(photos)) or not len(painted) else painted
+            return self._pools.get((label, origin, *(map(bool, geometry) if origin == SYNTHETIC else ())), _NONE)
+        photos, synthetic = self.pool(label, PHOTO), self.pool(label, SYNTHETIC)
+        return photos if (photos_first and len(photos)) or not len(synthetic) else synthetic
 
     @cached_property
     def _pools(self) -> dict[tuple[int, ...], NDArray[np.int64]]:
@@ -85,7 +85,7 @@ class Bank:
         pools: dict[tuple[int, ...], list[int]] = {}
         for i in range(len(self)):
             key: tuple[int, ...] = (int(self.quality[i]), int(self.origin[i]))
-            if self.origin[i] == PAINTED:
+            if self.origin[i] == SYNTHETIC:
                 key = (*key, bool(self.reasons[i, framing]), bool(self.reasons[i, distance]))
             pools.setdefault(key, []).append(i)
         return {key: np.array(indices, np.int64) for key, indices in pools.items()}
@@ -103,7 +103,7 @@ def join(banks: Sequence[Bank]) -> Bank:
     return Bank(mask=np.concatenate(shifted), **parts)
 
 
-def bank_of(
+def make_bank(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64] | NDArray[np.float32],
     origin: int,
@@ -116,7 +116,7 @@ def bank_of(
     Args:
         images: uint8 [N,224,224,3].
         labels: Indices into ``LABELS``, int64 [N], or shares, float32 [N,4].
-        origin: :data:`PHOTO`, :data:`PAINTED` or :data:`RATED`.
+        origin: :data:`PHOTO`, :data:`SYNTHETIC` or :data:`RATED`.
         reasons: What is wrong as it is, [N,5]; None for nothing.
         fitzpatrick: Skin types; None for unknown.
         masks: Per picture its subject's mask, or None; empty for none at all.

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL.Image import Resampling
 
-from imageqx_export.data.bank import PHOTO, SIDE, Bank, bank_of
+from imageqx_export.data.bank import PHOTO, SIDE, Bank, make_bank
 from imageqx_export.data.labels import Split
 from imageqx_export.data.photos import find_photos
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
@@ -35,7 +35,7 @@ _SUBJECT_SHARES = (0.06, 0.7)  # of the frame
 
 @dataclass(frozen=True)
 class PhotoFolder:
-    """Hold a folder of photos, decoded, every split of it.
+    """A folder of photos, decoded, every split of it.
 
     Args:
         root: The folder.
@@ -101,7 +101,7 @@ def split_groups(groups: Sequence[str], settled: dict[str, Split]) -> dict[str, 
     """Hold out 15 % of the groups to validate and as many to test, by their names' hash.
 
     With six groups or fewer those with the fewest photos are held out, as a hash would be a gamble: one to test from
-    two groups on, and another to validate from four on; with fewer, painted scenes stand in for the class there.
+    two groups on, and another to validate from four on; with fewer, synthetic scenes stand in for the class there.
 
     Args:
         groups: A name per photo.
@@ -151,7 +151,7 @@ def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = si
     names: list[str] = []
     labels: list[SceneClass] = []
     with progress("reading photos", len(found)) as advance, ThreadPoolExecutor() as threads:
-        decoded = threads.map(lambda item: _decoded(item[0], min_side, item[1] == "healthy_skin"), found)
+        decoded = threads.map(lambda item: _decode(item[0], min_side, item[1] == "healthy_skin"), found)
         for (path, label), picture in zip(found, decoded, strict=True):
             advance()
             if isinstance(picture, str):
@@ -166,7 +166,7 @@ def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = si
         sides = split_groups([row.group for row, own in zip(known, labels, strict=True) if own == label], sides)
     splits = tuple(sides[row.group] for row in known)
     _check_classes(root, list(zip(labels, splits, strict=True)), min_side)
-    bank = bank_of(
+    bank = make_bank(
         np.stack([picture.image for picture in pictures]),
         np.array([LABELS.index(label) for label in labels], np.int64),
         PHOTO,
@@ -198,7 +198,7 @@ def _check_classes(root: Path, photos: list[tuple[SceneClass, Split]], min_side:
             )
 
 
-def cutout(picture: Image) -> Floats | None:
+def cut_out_subject(picture: Image) -> Floats | None:
     """Find the subject in front of a plain background, so that it can be put in front of another one.
 
     Hands come from few rooms; without this a network learns the rooms. The background is the border's median
@@ -227,7 +227,7 @@ def cutout(picture: Image) -> Floats | None:
     return np.asarray(cv2.GaussianBlur(mask, (3, 3), 0) / 255, np.float32)
 
 
-def _decoded(path: Path, min_side: int, with_mask: bool) -> _Decoded | str:
+def _decode(path: Path, min_side: int, with_mask: bool) -> _Decoded | str:
     """Decode a photo, or say why it is left out."""
     try:
         photo = open_photo(path)
@@ -237,5 +237,5 @@ def _decoded(path: Path, min_side: int, with_mask: bool) -> _Decoded | str:
         return f"under {min_side} px"
     # As preprocess does; with its draft decoding, a photo's own size would not be known.
     picture = np.asarray(photo.resize((SIDE, SIDE), Resampling.BILINEAR), np.uint8)
-    mask = cutout(picture) if with_mask else None
+    mask = cut_out_subject(picture) if with_mask else None
     return _Decoded(picture, None if mask is None else np.asarray(np.rint(mask * 255), np.uint8))

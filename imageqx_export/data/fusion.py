@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from imageqx_export.data.annotations import Rating, groups_of, settled
+from imageqx_export.data.annotations import Rating, find_groups, settled
 from imageqx_export.data.labels import Label, Split
 from imageqx_export.data.splits import split_groups
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
@@ -39,7 +39,7 @@ def fuse(ratings: Iterable[Rating], *, tie_break: Sequence[str] = TIE_BREAK) -> 
     by_image: dict[str, list[Rating]] = defaultdict(list)
     for rating in ratings:
         by_image[rating.image].append(rating)
-    groups = groups_of(rating for rows in by_image.values() for rating in rows)
+    groups = find_groups(rating for rows in by_image.values() for rating in rows)
     asked: dict[str, list[Split | None]] = defaultdict(list)
     for image, rows in by_image.items():
         asked[groups[image]] += [row.split for row in rows]

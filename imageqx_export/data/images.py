@@ -22,9 +22,9 @@ _NAMED = 5
 
 def generate_images(count: int = PARITY_IMAGES, seed: int = PARITY_SEED) -> Pixels:
     """Return synthetic photos, good and degraded, uint8 [count,224,224,3]."""
-    from imageqx_export.data.held_out import painted_samples
+    from imageqx_export.data.held_out import synthetic_samples
 
-    return painted_samples(count, seed).pixels
+    return synthetic_samples(count, seed).pixels
 
 
 def read_images(folder: Path) -> Pixels:

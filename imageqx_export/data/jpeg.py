@@ -29,7 +29,7 @@ _CHROMA = (
 )
 
 
-def recompressed(picture: Tensor, quality: Tensor) -> Tensor:
+def recompress(picture: Tensor, quality: Tensor) -> Tensor:
     """Return what a JPEG file with half as many colours a side (4:2:0) would hold.
 
     It follows ``kornia.enhance.jpeg_codec_differentiable`` up to rounding, its smooth rounding of coefficients
@@ -48,16 +48,16 @@ def recompressed(picture: Tensor, quality: Tensor) -> Tensor:
     luma = (0.299 * red + 0.587 * green).add_(blue, alpha=0.114)
     colours = torch.stack([(blue - luma).mul_(0.564), (red - luma).mul_(0.713)], 1)
     halve = _halving(picture.shape[2], picture.device)
-    luma = _rounded((luma * 255 - 128)[:, None], _steps(_LUMA, quality)).add_(128).div_(255)[:, 0]
+    luma = _round_coefficients((luma * 255 - 128)[:, None], _steps(_LUMA, quality)).add_(128).div_(255)[:, 0]
     # A colour's zero is 127.5 in a file and its coefficients are of what is above 128, so that half a level is lost.
     colours = halve @ (colours * 255) @ halve.T - 0.5
-    colours = _rounded(colours, _steps(_CHROMA, quality)).add_(0.5).div_(255)
+    colours = _round_coefficients(colours, _steps(_CHROMA, quality)).add_(0.5).div_(255)
     cb, cr = functional.interpolate(colours, scale_factor=2.0, mode="bilinear").unbind(1)
     decoded = [luma + 1.4025245442 * cr, luma - 0.7144034731 * cr - 0.3443401356 * cb, luma + 1.7730496454 * cb]
     return torch.stack(decoded, 1).clamp_(0, 1)
 
 
-def _rounded(plane: Tensor, steps: Tensor) -> Tensor:
+def _round_coefficients(plane: Tensor, steps: Tensor) -> Tensor:
     """Round the coefficients of each 8 × 8 block of [B,C,H,H] to multiples of [B,8,8]."""
     batch, channels, size, _ = plane.shape
     cosine = _cosine(plane.device)

@@ -16,7 +16,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Label:
-    """Hold what the raters of one photo said together.
+    """What the raters of one photo said together.
 
     Args:
         image: The file, relative to the folder of photos, with ``/``.
@@ -47,7 +47,7 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelledPhotos:
-    """Hold photos as the network sees them, with the truth about each.
+    """A set of photos as the network sees them, with the truth about each.
 
     Args:
         pixels: uint8 [N,224,224,3], RGB.

@@ -1,4 +1,4 @@
-"""Say where photos come from, and get one held-out side of them."""
+"""Where photos come from, and one held-out side of them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sources:
-    """Say where photos come from; with nothing, painted scenes are all there is.
+    """The places that photos come from; with nothing, synthetic scenes are all there is.
 
     Args:
-        photos: A folder with ``lesion``, ``healthy_skin`` and ``no_skin``, which are spoilt on purpose.
+        photos: A folder with ``lesion``, ``healthy_skin`` and ``no_skin``, which are degraded on purpose.
         annotations: A table of ratings, or of fused labels.
         images: The folder of the table's photos.
 
@@ -51,10 +51,10 @@ class Sources:
         return self
 
 
-def held_out_photos(
+def load_held_out(
     split: Split, sources: Sources, count: int, *, folder: PhotoFolder | None = None, progress: Progress = silent
 ) -> LabelledPhotos:
-    """Return one held-out side: of the table, if there is one, and samples of photos and painted scenes otherwise.
+    """Return one held-out side: of the table, if there is one, and samples of photos and synthetic scenes otherwise.
 
     Args:
         split: Which side.
@@ -68,11 +68,11 @@ def held_out_photos(
     """
     from imageqx_export.data.annotated import read_labelled
     from imageqx_export.data.folder import read_folder
-    from imageqx_export.data.held_out import drawn, held_out_bank
+    from imageqx_export.data.held_out import draw_samples, make_held_out_bank
 
     if sources.table is not None:
         return read_labelled(*sources.table, split, progress=progress)
     if folder is None and sources.photos is not None:
         folder = read_folder(sources.photos, progress=progress)
-    bank = held_out_bank(split, folder, progress=progress)
-    return drawn(bank, count, split, folder is not None, progress=progress)
+    bank = make_held_out_bank(split, folder, progress=progress)
+    return draw_samples(bank, count, split, folder is not None, progress=progress)

@@ -12,7 +12,7 @@ TEST_SHARE = 0.15
 VAL_SHARE = 0.15
 
 
-def split_of(group: str) -> Split:
+def assign_split(group: str) -> Split:
     """Return a group's split by its name alone, so that it stays where it is when photos are added.
 
     The SHA-256 of the name, as a fraction of 2²⁵⁶, says where: under 0.15 test, under 0.30 val, else train.
@@ -37,7 +37,7 @@ def split_groups(groups: Mapping[str, int], given: Mapping[str, Split] | None = 
         DatasetError: A split would have no photo. Not where all groups are settled: a table may be a test set.
     """
     settled = {group: split for group, split in (given or {}).items() if group in groups}
-    splits = {group: settled.get(group) or split_of(group) for group in groups}
+    splits = {group: settled.get(group) or assign_split(group) for group in groups}
     photos = {split: sum(groups[group] for group in groups if splits[group] == split) for split in SPLITS}
     empty = [split for split in SPLITS if not photos[split]]
     if empty and len(settled) < len(groups):

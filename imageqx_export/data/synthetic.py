@@ -1,4 +1,4 @@
-"""Paint skin photos: tones over the whole Fitzpatrick range, lesions, hair, shading, rooms, no-skin scenes.
+"""Draw skin photos: tones over the whole Fitzpatrick range, lesions, hair, shading, rooms, no-skin scenes.
 
 Everything is drawn from one random generator, so a seed gives the same picture everywhere. The pictures are
 made to have the *structures* that quality depends on (edges, texture, a subject that can be cut off or far
@@ -30,7 +30,7 @@ FITZPATRICK = np.array(
 
 
 class Placement(NamedTuple):
-    """Say where the subject lies: centre ``x``, ``y`` and ``scale``, all as shares of the frame.
+    """The place of the subject: centre ``x``, ``y`` and ``scale``, all as shares of the frame.
 
     A lesion's scale is its diameter; a limb's is its width.
     """
@@ -40,32 +40,32 @@ class Placement(NamedTuple):
     scale: float
 
 
-def noise(rng: np.random.Generator, size: int, cells: int, channels: int = 1) -> Floats:
+def draw_noise(rng: np.random.Generator, size: int, cells: int, channels: int = 1) -> Floats:
     """Return smooth noise [size,size,channels] with standard deviation 1 and ``cells`` bumps a side."""
     small = rng.standard_normal((cells + 3, cells + 3, channels)).astype(np.float32)
     big = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, channels)
     return np.asarray((big - big.mean()) / (big.std() + 1e-6), np.float32)
 
 
-def skin(rng: np.random.Generator, size: int, tone: int) -> Floats:
-    """Paint bare skin of Fitzpatrick type ``tone`` (0…5), float32 [size,size,3] in 0…255."""
+def draw_skin(rng: np.random.Generator, size: int, tone: int) -> Floats:
+    """Draw bare skin of Fitzpatrick type ``tone`` (0…5), float32 [size,size,3] in 0…255."""
     near = FITZPATRICK[np.clip(tone + rng.integers(-1, 2), 0, 5)]
     base = FITZPATRICK[tone] * 0.75 + near * 0.25 + rng.normal(0, 5, 3)
     blood = np.array([0.10, -0.55, -0.45], np.float32)
     melanin = np.array([-0.75, -0.65, -0.5], np.float32)
     depth = 4 + 5 * base.mean() / 255
-    picture = base + depth * noise(rng, size, int(rng.integers(2, 6))) * blood
-    picture = picture + depth * 0.8 * noise(rng, size, int(rng.integers(6, 24))) * melanin
+    picture = base + depth * draw_noise(rng, size, int(rng.integers(2, 6))) * blood
+    picture = picture + depth * 0.8 * draw_noise(rng, size, int(rng.integers(6, 24))) * melanin
     # Skin lines and pores: fine noise, stretched along one direction.
-    lines = noise(rng, size, size // int(rng.integers(2, 5)))[..., 0]
-    kernel = _line(int(rng.integers(1, 6)) * 2 + 1, float(rng.uniform(0, 180)))
+    lines = draw_noise(rng, size, size // int(rng.integers(2, 5)))[..., 0]
+    kernel = _line_kernel(int(rng.integers(1, 6)) * 2 + 1, float(rng.uniform(0, 180)))
     lines = cv2.filter2D(lines, -1, kernel)
     picture = picture + (rng.uniform(2, 7) * lines / (lines.std() + 1e-6))[..., None]
     picture = picture + rng.normal(0, rng.uniform(0.5, 3), (size, size, 1))
-    return np.asarray(_freckles(rng, picture, base), np.float32)
+    return np.asarray(_draw_freckles(rng, picture, base), np.float32)
 
 
-def _freckles(rng: np.random.Generator, picture: Floats, base: Floats) -> Floats:
+def _draw_freckles(rng: np.random.Generator, picture: Floats, base: Floats) -> Floats:
     picture = np.ascontiguousarray(picture, np.float32)
     if rng.random() < 0.4:
         size = picture.shape[0]
@@ -76,7 +76,7 @@ def _freckles(rng: np.random.Generator, picture: Floats, base: Floats) -> Floats
     return picture
 
 
-def _line(length: int, angle: float) -> Floats:
+def _line_kernel(length: int, angle: float) -> Floats:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), angle, 1)
@@ -84,7 +84,7 @@ def _line(length: int, angle: float) -> Floats:
     return kernel / max(float(kernel.sum()), 1e-6)
 
 
-def blob(rng: np.random.Generator, size: int, place: Placement, rough: float) -> Floats:
+def draw_blob(rng: np.random.Generator, size: int, place: Placement, rough: float) -> Floats:
     """Return a soft irregular mask [size,size,1] in 0…1 at ``place``; ``rough`` ≥ 0 bends its border."""
     ys, xs = np.mgrid[0:size, 0:size].astype(np.float32) / size
     dx, dy = xs - place.x, (ys - place.y) * rng.uniform(0.75, 1.33)
@@ -98,10 +98,10 @@ def blob(rng: np.random.Generator, size: int, place: Placement, rough: float) ->
     return np.asarray(mask[..., None], np.float32)
 
 
-def lesion(rng: np.random.Generator, picture: Floats, place: Placement) -> Floats:
-    """Paint one lesion (naevus, erythema, plaque or crust) on skin, float32 [H,H,3] in 0…255."""
+def draw_lesion(rng: np.random.Generator, picture: Floats, place: Placement) -> Floats:
+    """Draw one lesion (naevus, erythema, plaque or crust) on skin, float32 [H,H,3] in 0…255."""
     size = picture.shape[0]
-    mask = blob(rng, size, place, float(rng.uniform(0.1, 0.7)))
+    mask = draw_blob(rng, size, place, float(rng.uniform(0.1, 0.7)))
     base = picture.mean((0, 1))
     kind = rng.integers(4)
     target = (
@@ -110,19 +110,19 @@ def lesion(rng: np.random.Generator, picture: Floats, place: Placement) -> Float
         base * np.array([0.95, 0.7, 0.68]),  # plaque
         np.array([120, 60, 40]) * rng.uniform(0.5, 1.4),  # crust
     )[kind]
-    tint = target + 12 * noise(rng, size, int(rng.integers(6, 30))) * rng.uniform(0.4, 1.6)
+    tint = target + 12 * draw_noise(rng, size, int(rng.integers(6, 30))) * rng.uniform(0.4, 1.6)
     tint = tint + rng.normal(0, 4, (size, size, 1))
     picture = picture * (1 - mask * rng.uniform(0.65, 1)) + tint * mask * rng.uniform(0.75, 1)
     if kind >= 2:  # scale: bright flakes inside the mask
-        flakes = (noise(rng, size, int(rng.integers(25, 70))) > rng.uniform(0.6, 1.5)) * mask
+        flakes = (draw_noise(rng, size, int(rng.integers(25, 70))) > rng.uniform(0.6, 1.5)) * mask
         picture = picture * (1 - 0.6 * flakes) + (base * 0.5 + 120) * 0.6 * flakes
     if rng.random() < 0.5:  # a red rim
-        rim = blob(rng, size, place._replace(scale=place.scale * 1.35), 0.2) * (1 - mask)
+        rim = draw_blob(rng, size, place._replace(scale=place.scale * 1.35), 0.2) * (1 - mask)
         picture = picture * (1 - rim * np.array([0.0, 0.22, 0.2]) * rng.uniform(0.3, 1))
     return np.asarray(picture, np.float32)
 
 
-def hair(rng: np.random.Generator, picture: Floats) -> Floats:
+def draw_hair(rng: np.random.Generator, picture: Floats) -> Floats:
     """Draw hairs as thin bent strokes."""
     picture = np.ascontiguousarray(np.clip(picture, 0, 255), np.float32)
     size = picture.shape[0]
@@ -138,7 +138,7 @@ def hair(rng: np.random.Generator, picture: Floats) -> Floats:
     return picture
 
 
-def shading(rng: np.random.Generator, picture: Floats) -> Floats:
+def light_scene(rng: np.random.Generator, picture: Floats) -> Floats:
     """Light the scene: a gradient, and at times a highlight. Stays well inside good exposure."""
     size = picture.shape[0]
     ys, xs = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
@@ -150,8 +150,8 @@ def shading(rng: np.random.Generator, picture: Floats) -> Floats:
     return np.asarray(picture, np.float32)
 
 
-def room(rng: np.random.Generator, size: int) -> Floats:
-    """Paint what lies behind a limb: cloth, tiles, wood, a wall with things; float32 [size,size,3]."""
+def draw_background(rng: np.random.Generator, size: int) -> Floats:
+    """Draw what lies behind a limb: cloth, tiles, wood, a wall with things; float32 [size,size,3]."""
     colors = rng.uniform(20, 245, (2, 3)).astype(np.float32)
     ys, xs = np.mgrid[0:size, 0:size].astype(np.float32) / size
     angle = rng.uniform(0, 3.14)
@@ -162,15 +162,15 @@ def room(rng: np.random.Generator, size: int) -> Floats:
         np.zeros_like(along),
         (np.sin(along * period * 6.28) > 0).astype(np.float32),
         ((np.sin(along * period * 6.28) > 0) ^ (np.sin(across * period * 6.28) > 0)).astype(np.float32),
-        (np.sin(along * period + 2 * noise(rng, size, 5)[..., 0]) * 0.5 + 0.5).astype(np.float32),
+        (np.sin(along * period + 2 * draw_noise(rng, size, 5)[..., 0]) * 0.5 + 0.5).astype(np.float32),
     )[rng.integers(4)][..., None]
     picture = colors[0] * (1 - pattern) + colors[1] * pattern
     picture = picture * (1 - 0.6 * rng.random()) + picture.mean() * 0.4 * rng.random()
-    picture = np.ascontiguousarray(picture + 6 * rng.random() * noise(rng, size, size // 3), np.float32)
-    return _things(rng, picture) if rng.random() < 0.6 else np.asarray(np.clip(picture, 0, 255), np.float32)
+    picture = np.ascontiguousarray(picture + 6 * rng.random() * draw_noise(rng, size, size // 3), np.float32)
+    return _draw_objects(rng, picture) if rng.random() < 0.6 else np.asarray(np.clip(picture, 0, 255), np.float32)
 
 
-def _things(rng: np.random.Generator, scenery: Floats) -> Floats:
+def _draw_objects(rng: np.random.Generator, scenery: Floats) -> Floats:
     picture = np.ascontiguousarray(np.clip(scenery, 0, 255), np.uint8)  # OpenCV writes text on bytes alone
     size = picture.shape[0]
     for _ in range(int(rng.integers(1, 9))):
@@ -195,7 +195,7 @@ def _things(rng: np.random.Generator, scenery: Floats) -> Floats:
     return np.asarray(picture, np.float32)
 
 
-def limb(rng: np.random.Generator, size: int, place: Placement) -> Floats:
+def draw_limb(rng: np.random.Generator, size: int, place: Placement) -> Floats:
     """Return a mask [size,size,1] in 0…1 of an arm, finger or leg across the frame at ``place``."""
     ys, xs = np.mgrid[0:size, 0:size].astype(np.float32) / size
     angle = rng.uniform(0, 3.14)
@@ -210,10 +210,10 @@ def limb(rng: np.random.Generator, size: int, place: Placement) -> Floats:
     return np.asarray(1 / (1 + np.exp(np.clip(edge * size / 1.5, -30, 30))), np.float32)[..., None]
 
 
-def scene(
+def draw_scene(
     rng: np.random.Generator, label: SceneClass, place: Placement, size: int = 256, tone: int | None = None
 ) -> Image:
-    """Paint one flawless photo.
+    """Draw one flawless photo.
 
     Args:
         rng: The only source of randomness.
@@ -230,16 +230,16 @@ def scene(
     (256, 256, 3)
     """
     if label == "no_skin":
-        picture = _things(rng, room(rng, size))
-        return np.asarray(np.clip(shading(rng, picture), 0, 255), np.uint8)
-    picture = skin(rng, size, int(rng.integers(6)) if tone is None else tone)
+        picture = _draw_objects(rng, draw_background(rng, size))
+        return np.asarray(np.clip(light_scene(rng, picture), 0, 255), np.uint8)
+    picture = draw_skin(rng, size, int(rng.integers(6)) if tone is None else tone)
     if label == "lesion":
-        picture = lesion(rng, picture, place)
+        picture = draw_lesion(rng, picture, place)
     if rng.random() < 0.35:
-        picture = hair(rng, picture)
+        picture = draw_hair(rng, picture)
     wide = place.scale * rng.uniform(2.2, 6) if label == "lesion" else place.scale
     if wide < 1.6:
-        mask = limb(rng, size, place._replace(scale=wide))
+        mask = draw_limb(rng, size, place._replace(scale=wide))
         round_off = 1 - 0.35 * (1 - cv2.GaussianBlur(mask, (0, 0), size / 20)[..., None]) * rng.random()
-        picture = picture * round_off * mask + room(rng, size) * (1 - mask)
-    return np.asarray(np.clip(shading(rng, picture), 0, 255), np.uint8)
+        picture = picture * round_off * mask + draw_background(rng, size) * (1 - mask)
+    return np.asarray(np.clip(light_scene(rng, picture), 0, 255), np.uint8)

@@ -20,7 +20,7 @@ SUFFIXES = (".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Problem:
-    """Hold one thing that is wrong with a table.
+    """One thing that is wrong with a table.
 
     Args:
         line: CSV: the line of the file on which the row begins, the header being line 1. Parquet: the row, from 1.
@@ -39,7 +39,7 @@ class Problem:
         return f"line {self.line}, {self.column}: {self.what}" + (f" ('{self.got}')" if self.got else "")
 
 
-def columns_of(path: Path) -> tuple[str, ...]:
+def read_columns(path: Path) -> tuple[str, ...]:
     """Return a table's column names, in their order.
 
     Raises:

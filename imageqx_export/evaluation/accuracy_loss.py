@@ -1,4 +1,4 @@
-"""Say what quantization costs on labelled photos, against the float network on the same photos, and hold it to budgets.
+"""What quantization costs on labelled photos, against the float network on the same photos, and its budgets.
 
 All figures are in points (hundredths), and a positive one is a loss. Both networks see the same photos, so the
 intervals are of the paired difference: photos are resampled, each with both networks' decisions about it.
@@ -16,7 +16,7 @@ from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import decide
 from imageqx_export.evaluation.intervals import Bools, Floats, bootstrap, percentile
-from imageqx_export.evaluation.reliability import calibration
+from imageqx_export.evaluation.reliability import measure_reliability
 from imageqx_export.evaluation.scores import LABEL
 from imageqx_export.evaluation.tables import one_hot
 from imageqx_export.support.frozen import Frozen
@@ -26,7 +26,7 @@ Interval = tuple[float, float]
 
 
 class Loss(Frozen):
-    """Hold how much a figure fell.
+    """The fall of a figure.
 
     Args:
         points: Float network's less quantized network's, in points.
@@ -38,7 +38,7 @@ class Loss(Frozen):
 
 
 class OfDecisions(NamedTuple):
-    """Hold the part of :class:`Accuracy` that decisions make."""
+    """The part of :class:`Accuracy` that decisions make."""
 
     quality: Loss
     explanations: Loss
@@ -47,7 +47,7 @@ class OfDecisions(NamedTuple):
 
 
 class Accuracy(Frozen):
-    """Hold what quantization cost on some photos.
+    """What quantization cost on some photos.
 
     Args:
         photos: How many.
@@ -74,7 +74,7 @@ class Accuracy(Frozen):
 
 
 class Budget(Frozen):
-    """Say how much quantization may cost; all in points, the agreement in per cent.
+    """The limits of what quantization may cost; all in points, the agreement in per cent.
 
     Args:
         macro_f1: Loss of the labels' macro-F1, and of the reasons'.
@@ -108,7 +108,7 @@ def accuracy(
     """
     if decisions is None:
         decisions = of_decisions(reference, quantized, photos, spec)
-    grown = [_calibrations(outputs, photos, spec) for outputs in (quantized, reference)]
+    grown = [_calibration_errors(outputs, photos, spec) for outputs in (quantized, reference)]
     return Accuracy(
         photos=len(photos),
         **decisions._asdict(),
@@ -199,8 +199,8 @@ def _macro(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
     return np.asarray(np.divide(each.sum(1), count, out=np.full(len(weights), np.nan), where=count > 0), np.float64)
 
 
-def _calibrations(outputs: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Mapping[str, float]:
+def _calibration_errors(outputs: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Mapping[str, float]:
     quality, explanations = outputs["quality"], outputs["explanations"]
     rows = {LABEL: (quality.max(1), quality.argmax(1) == photos.quality)}
     rows |= {name: (explanations[:, k], photos.reasons[:, k] >= 0.5) for k, name in enumerate(spec.reasons)}
-    return {name: calibration(sure, right, name).ece.value or 0.0 for name, (sure, right) in rows.items()}
+    return {name: measure_reliability(sure, right, name).ece.value or 0.0 for name, (sure, right) in rows.items()}

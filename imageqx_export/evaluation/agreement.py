@@ -23,7 +23,7 @@ from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 @dataclass(frozen=True)
 class PairF1:
-    """Hold the F1 of a class over pairs of raters.
+    """The F1 of a class over pairs of raters.
 
     Args:
         mean: Over the pairs, in [0, 1], or None where no pair used the class.
@@ -38,7 +38,7 @@ class PairF1:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Hold how far raters agree.
+    """The agreement of raters.
 
     Args:
         raters: How many raters share a photo with another one.
@@ -59,7 +59,7 @@ class Agreement:
     reasons_mean: PairF1
 
 
-def agreement(ratings: Iterable[Rating]) -> Agreement:
+def measure_agreement(ratings: Iterable[Rating]) -> Agreement:
     """Return the pairwise F1 per label and reason.
 
     A pair is compared on the photos that both rated. A reason that a rater did not tick counts as not given. A pair of
@@ -103,12 +103,12 @@ def agreement(ratings: Iterable[Rating]) -> Agreement:
         pairs=int(shared.sum()),
         labels=labels,
         reasons=reasons,
-        labels_mean=mean_row(labels.values()),
-        reasons_mean=mean_row(reasons.values()),
+        labels_mean=average_rows(labels.values()),
+        reasons_mean=average_rows(reasons.values()),
     )
 
 
-def mean_row(rows: Iterable[PairF1]) -> PairF1:
+def average_rows(rows: Iterable[PairF1]) -> PairF1:
     """Return the mean of the means and the mean of the standard deviations, over the rows that have them."""
     rows = list(rows)
     means = [row.mean for row in rows if row.mean is not None]
@@ -120,7 +120,7 @@ def mean_row(rows: Iterable[PairF1]) -> PairF1:
     )
 
 
-def expert_level(raters: Agreement, f1_by_name: Mapping[str, float]) -> dict[str, bool | None]:
+def find_expert_level(raters: Agreement, f1_by_name: Mapping[str, float]) -> dict[str, bool | None]:
     """Say which scores are at expert level: within one standard deviation of the raters' mean F1, or above it.
 
     Args:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import POOR, decide
-from imageqx_export.evaluation.figures import words
+from imageqx_export.evaluation.figures import to_words
+from imageqx_export.evaluation.heatmap import blend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ _CAPTION = 24  # letters that fit above a tile
 
 @dataclass(frozen=True)
 class Example:
-    """Hold one row of the figure.
+    """One row of the figure.
 
     Args:
         pixels: uint8 [224,224,3].
@@ -42,7 +43,7 @@ class Example:
     caption: str
 
 
-def examples(photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec) -> tuple[Example, ...]:
+def choose_examples(photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec) -> tuple[Example, ...]:
     """Choose what to show: for each reason a photo that has it, and one good photo.
 
     Of the photos that have a reason it is the one with the median probability, not the best, so that the figure
@@ -79,7 +80,7 @@ def _example(k: int, photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec, 
     probabilities = outputs["explanations"][k]
     name = photos.names[k]
     name = name if len(name) <= _CAPTION else "…" + name[1 - _CAPTION :]
-    labels = f"{words(spec.labels[photos.quality[k]])} → {words(spec.labels[decided])}"
+    labels = f"{to_words(spec.labels[photos.quality[k]])} → {to_words(spec.labels[decided])}"
     return Example(
         pixels=photos.pixels[k],
         maps=outputs["attention"][k],
@@ -92,7 +93,7 @@ def _example(k: int, photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec, 
     )
 
 
-def attention(rows: Sequence[Example], reasons: Sequence[str], title: str) -> Figure:
+def draw_attention_figure(rows: Sequence[Example], reasons: Sequence[str], title: str) -> Figure:
     """Draw the rows: the photo, then a tile per reason; bold where it is given, and with a tick where it holds.
 
     Within a row the maps share one scale, so that a weak map looks weak.
@@ -104,8 +105,6 @@ def attention(rows: Sequence[Example], reasons: Sequence[str], title: str) -> Fi
     """
     from matplotlib.figure import Figure
     from PIL import Image
-
-    from imageqx_export.predict.overlay import blend
 
     columns = len(reasons) + 1
     height = 2.25 * len(rows) + 0.4
@@ -130,7 +129,7 @@ def attention(rows: Sequence[Example], reasons: Sequence[str], title: str) -> Fi
         for k, reason in enumerate(reasons):
             tick = " ✓" if row.truth[k] else ""
             picture = np.asarray(blend(Image.fromarray(row.pixels), row.maps[k] / top))
-            _tile(line[k + 1], picture, f"{words(reason)}\n{row.shares[k]:.0%}{tick}", bold=row.given[k])
+            _tile(line[k + 1], picture, f"{to_words(reason)}\n{row.shares[k]:.0%}{tick}", bold=row.given[k])
     figure.suptitle(title, fontsize=11, y=1 - 0.08 / height, va="top")
     return figure
 

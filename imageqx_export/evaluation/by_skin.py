@@ -20,7 +20,7 @@ _TYPES = {name: (number,) for number, name in enumerate(("I", "II", "III", "IV",
 
 @dataclass(frozen=True)
 class SkinGroup:
-    """Hold what was measured on the photos of some skin types.
+    """What was measured on the photos of some skin types.
 
     Args:
         name: ``"I–III"``, ``"IV–VI"``, or one of ``"I"`` … ``"VI"``.
@@ -31,7 +31,7 @@ class SkinGroup:
     scores: Scores
 
 
-def by_skin(photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec) -> tuple[SkinGroup, ...]:
+def measure_by_skin(photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec) -> tuple[SkinGroup, ...]:
     """Measure per group of skin types that has a photo, then per type that has at least :data:`FEWEST`.
 
     Args:
@@ -45,11 +45,11 @@ def by_skin(photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec) -> tuple[
         chosen = np.flatnonzero(np.isin(photos.fitzpatrick, types))
         if len(chosen) >= fewest:
             part = {key: value[chosen] for key, value in outputs.items()}
-            groups.append(SkinGroup(name, measure(subset(photos, chosen), part, spec)))
+            groups.append(SkinGroup(name, measure(select_photos(photos, chosen), part, spec)))
     return tuple(groups)
 
 
-def subset(photos: LabelledPhotos, chosen: NDArray[np.int64]) -> LabelledPhotos:
+def select_photos(photos: LabelledPhotos, chosen: NDArray[np.int64]) -> LabelledPhotos:
     """Return the photos at the given places, int64 [M]."""
     return replace(
         photos,

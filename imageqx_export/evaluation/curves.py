@@ -12,7 +12,7 @@ from imageqx_export.evaluation.intervals import UNMEASURED, Bools, Floats, Measu
 
 @dataclass(frozen=True)
 class Curve:
-    """Hold how well one probability ranks photos.
+    """The curves of how well one probability ranks photos.
 
     Args:
         name: The reason or class.
@@ -34,7 +34,7 @@ class Curve:
     pr: Floats
 
 
-def curve(truth: Bools, scores: NDArray[np.float32], name: str) -> Curve:
+def trace_curve(truth: Bools, scores: NDArray[np.float32], name: str) -> Curve:
     """Trace both curves over every threshold.
 
     Args:
@@ -51,14 +51,14 @@ def curve(truth: Bools, scores: NDArray[np.float32], name: str) -> Curve:
     precise = scores.astype(np.float64)
     fpr, recall, _ = roc_curve(truth, precise)
     precision, recalled, _ = precision_recall_curve(truth, precise)
-    sampled = bootstrap(_average_precision(truth, precise), len(truth))[:, 0]
+    sampled = bootstrap(_AveragePrecision(truth, precise), len(truth))[:, 0]
     average = Measure(float(average_precision_score(truth, precise)), percentile(sampled))
     pr = np.stack([recalled, precision], 1)
     return Curve(name, photos, others, auc(truth, precise), average, np.stack([fpr, recall], 1), pr)
 
 
-class _average_precision:  # noqa: N801 - a function that keeps what it sorted once
-    """Compute average precision on resampled photos: Σ (R_i − R_{i−1}) P_i over the distinct scores, falling."""
+class _AveragePrecision:
+    """The average precision on resampled photos: Σ (R_i − R_{i−1}) P_i over the distinct scores, falling."""
 
     def __init__(self, truth: Bools, scores: Floats) -> None:
         self.order = np.argsort(-scores, kind="stable")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imageqx_export.decisions import POOR
 from imageqx_export.evaluation.curves import Curve
 from imageqx_export.evaluation.intervals import Floats, Measure
-from imageqx_export.evaluation.reliability import Calibration
+from imageqx_export.evaluation.reliability import Reliability
 from imageqx_export.evaluation.scores import LABEL
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ _DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), ":")
 _GREY = "#888888"
 
 
-def words(name: str) -> str:
+def to_words(name: str) -> str:
     """Return a name for people.
 
-    >>> words("too_far_away")
+    >>> to_words("too_far_away")
     'too far away'
     """
     return name.replace("_", " ")
 
 
-def ranged(measure: Measure) -> str:
+def format_measure(measure: Measure) -> str:
     """Return a number with its interval.
 
-    >>> ranged(Measure(0.5, (0.25, 0.75))), ranged(Measure(1.0)), ranged(Measure(None))
+    >>> format_measure(Measure(0.5, (0.25, 0.75))), format_measure(Measure(1.0)), format_measure(Measure(None))
     ('0.50 (0.25–0.75)', '1.00', 'not measurable')
     """
     if measure.value is None:
@@ -47,7 +47,7 @@ def ranged(measure: Measure) -> str:
     return f"{measure.value:.2f} ({low:.2f}–{high:.2f})"
 
 
-def confusion_matrix(counts: NDArray[np.int64], labels: Sequence[str], title: str) -> Figure:
+def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix: counts, and the share of the row.
 
     Args:
@@ -66,7 +66,7 @@ def confusion_matrix(counts: NDArray[np.int64], labels: Sequence[str], title: st
         share = f"\n{shares[row, column]:.0%}" if totals[row, 0] else ""
         ink = "white" if shares[row, column] > 0.55 else "black"
         axes.text(column, row, f"{counts[row, column]:,}{share}", ha="center", va="center", color=ink, fontsize=11)
-    names = [words(label) for label in labels]
+    names = [to_words(label) for label in labels]
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(names)), [f"{name}\n({n:,})" for name, n in zip(names, totals[:, 0], strict=True)])
     axes.set_xlabel("decided")
@@ -79,31 +79,31 @@ def confusion_matrix(counts: NDArray[np.int64], labels: Sequence[str], title: st
     return figure
 
 
-def roc(curves: Sequence[Curve], title: str) -> Figure:
+def draw_roc(curves: Sequence[Curve], title: str) -> Figure:
     """Draw ROC curves, with the areas and their 95 % intervals in the legend."""
-    figure, axes = _square(title)
+    figure, axes = _make_square(title)
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
     for k, row in enumerate(curves):
-        label = f"{_title(row)}: AUC {ranged(row.auc)}"
+        label = f"{_describe(row)}: AUC {format_measure(row.auc)}"
         points = row.roc if len(row.roc) else np.full((1, 2), np.nan)
         axes.plot(points[:, 0], points[:, 1], label=label, color=_COLORS[k % 6], linestyle=_DASHES[k % 6])
     axes.set_xlabel("1 − specificity")
     axes.set_ylabel("recall")
-    _legend(figure)
+    _add_legend(figure)
     return figure
 
 
-def precision_recall(curves: Sequence[Curve], title: str) -> Figure:
+def draw_precision_recall(curves: Sequence[Curve], title: str) -> Figure:
     """Draw precision–recall curves, with the average precisions and their 95 % intervals in the legend."""
-    figure, axes = _square(title)
+    figure, axes = _make_square(title)
     for k, row in enumerate(curves):
-        label = f"{_title(row)}: AP {ranged(row.average_precision)}"
+        label = f"{_describe(row)}: AP {format_measure(row.average_precision)}"
         points = _steps(row.pr) if len(row.pr) else np.full((1, 2), np.nan)
         style = {"color": _COLORS[k % 6], "linestyle": _DASHES[k % 6]}
         axes.step(points[:, 0], points[:, 1], where="post", label=label, **style)  # type: ignore[arg-type]
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")
-    _legend(figure)
+    _add_legend(figure)
     return figure
 
 
@@ -113,12 +113,12 @@ def _steps(pr: Floats) -> Floats:
     return np.concatenate([found, [[0, found[-1, 1]]]])
 
 
-def _title(curve: Curve) -> str:
+def _describe(curve: Curve) -> str:
     kind = " (label)" if curve.name == POOR else ""
-    return f"{words(curve.name)}{kind}, {curve.photos:,} of {curve.photos + curve.others:,}"
+    return f"{to_words(curve.name)}{kind}, {curve.photos:,} of {curve.photos + curve.others:,}"
 
 
-def _square(title: str) -> tuple[Figure, Axes]:
+def _make_square(title: str) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     # Not aspect="equal": a constrained layout then cuts off the title and lays the legend over the axis.
@@ -126,37 +126,37 @@ def _square(title: str) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_title(title, fontsize=11)
-    _plain(axes)
+    _plain_axes(axes)
     return figure, axes
 
 
-def _plain(axes: Axes) -> None:
+def _plain_axes(axes: Axes) -> None:
     axes.grid(color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 
 
-def _legend(figure: Figure) -> None:
+def _add_legend(figure: Figure) -> None:
     figure.legend(loc="outside lower center", frameon=False, fontsize=9.5)
 
 
-def reliability(calibrations: Sequence[Calibration], title: str) -> Figure:
-    """Draw calibration plots, each with the number of photos per bin below it.
+def draw_reliability(reliabilities: Sequence[Reliability], title: str) -> Figure:
+    """Draw reliability diagrams, each with the number of photos per bin below it.
 
     Args:
-        calibrations: Six at most.
+        reliabilities: Six at most.
         title: The figure's title.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.5, 8.6), layout="constrained")
     grid = figure.add_gridspec(4, 3, height_ratios=(3, 1, 3, 1))
-    for k, row in enumerate(calibrations):
+    for k, row in enumerate(reliabilities):
         above, below = 2 * (k // 3), 2 * (k // 3) + 1
         plot = figure.add_subplot(grid[above, k % 3])
         counts = figure.add_subplot(grid[below, k % 3], sharex=plot)
-        _reliability(plot, row)
+        _draw_bins(plot, row)
         middles = [(b.low + b.high) / 2 for b in row.bins]
         counts.bar(middles, [b.count for b in row.bins], width=1 / len(row.bins), color="#9ecae1", edgecolor="white")
         counts.set_xlabel("highest probability" if row.name == LABEL else "probability")
@@ -164,13 +164,13 @@ def reliability(calibrations: Sequence[Calibration], title: str) -> Figure:
             plot.set_ylabel("share that is so")
             counts.set_ylabel("photos")
         plot.tick_params(labelbottom=False)
-        _plain(plot)
-        _plain(counts)
+        _plain_axes(plot)
+        _plain_axes(counts)
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def _reliability(axes: Axes, row: Calibration) -> None:
+def _draw_bins(axes: Axes, row: Reliability) -> None:
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
     most = max(b.count for b in row.bins)
     for b in row.bins:
@@ -180,5 +180,5 @@ def _reliability(axes: Axes, row: Calibration) -> None:
         # The area is the number of photos, so that a bin of one photo does not look like one of a thousand.
         axes.scatter([b.confidence], [b.accuracy.value], s=12 + 70 * b.count / most, color=_COLORS[0], zorder=3)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    name = "most probable label" if row.name == LABEL else words(row.name)
-    axes.set_title(f"{name}: ECE {ranged(row.ece)}", fontsize=10)
+    name = "most probable label" if row.name == LABEL else to_words(row.name)
+    axes.set_title(f"{name}: ECE {format_measure(row.ece)}", fontsize=10)

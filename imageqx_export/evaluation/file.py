@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from imageqx_export.data.labels import Split
-from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.decisions import apply_thresholds
 from imageqx_export.errors import UnknownNameError
 from imageqx_export.evaluation import stage
-from imageqx_export.evaluation.raters import agreement_of
+from imageqx_export.evaluation.raters import measure_split_agreement
 from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.progress import Progress, silent
@@ -32,7 +32,7 @@ def evaluate_file(
     Args:
         file: A checkpoint, .onnx, .tflite or .mlpackage.
         out: The folder to write; an earlier evaluation is replaced.
-        sources: Where photos come from; painted scenes alone, unless given.
+        sources: Where photos come from; synthetic scenes alone, unless given.
         split: ``"test"`` or ``"val"``.
         samples: How many to make; of a table all photos are taken.
         thresholds: A clinic's own thresholds, in place of the file's; or None.
@@ -50,6 +50,6 @@ def evaluate_file(
     stage.check_folder(out)
     runtime = load_runtime(file)
     spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
-    photos = held_out_photos(side, single, samples, progress=progress)
-    agreement = None if single.annotations is None else agreement_of(single.annotations, side)
+    photos = load_held_out(side, single, samples, progress=progress)
+    agreement = None if single.annotations is None else measure_split_agreement(single.annotations, side)
     return stage.evaluate(runtime, photos, out, model_name=file.name, agreement=agreement, spec=spec, progress=progress)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imageqx_export.decisions import POOR
 from imageqx_export.evaluation.by_skin import POOLED
-from imageqx_export.evaluation.figures import ranged, words
+from imageqx_export.evaluation.figures import format_measure, to_words
 from imageqx_export.evaluation.intervals import Measure
 from imageqx_export.evaluation.scores import LABEL, Scores
 from imageqx_export.evaluation.tables import METRICS, Table
@@ -23,7 +23,7 @@ _EXPERT = {True: "yes", False: "no", None: "–"}
 
 @dataclass(frozen=True)
 class Grid:
-    """Hold a table of text.
+    """A table of text.
 
     Args:
         title: What it shows.
@@ -36,12 +36,12 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
 
 
-def cell(measure: Measure) -> str:
+def format_cell(measure: Measure) -> str:
     """Return a number with its interval, or a dash where it could not be measured."""
-    return "–" if measure.value is None else ranged(measure)
+    return "–" if measure.value is None else format_measure(measure)
 
 
-def counts(evaluation: Evaluation, group: str) -> Grid:
+def build_counts(evaluation: Evaluation, group: str) -> Grid:
     """Return the paper's table 1 or 2: how many photos, and how well the raters agree where they are known.
 
     Args:
@@ -55,14 +55,14 @@ def counts(evaluation: Evaluation, group: str) -> Grid:
     for row in _table(evaluation.scores, group).rows:
         agreed = raters.get(row.name)
         more = () if agreed is None else (agreed.text, str(agreed.pairs))
-        rows.append((words(row.name), f"{row.photos:,}", *more))
+        rows.append((to_words(row.name), f"{row.photos:,}", *more))
     if evaluation.raters is not None:
         mean = evaluation.raters.quality_mean if group == "quality" else evaluation.raters.explanations_mean
         rows.append(("mean", "", mean.text, ""))
     return Grid(title, head, tuple(rows))
 
 
-def model(evaluation: Evaluation, group: str) -> Grid:
+def build_model(evaluation: Evaluation, group: str) -> Grid:
     """Return the paper's table 3 or 4: how well the model decides, with the true mean as the last row.
 
     Args:
@@ -75,25 +75,25 @@ def model(evaluation: Evaluation, group: str) -> Grid:
     for row in table.rows:
         agreed = raters.get(row.name)
         more = () if agreed is None else (_EXPERT[agreed.expert],)
-        rows.append((words(row.name), *(cell(getattr(row, metric)) for metric in METRICS), *more))
-    rows.append(("mean", *(cell(getattr(table, metric)) for metric in METRICS), *(("",) if raters else ())))
+        rows.append((to_words(row.name), *(format_cell(getattr(row, metric)) for metric in METRICS), *more))
+    rows.append(("mean", *(format_cell(getattr(table, metric)) for metric in METRICS), *(("",) if raters else ())))
     return Grid(title, ("", *_HEADS.values(), *(("expert level",) if raters else ())), tuple(rows))
 
 
-def ranking(evaluation: Evaluation) -> Grid:
+def build_ranking(evaluation: Evaluation) -> Grid:
     """Return how well each probability ranks photos, and whether it means what it says."""
     scores = evaluation.scores
     rows = []
     for row in scores.curves:
         errors = _errors(scores, row.name) if row.name != POOR else ("", "")
-        rows.append((words(row.name), cell(row.auc), cell(row.average_precision), *errors))
+        rows.append((to_words(row.name), format_cell(row.auc), format_cell(row.average_precision), *errors))
     rows.append(("the most probable label", "", "", *_errors(scores, LABEL)))
     return Grid(
-        "Ranking and calibration", ("probability of", "AUC", "average precision", "ECE", "by chance"), tuple(rows)
+        "Ranking and reliability", ("probability of", "AUC", "average precision", "ECE", "by chance"), tuple(rows)
     )
 
 
-def skin(evaluation: Evaluation, *, pooled: bool = False) -> Grid:
+def build_skin(evaluation: Evaluation, *, pooled: bool = False) -> Grid:
     """Return F1 of every class and reason, and more of poor quality, per group of skin types.
 
     Args:
@@ -105,16 +105,16 @@ def skin(evaluation: Evaluation, *, pooled: bool = False) -> Grid:
     rows: list[tuple[str, ...]] = [("photos", *(f"{scores.photos:,}" for scores in all_scores))]
 
     def add(name: str, measured: Callable[[Scores], Measure]) -> None:
-        rows.append((name, *(cell(measured(scores)) for scores in all_scores)))
+        rows.append((name, *(format_cell(measured(scores)) for scores in all_scores)))
 
     for group, mean in (("quality", "mean F1 of the classes"), ("explanations", "mean F1 of the reasons")):
         for k, row in enumerate(_table(evaluation.scores, group).rows):
-            add(f"{words(row.name)}: F1", lambda scores, g=group, k=k: _table(scores, g).rows[k].f1)  # type: ignore[misc]
+            add(f"{to_words(row.name)}: F1", lambda scores, g=group, k=k: _table(scores, g).rows[k].f1)  # type: ignore[misc]
         add(mean, lambda scores, g=group: _table(scores, g).f1)  # type: ignore[misc]
     add("poor quality: recall", lambda scores: scores.quality.row(POOR).recall)
     add("poor quality: specificity", lambda scores: scores.quality.row(POOR).specificity)
     add("poor quality: AUC", lambda scores: scores.curve(POOR).auc)
-    add("label: ECE", lambda scores: scores.calibration(LABEL).ece)
+    add("label: ECE", lambda scores: scores.reliability(LABEL).ece)
     return Grid("By Fitzpatrick skin type", ("", "all", *(group.name for group in groups)), tuple(rows))
 
 
@@ -130,5 +130,5 @@ def _raters(evaluation: Evaluation, group: str) -> dict[str, RatersRow]:
 
 
 def _errors(scores: Scores, name: str) -> tuple[str, str]:
-    row = scores.calibration(name)
-    return cell(row.ece), "–" if row.chance is None else f"{row.chance:.2f}"
+    row = scores.reliability(name)
+    return format_cell(row.ece), "–" if row.chance is None else f"{row.chance:.2f}"

@@ -32,7 +32,7 @@ _CHUNK = 4_000_000  # drawn numbers held at a time: 16 MB
 
 @dataclass(frozen=True)
 class Measure:
-    """Hold one measured number.
+    """One measured number.
 
     Args:
         value: The number, or None where the photos do not allow to measure it.
@@ -82,7 +82,7 @@ def f1(hits: int, wrong: int) -> Measure:
     return Measure(2 * share.value / (1 + share.value), (low, high))
 
 
-def resamples(photos: int, rounds: int = ROUNDS, seed: int = SEED) -> Iterator[NDArray[np.float32]]:
+def draw_resamples(photos: int, rounds: int = ROUNDS, seed: int = SEED) -> Iterator[NDArray[np.float32]]:
     """Draw bootstrap samples of photos.
 
     Args:
@@ -113,7 +113,7 @@ def bootstrap(statistic: Callable[[NDArray[np.float32]], Floats], photos: int, r
     Returns:
         float64 [rounds,K].
     """
-    return np.concatenate([statistic(weights) for weights in resamples(photos, rounds)])
+    return np.concatenate([statistic(weights) for weights in draw_resamples(photos, rounds)])
 
 
 def percentile(values: Floats) -> Pair | None:

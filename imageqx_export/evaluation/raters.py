@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RatersRow:
-    """Hold the raters' agreement on one class or reason.
+    """The raters' agreement on one class or reason.
 
     Args:
         name: The class or reason.
@@ -42,7 +42,7 @@ class RatersRow:
 
 @dataclass(frozen=True)
 class Raters:
-    """Hold the raters' agreement.
+    """The raters' agreement.
 
     Args:
         quality: Per class.
@@ -57,17 +57,17 @@ class Raters:
     explanations_mean: RatersRow
 
 
-def compared(agreement: Agreement, scores: Scores) -> Raters:
+def compare_with_raters(agreement: Agreement, scores: Scores) -> Raters:
     """Put the model's F1 beside the raters'.
 
     Args:
         agreement: The raters', on the photos that the model was measured on.
         scores: The model's, on all of them.
     """
-    from imageqx_export.evaluation.agreement import expert_level
+    from imageqx_export.evaluation.agreement import find_expert_level
 
     rows = (*scores.quality.rows, *scores.explanations.rows)
-    expert = expert_level(agreement, {row.name: row.f1.value for row in rows if row.f1.value is not None})
+    expert = find_expert_level(agreement, {row.name: row.f1.value for row in rows if row.f1.value is not None})
 
     def row(name: str, f1: PairF1) -> RatersRow:
         return RatersRow(name, f1.mean, f1.sd, f1.pairs, expert.get(name))
@@ -80,7 +80,7 @@ def compared(agreement: Agreement, scores: Scores) -> Raters:
     )
 
 
-def agreement_of(annotations: Path, split: Split) -> Agreement | None:
+def measure_split_agreement(annotations: Path, split: Split) -> Agreement | None:
     """Return how well the raters of one split's photos agree.
 
     Args:
@@ -94,12 +94,12 @@ def agreement_of(annotations: Path, split: Split) -> Agreement | None:
         DatasetError: A row is bad.
     """
     from imageqx_export.data.annotated import clean_ratings, read_labels
-    from imageqx_export.data.tables import columns_of
-    from imageqx_export.evaluation.agreement import agreement
+    from imageqx_export.data.tables import read_columns
+    from imageqx_export.evaluation.agreement import measure_agreement
 
-    if "rater" not in columns_of(annotations):
+    if "rater" not in read_columns(annotations):
         return None
     inside = {label.image for label in read_labels(annotations) if label.split == split}
     ratings = [rating for rating in clean_ratings(annotations) if rating.image in inside]
     several = Counter(rating.image for rating in ratings)  # no rater rates a photo twice in a clean table
-    return agreement(ratings) if any(count >= 2 for count in several.values()) else None
+    return measure_agreement(ratings) if any(count >= 2 for count in several.values()) else None

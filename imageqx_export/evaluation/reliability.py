@@ -1,4 +1,4 @@
-"""Say whether a probability means what it says: reliability bins and the expected calibration error.
+"""Whether a probability means what it says: reliability bins and the expected calibration error.
 
 ECE = Σ_b n_b / N · |accuracy_b − confidence_b| over 15 bins of equal width; Guo, Pleiss, Sun & Weinberger, "On
 Calibration of Modern Neural Networks", ICML 2017. For the label, the confidence is the highest probability, and the
@@ -37,7 +37,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Bin:
-    """Hold the photos of one bin.
+    """The photos of one bin.
 
     Args:
         low: The bin's lower end, not in it (but 0 is in the first).
@@ -55,8 +55,8 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Hold one probability's reliability.
+class Reliability:
+    """One probability's reliability.
 
     Args:
         name: Whose probability.
@@ -71,7 +71,7 @@ class Calibration:
     bins: tuple[Bin, ...]
 
 
-def calibration(confidence: NDArray[np.float32], right: Bools, name: str) -> Calibration:
+def measure_reliability(confidence: NDArray[np.float32], right: Bools, name: str) -> Reliability:
     """Compare probabilities with how often they were right.
 
     Args:
@@ -87,13 +87,13 @@ def calibration(confidence: NDArray[np.float32], right: Bools, name: str) -> Cal
     where = np.digitize(sure, edges[1:-1], right=True)
     bins = tuple(_bin(edges[k], edges[k + 1], sure[where == k], right[where == k]) for k in range(BINS))
     if len(sure) == 0:
-        return Calibration(name, UNMEASURED, None, bins)
+        return Reliability(name, UNMEASURED, None, bins)
     inside = np.eye(BINS)[where]
     gaps = inside * (right - sure)[:, None]
     ece = float(np.abs(gaps.sum(0)).sum() / len(sure))
     chance = _chance(sure, inside)
     sampled = bootstrap(lambda weights: np.abs(weights @ gaps).sum(1, keepdims=True) / len(sure), len(sure))[:, 0]
-    return Calibration(name, Measure(ece, _interval(ece, sampled, chance)), float(chance.mean()), bins)
+    return Reliability(name, Measure(ece, _interval(ece, sampled, chance)), float(chance.mean()), bins)
 
 
 def _bin(low: float, high: float, confidence: Floats, right: Bools) -> Bin:

@@ -11,7 +11,7 @@ from imageqx_export.decisions import POOR
 from imageqx_export.evaluation import grids
 from imageqx_export.evaluation.by_skin import FEWEST
 from imageqx_export.evaluation.curves import Curve
-from imageqx_export.evaluation.figures import words
+from imageqx_export.evaluation.figures import to_words
 from imageqx_export.evaluation.intervals import Floats, Measure
 from imageqx_export.evaluation.scores import LABEL, Scores
 from imageqx_export.evaluation.tables import METRICS, Row, Table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _POINTS = 201
 
 
-def body(evaluation: Evaluation) -> dict[str, Any]:
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return an evaluation as JSON-able values: sorted keys, None for what could not be measured, no NaN.
 
     A measure ``x`` has its 95 % interval beside it as ``x_ci``, a pair or None.
@@ -51,7 +51,7 @@ def _scores(scores: Scores) -> dict[str, Any]:
     quality[POOR] |= _ranking(scores, POOR)
     reasons = {}
     for row in scores.explanations.rows:
-        reasons[row.name] = _row(row) | _ranking(scores, row.name) | _calibrated(scores, row.name)
+        reasons[row.name] = _row(row) | _ranking(scores, row.name) | _describe_reliability(scores, row.name)
     return {
         "photos": scores.photos,
         "quality": quality,
@@ -59,7 +59,7 @@ def _scores(scores: Scores) -> dict[str, Any]:
         **_means("quality", scores.quality),
         **_means("explanations", scores.explanations),
         "confusion": scores.confusion.tolist(),
-        "calibration": _calibrated(scores, LABEL),
+        "reliability": _describe_reliability(scores, LABEL),
     }
 
 
@@ -77,8 +77,8 @@ def _ranking(scores: Scores, name: str) -> dict[str, Any]:
     return _measures({"auc": row.auc, "average_precision": row.average_precision})
 
 
-def _calibrated(scores: Scores, name: str) -> dict[str, Any]:
-    row = scores.calibration(name)
+def _describe_reliability(scores: Scores, name: str) -> dict[str, Any]:
+    row = scores.reliability(name)
     bins = [
         {
             "low": b.low,
@@ -120,7 +120,7 @@ def _points(points: Floats, x: str, y: str) -> dict[str, list[float]]:
     return {x: points[places, 0].tolist(), y: points[places, 1].tolist()}
 
 
-def markdown(evaluation: Evaluation) -> str:
+def to_markdown(evaluation: Evaluation) -> str:
     """Return an evaluation as Markdown that shows the figures beside it."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -132,6 +132,11 @@ def markdown(evaluation: Evaluation) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["words"] = words
-    tables = {"counts": grids.counts, "model": grids.model, "ranking": grids.ranking, "skin": grids.skin}
+    environment.filters["words"] = to_words
+    tables = {
+        "counts": grids.build_counts,
+        "model": grids.build_model,
+        "ranking": grids.build_ranking,
+        "skin": grids.build_skin,
+    }
     return environment.get_template("report.md.j2").render(e=evaluation, fewest=FEWEST, **tables)

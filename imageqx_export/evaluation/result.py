@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Hold what was measured of one model on one set of photos.
+    """What was measured of one model on one set of photos.
 
     Args:
         model: What to call the model.

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import POOR, decide
-from imageqx_export.evaluation.curves import Curve, curve
-from imageqx_export.evaluation.reliability import Calibration, calibration
-from imageqx_export.evaluation.tables import Table, confusion, one_hot, table
+from imageqx_export.evaluation.curves import Curve, trace_curve
+from imageqx_export.evaluation.reliability import Reliability, measure_reliability
+from imageqx_export.evaluation.tables import Table, build_table, count_confusion, one_hot
 
 LABEL = "label"
-"""The name of the label's own calibration, beside those of the reasons."""
+"""The name of the label's own reliability, beside those of the reasons."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Hold what was measured on some photos.
+    """What was measured on some photos.
 
     Args:
         photos: How many.
@@ -36,15 +36,15 @@ class Scores:
     explanations: Table
     confusion: NDArray[np.int64]
     curves: tuple[Curve, ...]
-    calibrations: tuple[Calibration, ...]
+    reliabilities: tuple[Reliability, ...]
 
     def curve(self, name: str) -> Curve:
         """Return the curve of that reason, or of poor quality."""
         return next(curve for curve in self.curves if curve.name == name)
 
-    def calibration(self, name: str) -> Calibration:
-        """Return the calibration of that reason, or of :data:`LABEL`."""
-        return next(row for row in self.calibrations if row.name == name)
+    def reliability(self, name: str) -> Reliability:
+        """Return the reliability of that reason, or of :data:`LABEL`."""
+        return next(row for row in self.reliabilities if row.name == name)
 
 
 def measure(photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec) -> Scores:
@@ -66,15 +66,15 @@ def measure(photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec) -> Scores
     kinds = len(spec.labels)
     return Scores(
         photos=len(photos),
-        quality=table(one_hot(photos.quality, kinds), one_hot(decided, kinds), spec.labels),
-        explanations=table(truth, given, spec.reasons),
-        confusion=confusion(photos.quality, decided, kinds),
+        quality=build_table(one_hot(photos.quality, kinds), one_hot(decided, kinds), spec.labels),
+        explanations=build_table(truth, given, spec.reasons),
+        confusion=count_confusion(photos.quality, decided, kinds),
         curves=(
-            *(curve(truth[:, k], explanations[:, k], name) for k, name in enumerate(spec.reasons)),
-            curve(photos.quality == poor, quality[:, poor], POOR),
+            *(trace_curve(truth[:, k], explanations[:, k], name) for k, name in enumerate(spec.reasons)),
+            trace_curve(photos.quality == poor, quality[:, poor], POOR),
         ),
-        calibrations=(
-            calibration(quality.max(1), right, LABEL),
-            *(calibration(explanations[:, k], truth[:, k], name) for k, name in enumerate(spec.reasons)),
+        reliabilities=(
+            measure_reliability(quality.max(1), right, LABEL),
+            *(measure_reliability(explanations[:, k], truth[:, k], name) for k, name in enumerate(spec.reasons)),
         ),
     )

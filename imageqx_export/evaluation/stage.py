@@ -13,9 +13,9 @@ from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, DatasetError
 from imageqx_export.evaluation import figures, report
-from imageqx_export.evaluation.attention import attention, examples
-from imageqx_export.evaluation.by_skin import by_skin
-from imageqx_export.evaluation.raters import compared
+from imageqx_export.evaluation.attention import choose_examples, draw_attention_figure
+from imageqx_export.evaluation.by_skin import measure_by_skin
+from imageqx_export.evaluation.raters import compare_with_raters
 from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from imageqx_export.evaluation.agreement import Agreement
 
 CHUNK = 32
-FIGURES = ("attention.png", "calibration.png", "confusion.png", "precision_recall.png", "roc.png")
+FIGURES = ("attention.png", "reliability.png", "confusion.png", "precision_recall.png", "roc.png")
 FILES = ("evaluation.json", "evaluation.md", *FIGURES)
+_REPLACEABLE = {*FILES, "calibration.png"}  # the earlier name of reliability.png
 _DPI = 110
 
 
@@ -102,9 +103,9 @@ def assess(
         source=photos.source,
         spec=spec,
         scores=scores,
-        skin=by_skin(photos, outputs, spec),
+        skin=measure_by_skin(photos, outputs, spec),
         skin_unknown=int((photos.fitzpatrick == 0).sum()),
-        raters=None if agreement is None else compared(agreement, scores),
+        raters=None if agreement is None else compare_with_raters(agreement, scores),
     )
     return evaluation, outputs
 
@@ -144,15 +145,15 @@ def check_folder(out: Path) -> None:
     Raises:
         ImageQXError: It does.
     """
-    refuse_other_files(out, FILES, "an evaluation")
+    refuse_other_files(out, _REPLACEABLE, "an evaluation")
 
 
 def _write(
     evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs, out: Path, advance: Callable[[], None]
 ) -> None:
     with staged_folder(out) as staging:
-        (staging.path / "evaluation.json").write_text(json.dumps(report.body(evaluation), indent=2) + "\n")
-        (staging.path / "evaluation.md").write_text(report.markdown(evaluation), encoding="utf-8")
+        (staging.path / "evaluation.json").write_text(json.dumps(report.to_json(evaluation), indent=2) + "\n")
+        (staging.path / "evaluation.md").write_text(report.to_markdown(evaluation), encoding="utf-8")
         for name, figure in _figures(evaluation, photos, outputs):
             # Without the version of matplotlib, so that the same numbers give the same bytes for longer.
             figure.savefig(staging.path / name, dpi=_DPI, facecolor="white", metadata={"Software": None})
@@ -163,8 +164,11 @@ def _write(
 def _figures(evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs) -> Iterable[tuple[str, Figure]]:
     scores, spec = evaluation.scores, evaluation.spec
     where = f"{evaluation.model}, {scores.photos:,} photos"
-    yield "confusion.png", figures.confusion_matrix(scores.confusion, spec.labels, f"{where}: decisions")
-    yield "roc.png", figures.roc(scores.curves, f"{where}: ROC")
-    yield "precision_recall.png", figures.precision_recall(scores.curves, f"{where}: precision and recall")
-    yield "calibration.png", figures.reliability(scores.calibrations, f"{where}: calibration")
-    yield "attention.png", attention(examples(photos, outputs, spec), spec.reasons, f"{where}: where the model looks")
+    yield "confusion.png", figures.draw_confusion(scores.confusion, spec.labels, f"{where}: decisions")
+    yield "roc.png", figures.draw_roc(scores.curves, f"{where}: ROC")
+    yield "precision_recall.png", figures.draw_precision_recall(scores.curves, f"{where}: precision and recall")
+    yield "reliability.png", figures.draw_reliability(scores.reliabilities, f"{where}: reliability")
+    yield (
+        "attention.png",
+        draw_attention_figure(choose_examples(photos, outputs, spec), spec.reasons, f"{where}: where the model looks"),
+    )

@@ -16,7 +16,7 @@ from imageqx_export.evaluation.intervals import UNMEASURED, Bools, Floats, Measu
 
 @dataclass(frozen=True)
 class Row:
-    """Hold one class or one reason, against all others.
+    """One class or one reason, against all others.
 
     Args:
         name: The class or reason.
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Hold rows and their macro means, which leave out what could not be measured.
+    """The rows and their macro means, which leave out what could not be measured.
 
     Args:
         rows: One per class or reason.
@@ -77,17 +77,17 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> Bools:
     return np.eye(classes, dtype=bool)[labels]
 
 
-def confusion(truth: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def count_confusion(truth: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """Count photos, int64 [classes,classes]: rows are the truth, columns what was decided.
 
-    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
+    >>> count_confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
     flat = np.bincount(truth * classes + decided, minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64)
 
 
-def table(truth: Bools, given: Bools, names: tuple[str, ...]) -> Table:
+def build_table(truth: Bools, given: Bools, names: tuple[str, ...]) -> Table:
     """Compare what holds with what was given, column by column.
 
     Args:

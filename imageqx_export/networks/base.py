@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from imageqx_export.artifact import Calibration, ModelSpec, Preprocessing
+from imageqx_export.artifact import ModelSpec, Preprocessing, Temperatures
 
 Layout = Literal["NHWC", "NCHW"]
 EARLY = "early"
@@ -82,7 +82,7 @@ class Network(nn.Module, ABC):
         """Return the outputs that are probabilities, in the ModelSpec's order, for what :meth:`logits` gave."""
 
     @abstractmethod
-    def calibrate(self, calibration: Calibration) -> None:
+    def set_temperatures(self, temperatures: Temperatures) -> None:
         """Set the temperatures that logits are divided by."""
 
     @abstractmethod

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from imageqx_export.artifact import ModelSpec
+from imageqx_export.evaluation.heatmap import blend
 from imageqx_export.predict.verdict import Verdict
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.files import written_aside
@@ -30,7 +31,7 @@ def draw_attention(rows: Sequence[tuple[Verdict, NDArray[np.float32]]], spec: Mo
         spec: Names the maps.
         path: A PNG, or any other kind that Pillow writes; replaced in one step.
     """
-    lines = [_row(verdict, maps, spec) for verdict, maps in rows]
+    lines = [_draw_row(verdict, maps, spec) for verdict, maps in rows]
     width = max(sum(tile.width + _GAP for tile in line) for line in lines) + _GAP
     heights = [max(tile.height for tile in line) + _GAP for line in lines]
     sheet = Image.new("RGB", (width, sum(heights) + _GAP), "white")
@@ -45,40 +46,30 @@ def draw_attention(rows: Sequence[tuple[Verdict, NDArray[np.float32]]], spec: Mo
         sheet.save(aside, format=Image.registered_extensions().get(path.suffix.lower(), "PNG"))
 
 
-def _row(verdict: Verdict, maps: NDArray[np.float32], spec: ModelSpec) -> list[Image.Image]:
+def _draw_row(verdict: Verdict, maps: NDArray[np.float32], spec: ModelSpec) -> list[Image.Image]:
     photo = open_photo(verdict.photo)
     photo.thumbnail((TILE, TILE))
     share = verdict.probabilities[verdict.label]
-    tiles = [_captioned(photo, verdict.photo.name, f"{verdict.label.replace('_', ' ')} {share:.0%}")]
+    tiles = [_caption(photo, verdict.photo.name, f"{verdict.label.replace('_', ' ')} {share:.0%}")]
     shown = [reason for reason in verdict.reasons if reason.given] or [verdict.reasons[0]]
     top = max(float(maps.max()), 1e-9)
     for reason in shown:
         heat = maps[spec.reasons.index(reason.name)] / top
         name = reason.name.replace("_", " ")
-        tiles.append(_captioned(blend(photo, heat), f"{name} {reason.probability:.0%}", "where the model looks"))
+        tiles.append(_caption(blend(photo, heat), f"{name} {reason.probability:.0%}", "where the model looks"))
     return tiles
 
 
-def blend(photo: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
-    """Lay a map with values in [0, 1] over an RGB photo: clear where it is 0, red to yellow where it is high."""
-    big = Image.fromarray(heat.astype(np.float32)).resize(photo.size, Image.Resampling.BICUBIC)
-    level = np.clip(np.asarray(big), 0, 1)[..., None]
-    # Two straight pieces, red → yellow: one hue path that also reads in grey, for colour-blind readers.
-    color = np.concatenate([np.full_like(level, 255), 255 * level**1.5, 40 * level], axis=2)
-    mixed = np.asarray(photo, np.float32) * (1 - 0.7 * level) + color * 0.7 * level
-    return Image.fromarray(mixed.astype(np.uint8))
-
-
-def _captioned(picture: Image.Image, title: str, subtitle: str) -> Image.Image:
+def _caption(picture: Image.Image, title: str, subtitle: str) -> Image.Image:
     tile = Image.new("RGB", (max(picture.width, 220), picture.height + _CAPTION), "white")
     tile.paste(picture, (0, _CAPTION))
     draw = ImageDraw.Draw(tile)
     for text, y, size, ink in ((title, 2, 18, "black"), (subtitle, 27, 15, "#555555")):
-        draw.text((0, y), _fitted(text, size, tile.width), fill=ink, font=ImageFont.load_default(size))
+        draw.text((0, y), _fit_text(text, size, tile.width), fill=ink, font=ImageFont.load_default(size))
     return tile
 
 
-def _fitted(text: str, size: int, width: int) -> str:
+def _fit_text(text: str, size: int, width: int) -> str:
     font = ImageFont.load_default(size)
     if font.getlength(text) <= width:
         return text

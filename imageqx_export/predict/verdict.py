@@ -1,4 +1,4 @@
-"""Judge photos: is it good enough, and if not, what should the person do differently."""
+"""A verdict on a photo: is it good enough, and if not, what should the person do differently."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imageqx_export.runtimes.base import Runtime
 
 
 class Reason(BaseModel):
-    """Hold one reason: its ``name``, its probability, whether it is ``given``, and the retake ``hint``."""
+    """One reason: its ``name``, its probability, whether it is ``given``, and the retake ``hint``."""
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -26,7 +26,7 @@ class Reason(BaseModel):
 
 
 class Verdict(BaseModel):
-    """Hold what the model says of one photo.
+    """What the model says of one photo.
 
     Attributes:
         photo: The file.
@@ -54,10 +54,10 @@ class Verdict(BaseModel):
         return tuple(reason.hint for reason in self.reasons if reason.given) or (self.reasons[0].hint,)
 
 
-def judge_photos(
+def predict_photos(
     photos: Sequence[Path], runtime: Runtime, spec: ModelSpec | None = None
 ) -> list[tuple[Verdict, NDArray[np.float32]]]:
-    """Judge photos.
+    """Run a model over photos and decide about each.
 
     Args:
         photos: Files of any kind that Pillow reads.
@@ -68,15 +68,15 @@ def judge_photos(
         Per photo the verdict, and the attention maps float32 [5,7,7] in the order of the spec's reasons.
 
     Raises:
-        PhotoError: A file is not a usable photo; nothing is judged then.
+        PhotoError: A file is not a usable photo; nothing is decided then.
     """
     pixels = np.stack([load_pixels(photo) for photo in photos])
     outputs = runtime.run(pixels)
     spec = spec or runtime.spec
-    return [(verdict(photo, outputs, i, spec), outputs["attention"][i]) for i, photo in enumerate(photos)]
+    return [(make_verdict(photo, outputs, i, spec), outputs["attention"][i]) for i, photo in enumerate(photos)]
 
 
-def verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdict:
+def make_verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdict:
     """Read row ``index`` of a runtime's outputs as a verdict.
 
     A reason is worse the further its probability lies above its threshold, as a share of the way to 1.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from imageqx_export.artifact import Precision
 from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.labels import LabelledPhotos, Split
-from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.plan import make_recipe
 from imageqx_export.quantize.recipe import Recipe, write_recipe
@@ -200,4 +200,4 @@ def _make_recipe(request: Request, network: Network, sha256: str, progress: Prog
 
 
 def _read_held_out(split: Split, request: Request, count: int, progress: Progress) -> LabelledPhotos:
-    return held_out_photos(split, Sources(request.photos), count, progress=progress)
+    return load_held_out(split, Sources(request.photos), count, progress=progress)

@@ -76,7 +76,7 @@ def write_fine_tuned(
     """
     provenance = {"qat": {"checkpoint_sha256": checkpoint.sha256, **facts}, "origin": dict(checkpoint.provenance)}
     # Its metrics would be those of other weights.
-    made = save_checkpoint(network, checkpoint.spec, {}, provenance, path, checkpoint.calibration)
+    made = save_checkpoint(network, checkpoint.spec, {}, provenance, path, checkpoint.temperatures)
     return recipe.model_copy(update={"finetuned": FineTunedWeights(weights=path.name, sha256=made.sha256, how=how)})
 
 

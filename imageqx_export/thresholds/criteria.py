@@ -37,7 +37,7 @@ Kind = Literal["retake_budget", "ppv", "youden"]
 
 
 class Criterion(Frozen):
-    """Say how thresholds are chosen; :func:`criterion` checks what a person passed.
+    """A rule by which thresholds are chosen; :func:`make_criterion` checks what a person passed.
 
     Args:
         kind: ``"retake_budget"``, ``"ppv"`` or ``"youden"``.
@@ -48,8 +48,8 @@ class Criterion(Frozen):
     value: float | None = None
 
 
-class Measured(Frozen):
-    """Hold how one threshold does on labelled photos; the positive is poor quality, or the reason.
+class Measurement(Frozen):
+    """A threshold and how it does on labelled photos; the positive is poor quality, or the reason.
 
     Args:
         threshold: The probability from which a photo counts as positive; None: the most probable label decides.
@@ -72,12 +72,12 @@ class Measured(Frozen):
 
 @dataclass(frozen=True)
 class Unreachable:
-    """Say that no threshold meets the criterion: ``best`` is the share that comes nearest to it, in [0, 1]."""
+    """A criterion that no threshold meets: ``best`` is the share that comes nearest to it, in [0, 1]."""
 
     best: float
 
 
-def criterion(retake_budget: float | None = None, ppv: float | None = None, youden: bool = False) -> Criterion:
+def make_criterion(retake_budget: float | None = None, ppv: float | None = None, youden: bool = False) -> Criterion:
     """Make a Criterion of the one that is given.
 
     Args:
@@ -102,7 +102,7 @@ def criterion(retake_budget: float | None = None, ppv: float | None = None, youd
     return Criterion(kind="ppv", value=ppv) if ppv is not None else Criterion(kind="retake_budget", value=retake_budget)
 
 
-def choose(rule: Criterion, scores: Scores, truth: Bools, *, passing: bool = False) -> float | Unreachable:
+def choose_threshold(rule: Criterion, scores: Scores, truth: Bools, *, passing: bool = False) -> float | Unreachable:
     """Choose a threshold.
 
     Args:
@@ -114,7 +114,7 @@ def choose(rule: Criterion, scores: Scores, truth: Bools, *, passing: bool = Fal
     Returns:
         A float32 number in [0, 1], or why there is none.
     """
-    thresholds, hits, alarms = cuts(scores, truth)
+    thresholds, hits, alarms = list_cuts(scores, truth)
     positives, negatives = int(truth.sum()), int((~truth).sum())
     if rule.kind == "youden":
         index = hits * negatives - alarms * positives  # sensitivity + specificity − 1, times an integer: exact
@@ -132,7 +132,7 @@ def choose(rule: Criterion, scores: Scores, truth: Bools, *, passing: bool = Fal
     return float(thresholds[fits[-1 if passing else 0]])
 
 
-def cuts(scores: Scores, truth: Bools) -> tuple[Scores, Counts, Counts]:
+def list_cuts(scores: Scores, truth: Bools) -> tuple[Scores, Counts, Counts]:
     """Return every way to cut the photos in two.
 
     Args:
@@ -158,7 +158,7 @@ def cuts(scores: Scores, truth: Bools) -> tuple[Scores, Counts, Counts]:
     return thresholds[:possible].astype(np.float32), hits[:possible], alarms[:possible]
 
 
-def measure(given: Bools, truth: Bools, threshold: float | None) -> Measured:
+def measure(given: Bools, truth: Bools, threshold: float | None) -> Measurement:
     """Measure decisions.
 
     Args:
@@ -170,7 +170,7 @@ def measure(given: Bools, truth: Bools, threshold: float | None) -> Measured:
     def share(of: Bools, among: Bools) -> float | None:
         return float((of & among).sum() / among.sum()) if among.any() else None
 
-    return Measured(
+    return Measurement(
         threshold=threshold,
         positives=int(truth.sum()),
         negatives=int((~truth).sum()),

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import Calibration, Checkpoint, ModelSpec, Thresholds
+from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures, Thresholds
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.decisions import POOR, decide
 from imageqx_export.errors import DatasetError
 from imageqx_export.support.files import written_aside
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds import temperature
-from imageqx_export.thresholds.criteria import Criterion, Measured, Scores, Unreachable, choose, measure
+from imageqx_export.thresholds.criteria import Criterion, Measurement, Scores, Unreachable, choose_threshold, measure
 
 if TYPE_CHECKING:
     from imageqx_export.networks.base import Network
@@ -29,7 +29,7 @@ QUALITY = "quality"
 
 
 class Choice(Frozen):
-    """Hold what was chosen, and how it does on the validation photos.
+    """What was chosen, and how it does on the validation photos.
 
     Args:
         criterion: By which.
@@ -44,17 +44,17 @@ class Choice(Frozen):
     criterion: Criterion
     photos: int
     source: str
-    before: dict[str, Measured]
-    achieved: dict[str, Measured]
+    before: dict[str, Measurement]
+    achieved: dict[str, Measurement]
     kept: tuple[str, ...]
-    temperatures: dict[str, temperature.Fit]
+    temperatures: dict[str, temperature.TemperatureFit]
 
     def provenance(self) -> dict[str, object]:
         """Return all but what the file was before, as JSON, for the checkpoint's header."""
         return self.model_dump(mode="json", exclude={"before"})
 
 
-def calibrate(
+def choose_from_sources(
     checkpoint: Path,
     criterion: Criterion,
     out: Path | None = None,
@@ -74,7 +74,7 @@ def calibrate(
     from imageqx_export.checkpoint import load_checkpoint
 
     load_checkpoint(checkpoint)  # before the photos, which take longer
-    labelled = held_out_photos("val", (sources or Sources()).single(), samples, progress=progress)
+    labelled = load_held_out("val", (sources or Sources()).single(), samples, progress=progress)
     return choose_thresholds(
         checkpoint, labelled, criterion, out, fit=fit, thresholds_out=thresholds_out, progress=progress
     )
@@ -110,24 +110,24 @@ def choose_thresholds(
     from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 
     old, network = load_checkpoint(checkpoint)
-    logits = logits_of(network, photos.pixels, progress)
-    before = _measured(old.spec, *_probabilities(network, logits), photos)
-    calibration = fitted(logits, photos, old.spec) if fit else old.calibration
-    if calibration is not None:
-        network.calibrate(calibration)
+    logits = compute_logits(network, photos.pixels, progress)
+    before = _measure_spec(old.spec, *_probabilities(network, logits), photos)
+    temperatures = fit_temperatures(logits, photos, old.spec) if fit else old.temperatures
+    if temperatures is not None:
+        network.set_temperatures(temperatures)
     quality, reasons = _probabilities(network, logits)
-    spec, kept = chosen_spec(old.spec, quality, reasons, photos, criterion)
+    spec, kept = choose_spec(old.spec, quality, reasons, photos, criterion)
     choice = Choice(
         criterion=criterion,
         photos=len(photos),
         source=photos.source,
         before=before,
-        achieved=_measured(spec, quality, reasons, photos),
+        achieved=_measure_spec(spec, quality, reasons, photos),
         kept=kept,
-        temperatures=_fits(logits, photos, old.spec, calibration),
+        temperatures=_measure_temperatures(logits, photos, old.spec, temperatures),
     )
     provenance = {**old.provenance, "thresholds": choice.provenance()}
-    new = save_checkpoint(network, spec, old.metrics, provenance, out or checkpoint, calibration)
+    new = save_checkpoint(network, spec, old.metrics, provenance, out or checkpoint, temperatures)
     if thresholds_out is not None:
         write_thresholds(spec, choice, thresholds_out)
     return new, choice
@@ -148,7 +148,7 @@ def write_thresholds(spec: ModelSpec, choice: Choice, path: Path) -> None:
         aside.write_text(json.dumps(own.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
 
 
-def logits_of(network: Network, pixels: NDArray[np.uint8], progress: Progress = silent) -> Logits:
+def compute_logits(network: Network, pixels: NDArray[np.uint8], progress: Progress = silent) -> Logits:
     """Return the uncalibrated logits of photos uint8 [N,224,224,3], computed in PyTorch."""
     import torch
 
@@ -165,17 +165,17 @@ def logits_of(network: Network, pixels: NDArray[np.uint8], progress: Progress = 
     return Logits(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 
 
-def fitted(logits: Logits, photos: LabelledPhotos, spec: ModelSpec) -> Calibration:
+def fit_temperatures(logits: Logits, photos: LabelledPhotos, spec: ModelSpec) -> Temperatures:
     """Fit every temperature on photos; a reason that the photos have never, or always, keeps 1."""
     reasons = {
         name: temperature.fit_binary_temperature(values, has)
         for name, values, has in zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)
     }
     quality = temperature.fit_temperature(logits.quality.numpy(), photos.quality)
-    return Calibration(quality=quality, explanations=reasons)
+    return Temperatures(quality=quality, explanations=reasons)
 
 
-def chosen_spec(
+def choose_spec(
     spec: ModelSpec, quality: Scores, reasons: Scores, photos: LabelledPhotos, criterion: Criterion
 ) -> tuple[ModelSpec, tuple[str, ...]]:
     """Return ``spec`` with the chosen thresholds, and the names that keep their old one.
@@ -201,7 +201,7 @@ def chosen_spec(
             expected="photos with poor quality or a reason, and photos without",
             got=f"{len(photos)} photos, all alike",
         )
-    found = {n: choose(criterion, scores, truth, passing=n == POOR) for n, (scores, truth) in usable.items()}
+    found = {n: choose_threshold(criterion, scores, truth, passing=n == POOR) for n, (scores, truth) in usable.items()}
     _refuse_unreachable(found, criterion, photos)
     chosen = {name: value for name, value in found.items() if not isinstance(value, Unreachable)}
     changes: dict[str, object] = {
@@ -238,7 +238,7 @@ def _probabilities(network: Network, logits: Logits) -> tuple[Scores, Scores]:
     return quality.numpy(), reasons.numpy()
 
 
-def _measured(spec: ModelSpec, quality: Scores, reasons: Scores, photos: LabelledPhotos) -> dict[str, Measured]:
+def _measure_spec(spec: ModelSpec, quality: Scores, reasons: Scores, photos: LabelledPhotos) -> dict[str, Measurement]:
     poor = spec.labels.index(POOR)
     sent_back, truth = decide(quality, spec) == poor, photos.quality == poor
     rows = {POOR: measure(sent_back, truth, spec.poor_quality_threshold)}
@@ -248,14 +248,14 @@ def _measured(spec: ModelSpec, quality: Scores, reasons: Scores, photos: Labelle
     return rows
 
 
-def _fits(
-    logits: Logits, photos: LabelledPhotos, spec: ModelSpec, calibration: Calibration | None
-) -> dict[str, temperature.Fit]:
-    known = calibration or Calibration(explanations=dict.fromkeys(spec.reasons, 1.0))
+def _measure_temperatures(
+    logits: Logits, photos: LabelledPhotos, spec: ModelSpec, temperatures: Temperatures | None
+) -> dict[str, temperature.TemperatureFit]:
+    known = temperatures or Temperatures(explanations=dict.fromkeys(spec.reasons, 1.0))
     columns = zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)
     return {
-        QUALITY: temperature.judge(logits.quality.numpy(), photos.quality, known.quality),
-        **{name: temperature.judge_binary(z, has, known.explanations[name]) for name, z, has in columns},
+        QUALITY: temperature.measure_temperature(logits.quality.numpy(), photos.quality, known.quality),
+        **{name: temperature.measure_binary_temperature(z, has, known.explanations[name]) for name, z, has in columns},
     }
 
 

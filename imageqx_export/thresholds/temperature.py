@@ -12,16 +12,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from imageqx_export.evaluation.reliability import BINS
 from imageqx_export.support.frozen import Frozen
 
 BOUNDS = (0.05, 20.0)
-BINS = 15
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
-class Fit(Frozen):
-    """Hold a temperature and what it does on labelled photos: without it (T = 1) and with it.
+class TemperatureFit(Frozen):
+    """A temperature and what it does on labelled photos: without it (T = 1) and with it.
 
     Args:
         temperature: What the logits are divided by.
@@ -56,7 +56,7 @@ def fit_binary_temperature(logits: Floats, truth: NDArray[np.bool_]) -> float:
     return _fit(lambda temperature: binary_nll(logits / temperature, truth))
 
 
-def judge(logits: Floats, labels: NDArray[np.int64], temperature: float) -> Fit:
+def measure_temperature(logits: Floats, labels: NDArray[np.int64], temperature: float) -> TemperatureFit:
     """Measure ``temperature`` on uncalibrated logits [N,K] and labels int64 [N]."""
     from scipy.special import softmax
 
@@ -65,19 +65,19 @@ def judge(logits: Floats, labels: NDArray[np.int64], temperature: float) -> Fit:
         return expected_calibration_error(sure.max(1), sure.argmax(1) == labels)
 
     pair = logits, logits / temperature
-    return Fit(
+    return TemperatureFit(
         temperature=temperature,
         nll=(nll(pair[0], labels), nll(pair[1], labels)),
         ece=(error(pair[0]), error(pair[1])),
     )
 
 
-def judge_binary(logits: Floats, truth: NDArray[np.bool_], temperature: float) -> Fit:
+def measure_binary_temperature(logits: Floats, truth: NDArray[np.bool_], temperature: float) -> TemperatureFit:
     """Measure ``temperature`` on a reason's uncalibrated logits [N] and its truth, bool [N]."""
     from scipy.special import expit
 
     pair = logits, logits / temperature
-    return Fit(
+    return TemperatureFit(
         temperature=temperature,
         nll=(binary_nll(pair[0], truth), binary_nll(pair[1], truth)),
         ece=(

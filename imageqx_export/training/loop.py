@@ -15,12 +15,12 @@ from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imageqx_export import networks
-from imageqx_export.artifact import Calibration, Checkpoint
+from imageqx_export.artifact import Checkpoint, Temperatures
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.bank import Bank
+from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.data.recipes import plan
-from imageqx_export.data.spoil import Darkroom
+from imageqx_export.data.sample_plan import plan_samples
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.spec import REASONS, spec
@@ -29,10 +29,10 @@ from imageqx_export.networks.pixels import normalised
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.logs import Logs, NoLogs
-from imageqx_export.training.losses import class_weights, loss
+from imageqx_export.training.losses import compute_class_weights, compute_loss
 from imageqx_export.training.metrics import score
 from imageqx_export.training.parallel import World
-from imageqx_export.training.state import load_state, saved_state, state_path, uninterrupted
+from imageqx_export.training.state import describe_divergence, load_state, postpone_interrupt, save_state, state_path
 
 GRADIENT_CLIP = 5.0
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -41,7 +41,7 @@ _COUNTING, _TRAINING = 0, 1  # what random numbers are for: the second part of t
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Hold what a run learns from and what it is looked at with.
+    """What a run learns from and what it is looked at with.
 
     Args:
         bank: Pictures to make samples from.
@@ -94,7 +94,7 @@ def train(
         raise TrainingError("fp16 arithmetic needs a GPU", got=str(world.device), remedy="--arithmetic bf16, or fp32")
     checkpoint: Checkpoint | None = None
     torch.manual_seed(config.seed)
-    network, origin = _initial(config)
+    network, origin = _build_network(config)
     average = AveragedModel(
         network,
         multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),  # type: ignore[no-untyped-call]
@@ -109,10 +109,10 @@ def train(
     state, digest = state_path(out), data.digest()
     parts = [network, average, optimizer, schedule, scaler]
     first, history = load_state(state, config, digest, parts) if resume else (0, [])
-    _agree(first, world, state)
-    weights = class_weights(_label_counts(config, data.bank)).to(world.device)
+    _require_agreement(first, world, state)
+    weights = compute_class_weights(_count_labels(config, data.bank)).to(world.device)
     module = world.spread(network)
-    room = Darkroom(data.bank, world.device)
+    room = Degrader(data.bank, world.device)
     if first == 0 and world.first:  # an early look: what cannot be scored should not wait for an epoch to end
         report(0, float("nan"), evaluate(network, data.validation))
 
@@ -124,18 +124,24 @@ def train(
         with progress(f"epoch {epoch + 1}/{config.epochs} at {size} px", config.steps) as advance:
             for step in range(config.steps):
                 key = (config.seed, _TRAINING, epoch, step)
-                recipe = world.share(plan(data.bank, key, config.batch_size, config.photo_share, config.rated_share))
-                pixels = normalised(room.develop(recipe, size))
+                plan = world.share(
+                    plan_samples(data.bank, key, config.batch_size, config.photo_share, config.rated_share)
+                )
+                pixels = normalised(room.degrade(plan, size))
                 with torch.autocast(world.device.type, _DTYPES.get(config.arithmetic), config.arithmetic != "fp32"):
                     logits = module(pixels)
-                value = loss(logits, *_truth(recipe.shares, recipe.reasons, world), weights, config.label_smoothing)
+                value = compute_loss(
+                    logits, *_move_truth(plan.shares, plan.reasons, world), weights, config.label_smoothing
+                )
                 optimizer.zero_grad()
                 scaler.scale(value).backward()  # type: ignore[no-untyped-call]
                 scaler.unscale_(optimizer)
                 norm = torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_CLIP)
                 # With fp16 the scaler skips a step whose gradient overflowed, and goes on with a smaller scale.
                 if not value.isfinite() or not (norm.isfinite() or scaler.is_enabled()):
-                    raise _diverged(epoch, f"loss {float(value.detach())}, gradient norm {float(norm)}", state)
+                    raise describe_divergence(
+                        epoch, f"loss {float(value.detach())}, gradient norm {float(norm)}", state
+                    )
                 rate = schedule.get_last_lr()[0]
                 scaler.step(optimizer)
                 scaler.update()
@@ -146,20 +152,20 @@ def train(
                 advance()
         mean = world.mean(total / config.steps)
         if not all(values.isfinite().all() for values in network.state_dict().values()):
-            raise _diverged(epoch, "weights that are not", state)  # the last step's: no loss has seen them
+            raise describe_divergence(epoch, "weights that are not", state)  # the last step's: no loss has seen them
         if world.first:
             result = average.module if config.ema_decay else network
             assert isinstance(result, Network)
             metrics = evaluate(result, data.validation)
             history.append({"epoch": epoch + 1, "loss": mean, "quality_macro_f1": metrics["quality_macro_f1"]})
             # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
-            with uninterrupted(), saved_state(state, config, digest, epoch + 1, history, parts):
+            with postpone_interrupt(), save_state(state, config, digest, epoch + 1, history, parts):
                 checkpoint = save_checkpoint(result, spec(), metrics, _provenance(config, history, data, origin), out)
             logs.epoch((epoch + 1) * config.steps, mean, metrics)
             report(epoch + 1, mean, metrics)
     if first >= config.epochs and world.first:
         checkpoint, _ = load_checkpoint(out)
-    checkpoint = world.told(checkpoint)  # the others have none, and may be on another machine
+    checkpoint = world.broadcast(checkpoint)  # the others have none, and may be on another machine
     assert checkpoint is not None
     return checkpoint
 
@@ -177,11 +183,11 @@ def evaluate(network: Network, photos: LabelledPhotos) -> dict[str, Any]:
     return score(np.concatenate(quality), np.concatenate(reasons), photos.quality, photos.reasons)
 
 
-def _initial(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
+def _build_network(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
     """Return the first weights, and where they come from, if from a checkpoint: its digest and provenance."""
     if config.from_checkpoint:
         start, network = load_checkpoint(Path(config.initialisation))
-        network.calibrate(Calibration(explanations=dict.fromkeys(REASONS, 1.0)))
+        network.set_temperatures(Temperatures(explanations=dict.fromkeys(REASONS, 1.0)))
         return network, {"sha256": start.sha256, **start.provenance}
     network = networks.build("imageqx", "imagenet" if config.initialisation == "imagenet" else "random")
     if config.initialisation == "lite0":
@@ -189,18 +195,18 @@ def _initial(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
     return network, {}
 
 
-def _truth(shares: Any, reasons: Any, world: World) -> tuple[Tensor, Tensor]:
+def _move_truth(shares: Any, reasons: Any, world: World) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(shares).to(world.device), torch.from_numpy(reasons).to(world.device)
 
 
-def _label_counts(config: TrainingConfig, bank: Bank) -> Tensor:
+def _count_labels(config: TrainingConfig, bank: Bank) -> Tensor:
     """Count the labels of two thousand samples; their pictures need not be made for that."""
-    recipe = plan(bank, (config.seed, _COUNTING), 2000, config.photo_share, config.rated_share)
-    return torch.from_numpy(recipe.shares.sum(0))
+    plan = plan_samples(bank, (config.seed, _COUNTING), 2000, config.photo_share, config.rated_share)
+    return torch.from_numpy(plan.shares.sum(0))
 
 
-def _agree(first: int, world: World, state: Path) -> None:
-    told = world.told(first)
+def _require_agreement(first: int, world: World, state: Path) -> None:
+    told = world.broadcast(first)
     if world.mean(float(told != first)):  # every process stops: one that is left waits for the others
         raise TrainingError(
             "the processes do not see the same state file",
@@ -209,16 +215,6 @@ def _agree(first: int, world: World, state: Path) -> None:
             got=f"{first} in process {world.rank}",
             remedy="put --out into a folder that all machines share",
         )
-
-
-def _diverged(epoch: int, got: str, state: Path) -> TrainingError:
-    return TrainingError(
-        "the training diverged",
-        where=f"epoch {epoch + 1}",
-        expected="finite numbers",
-        got=got,
-        remedy=f"--fresh with a smaller --learning-rate; the state before this epoch is kept in {state}",
-    )
 
 
 def _provenance(

@@ -12,18 +12,20 @@ EXPLANATIONS_WEIGHT = 5.0
 CLASS_WEIGHT_CLIP = 10.0
 
 
-def class_weights(counts: Tensor) -> Tensor:
+def compute_class_weights(counts: Tensor) -> Tensor:
     """Return w_c = min(n_max / n_c, 10) for sample counts [4]; an empty class gets the clip.
 
     >>> import torch
-    >>> class_weights(torch.tensor([17534, 461, 3903, 4737])).round(decimals=2).tolist()
+    >>> compute_class_weights(torch.tensor([17534, 461, 3903, 4737])).round(decimals=2).tolist()
     [1.0, 10.0, 4.489999771118164, 3.700000047683716]
     """
     counts = counts.float()
     return (counts.max() / counts.clamp(min=1e-9)).clamp(max=CLASS_WEIGHT_CLIP)
 
 
-def loss(logits: Logits, shares: Tensor, explanations: Tensor, weights: Tensor, label_smoothing: float = 0.0) -> Tensor:
+def compute_loss(
+    logits: Logits, shares: Tensor, explanations: Tensor, weights: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
     """Return the training loss, a scalar.
 
     Args:

@@ -1,4 +1,4 @@
-"""Say which of ``torchrun``'s processes this is, and give the network to all of them."""
+"""Which of ``torchrun``'s processes this is; give the network to all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from imageqx_export.data.recipes import Recipe
+from imageqx_export.data.sample_plan import SamplePlan
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import Logits
@@ -25,7 +25,7 @@ _MEETINGS = itertools.count()  # a script may train twice: without a number it w
 
 @dataclass(frozen=True)
 class World:
-    """Say which process this is.
+    """The processes that train together, and which of them this is.
 
     Args:
         rank: Number of this process, over all machines.
@@ -42,10 +42,10 @@ class World:
         """Whether this is the process that writes and prints."""
         return self.rank == 0
 
-    def share(self, recipe: Recipe) -> Recipe:
+    def share(self, plan: SamplePlan) -> SamplePlan:
         """Return this process's part of a batch."""
-        each = len(recipe) // self.size
-        return recipe.part(self.rank * each, (self.rank + 1) * each) if self.size > 1 else recipe
+        each = len(plan) // self.size
+        return plan.part(self.rank * each, (self.rank + 1) * each) if self.size > 1 else plan
 
     def spread(self, network: Network) -> nn.Module:
         """Return a module whose gradients are the mean over all processes; it maps pixels to logits."""
@@ -62,7 +62,7 @@ class World:
         distributed.all_reduce(total)
         return float(total) / self.size
 
-    def told(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """Return the first process's ``value`` in every process, once the first has come here.
 
         Args:
@@ -86,7 +86,7 @@ class _Logits(nn.Module):
 
 
 @contextmanager
-def world(batch_size: int) -> Iterator[World]:
+def join_world(batch_size: int) -> Iterator[World]:
     """Join the processes that ``torchrun`` started, or be alone; NCCL between GPUs, gloo between CPUs.
 
     Args:

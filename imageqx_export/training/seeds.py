@@ -19,7 +19,7 @@ _CHUNK = 32
 
 
 class Spread(BaseModel):
-    """Hold a number over several runs: mean, and the sample standard deviation (n - 1), None for one run."""
+    """A number over several runs: mean, and the sample standard deviation (n - 1), None for one run."""
 
     model_config = ConfigDict(frozen=True)
     mean: float
@@ -27,7 +27,7 @@ class Spread(BaseModel):
 
 
 class Table(BaseModel):
-    """Hold one held-out set's scores over the runs.
+    """One held-out set's scores over the runs.
 
     Args:
         source: What the photos are.
@@ -42,14 +42,14 @@ class Table(BaseModel):
 
 
 class Summary(BaseModel):
-    """Hold what the runs reach on each held-out set; ``seeds`` is empty in a process that does not measure."""
+    """What the runs reach on each held-out set; ``seeds`` is empty in a process that does not measure."""
 
     model_config = ConfigDict(frozen=True)
     seeds: tuple[int, ...] = ()
     tests: dict[str, Table] = {}
 
 
-def measured(
+def measure_runs(
     checkpoints: Sequence[Checkpoint], tests: Mapping[str, LabelledPhotos], *, progress: Progress = silent
 ) -> list[dict[str, dict[str, Any]]]:
     """Score each checkpoint on each set, with its own thresholds; see :func:`metrics.score` for what comes back."""
@@ -72,7 +72,7 @@ def measured(
     return rows
 
 
-def summary(
+def summarise(
     checkpoints: Sequence[Checkpoint],
     scores: Sequence[Mapping[str, Mapping[str, Any]]],
     tests: Mapping[str, LabelledPhotos],
@@ -90,16 +90,18 @@ def _table(scores: Sequence[Mapping[str, Mapping[str, Any]]], test: str, source:
     for group in ("quality", "explanations"):
         runs = [run[test][group] for run in scores]
         for name in runs[0]:
-            rows[name] = {key: spread([run[name][key] for run in runs]) for key in runs[0][name]}
+            rows[name] = {key: compute_spread([run[name][key] for run in runs]) for key in runs[0][name]}
         keys = next(iter(runs[0].values()))
-        macro[group] = {key: spread([float(np.mean([r[key] for r in run.values()])) for run in runs]) for key in keys}
+        macro[group] = {
+            key: compute_spread([float(np.mean([r[key] for r in run.values()])) for run in runs]) for key in keys
+        }
     return Table(source=source, rows=rows, macro=macro)
 
 
-def spread(values: Sequence[float]) -> Spread:
+def compute_spread(values: Sequence[float]) -> Spread:
     """Return mean and sample standard deviation.
 
-    >>> spread([0.7, 0.8, 0.9])
+    >>> compute_spread([0.7, 0.8, 0.9])
     Spread(mean=0.8, sd=0.1)
     """
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None

@@ -12,12 +12,12 @@ import numpy as np
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
-from imageqx_export.data.annotated import labels_of, read_labelled
-from imageqx_export.data.bank import RATED, Bank, bank_of, join
+from imageqx_export.data.annotated import read_labelled, read_labels_with_photos
+from imageqx_export.data.bank import RATED, Bank, join, make_bank
 from imageqx_export.data.folder import PhotoFolder, read_folder
 from imageqx_export.data.labels import LabelledPhotos, Split
-from imageqx_export.data.painted import paint
-from imageqx_export.data.sources import Sources, held_out_photos
+from imageqx_export.data.scenes import render_scenes
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import StoppedError
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds.criteria import Criterion
@@ -25,11 +25,11 @@ from imageqx_export.thresholds.stage import choose_thresholds
 from imageqx_export.training import loop
 from imageqx_export.training.card import write_card
 from imageqx_export.training.config import TrainingConfig
-from imageqx_export.training.logs import tensorboard
+from imageqx_export.training.logs import open_tensorboard
 from imageqx_export.training.loop import TrainingData
-from imageqx_export.training.parallel import World, world
-from imageqx_export.training.seeds import Summary, measured, summary
-from imageqx_export.training.state import state_path, writing
+from imageqx_export.training.parallel import World, join_world
+from imageqx_export.training.seeds import Summary, measure_runs, summarise
+from imageqx_export.training.state import explain_failed_writes, state_path
 
 Report = Callable[[int, float, dict[str, Any]], None]
 
@@ -72,22 +72,22 @@ def train(
     """
     sources = sources or Sources()
     try:
-        with world(config.batch_size) as here:
+        with join_world(config.batch_size) as here:
             shown = progress if here.first else silent
             folder = None if sources.photos is None else read_folder(sources.photos, progress=shown)
             checkpoints = []
-            validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=shown)
+            validation = load_held_out("val", sources, config.validation_samples, folder=folder, progress=shown)
             for seed in range(config.seed, config.seed + seeds):
                 initial = config.initialisation.replace("{seed}", str(seed))
                 own = replace(config, seed=seed, initialisation=initial)
                 path = out if seeds == 1 else seed_path(out, seed)
-                data = training_data(own, sources, folder, validation, progress=shown)
+                data = gather_data(own, sources, folder, validation, progress=shown)
                 checkpoints.append(_run(own, path, data, here, logs, resume, shown, report))
             if criterion is not None and here.first:
-                photos = held_out_photos("val", sources, held_out_samples, folder=folder, progress=shown)
-                with writing(out.parent):
+                photos = load_held_out("val", sources, held_out_samples, folder=folder, progress=shown)
+                with explain_failed_writes(out.parent):
                     checkpoints = [choose_thresholds(c.path, photos, criterion, progress=shown)[0] for c in checkpoints]
-            return _finished(checkpoints, out, sources, folder, held_out_samples, here, shown)
+            return _publish_best(checkpoints, out, sources, folder, held_out_samples, here, shown)
     except KeyboardInterrupt:
         raise StoppedError(
             "stopped; the epochs that were finished are kept",
@@ -106,7 +106,7 @@ def seed_path(out: Path, seed: int | str) -> Path:
     return out.with_name(f"{out.stem}.seed{seed}{out.suffix}")
 
 
-def training_data(
+def gather_data(
     config: TrainingConfig,
     sources: Sources,
     folder: PhotoFolder | None,
@@ -116,23 +116,23 @@ def training_data(
 ) -> TrainingData:
     """Gather the pictures that one run makes its samples from."""
     banks = [] if folder is None else [folder.side("train")]
-    facts: dict[str, Any] = {"validation": validation.source, "painted": config.painted}
+    facts: dict[str, Any] = {"validation": validation.source, "synthetic_scenes": config.synthetic_scenes}
     if folder is not None:
         sides: dict[Split, dict[str, int]] = {side: folder.counts(side) for side in ("train", "val", "test")}
         facts["photos"] = {**sides, "skipped": folder.skipped}
     if sources.table is not None:
-        rated = _rated(*sources.table, config.soft_labels, progress)
+        rated = _read_rated(*sources.table, config.soft_labels, progress)
         facts["rated"] = {"photos": len(rated), "table": sources.table[0].name}
         banks.append(rated)
-    banks.append(paint(config.seed, config.painted, progress=progress))
+    banks.append(render_scenes(config.seed, config.synthetic_scenes, progress=progress))
     return TrainingData(join(banks), validation, facts)
 
 
-def _rated(annotations: Path, images: Path, soft: bool, progress: Progress) -> Bank:
+def _read_rated(annotations: Path, images: Path, soft: bool, progress: Progress) -> Bank:
     read = read_labelled(annotations, images, "train", progress=progress)
-    shares = {label.image: label.shares for label in labels_of(annotations, images)}
+    shares = {label.image: label.shares for label in read_labels_with_photos(annotations, images)}
     labels = np.array([shares[name] for name in read.names], np.float32) if soft else read.quality
-    return bank_of(read.pixels, labels, RATED, read.reasons, read.fitzpatrick)
+    return make_bank(read.pixels, labels, RATED, read.reasons, read.fitzpatrick)
 
 
 def _run(
@@ -145,12 +145,12 @@ def _run(
     progress: Progress,
     report: Report,
 ) -> Checkpoint:
-    writing = tensorboard(logs / path.stem) if logs is not None and here.first else nullcontext()
-    with writing as writer:
+    opened = open_tensorboard(logs / path.stem) if logs is not None and here.first else nullcontext()
+    with opened as writer:
         return loop.train(config, path, data, here, resume=resume, progress=progress, report=report, logs=writer)
 
 
-def _finished(
+def _publish_best(
     checkpoints: Sequence[Checkpoint],
     out: Path,
     sources: Sources,
@@ -162,14 +162,14 @@ def _finished(
     """Measure every seed on the test side, and publish the one that does best on validation."""
     if not here.first:
         return checkpoints[0], Summary()
-    tests = {"test": held_out_photos("test", sources, samples, folder=folder, progress=progress)}
+    tests = {"test": load_held_out("test", sources, samples, folder=folder, progress=progress)}
     if folder is not None and sources.annotations is None:
-        tests["painted scenes alone"] = held_out_photos("test", Sources(), samples // 2, progress=progress)
-    reached = summary(checkpoints, measured(checkpoints, tests, progress=progress), tests)
+        tests["synthetic scenes alone"] = load_held_out("test", Sources(), samples // 2, progress=progress)
+    reached = summarise(checkpoints, measure_runs(checkpoints, tests, progress=progress), tests)
     best = max(checkpoints, key=lambda made: (float(str(made.metrics["quality_macro_f1"])), -checkpoints.index(made)))
     chosen, network = load_checkpoint(best.path)
     provenance = {**chosen.provenance, "seeds": reached.model_dump(mode="json")}
-    with writing(out.parent):
-        published = save_checkpoint(network, chosen.spec, chosen.metrics, provenance, out, chosen.calibration)
+    with explain_failed_writes(out.parent):
+        published = save_checkpoint(network, chosen.spec, chosen.metrics, provenance, out, chosen.temperatures)
         write_card(published, out.with_suffix(".md"), sources.photos)
     return published, reached

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from imageqx_export.errors import TrainingError
 from imageqx_export.support.files import written_aside
+from imageqx_export.training.config import rename_old_fields
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,7 +28,7 @@ def state_path(out: Path) -> Path:
 
 
 @contextmanager
-def saved_state(
+def save_state(
     path: Path, config: DataclassInstance, data: str, epoch: int, history: History, parts: list[Any]
 ) -> Iterator[None]:
     """Write the state after ``epoch`` epochs; it takes its place when the block, which writes the checkpoint, has.
@@ -47,7 +48,7 @@ def saved_state(
         TrainingError: There is no room on the disk, or the folder may not be written to.
     """
     state = {"config": asdict(config), "data": data, "epoch": epoch, "history": history}
-    with writing(path.parent), written_aside(path) as aside:
+    with explain_failed_writes(path.parent), written_aside(path) as aside:
         try:
             with aside.open("wb") as file:
                 torch.save({**state, "parts": [part.state_dict() for part in parts]}, file)
@@ -57,7 +58,7 @@ def saved_state(
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def explain_failed_writes(folder: Path) -> Iterator[None]:
     """Turn what the libraries raise when a file cannot be written into one sentence.
 
     Raises:
@@ -87,7 +88,7 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
         return 0, []
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
-        saved, saved_data = dict(state["config"]), str(state["data"])
+        saved, saved_data = rename_old_fields(state["config"]), str(state["data"])
     except Exception as error:  # torch raises whatever the damaged bytes provoke
         raise _unusable("the state file cannot be read", path, error) from error
     changed = [name for name, value in asdict(config).items() if saved.get(name) != value]
@@ -113,7 +114,7 @@ def _unusable(what: str, path: Path, error: Exception) -> TrainingError:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def postpone_interrupt() -> Iterator[None]:
     """Put Ctrl-C off until the state and the checkpoint, which belong together, are both written."""
     try:
         pending: list[int] = []
@@ -127,3 +128,20 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if pending and before is not signal.SIG_IGN:
         raise KeyboardInterrupt
+
+
+def describe_divergence(epoch: int, got: str, state: Path) -> TrainingError:
+    """Return the error of a run whose numbers are no longer finite.
+
+    Args:
+        epoch: The epoch in which it was seen, from 0.
+        got: The numbers.
+        state: The file of the state before that epoch.
+    """
+    return TrainingError(
+        "the training diverged",
+        where=f"epoch {epoch + 1}",
+        expected="finite numbers",
+        got=got,
+        remedy=f"--fresh with a smaller --learning-rate; the state before this epoch is kept in {state}",
+    )

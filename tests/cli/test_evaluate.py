@@ -17,7 +17,7 @@ from imageqx_export.cli import app
 from imageqx_export.data.annotated import read_labelled, read_labels, write_labels
 from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation import report
-from imageqx_export.evaluation.raters import agreement_of
+from imageqx_export.evaluation.raters import measure_split_agreement
 from imageqx_export.evaluation.stage import FILES, assess
 from imageqx_export.runtimes import load_runtime
 from tests.conftest import CHECKPOINT, Cli
@@ -101,20 +101,20 @@ def test_a_mistake_is_printed_without_a_traceback(cli: Cli) -> None:
 
 def test_labels_without_raters_give_no_agreement(table: Path, tmp_path: Path) -> None:
     write_labels(read_labels(table / "ratings.csv"), tmp_path / "labels.csv")
-    assert agreement_of(tmp_path / "labels.csv", "test") is None
-    known = agreement_of(table / "ratings.csv", "test")
+    assert measure_split_agreement(tmp_path / "labels.csv", "test") is None
+    known = measure_split_agreement(table / "ratings.csv", "test")
     assert known is not None
     assert (known.raters, known.images) == (2, 6)
     text = (table / "ratings.csv").read_text().splitlines(keepends=True)
     (tmp_path / "one.csv").write_text("".join(line for line in text if ",ben," not in line))
-    assert agreement_of(tmp_path / "one.csv", "test") is None
+    assert measure_split_agreement(tmp_path / "one.csv", "test") is None
 
 
 def test_artifacts_score_as_their_checkpoint_does(exported: Path, checkpoint: Path, table: Path) -> None:
     photos = read_labelled(table / "ratings.csv", table, "test")
     bodies = {}
     for path in (checkpoint, *(exported / f"imageqx_fp32{end}" for end in (".onnx", ".tflite", ".mlpackage"))):
-        bodies[path.name] = report.body(assess(load_runtime(path), photos, model_name=path.name)[0])
+        bodies[path.name] = report.to_json(assess(load_runtime(path), photos, model_name=path.name)[0])
     reference = bodies.pop(checkpoint.name)
     assert len(bodies) == 3
     for name, body in bodies.items():

@@ -1,12 +1,12 @@
-"""Small banks made by hand, and a recipe that does nothing, for tests to change one thing of."""
+"""Small banks made by hand, and a plan that does nothing, for tests to change one thing of."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.data.bank import PAINTED, PHOTO, RATED, SIDE, Bank, bank_of, join
-from imageqx_export.data.recipes import Recipe
+from imageqx_export.data.bank import PHOTO, RATED, SIDE, SYNTHETIC, Bank, join, make_bank
+from imageqx_export.data.sample_plan import SamplePlan
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 LESION, NO_SKIN, HEALTHY, POOR = range(4)
@@ -18,10 +18,10 @@ def f32(values: object) -> NDArray[np.float32]:
     return np.asarray(values, np.float32)
 
 
-def recipe_of(count: int) -> Recipe:
-    """Return a recipe that shows pictures 0, 1, 2 … as they are; its arrays may be written to."""
+def plan_of(count: int) -> SamplePlan:
+    """Return a plan that shows pictures 0, 1, 2 … as they are; its arrays may be written to."""
     stays = np.tile(np.eye(2, 3, dtype=np.float32), (count, 1, 1))
-    return Recipe(
+    return SamplePlan(
         subject=np.arange(count),
         behind=np.zeros(count, np.int64),
         cut=np.zeros(count, np.float32),
@@ -43,7 +43,7 @@ def recipe_of(count: int) -> Recipe:
 
 def pictures(*kept: NDArray[np.uint8]) -> Bank:
     """Return a bank of lesions' photos that holds these pictures."""
-    return bank_of(np.stack(kept), np.zeros(len(kept), np.int64), PHOTO)
+    return make_bank(np.stack(kept), np.zeros(len(kept), np.int64), PHOTO)
 
 
 def flat(colors: list[tuple[int, int, int]]) -> NDArray[np.uint8]:
@@ -62,17 +62,17 @@ def photo_bank(labels: list[int], masks: list[int] | None = None) -> Bank:
     half = np.zeros((SIDE, SIDE), np.uint8)
     known = [half if i in (masks or []) else None for i in range(len(labels))]
     types = np.full(len(labels), 3)
-    return bank_of(empty_images(len(labels)), np.array(labels), PHOTO, fitzpatrick=types, masks=known)
+    return make_bank(empty_images(len(labels)), np.array(labels), PHOTO, fitzpatrick=types, masks=known)
 
 
-def painted_bank(copies: int = 1) -> Bank:
-    """Return a painted bank's facts without its pictures: every kind of scene, ``copies`` times, type V."""
+def synthetic_bank(copies: int = 1) -> Bank:
+    """Return a synthetic bank's facts without its pictures: every kind of scene, ``copies`` times, type V."""
     kinds = [(LESION, 0, 0), (LESION, 1, 0), (LESION, 0, 1), (HEALTHY, 0, 0), (HEALTHY, 0, 1), (NO_SKIN, 0, 0)] * copies
     reasons = np.zeros((len(kinds), len(REASONS)), np.float32)
     reasons[:, FRAMING], reasons[:, DISTANCE] = [kind[1] for kind in kinds], [kind[2] for kind in kinds]
     labels = np.array([kind[0] for kind in kinds])
     types = np.where(labels == NO_SKIN, 0, 5)
-    return bank_of(empty_images(len(kinds)), labels, PAINTED, reasons, types)
+    return make_bank(empty_images(len(kinds)), labels, SYNTHETIC, reasons, types)
 
 
 def rated_bank() -> Bank:
@@ -80,10 +80,10 @@ def rated_bank() -> Bank:
     shares = f32([[1, 0, 0, 0], [0, 0.75, 0.25, 0], [0.5, 0, 0.5, 0], [0.25, 0, 0, 0.75], [0, 0, 1, 0]])
     reasons = np.zeros((5, len(REASONS)), np.float32)
     reasons[3, [LIGHT, BLUR]] = reasons[4, FRAMING] = 1
-    return bank_of(empty_images(5), shares, RATED, reasons, np.arange(1, 6))
+    return make_bank(empty_images(5), shares, RATED, reasons, np.arange(1, 6))
 
 
 def whole_bank() -> Bank:
-    """Return painted scenes, photos of every class with some masks, and rated photos."""
+    """Return synthetic scenes, photos of every class with some masks, and rated photos."""
     photos = photo_bank([LESION] * 5 + [HEALTHY] * 4 + [NO_SKIN] * 3, masks=[5, 6])
-    return join([painted_bank(3), photos, rated_bank()])
+    return join([synthetic_bank(3), photos, rated_bank()])

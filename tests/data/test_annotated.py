@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imageqx_export.data.annotated import clean_ratings, labels_of, read_labelled, read_labels, write_labels
+from imageqx_export.data.annotated import (
+    clean_ratings,
+    read_labelled,
+    read_labels,
+    read_labels_with_photos,
+    write_labels,
+)
 from imageqx_export.data.annotations import Rating, write_ratings
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import Label, Split
@@ -66,7 +72,7 @@ def test_hard_labels_are_everybodys(tmp_path: Path, ratings: list[Rating]) -> No
 
 
 def test_a_table_of_ratings_is_fused(table: Path, ratings: list[Rating]) -> None:
-    assert read_labels(table) == labels_of(table, table.parent) == fuse(ratings)
+    assert read_labels(table) == read_labels_with_photos(table, table.parent) == fuse(ratings)
 
 
 def test_pixels_and_truth_are_in_the_same_order(table: Path) -> None:
@@ -104,9 +110,9 @@ def test_a_label_without_a_photo_cannot_be_trained_on(table: Path) -> None:
 def test_missing_photos_folders_and_splits_are_named(table: Path, tmp_path: Path) -> None:
     (tmp_path / "b.png").unlink()
     with pytest.raises(DatasetError, match=r"1 of 5 photos are missing(.|\n)*b\.png"):
-        labels_of(table, tmp_path)
+        read_labels_with_photos(table, tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
-        labels_of(table, tmp_path / "none")
+        read_labels_with_photos(table, tmp_path / "none")
     write_ratings(said("a", "test", "L57.0"), table)
     with pytest.raises(DatasetError, match="no photo is in the split val"):
         read_labelled(table, tmp_path, "val")

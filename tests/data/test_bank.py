@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imageqx_export.data.bank import PAINTED, PHOTO, RATED, SIDE, Bank, bank_of, join
+from imageqx_export.data.bank import PHOTO, RATED, SIDE, SYNTHETIC, Bank, join, make_bank
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from tests.data.fakes import (
     DISTANCE,
@@ -19,9 +19,9 @@ from tests.data.fakes import (
     NO_SKIN,
     POOR,
     empty_images,
-    painted_bank,
     photo_bank,
     rated_bank,
+    synthetic_bank,
     whole_bank,
 )
 
@@ -33,7 +33,7 @@ def numbered(names: list[tuple[int, bool]]) -> Bank:
     images = np.stack([np.stack([one] * 3, 2) for one in every])
     masks = [one if has else None for one, (_, has) in zip(every, names, strict=True)]
     reasons = np.stack([numbers % 2] * len(REASONS), 1).astype(np.float32)
-    return bank_of(images, numbers % 4, int(numbers[0]) % 3, reasons, numbers % 7, masks)
+    return make_bank(images, numbers % 4, int(numbers[0]) % 3, reasons, numbers % 7, masks)
 
 
 def told(bank: Bank) -> list[tuple[int, int | None, int, int, int]]:
@@ -76,7 +76,7 @@ def test_an_empty_side_can_be_joined() -> None:
 
 
 def test_shapes_and_types() -> None:
-    bank = bank_of(empty_images(3), np.array([0, 2, 1]), PHOTO)
+    bank = make_bank(empty_images(3), np.array([0, 2, 1]), PHOTO)
     shapes = {f.name: (getattr(bank, f.name).shape, getattr(bank, f.name).dtype.name) for f in fields(Bank)}
     assert shapes == {
         "images": ((3, SIDE, SIDE, 3), "uint8"),
@@ -106,7 +106,7 @@ def pools(bank: Bank, label: int, **wanted: int | tuple[bool, bool]) -> set[int]
 def scan(bank: Bank, label: int, origin: int, geometry: tuple[bool, bool] = (False, False)) -> set[int]:
     """Find a pool by looking at every picture."""
     rows = (bank.quality == label) & (bank.origin == origin)
-    if origin == PAINTED:
+    if origin == SYNTHETIC:
         shown: NDArray[np.bool_] = bank.reasons[:, [FRAMING, DISTANCE]] > 0
         rows &= (shown == geometry).all(1)
     return {*map(int, np.flatnonzero(rows))}
@@ -120,8 +120,8 @@ def test_pools_hold_what_a_search_finds() -> None:
             every += (found := pools(bank, label, origin=origin))
             assert found == scan(bank, label, origin)
         for geometry in ((False, False), (True, False), (False, True), (True, True)):
-            every += (found := pools(bank, label, origin=PAINTED, geometry=geometry))
-            assert found == scan(bank, label, PAINTED, geometry)
+            every += (found := pools(bank, label, origin=SYNTHETIC, geometry=geometry))
+            assert found == scan(bank, label, SYNTHETIC, geometry)
     assert sorted(every) == list(range(len(bank)))
 
 
@@ -131,22 +131,22 @@ def test_a_photos_pool_asks_for_no_geometry() -> None:
     assert pools(bank, NO_SKIN, origin=PHOTO, geometry=(True, True)) == scan(bank, NO_SKIN, PHOTO)
 
 
-def test_photos_may_come_before_painted_scenes() -> None:
+def test_photos_may_come_before_synthetic_scenes() -> None:
     bank = whole_bank()
-    assert pools(bank, NO_SKIN) == scan(bank, NO_SKIN, PAINTED)
+    assert pools(bank, NO_SKIN) == scan(bank, NO_SKIN, SYNTHETIC)
     assert pools(bank, NO_SKIN, photos_first=True) == scan(bank, NO_SKIN, PHOTO)
 
 
 def test_a_bank_without_photos_and_one_without_scenes() -> None:
-    painted, photos = painted_bank(), photo_bank([LESION, NO_SKIN])
-    assert pools(painted, NO_SKIN, photos_first=True) == pools(painted, NO_SKIN) == {5}
-    assert not pools(painted, NO_SKIN, origin=PHOTO)
+    synthetic, photos = synthetic_bank(), photo_bank([LESION, NO_SKIN])
+    assert pools(synthetic, NO_SKIN, photos_first=True) == pools(synthetic, NO_SKIN) == {5}
+    assert not pools(synthetic, NO_SKIN, origin=PHOTO)
     assert pools(photos, NO_SKIN) == pools(photos, NO_SKIN, photos_first=True) == {1}
 
 
 def test_a_bank_without_a_class() -> None:
     bank = photo_bank([LESION, NO_SKIN])
-    for origin in (None, PHOTO, PAINTED, RATED):
+    for origin in (None, PHOTO, SYNTHETIC, RATED):
         found = bank.pool(HEALTHY, origin)
         assert len(found) == 0 and found.dtype == np.int64
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageqx_export.data.bank import PHOTO, SIDE
-from imageqx_export.data.folder import PhotoFolder, cutout, read_folder, split_groups
+from imageqx_export.data.folder import PhotoFolder, cut_out_subject, read_folder, split_groups
 from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.synthetic import SceneClass
 from imageqx_export.errors import DatasetError
@@ -302,15 +302,15 @@ def overlap(mask: Array, inside: Array) -> float:
 @pytest.mark.parametrize("behind", [(30, 60, 140), (20, 90, 40), (235, 235, 240)])
 def test_a_subject_is_cut_out_of_a_plain_background(behind: tuple[int, int, int]) -> None:
     picture, inside = hand(1, behind)
-    mask = cutout(picture)
+    mask = cut_out_subject(picture)
     assert mask is not None and mask.shape == inside.shape and mask.min() >= 0 and mask.max() <= 1
     assert overlap(mask, inside) > 0.9
 
 
 def test_a_background_that_is_not_plain_is_left_alone() -> None:
     noise = np.random.default_rng(2).integers(0, 256, (200, 240, 3), dtype=np.uint8)
-    assert cutout(noise) is None
-    assert cutout(np.full((200, 240, 3), 128, np.uint8)) is None  # nothing in front of it
+    assert cut_out_subject(noise) is None
+    assert cut_out_subject(np.full((200, 240, 3), 128, np.uint8)) is None  # nothing in front of it
 
 
 def test_healthy_skin_alone_is_cut_out(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imageqx_export.data.labels import SPLITS, Split
-from imageqx_export.data.splits import split_groups, split_of
+from imageqx_export.data.splits import assign_split, split_groups
 from imageqx_export.errors import DatasetError
 
 
@@ -24,7 +24,9 @@ def test_shares_are_about_70_15_15() -> None:
 @given(name=st.text())
 def test_the_name_alone_decides(name: str) -> None:
     digits = int(hashlib.sha256(name.encode()).hexdigest(), 16)
-    assert split_of(name) == ("test" if 20 * digits < 3 * 2**256 else "val" if 10 * digits < 3 * 2**256 else "train")
+    assert assign_split(name) == (
+        "test" if 20 * digits < 3 * 2**256 else "val" if 10 * digits < 3 * 2**256 else "train"
+    )
 
 
 @given(

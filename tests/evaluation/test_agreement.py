@@ -14,7 +14,14 @@ from sklearn.metrics import f1_score
 
 from imageqx_export.data.annotations import Rating
 from imageqx_export.errors import DatasetError
-from imageqx_export.evaluation.agreement import Agreement, PairF1, agreement, expert_level, mean_row, read_scores
+from imageqx_export.evaluation.agreement import (
+    Agreement,
+    PairF1,
+    average_rows,
+    find_expert_level,
+    measure_agreement,
+    read_scores,
+)
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 EVALUATIONS = ["L57.0", "D22.9", "no_skin", "healthy_skin", "poor_quality"]
@@ -57,7 +64,7 @@ def by_scikit(rows: list[Rating], name: str) -> list[float]:
 @settings(max_examples=25, deadline=None)
 @given(rows=tables())
 def test_every_class_agrees_with_scikit_learn(rows: list[Rating]) -> None:
-    result = agreement(rows)
+    result = measure_agreement(rows)
     for name, row in {**result.labels, **result.reasons}.items():
         scores = by_scikit(rows, name)
         assert row.pairs == len(scores)
@@ -71,7 +78,7 @@ def test_a_table_made_by_hand() -> None:
         *votes("b", "D22.9", "healthy_skin", "healthy_skin", "poor_quality"),
         *votes("c", "L57.0", "L57.0", None, "healthy_skin"),
     ]
-    result = agreement(rows)
+    result = measure_agreement(rows)
     lesion, poor = result.labels["lesion"], result.labels["poor_quality"]
     # Lesion: a–b 2·1/(2+1), a–c 1, b–c 2·1/(2+1). Other codes are lesions as well.
     assert lesion.mean == pytest.approx(7 / 9) and lesion.sd == pytest.approx(1 / 27**0.5) and lesion.pairs == 3
@@ -84,7 +91,7 @@ def test_a_table_made_by_hand() -> None:
 
 def test_raters_who_share_no_photo_are_no_pair() -> None:
     rows = [*SHARED, Rating("x.jpg", "c", "no_skin"), Rating("x.jpg", "d", "no_skin"), Rating("y.jpg", "e", "no_skin")]
-    result = agreement(rows)
+    result = measure_agreement(rows)
     assert (result.raters, result.images, result.pairs) == (4, 2, 2)
     assert result.labels["no_skin"] == PairF1(1.0, None, 1)
 
@@ -97,7 +104,7 @@ def test_raters_who_share_no_photo_are_no_pair() -> None:
     ],
 )
 def test_the_mean_row_is_made_as_the_papers(rows: list[tuple[float, float]], expected: tuple[float, float]) -> None:
-    made = mean_row(PairF1(m, sd, 66) for m, sd in rows)
+    made = average_rows(PairF1(m, sd, 66) for m, sd in rows)
     assert made.mean is not None and made.sd is not None
     assert (round(made.mean, 2), round(made.sd, 2)) == expected and made.pairs == 66
 
@@ -110,12 +117,12 @@ def paper() -> Agreement:
         {name: PairF1(m, sd, 66) for name, (m, sd) in zip(names, rows, strict=True)}
         for names, rows in ((LABELS, labels), (REASONS, reasons))
     ]
-    return Agreement(12, 9874, 66, parts[0], parts[1], mean_row(parts[0].values()), mean_row(parts[1].values()))
+    return Agreement(12, 9874, 66, parts[0], parts[1], average_rows(parts[0].values()), average_rows(parts[1].values()))
 
 
 def test_expert_level_on_the_papers_own_numbers() -> None:
     model = dict(zip((*LABELS, *REASONS), (0.82, 0.74, 0.63, 0.74, 0.37, 0.61, 0.70, 0.52, 0.42), strict=True))
-    below = {name for name, expert in expert_level(paper(), model).items() if not expert}
+    below = {name for name, expert in find_expert_level(paper(), model).items() if not expert}
     assert below == {"no_skin", "blurry"}
 
 
@@ -125,24 +132,24 @@ def test_expert_level_at_its_borders() -> None:
         "lesion": PairF1(0.5, 0.125, 3),
         "no_skin": PairF1(None, None, 0),
     }
-    raters = Agreement(2, 1, 1, rows, {}, mean_row([]), mean_row([]))
-    assert expert_level(raters, {"lesion": 0.375}) == {"lesion": True}
-    assert expert_level(raters, {"lesion": 0.374, "no_skin": 1.0}) == {"lesion": False, "no_skin": None}
-    assert expert_level(raters, {"healthy_skin": 0.4, "poor_quality": 0.5}) == {
+    raters = Agreement(2, 1, 1, rows, {}, average_rows([]), average_rows([]))
+    assert find_expert_level(raters, {"lesion": 0.375}) == {"lesion": True}
+    assert find_expert_level(raters, {"lesion": 0.374, "no_skin": 1.0}) == {"lesion": False, "no_skin": None}
+    assert find_expert_level(raters, {"healthy_skin": 0.4, "poor_quality": 0.5}) == {
         "healthy_skin": None,
         "poor_quality": True,
     }
     with pytest.raises(DatasetError, match="quality_macro_f1"):
-        expert_level(raters, {"quality_macro_f1": 0.8})
+        find_expert_level(raters, {"quality_macro_f1": 0.8})
 
 
 def test_one_rater_or_no_photo_in_common_is_one_clear_error() -> None:
     for rows, got in (([], "0 raters"), (votes("a", "L57.0", "no_skin"), "1 rater")):
         with pytest.raises(DatasetError, match="at least two raters") as caught:
-            agreement(rows)
+            measure_agreement(rows)
         assert caught.value.got == got
     with pytest.raises(DatasetError, match="no two raters have rated the same photo"):
-        agreement([Rating("a.jpg", "a", "L57.0"), Rating("b.jpg", "b", "L57.0")])
+        measure_agreement([Rating("a.jpg", "a", "L57.0"), Rating("b.jpg", "b", "L57.0")])
 
 
 @pytest.mark.parametrize("wrap", [lambda body: body, lambda body: {"metrics": body}])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from imageqx_export.evaluation.by_skin import FEWEST, by_skin, subset
+from imageqx_export.evaluation.by_skin import FEWEST, measure_by_skin, select_photos
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.networks.imageqx.spec import spec
 from tests.evaluation.fakes import answers, labelled
@@ -17,7 +17,7 @@ def test_each_group_is_measured_on_its_own_photos() -> None:
     types = np.repeat([0, 1, 2, 4, 6], [20, 40, FEWEST - 1, FEWEST, 11])
     photos = replace(photos, fitzpatrick=types)
     outputs = answers(photos, 1)
-    groups = {group.name: group.scores for group in by_skin(photos, outputs, spec())}
+    groups = {group.name: group.scores for group in measure_by_skin(photos, outputs, spec())}
     assert {name: scores.photos for name, scores in groups.items()} == {
         "I–III": 49,
         "IV–VI": 21,
@@ -26,7 +26,7 @@ def test_each_group_is_measured_on_its_own_photos() -> None:
         "VI": 11,
     }
     light = np.flatnonzero(np.isin(types, [1, 2, 3]))
-    alone = measure(subset(photos, light), {key: value[light] for key, value in outputs.items()}, spec())
+    alone = measure(select_photos(photos, light), {key: value[light] for key, value in outputs.items()}, spec())
     assert groups["I–III"].quality == alone.quality
     assert groups["I–III"].explanations == alone.explanations
     assert groups["I–III"].quality != groups["IV–VI"].quality
@@ -34,9 +34,9 @@ def test_each_group_is_measured_on_its_own_photos() -> None:
 
 def test_unknown_types_make_no_group() -> None:
     photos = labelled(0, 20, fitzpatrick=False)
-    assert by_skin(photos, answers(photos, 0), spec()) == ()
+    assert measure_by_skin(photos, answers(photos, 0), spec()) == ()
 
 
 def test_a_group_without_photos_is_absent() -> None:
     photos = replace(labelled(0, 12), fitzpatrick=np.full(12, 5))
-    assert [group.name for group in by_skin(photos, answers(photos, 0), spec())] == ["IV–VI", "V"]
+    assert [group.name for group in measure_by_skin(photos, answers(photos, 0), spec())] == ["IV–VI", "V"]

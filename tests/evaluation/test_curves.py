@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
 from imageqx_export.evaluation import curves
-from imageqx_export.evaluation.curves import curve
+from imageqx_export.evaluation.curves import trace_curve
 from imageqx_export.evaluation.intervals import Measure
 
 
@@ -17,7 +17,7 @@ def test_areas_are_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     truth = rng.random(300) < 0.2
     scores = np.round(rng.normal(0, 1, 300) + truth, 1).astype(np.float32)
-    got = curve(truth, scores, "blurry")
+    got = trace_curve(truth, scores, "blurry")
     assert (got.photos, got.others) == (truth.sum(), (~truth).sum())
     assert got.auc.value == pytest.approx(roc_auc_score(truth, scores))
     assert got.auc.value == pytest.approx(auc(got.roc[:, 0], got.roc[:, 1]))
@@ -36,7 +36,7 @@ def test_resampled_average_precision_is_that_of_the_repeated_photos(seed: int, l
     truth = rng.random(25) < 0.4
     scores = rng.integers(0, levels, 25) / levels
     weights = rng.multinomial(25, np.full(25, 1 / 25), 4)
-    got = curves._average_precision(truth, scores)(weights.astype(np.float32))[:, 0]
+    got = curves._AveragePrecision(truth, scores)(weights.astype(np.float32))[:, 0]
     for row, value in zip(weights, got, strict=True):
         drawn = np.repeat(np.arange(25), row)
         if truth[drawn].any():
@@ -47,11 +47,11 @@ def test_resampled_average_precision_is_that_of_the_repeated_photos(seed: int, l
 
 @pytest.mark.parametrize("truth", [False, True])
 def test_one_kind_of_photo_is_not_measurable(truth: bool) -> None:
-    got = curve(np.full(5, truth), np.linspace(0, 1, 5, dtype=np.float32), "x")
+    got = trace_curve(np.full(5, truth), np.linspace(0, 1, 5, dtype=np.float32), "x")
     assert got.auc == got.average_precision == Measure(None)
     assert got.roc.shape == got.pr.shape == (0, 2)
 
 
 def test_a_perfect_ranking_has_no_interval() -> None:
-    got = curve(np.arange(10) > 6, np.arange(10, dtype=np.float32), "x")
+    got = trace_curve(np.arange(10) > 6, np.arange(10, dtype=np.float32), "x")
     assert got.auc == got.average_precision == Measure(1.0)

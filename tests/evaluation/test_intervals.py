@@ -13,9 +13,9 @@ from scipy.stats import beta, norm
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from imageqx_export.evaluation import intervals, tables
-from imageqx_export.evaluation.curves import curve
-from imageqx_export.evaluation.intervals import Measure, auc, bootstrap, f1, percentile, resamples, wilson
-from imageqx_export.evaluation.reliability import calibration
+from imageqx_export.evaluation.curves import trace_curve
+from imageqx_export.evaluation.intervals import Measure, auc, bootstrap, draw_resamples, f1, percentile, wilson
+from imageqx_export.evaluation.reliability import measure_reliability
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -96,14 +96,14 @@ def test_auc_that_cannot_be_measured() -> None:
 
 
 def test_resamples_draw_every_photo_equally_and_again_the_same() -> None:
-    weights = np.concatenate(list(resamples(40, 500)))
+    weights = np.concatenate(list(draw_resamples(40, 500)))
     assert weights.shape == (500, 40)
     assert (weights.sum(1) == 40).all()
     assert weights.mean() == 1
     assert abs(weights.mean(0) - 1).max() < 0.2
     assert weights.var() == pytest.approx(1 - 1 / 40, rel=0.05)  # multinomial
-    assert np.array_equal(weights, np.concatenate(list(resamples(40, 500))))
-    assert not np.array_equal(weights, np.concatenate(list(resamples(40, 500, seed=1))))
+    assert np.array_equal(weights, np.concatenate(list(draw_resamples(40, 500))))
+    assert not np.array_equal(weights, np.concatenate(list(draw_resamples(40, 500, seed=1))))
 
 
 def test_resamples_do_not_depend_on_how_many_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_auc_covers() -> None:
 
 def test_average_precision_covers() -> None:
     truth = average_precision_score(*ranked(np.random.default_rng(0), 200_000))
-    share = covered(lambda rng: curve(*_as_scores(ranked(rng, 150)), "x").average_precision, truth, 200)
+    share = covered(lambda rng: trace_curve(*_as_scores(ranked(rng, 150)), "x").average_precision, truth, 200)
     assert 0.90 <= share <= 0.99
 
 
@@ -163,7 +163,7 @@ def test_f1_and_macro_f1_cover() -> None:
     def draw(rng: np.random.Generator) -> tables.Table:
         truth = rng.random((150, 2)) < shares
         given = rng.random((150, 2)) < np.where(truth, hit, false)
-        return tables.table(truth, given, ("common", "rare"))
+        return tables.build_table(truth, given, ("common", "rare"))
 
     rng = np.random.default_rng(5)
     drawn = [draw(rng) for _ in range(SETS)]
@@ -192,7 +192,7 @@ def test_calibration_error_covers_approximately(sharpness: float, least: float) 
     confidence, right = draw(np.random.default_rng(0), 500_000)
     bins = np.ceil(confidence * 15).astype(int)
     truth = np.abs(np.bincount(bins, weights=right - confidence.astype(float))).sum() / len(right)
-    assert least <= covered(lambda rng: calibration(*draw(rng, 400), "x").ece, truth, 100) <= 1
+    assert least <= covered(lambda rng: measure_reliability(*draw(rng, 400), "x").ece, truth, 100) <= 1
 
 
 def test_wilson_is_close_to_the_exact_interval() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageqx_export.evaluation.intervals import Measure
-from imageqx_export.evaluation.reliability import BINS, calibration
+from imageqx_export.evaluation.reliability import BINS, measure_reliability
 
 
 def naive(confidence: list[float], right: list[bool]) -> float:
@@ -30,7 +30,7 @@ def naive(confidence: list[float], right: list[bool]) -> float:
 def test_the_error_is_the_definitions(rows: list[tuple[float, bool]], ends: list[float]) -> None:
     confidence = [p for p, _ in rows] + ends
     right = [flag for _, flag in rows] + [True] * len(ends)
-    got = calibration(np.array(confidence, np.float32), np.array(right), "x")
+    got = measure_reliability(np.array(confidence, np.float32), np.array(right), "x")
     assert got.ece.value == pytest.approx(naive(confidence, right))
     assert sum(b.count for b in got.bins) == len(confidence)
     if got.ece.value is not None and got.ece.interval is not None:
@@ -38,7 +38,7 @@ def test_the_error_is_the_definitions(rows: list[tuple[float, bool]], ends: list
 
 
 def test_bins_by_hand() -> None:
-    got = calibration(np.array([0.98, 0.96, 0.97, 0.5], np.float32), np.array([True, True, False, False]), "x")
+    got = measure_reliability(np.array([0.98, 0.96, 0.97, 0.5], np.float32), np.array([True, True, False, False]), "x")
     last, middle = got.bins[-1], got.bins[7]
     assert [last.count, last.accuracy.value, last.confidence] == pytest.approx([3, 2 / 3, 0.97])
     assert [middle.low, middle.high] == pytest.approx([7 / 15, 8 / 15])
@@ -50,8 +50,8 @@ def test_bins_by_hand() -> None:
 def test_a_calibrated_model_is_no_worse_than_chance_and_an_overconfident_one_is() -> None:
     rng = np.random.default_rng(0)
     p = rng.random(2000).astype(np.float32)
-    good = calibration(p, rng.random(2000) < p, "x")
-    bad = calibration(p, rng.random(2000) < (0.5 + (p - 0.5) * 0.3), "x")
+    good = measure_reliability(p, rng.random(2000) < p, "x")
+    bad = measure_reliability(p, rng.random(2000) < (0.5 + (p - 0.5) * 0.3), "x")
     assert good.ece.interval is not None and good.ece.interval[0] == 0
     assert good.chance is not None and good.ece.value == pytest.approx(good.chance, rel=0.4)
     assert bad.ece.interval is not None and bad.ece.interval[0] > 0.1
@@ -59,5 +59,5 @@ def test_a_calibrated_model_is_no_worse_than_chance_and_an_overconfident_one_is(
 
 
 def test_no_photos_are_not_measurable() -> None:
-    got = calibration(np.empty(0, np.float32), np.empty(0, bool), "x")
+    got = measure_reliability(np.empty(0, np.float32), np.empty(0, bool), "x")
     assert (got.ece, got.chance, len(got.bins)) == (Measure(None), None, BINS)

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from imageqx_export.data.annotations import Rating
 from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
 from imageqx_export.evaluation import report, stage
-from imageqx_export.evaluation.agreement import agreement
+from imageqx_export.evaluation.agreement import measure_agreement
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.evaluation.stage import FILES, assess, evaluate
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
@@ -29,7 +29,7 @@ OUTPUTS = answers(PHOTOS, 1)
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "evaluation"
-    evaluate(FakeRuntime(OUTPUTS), PHOTOS, out, model_name="fake.onnx", agreement=agreement(ratings()))
+    evaluate(FakeRuntime(OUTPUTS), PHOTOS, out, model_name="fake.onnx", agreement=measure_agreement(ratings()))
     return out
 
 
@@ -95,7 +95,7 @@ def test_the_markdown_has_whole_tables_and_the_jsons_numbers(written: Path) -> N
 
 
 def test_raters_stand_beside_the_model(written: Path) -> None:
-    got, known = body(written)["raters"], agreement(ratings())
+    got, known = body(written)["raters"], measure_agreement(ratings())
     assert got["quality"]["lesion"]["f1"] == pytest.approx(known.labels["lesion"].mean)
     assert got["quality"]["lesion"]["pairs"] == 3
     assert got["explanations"]["bad_light"] == {"expert_level": None, "f1": None, "f1_sd": None, "pairs": 0}
@@ -109,23 +109,25 @@ def test_raters_stand_beside_the_model(written: Path) -> None:
 
 
 def test_the_same_model_under_another_name_scores_the_same(written: Path) -> None:
-    other, _ = assess(FakeRuntime(OUTPUTS), PHOTOS, model_name="other.tflite", agreement=agreement(ratings()))
-    assert {**report.body(other), "model": "fake.onnx"} == body(written)
+    other, _ = assess(FakeRuntime(OUTPUTS), PHOTOS, model_name="other.tflite", agreement=measure_agreement(ratings()))
+    assert {**report.to_json(other), "model": "fake.onnx"} == body(written)
 
 
 def test_a_second_call_replaces_the_first_with_the_same_bytes(tmp_path: Path, written: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "evaluation.json").write_text("an earlier one")
-    evaluate(FakeRuntime(OUTPUTS), PHOTOS, tmp_path / "b", model_name="fake.onnx", agreement=agreement(ratings()))
+    evaluate(
+        FakeRuntime(OUTPUTS), PHOTOS, tmp_path / "b", model_name="fake.onnx", agreement=measure_agreement(ratings())
+    )
     for name in FILES:
         assert (tmp_path / "b" / name).read_bytes() == (written / name).read_bytes(), name
 
 
 def test_another_model_scores_differently(written: Path) -> None:
     other, _ = assess(FakeRuntime(answers(PHOTOS, 2)), PHOTOS, model_name="fake.onnx")
-    assert report.body(other)["quality"] != body(written)["quality"]
-    assert report.body(other)["raters"] is None
-    assert "expert" not in report.markdown(other)
+    assert report.to_json(other)["quality"] != body(written)["quality"]
+    assert report.to_json(other)["raters"] is None
+    assert "expert" not in report.to_markdown(other)
 
 
 def test_thresholds_decide_and_leave_the_curves_alone() -> None:
@@ -139,7 +141,7 @@ def test_thresholds_decide_and_leave_the_curves_alone() -> None:
     assert blurry.tp + blurry.fp == (OUTPUTS["explanations"][:, 2] >= 0.95).sum()
     assert other.explanations.row("bad_light") == usual.explanations.row("bad_light")
     assert [row.auc for row in other.curves] == [row.auc for row in usual.curves]
-    assert other.calibrations == usual.calibrations
+    assert other.reliabilities == usual.reliabilities
 
 
 def test_photos_are_run_32_at_a_time_in_their_order() -> None:
@@ -156,7 +158,7 @@ def test_degenerate_photos_end_in_a_report(tmp_path: Path, kind: str) -> None:
         photos = replace(photos, quality=np.zeros(12, np.int64), reasons=np.zeros((12, 5), np.float32))
     outputs = answers(photos, 0, skill=-20 if kind == "all wrong" else 2)
     result, _ = assess(FakeRuntime(outputs), photos, model_name="fake")
-    got = report.body(result)
+    got = report.to_json(result)
     if kind != "all wrong":
         evaluate(FakeRuntime(outputs), photos, tmp_path / "out", model_name="fake")
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
@@ -166,7 +168,7 @@ def test_degenerate_photos_end_in_a_report(tmp_path: Path, kind: str) -> None:
     if kind == "all wrong":
         assert got["quality_macro_f1"] == 0
         assert got["explanations"]["blurry"]["recall"] == 0
-    assert "nan" not in report.markdown(result).lower().replace("not an", "")
+    assert "nan" not in report.to_markdown(result).lower().replace("not an", "")
 
 
 def test_mistakes_are_one_clear_error_and_nothing_is_written(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_onnx_fp16_rounds_the_weights_after_the_early_stages(exported: Path, che
     sizes = {name: int(np.prod(tensor.dims)) for name, tensor in held.items()}
     assert sum(sizes[name] for name in early) < 0.02 * sum(sizes.values())
     image = np.array(Image.open(exported / "golden" / "00.png"))[None]  # a copy: torch wants to be able to write
-    assert load_checkpoint(checkpoint)[0].calibration is not None
+    assert load_checkpoint(checkpoint)[0].temperatures is not None
     got, expected = load_runtime(path).run(image), load_runtime(checkpoint).run(image)
     for name in NAMES:
         assert got[name].dtype == np.float32

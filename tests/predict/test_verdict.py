@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.cli import app
-from imageqx_export.data.held_out import painted_samples
+from imageqx_export.data.held_out import synthetic_samples
 from imageqx_export.decisions import apply_thresholds, decide
 from imageqx_export.errors import ArtifactError, PhotoError, UnknownNameError
+from imageqx_export.evaluation.heatmap import blend
 from imageqx_export.networks.imageqx.spec import HINTS, LABELS, REASONS, spec
-from imageqx_export.predict.overlay import blend, draw_attention
-from imageqx_export.predict.verdict import judge_photos, verdict
+from imageqx_export.predict.overlay import draw_attention
+from imageqx_export.predict.verdict import make_verdict, predict_photos
 from imageqx_export.support.files import digest
 from tests.conftest import Cli
 
@@ -39,30 +40,32 @@ class FakeRuntime:
         return {"quality": quality, "explanations": explanations, "attention": attention}
 
 
-def judged(quality: list[float], explanations: list[float], model: ModelSpec | None = None) -> list[str]:
+def hints_of(quality: list[float], explanations: list[float], model: ModelSpec | None = None) -> list[str]:
     rows = {"quality": np.array([quality], np.float32), "explanations": np.array([explanations], np.float32)}
-    return list(verdict(Path("x.jpg"), rows, 0, model or spec()).hints)
+    return list(make_verdict(Path("x.jpg"), rows, 0, model or spec()).hints)
 
 
 def test_the_worst_reason_comes_first() -> None:
-    hints = judged([0.1, 0.1, 0.1, 0.7], [0.1, 0.6, 0.9, 0.2, 0.7])
+    hints = hints_of([0.1, 0.1, 0.1, 0.7], [0.1, 0.6, 0.9, 0.2, 0.7])
     assert hints == [HINTS["blurry"], HINTS["too_far_away"], HINTS["bad_light"]]
     assert HINTS["blurry"] == "Hold the phone still and tap to focus"
 
 
 def test_worse_is_measured_from_each_reasons_own_threshold() -> None:
     model = spec().model_copy(update={"thresholds": {**spec().thresholds, "blurry": 0.88}})
-    assert judged([0, 0, 0, 1], [0.1, 0.6, 0.9, 0.2, 0.7], model)[0] == HINTS["too_far_away"]
+    assert hints_of([0, 0, 0, 1], [0.1, 0.6, 0.9, 0.2, 0.7], model)[0] == HINTS["too_far_away"]
 
 
 def test_a_good_photo_gets_no_hint_and_a_poor_one_always_does() -> None:
-    assert judged([0.9, 0, 0, 0.1], [0.9] * 5) == []
-    assert judged([0, 0, 0.1, 0.9], [0.1, 0.2, 0.3, 0.4, 0.05]) == [HINTS["low_resolution"]]
+    assert hints_of([0.9, 0, 0, 0.1], [0.9] * 5) == []
+    assert hints_of([0, 0, 0.1, 0.9], [0.1, 0.2, 0.3, 0.4, 0.05]) == [HINTS["low_resolution"]]
 
 
 def test_labels_and_probabilities_keep_their_places(tmp_path: Path) -> None:
     Image.new("RGB", (50, 40), "red").save(tmp_path / "a.png")
-    ((result, maps),) = judge_photos([tmp_path / "a.png"], FakeRuntime([0.2, 0.5, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4, 0.5]))
+    ((result, maps),) = predict_photos(
+        [tmp_path / "a.png"], FakeRuntime([0.2, 0.5, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4, 0.5])
+    )
     assert result.label == "no_skin"
     assert not result.retake
     assert result.probabilities == pytest.approx(dict(zip(LABELS, [0.2, 0.5, 0.2, 0.1], strict=True)))
@@ -71,11 +74,11 @@ def test_labels_and_probabilities_keep_their_places(tmp_path: Path) -> None:
     assert maps.shape == (5, 7, 7)
 
 
-def test_one_bad_photo_stops_before_anything_is_judged(tmp_path: Path) -> None:
+def test_one_bad_photo_stops_before_anything_is_decided(tmp_path: Path) -> None:
     Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no picture")
     with pytest.raises(PhotoError, match=r"b\.png"):
-        judge_photos([tmp_path / "a.png", tmp_path / "b.png"], FakeRuntime([1, 0, 0, 0], [0] * 5))
+        predict_photos([tmp_path / "a.png", tmp_path / "b.png"], FakeRuntime([1, 0, 0, 0], [0] * 5))
 
 
 def test_blend_is_clear_at_zero_and_hot_where_the_map_is(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_the_sheet_has_a_tile_per_given_reason(tmp_path: Path) -> None:
     Image.new("RGB", (640, 480), "gray").save(tmp_path / "a.png")
     sizes = []
     for explanations in ([0.1] * 5, [0.9, 0.9, 0.1, 0.1, 0.9]):
-        rows = judge_photos([tmp_path / "a.png"], FakeRuntime([0, 0, 0, 1], explanations))
+        rows = predict_photos([tmp_path / "a.png"], FakeRuntime([0, 0, 0, 1], explanations))
         draw_attention(rows, spec(), tmp_path / "why.png")
         with Image.open(tmp_path / "why.png") as sheet:
             sizes.append(sheet.size)
@@ -129,9 +132,9 @@ def test_the_threshold_itself_is_poor() -> None:
 
 
 def test_a_verdict_follows_the_threshold() -> None:
-    assert judged([0.6, 0.1, 0, 0.3], [0.9, 0, 0, 0, 0]) == []
-    assert judged([0.6, 0.1, 0, 0.3], [0.9, 0, 0, 0, 0], with_poor(0.25)) == [HINTS["bad_framing"]]
-    assert judged([0.1, 0.1, 0, 0.8], [0.9, 0, 0, 0, 0], with_poor(0.9)) == []
+    assert hints_of([0.6, 0.1, 0, 0.3], [0.9, 0, 0, 0, 0]) == []
+    assert hints_of([0.6, 0.1, 0, 0.3], [0.9, 0, 0, 0, 0], with_poor(0.25)) == [HINTS["bad_framing"]]
+    assert hints_of([0.1, 0.1, 0, 0.8], [0.9, 0, 0, 0, 0], with_poor(0.9)) == []
 
 
 def clinic(folder: Path, body: object) -> Path:
@@ -180,7 +183,7 @@ def test_a_clinics_file_that_is_missing_or_knows_another_reason(tmp_path: Path) 
 
 
 def test_predict_takes_a_clinics_file_and_leaves_the_model_alone(checkpoint: Path, tmp_path: Path) -> None:
-    samples = painted_samples(8, 77)
+    samples = synthetic_samples(8, 77)
     good = samples.pixels[list(samples.quality).index(LABELS.index("lesion"))]
     Image.fromarray(good).save(tmp_path / "a.png")
     before = digest(checkpoint)
@@ -201,9 +204,9 @@ def test_predict_takes_a_clinics_file_and_leaves_the_model_alone(checkpoint: Pat
 
 
 def photos(folder: Path) -> list[Path]:
-    """Painted photos as files, and not square."""
+    """Synthetic photos as files, and not square."""
     paths = []
-    for index, image in enumerate(painted_samples(6, 77).pixels):
+    for index, image in enumerate(synthetic_samples(6, 77).pixels):
         path = folder / f"{index}.jpg"
         Image.fromarray(image).resize((400, 300)).save(path, quality=95)
         paths.append(path)

@@ -34,7 +34,7 @@ from imageqx_export.training.state import state_path
 from tests.training.fakes import rated_photos
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
-CONFIG = QatConfig("", "", epochs=2, samples=4, batch_size=2, learning_rate=0.2, painted=17, seed=5)
+CONFIG = QatConfig("", "", epochs=2, samples=4, batch_size=2, learning_rate=0.2, synthetic_scenes=17, seed=5)
 RECIPE = "start.json"
 
 

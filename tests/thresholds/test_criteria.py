@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from imageqx_export.errors import ImageQXError
-from imageqx_export.thresholds.criteria import Criterion, Unreachable, choose, criterion, cuts, measure
+from imageqx_export.thresholds.criteria import (
+    Criterion,
+    Unreachable,
+    choose_threshold,
+    list_cuts,
+    make_criterion,
+    measure,
+)
 
 Array = NDArray[Any]
 YOUDEN = Criterion(kind="youden")
@@ -39,7 +46,7 @@ def arrays(rows: list[tuple[float, bool]]) -> tuple[Array, Array]:
 
 
 def found(rule: Criterion, scores: Array, truth: Array, *, passing: bool = False) -> float:
-    value = choose(rule, scores, truth, passing=passing)
+    value = choose_threshold(rule, scores, truth, passing=passing)
     assert isinstance(value, float)
     return value
 
@@ -70,7 +77,7 @@ def test_by_hand() -> None:
 def test_the_retake_budget_is_kept_and_used_up(rows: list[tuple[float, bool]], share: float) -> None:
     scores, truth = arrays(rows)
     kept = [t for t in every_threshold(scores) if (scores[~truth] >= t).mean() <= share]
-    value = choose(budget(share), scores, truth)
+    value = choose_threshold(budget(share), scores, truth)
     if not kept:
         assert value == Unreachable(float((scores[~truth] >= 1).mean()))
         return
@@ -89,7 +96,7 @@ def test_the_ppv_is_reached_by_as_few_and_as_many(rows: list[tuple[float, bool]]
         return float((truth != passing)[chosen].mean()) if chosen.any() else -1.0
 
     good = [t for t in every_threshold(scores) if reached(t) >= share]
-    value = choose(ppv(share), scores, truth, passing=passing)
+    value = choose_threshold(ppv(share), scores, truth, passing=passing)
     if not good:
         best = max(reached(t) for t in every_threshold(scores))
         assert value == Unreachable(max(0.0, best))
@@ -118,7 +125,7 @@ def test_youden_is_scikit_learns(rows: list[tuple[float, bool]]) -> None:
 
 
 def test_a_cut_lies_clear_of_the_photos_on_both_sides() -> None:
-    thresholds, hits, alarms = cuts(*EXAMPLE)
+    thresholds, hits, alarms = list_cuts(*EXAMPLE)
     assert thresholds.tolist() == pytest.approx([0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.9])
     assert hits.tolist() == [4, 4, 4, 3, 3, 2, 2, 1, 0]
     assert alarms.tolist() == [4, 3, 2, 2, 1, 1, 0, 0, 0]
@@ -135,8 +142,8 @@ def test_neighbours_in_float32_are_told_apart() -> None:
 
 def test_good_photos_with_a_score_of_one_use_up_any_budget() -> None:
     scores, truth = np.array([1, 1, 0.5, 0.2], np.float32), np.array([False, True, False, True])
-    assert choose(budget(0.1), scores, truth) == Unreachable(0.5)
-    assert choose(ppv(0.9), np.ones(2, np.float32), np.array([True, False]), passing=True) == Unreachable(0.0)
+    assert choose_threshold(budget(0.1), scores, truth) == Unreachable(0.5)
+    assert choose_threshold(ppv(0.9), np.ones(2, np.float32), np.array([True, False]), passing=True) == Unreachable(0.0)
 
 
 def test_measures_are_scikit_learns() -> None:
@@ -154,12 +161,12 @@ def test_measures_are_scikit_learns() -> None:
 
 
 def test_one_criterion_and_only_one() -> None:
-    assert criterion(retake_budget=0.0) == Criterion(kind="retake_budget", value=0.0)
-    assert criterion(ppv=0.9) == Criterion(kind="ppv", value=0.9)
-    assert criterion(youden=True) == YOUDEN
+    assert make_criterion(retake_budget=0.0) == Criterion(kind="retake_budget", value=0.0)
+    assert make_criterion(ppv=0.9) == Criterion(kind="ppv", value=0.9)
+    assert make_criterion(youden=True) == YOUDEN
     for arguments in ({}, {"retake_budget": 0.1, "ppv": 0.9}, {"ppv": 0.9, "youden": True}):
         with pytest.raises(ImageQXError, match="only one"):
-            criterion(**arguments)  # type: ignore[arg-type]  # mixed on purpose
+            make_criterion(**arguments)  # type: ignore[arg-type]  # mixed on purpose
     for arguments in ({"retake_budget": 1.1}, {"retake_budget": -0.1}, {"ppv": 0.0}, {"ppv": float("nan")}):
         with pytest.raises(ImageQXError, match="not a share"):
-            criterion(**arguments)  # type: ignore[arg-type]
+            make_criterion(**arguments)  # type: ignore[arg-type]

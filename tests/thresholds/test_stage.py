@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from imageqx_export.artifact import Calibration
+from imageqx_export.artifact import Temperatures
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data.labels import LabelledPhotos, Split
@@ -29,9 +29,16 @@ from imageqx_export.networks.imageqx.spec import REASONS, spec
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.thresholds import stage as calibrate_stage
+from imageqx_export.thresholds import stage as module
 from imageqx_export.thresholds.criteria import Criterion
-from imageqx_export.thresholds.stage import Choice, calibrate, choose_thresholds, chosen_spec, fitted, logits_of
+from imageqx_export.thresholds.stage import (
+    Choice,
+    choose_from_sources,
+    choose_spec,
+    choose_thresholds,
+    compute_logits,
+    fit_temperatures,
+)
 from tests.conftest import CHECKPOINT, Cli
 
 Array = NDArray[Any]
@@ -104,7 +111,7 @@ def test_the_weights_are_the_trained_ones(checkpoint: Path, written: tuple[Path,
 
 def test_the_header_says_what_was_chosen_and_why(checkpoint: Path, written: tuple[Path, Choice]) -> None:
     (old, _), (new, _), choice = load_checkpoint(checkpoint), load_checkpoint(written[0]), written[1]
-    assert new.calibration == Calibration(
+    assert new.temperatures == Temperatures(
         quality=choice.temperatures["quality"].temperature,
         explanations={name: choice.temperatures[name].temperature for name in REASONS},
     )
@@ -149,10 +156,10 @@ def test_without_fitting_the_temperatures_stay(
     checkpoint: Path, written: tuple[Path, Choice], photos: LabelledPhotos, tmp_path: Path
 ) -> None:
     plain, choice = choose_thresholds(checkpoint, photos, YOUDEN, tmp_path / "a.safetensors", fit=False)
-    assert plain.calibration is None
+    assert plain.temperatures is None
     assert all(fit.temperature == 1 and fit.nll[0] == fit.nll[1] for fit in choice.temperatures.values())
     kept, _ = choose_thresholds(written[0], photos, YOUDEN, tmp_path / "b.safetensors", fit=False)
-    assert kept.calibration == load_checkpoint(written[0])[0].calibration is not None
+    assert kept.temperatures == load_checkpoint(written[0])[0].temperatures is not None
 
 
 def test_the_clinics_file_says_the_same_as_the_checkpoint(written: tuple[Path, Choice]) -> None:
@@ -171,14 +178,14 @@ def test_a_bar_over_the_photos(checkpoint: Path) -> None:
         totals.append(total)
         return nullcontext(lambda: ticks.append(1))
 
-    logits = logits_of(load_checkpoint(checkpoint)[1], labelled(33).pixels, progress)
+    logits = compute_logits(load_checkpoint(checkpoint)[1], labelled(33).pixels, progress)
     assert logits.quality.shape == (33, 4) and logits.explanations.shape == (33, 5)
     assert totals == [2] == [len(ticks)]
 
 
 def test_overconfident_logits_are_cooled_by_what_they_were_heated() -> None:
     logits, photos = synthetic(4000)
-    calibration = fitted(logits, photos, spec())
+    calibration = fit_temperatures(logits, photos, spec())
     assert calibration.quality == pytest.approx(2, rel=0.1)
     assert list(calibration.explanations) == list(REASONS)
     assert all(value == pytest.approx(2, rel=0.15) for value in calibration.explanations.values())
@@ -187,7 +194,7 @@ def test_overconfident_logits_are_cooled_by_what_they_were_heated() -> None:
 def test_ppv_is_that_of_the_photos_that_pass_and_of_the_reasons_that_are_told() -> None:
     logits, photos = synthetic()
     quality, reasons = probabilities(logits)
-    new, kept = chosen_spec(spec(), quality, reasons, photos, Criterion(kind="ppv", value=0.85))
+    new, kept = choose_spec(spec(), quality, reasons, photos, Criterion(kind="ppv", value=0.85))
     passing = decide(quality, new) != 3
     assert kept == () and 0 < passing.sum() < len(passing)
     assert (photos.quality != 3)[passing].mean() >= 0.85 > (photos.quality != 3).mean()
@@ -201,22 +208,22 @@ def test_a_reason_that_nobody_has_or_everybody_has_keeps_its_threshold() -> None
     flags[:, 1], flags[:, 2] = 0, 1
     photos = dataclasses.replace(photos, reasons=flags)
     old = spec().model_copy(update={"thresholds": {**spec().thresholds, "bad_light": 0.3}})
-    new, kept = chosen_spec(old, *probabilities(logits), photos, BUDGET)
+    new, kept = choose_spec(old, *probabilities(logits), photos, BUDGET)
     assert kept == ("bad_light", "blurry")
     assert (new.thresholds["bad_light"], new.thresholds["blurry"]) == (0.3, 0.5)
     assert new.thresholds["too_far_away"] != 0.5
-    calibration = fitted(logits, photos, old)
+    calibration = fit_temperatures(logits, photos, old)
     assert calibration.explanations["bad_light"] == calibration.explanations["blurry"] == 1
 
 
 def test_without_poor_photos_the_most_probable_label_goes_on_deciding() -> None:
     logits, photos = synthetic()
     photos = dataclasses.replace(photos, quality=photos.quality % 3)
-    new, kept = chosen_spec(spec(), *probabilities(logits), photos, BUDGET)
+    new, kept = choose_spec(spec(), *probabilities(logits), photos, BUDGET)
     assert kept == ("poor_quality",) and new.poor_quality_threshold is None
     everything_alike = dataclasses.replace(photos, reasons=np.zeros_like(photos.reasons))
     with pytest.raises(DatasetError, match="nothing to choose"):
-        chosen_spec(spec(), *probabilities(logits), everything_alike, BUDGET)
+        choose_spec(spec(), *probabilities(logits), everything_alike, BUDGET)
 
 
 def test_a_criterion_out_of_reach_says_how_near_one_can_come() -> None:
@@ -225,16 +232,16 @@ def test_a_criterion_out_of_reach_says_how_near_one_can_come() -> None:
     reasons[:, 4] = 0.5  # it cannot be told: its best PPV is its share of the photos
     share = float(photos.reasons[:, 4].mean())
     with pytest.raises(DatasetError, match=r"too_far_away: at most 0\.\d{3}") as caught:
-        chosen_spec(spec(), quality, reasons, photos, Criterion(kind="ppv", value=0.9))
+        choose_spec(spec(), quality, reasons, photos, Criterion(kind="ppv", value=0.9))
     reachable = float(str(caught.value).rsplit("--ppv ", 1)[1].split(",")[0])
     assert share - 0.001 < reachable <= share
-    chosen_spec(spec(), quality, reasons, photos, Criterion(kind="ppv", value=reachable))
+    choose_spec(spec(), quality, reasons, photos, Criterion(kind="ppv", value=reachable))
     quality[:10] = [0, 0, 0, 1]
     good = dataclasses.replace(photos, quality=np.where(np.arange(400) < 10, 0, photos.quality))
     with pytest.raises(DatasetError, match=r"poor_quality: at least 0\.0") as caught:
-        chosen_spec(spec(), quality, reasons, good, Criterion(kind="retake_budget", value=0.0))
+        choose_spec(spec(), quality, reasons, good, Criterion(kind="retake_budget", value=0.0))
     reachable = float(str(caught.value).rsplit("--retake-budget ", 1)[1].split(",")[0])
-    chosen_spec(spec(), quality, reasons, good, Criterion(kind="retake_budget", value=reachable))
+    choose_spec(spec(), quality, reasons, good, Criterion(kind="retake_budget", value=reachable))
 
 
 def test_nothing_is_written_where_nothing_was_chosen(checkpoint: Path, photos: LabelledPhotos, tmp_path: Path) -> None:
@@ -254,12 +261,12 @@ def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="two sources"):
         Sources(tmp_path, table, tmp_path).single()
     with pytest.raises(CheckpointError, match="no such file"):  # before any photo is read
-        calibrate(tmp_path / "none.safetensors", YOUDEN, sources=Sources(annotations=table, images=tmp_path))
+        choose_from_sources(tmp_path / "none.safetensors", YOUDEN, sources=Sources(annotations=table, images=tmp_path))
 
 
 # The command -----------------------------------------------------------------------------------------------------
 
-Painter = Callable[..., LabelledPhotos]
+Source = Callable[..., LabelledPhotos]
 
 
 @pytest.fixture
@@ -271,14 +278,14 @@ def own(checkpoint: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Give noise in place of painted photos, which take half a minute, and note what was asked for."""
+    """Give noise in place of synthetic photos, which take half a minute, and note what was asked for."""
     asked: list[tuple[Any, ...]] = []
 
     def give(split: Split, sources: Sources, count: int, *, progress: Progress = silent) -> LabelledPhotos:
         asked.append((count, split, sources.photos))
         return labelled(count)
 
-    monkeypatch.setattr(calibrate_stage, "held_out_photos", give)
+    monkeypatch.setattr(module, "load_held_out", give)
     return asked
 
 
@@ -308,7 +315,7 @@ def test_the_commands_json_is_json(own: Path, drawn: list[tuple[Any, ...]], tmp_
     assert body["sha256"] == digest(out) and body["criterion"]["kind"] == "youden"
     assert body["before"]["blurry"]["threshold"] == 0.5
     assert body["achieved"]["blurry"]["threshold"] == json.loads(clinic.read_text())["reasons"]["blurry"]
-    assert load_checkpoint(out)[0].calibration is None
+    assert load_checkpoint(out)[0].temperatures is None
 
 
 def test_the_command_reads_a_tables_validation_split(own: Path, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from imageqx_export.thresholds.temperature import (
     expected_calibration_error,
     fit_binary_temperature,
     fit_temperature,
-    judge,
-    judge_binary,
+    measure_binary_temperature,
+    measure_temperature,
     nll,
 )
 
@@ -112,11 +112,11 @@ def test_ece_is_a_loop_over_bins() -> None:
 
 def test_calibration_is_seen_by_the_ece() -> None:
     logits, labels = drawn(8, 5000)
-    fit = judge(logits * 3, labels, 3.0)
+    fit = measure_temperature(logits * 3, labels, 3.0)
     assert fit.temperature == 3
     assert fit.ece[0] > 0.1 > 0.03 > fit.ece[1]
     assert list(fit.nll) == pytest.approx([nll(logits * 3, labels), nll(logits, labels)])
     scores, has = binary(9, 5000)
-    fit = judge_binary(scores * 3, has, 3.0)
+    fit = measure_binary_temperature(scores * 3, has, 3.0)
     assert fit.ece[0] > 0.05 > 0.03 > fit.ece[1]
     assert fit.nll[1] == pytest.approx(binary_nll(scores, has))

@@ -1,4 +1,4 @@
-"""Small things to train on: painted scenes, a table of rated photos, a network that takes no time."""
+"""Small things to train on: synthetic scenes, a table of rated photos, a network that takes no time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from imageqx_export.data.bank import Bank
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.data.painted import paint
+from imageqx_export.data.scenes import render_scenes
 from imageqx_export.networks.base import Network
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.loop import TrainingData
@@ -21,7 +21,7 @@ from imageqx_export.training.parallel import World
 
 ALONE = World(0, 1, torch.device("cpu"))
 CONFIG = TrainingConfig(
-    epochs=2, samples=8, batch_size=4, small_epochs=99, small_size=32, validation_samples=4, painted=17, seed=3
+    epochs=2, samples=8, batch_size=4, small_epochs=99, small_size=32, validation_samples=4, synthetic_scenes=17, seed=3
 )
 
 # image: per rater, what the rater said, and of which patient; every label is on every side.
@@ -34,8 +34,8 @@ RATED = {
 
 @cache
 def bank() -> Bank:
-    """Paint two scenes of each kind; not to be written to."""
-    return paint(7, 34)
+    """Draw two scenes of each kind; not to be written to."""
+    return render_scenes(7, 34)
 
 
 @cache
@@ -53,7 +53,7 @@ def validation() -> LabelledPhotos:
 
 
 def data() -> TrainingData:
-    return TrainingData(bank(), validation(), {"validation": "4 scenes", "painted": 34})
+    return TrainingData(bank(), validation(), {"validation": "4 scenes", "synthetic_scenes": 34})
 
 
 @dataclass(frozen=True)

@@ -17,20 +17,20 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 from imageqx_export.thresholds.criteria import Criterion, measure
 from imageqx_export.thresholds.stage import Choice
-from imageqx_export.thresholds.temperature import Fit
+from imageqx_export.thresholds.temperature import TemperatureFit
 from imageqx_export.training.card import write_card
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.metrics import score
-from imageqx_export.training.seeds import summary
+from imageqx_export.training.seeds import summarise
 
 CONFIG = TrainingConfig(epochs=12, small_epochs=10, samples=64, batch_size=16, learning_rate=2e-4, seed=9)
 SKIPPED = {"unreadable": 2, "under 96 px": 0}
 SIDES = {
     side: {"lesion": 2, "healthy_skin": 1, "no_skin": count} for count, side in enumerate(("train", "val", "test"))
 }
-PAINTED: dict[str, Any] = {"validation": "4 scenes", "painted": 2048}
-PHOTOS: dict[str, Any] = {**PAINTED, "photos": {**SIDES, "skipped": SKIPPED}}
-RATED: dict[str, Any] = {**PAINTED, "rated": {"photos": 4321, "table": "ratings.csv"}}
+SYNTHETIC: dict[str, Any] = {"validation": "4 scenes", "synthetic_scenes": 2048}
+PHOTOS: dict[str, Any] = {**SYNTHETIC, "photos": {**SIDES, "skipped": SKIPPED}}
+RATED: dict[str, Any] = {**SYNTHETIC, "rated": {"photos": 4321, "table": "ratings.csv"}}
 MANIFEST = """\
 file,group,class,source,licence
 lesion/a.jpg,p1,lesion,Hospital A,CC-BY-4.0
@@ -49,7 +49,7 @@ def choice(criterion: Criterion) -> Choice:
         truth = np.zeros(20, bool) if name == "low_resolution" else rng.random(20) < 0.5
         rows[name] = measure(rng.random(20) < 0.5, truth, 0.3 + i / 100)
     fits = {
-        name: Fit(temperature=1 + i / 7, nll=(0.5, 0.4), ece=(0.1, 0.05))
+        name: TemperatureFit(temperature=1 + i / 7, nll=(0.5, 0.4), ece=(0.1, 0.05))
         for i, name in enumerate(("quality", *REASONS))
     }
     return Choice(
@@ -86,7 +86,7 @@ def made(
     path = folder / "imageqx.safetensors"
     base = Checkpoint(path=path, sha256="ab" * 32, spec=spec(), metrics={}, provenance=provenance)
     runs = [base.model_copy(update={"provenance": {"config": {"seed": seed}}}) for seed in seeds]
-    provenance = {**provenance, "seeds": summary(runs, scores, {"test": photos}).model_dump(mode="json")}
+    provenance = {**provenance, "seeds": summarise(runs, scores, {"test": photos}).model_dump(mode="json")}
     if chosen is not None:
         provenance["thresholds"] = choice(chosen).provenance()
     return base.model_copy(update={"provenance": provenance})
@@ -118,7 +118,7 @@ def commands(text: str) -> list[dict[str, Any]]:
     return [group.commands["train"].make_context("train", shlex.split(line)[2:]).params for line in lines]
 
 
-@pytest.mark.parametrize("data", [PAINTED, PHOTOS, RATED, {**PHOTOS, "rated": RATED["rated"]}])
+@pytest.mark.parametrize("data", [SYNTHETIC, PHOTOS, RATED, {**PHOTOS, "rated": RATED["rated"]}])
 @pytest.mark.parametrize("seeds", [(9,), (0, 1, 2, 3, 4)])
 @pytest.mark.parametrize(
     "chosen",
@@ -134,7 +134,7 @@ def test_every_kind_of_run_has_a_card(
     assert ("runs with seeds 0, 1, 2, 3, 4" in text) == (len(seeds) > 1)
     assert ("nothing about agreement with dermatologists" in text) == ("rated" not in data)
     assert ("4321 photos of `ratings.csv`" in text) == ("rated" in data)
-    assert ("painted scenes alone" in text) == (data is PAINTED)
+    assert ("synthetic scenes alone" in text) == (data is SYNTHETIC)
     (parsed,) = commands(text)
     assert str(parsed["photos"]) == ("DIR" if "photos" in data else "None")
     assert str(parsed["annotations"]) == ("ratings.csv" if "rated" in data else "None")
@@ -150,7 +150,13 @@ def test_every_kind_of_run_has_a_card(
             CONFIG, soft_labels=True, initialisation="lite0", restart_epochs=3, restart_factor=2, arithmetic="bf16"
         ),
         replace(
-            CONFIG, photo_share=0.25, rated_share=0.5, painted=99, ema_decay=0.0, label_smoothing=0.1, weight_decay=0.0
+            CONFIG,
+            photo_share=0.25,
+            rated_share=0.5,
+            synthetic_scenes=99,
+            ema_decay=0.0,
+            label_smoothing=0.1,
+            weight_decay=0.0,
         ),
     ],
 )
@@ -164,6 +170,15 @@ def test_the_command_makes_the_same_configuration(tmp_path: Path, config: Traini
     del wanted["initialisation"]
     assert {name: parsed[name] for name in wanted} == wanted
     assert parsed["seeds"] == seeds
+
+
+def test_a_checkpoint_of_an_earlier_version_has_the_same_card(tmp_path: Path) -> None:
+    checkpoint = made(tmp_path, PHOTOS, config=replace(CONFIG, synthetic_scenes=99))
+    provenance: dict[str, Any] = checkpoint.provenance
+    old = {{"synthetic_scenes": "painted"}.get(name, name): value for name, value in provenance["config"].items()}
+    assert old["painted"] == 99 and "synthetic_scenes" not in old
+    earlier = checkpoint.model_copy(update={"provenance": {**provenance, "config": old}})
+    assert card(earlier) == card(checkpoint)
 
 
 def test_a_command_with_an_unknown_option_does_not_parse() -> None:
@@ -184,7 +199,7 @@ def test_a_run_that_goes_on_from_another_has_both_commands(tmp_path: Path) -> No
 
 
 def test_it_says_what_the_model_is_not(tmp_path: Path) -> None:
-    text = card(made(tmp_path, PAINTED))
+    text = card(made(tmp_path, SYNTHETIC))
     assert "not a medical device" in text and "not\nvalidated on patients" in text
     assert "ab" * 32 in text and "torch 2.13.0" in text and "torchvision 0.28.0" in text
 

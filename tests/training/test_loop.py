@@ -1,4 +1,4 @@
-"""The loop: it learns, goes on where it stopped to the bit, and never spoils what it has."""
+"""The loop: it learns, goes on where it stopped to the bit, and never damages what it has."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from imageqx_export.artifact import Calibration, Checkpoint
+from imageqx_export.artifact import Checkpoint, Temperatures
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
-from imageqx_export.data.recipes import plan
+from imageqx_export.data.sample_plan import plan_samples
 from imageqx_export.errors import CheckpointError, TrainingError, UnknownNameError
 from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
@@ -147,11 +147,11 @@ def test_going_on_from_a_checkpoint(tmp_path: Path) -> None:
     start, out, looks = tmp_path / "start.safetensors", tmp_path / "x.safetensors", list[dict[str, Any]]()
     first = train(replace(CONFIG, epochs=1), start)
     _, network = load_checkpoint(start)
-    heat = Calibration(quality=3.0, explanations=dict.fromkeys(REASONS, 3.0))
+    heat = Temperatures(quality=3.0, explanations=dict.fromkeys(REASONS, 3.0))
     first = save_checkpoint(network, first.spec, first.metrics, first.provenance, start, heat)
     config = replace(CONFIG, epochs=1, seed=8, initialisation=str(start))
     got = train(config, out, report=lambda epoch, value, metrics: looks.append(metrics))
-    assert looks[0] == first.metrics and got.calibration is None
+    assert looks[0] == first.metrics and got.temperatures is None
     assert got.provenance["origin"] == {"sha256": first.sha256, **first.provenance}
     assert not same(load_file(out), load_file(start))
     with pytest.raises(CheckpointError, match=r"none\.safetensors"):
@@ -219,17 +219,17 @@ def test_averaged_weights_by_hand(tmp_path: Path) -> None:
             assert torch.allclose(value.double(), expected, atol=1e-6), name
 
 
-def spoil_from(step: int, monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) -> None:
+def damage_from(step: int, monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) -> None:
     """Change the loss from a step on."""
-    real, count = losses.loss, 0
+    real, count = losses.compute_loss, 0
 
-    def spoilt(*args: Any) -> Tensor:
+    def damaged(*args: Any) -> Tensor:
         nonlocal count
         count += 1
         value = real(*args)
         return value if count < step else change(value)
 
-    monkeypatch.setattr(loop, "loss", spoilt)
+    monkeypatch.setattr(loop, "compute_loss", damaged)
 
 
 @pytest.mark.usefixtures("small")
@@ -247,14 +247,14 @@ def test_a_loss_that_is_not_a_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]
 ) -> None:
     out = tmp_path / "x.safetensors"
-    spoil_from(4, monkeypatch, change)  # the last step of the second epoch
+    damage_from(4, monkeypatch, change)  # the last step of the second epoch
     kept: dict[str, bytes] = {}
     with pytest.raises(TrainingError, match=r"(?s)diverged.*epoch 2.*--learning-rate.*x\.safetensors\.state"):
         train(CONFIG, out, report=lambda *said: kept.update(files(tmp_path)))
     assert len(kept) == 2 and kept == files(tmp_path)
     load_checkpoint(out)  # refuses weights that are not numbers
     assert state_of(out)["epoch"] == 1
-    monkeypatch.setattr(loop, "loss", losses.loss)
+    monkeypatch.setattr(loop, "compute_loss", losses.compute_loss)
     train(CONFIG, out)
     assert state_of(out)["epoch"] == 2
 
@@ -278,18 +278,18 @@ def _rest(network: Network, config: TrainingConfig) -> list[Any]:
 
 
 @pytest.mark.usefixtures("small")
-def test_the_last_step_of_an_epoch_can_spoil_the_weights(tmp_path: Path) -> None:
+def test_the_last_step_of_an_epoch_can_damage_the_weights(tmp_path: Path) -> None:
     """No loss has seen them by then."""
     watched = Watched(0, 1, torch.device("cpu"))
 
-    class Spoiler(Kept):
+    class Damager(Kept):
         def step(self, number: int, **scalars: Any) -> None:
             if number == 3:  # the last of the second epoch
                 next(watched.networks[0].parameters()).data[0] = torch.inf
 
     out = tmp_path / "x.safetensors"
     with pytest.raises(TrainingError, match=r"(?s)diverged.*epoch 2.*weights that are not"):
-        loop.train(CONFIG, out, data(), watched, logs=Spoiler())
+        loop.train(CONFIG, out, data(), watched, logs=Damager())
     assert load_checkpoint(out)[0].provenance["history"] == state_of(out)["history"]
     assert state_of(out)["epoch"] == 1 and len(files(tmp_path)) == 2
 
@@ -297,7 +297,7 @@ def test_the_last_step_of_an_epoch_can_spoil_the_weights(tmp_path: Path) -> None
 @pytest.mark.usefixtures("small")
 def test_the_loss_goes_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four samples again and again can be learnt by heart."""
-    monkeypatch.setattr(loop, "plan", lambda kept, key, count, *shares: plan(kept, (1,), count))
+    monkeypatch.setattr(loop, "plan_samples", lambda kept, key, count, *shares: plan_samples(kept, (1,), count))
     means: list[float] = []
     config = replace(CONFIG, epochs=6, samples=32, learning_rate=2e-2)
     train(config, tmp_path / "x.safetensors", report=lambda epoch, value, metrics: means.append(value))

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from imageqx_export.checkpoint import load_checkpoint
-from imageqx_export.data.recipes import Recipe, plan
+from imageqx_export.data.sample_plan import SamplePlan, plan_samples
 from imageqx_export.errors import TrainingError
 from imageqx_export.support.files import digest
-from imageqx_export.training.parallel import World, world
+from imageqx_export.training.parallel import World, join_world
 from tests.conftest import ROOT
 from tests.training import two_processes
 from tests.training.fakes import ALONE, bank
@@ -25,13 +25,13 @@ from tests.training.fakes import ALONE, bank
 ARRAYS = ("subject", "behind", "affine", "light", "blur", "resolution", "shares", "reasons", "fitzpatrick")
 
 
-def recipe() -> Recipe:
-    return plan(bank(), (1, 2), 12)
+def plan() -> SamplePlan:
+    return plan_samples(bank(), (1, 2), 12)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 6])
 def test_the_parts_cover_the_batch(size: int) -> None:
-    whole = recipe()
+    whole = plan()
     parts = [World(rank, size, torch.device("cpu")).share(whole) for rank in range(size)]
     assert {len(part) for part in parts} == {12 // size}
     for name in ARRAYS:
@@ -41,15 +41,15 @@ def test_the_parts_cover_the_batch(size: int) -> None:
 
 def test_alone_there_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert ALONE.first and ALONE.mean(0.1) == 0.1 and ALONE.told("this") == "this"
-    with world(5) as here:
-        assert (here.rank, here.size) == (0, 1) and here.share(recipe()).seed == recipe().seed
+    assert ALONE.first and ALONE.mean(0.1) == 0.1 and ALONE.broadcast("this") == "this"
+    with join_world(5) as here:
+        assert (here.rank, here.size) == (0, 1) and here.share(plan()).seed == plan().seed
 
 
 @pytest.mark.parametrize(("size", "batch", "better"), [(2, 5, 6), (3, 4, 6), (8, 1, 8)])
 def test_a_batch_that_cannot_be_shared_out(monkeypatch: pytest.MonkeyPatch, size: int, batch: int, better: int) -> None:
     monkeypatch.setenv("WORLD_SIZE", str(size))
-    with pytest.raises(TrainingError, match=rf"(?s)multiple of {size}.*--batch-size {better}$"), world(batch):
+    with pytest.raises(TrainingError, match=rf"(?s)multiple of {size}.*--batch-size {better}$"), join_world(batch):
         pass
 
 
@@ -60,7 +60,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, table: Path) -> tuple[Path, li
     train = [
         *("train", "--annotations", table, "--images", table.parent, "--out", folder / "cli.safetensors", "--json"),
         *("--epochs", "1", "--samples", "8", "--batch-size", "4", "--small-epochs", "1", "--small-size", "32"),
-        *("--painted", "17"),
+        *("--synthetic-scenes", "17"),
     ]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     alone = {name: value for name, value in os.environ.items() if name not in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}

@@ -15,7 +15,7 @@ from imageqx_export.artifact import Checkpoint
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 from imageqx_export.training.metrics import score
-from imageqx_export.training.seeds import Spread, Summary, spread, summary
+from imageqx_export.training.seeds import Spread, Summary, compute_spread, summarise
 
 PHOTOS = LabelledPhotos(
     np.zeros((0, 224, 224, 3), np.uint8),
@@ -29,14 +29,14 @@ PHOTOS = LabelledPhotos(
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
 def test_the_spread_is_that_of_a_sample(values: list[float]) -> None:
-    got = spread(values)
+    got = compute_spread(values)
     assert got.mean == pytest.approx(statistics.mean(values), abs=1e-6)
     assert got.sd == pytest.approx(statistics.stdev(values), abs=1e-6)
 
 
 def test_one_run_has_no_spread() -> None:
-    assert spread([0.25]) == Spread(mean=0.25, sd=None)
-    assert spread([0.1, 0.3]).sd == pytest.approx(0.2 / 2**0.5, abs=1e-6)  # by hand: divided by n - 1, not by n
+    assert compute_spread([0.25]) == Spread(mean=0.25, sd=None)
+    assert compute_spread([0.1, 0.3]).sd == pytest.approx(0.2 / 2**0.5, abs=1e-6)  # by hand: divided by n - 1, not by n
 
 
 def runs(count: int) -> tuple[list[Checkpoint], list[dict[str, dict[str, Any]]]]:
@@ -53,7 +53,7 @@ def runs(count: int) -> tuple[list[Checkpoint], list[dict[str, dict[str, Any]]]]
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_the_summary_of_runs(count: int) -> None:
     made, scores = runs(count)
-    got = summary(made, scores, {"test": PHOTOS, "scenes": PHOTOS})
+    got = summarise(made, scores, {"test": PHOTOS, "scenes": PHOTOS})
     assert got.seeds == tuple(range(7, 7 + count))
     assert list(got.tests) == ["test", "scenes"] and got.tests["test"].source == "nothing"
     for group, names in (("quality", LABELS), ("explanations", REASONS)):

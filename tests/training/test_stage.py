@@ -18,7 +18,7 @@ from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data import held_out
 from imageqx_export.data.annotated import read_labelled
-from imageqx_export.data.bank import PAINTED, PHOTO, RATED
+from imageqx_export.data.bank import PHOTO, RATED, SYNTHETIC
 from imageqx_export.data.folder import read_folder
 from imageqx_export.data.sources import Sources
 from imageqx_export.errors import DatasetError, StoppedError
@@ -76,7 +76,7 @@ def test_every_seed_is_kept_and_the_best_on_validation_is_published(made: Made) 
     published, _ = load_checkpoint(made.out)
     assert published == made.checkpoint and published.metrics == best.metrics
     assert published.provenance == {**best.provenance, "seeds": made.reached.model_dump(mode="json")}
-    assert (published.spec, published.calibration) == (best.spec, best.calibration)
+    assert (published.spec, published.temperatures) == (best.spec, best.temperatures)
     assert sorted(path.name for path in made.out.parent.iterdir()) == [
         *("imageqx.md", "imageqx.safetensors"),
         *("imageqx.seed3.safetensors", "imageqx.seed3.safetensors.state"),
@@ -164,9 +164,9 @@ def _header(path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("soft", [False, True])
 def test_rated_photos_are_learnt_as_they_were_rated(table: Path, soft: bool) -> None:
     config, sources = replace(CONFIG, soft_labels=soft), Sources(annotations=table, images=table.parent)
-    data = stage.training_data(config, sources, None, validation())
+    data = stage.gather_data(config, sources, None, validation())
     rated = data.bank.take(data.bank.rated)
-    assert len(rated) == 4 and (data.bank.origin == PAINTED).sum() == 17
+    assert len(rated) == 4 and (data.bank.origin == SYNTHETIC).sum() == 17
     first = [0.5, 0, 0, 0.5] if soft else [1, 0, 0, 0]
     assert rated.shares.tolist() == [first, *np.eye(4)[1:].tolist()]
     assert rated.reasons.tolist() == [[0, 0, 1, 0, 0], [0] * 5, [0] * 5, [0, 1, 1, 0, 0]]
@@ -176,7 +176,7 @@ def test_rated_photos_are_learnt_as_they_were_rated(table: Path, soft: bool) -> 
 
 @pytest.mark.usefixtures("small")
 def test_a_folder_of_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spoilt on purpose; measured on photos and scenes, and on scenes alone."""
+    """Degraded on purpose; measured on photos and scenes, and on scenes alone."""
     monkeypatch.setattr(held_out, "_SCENES", 17)
     rng = np.random.default_rng(0)
     for name in ("lesion", "healthy_skin", "no_skin"):
@@ -190,13 +190,15 @@ def test_a_folder_of_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     data: Any = checkpoint.provenance["data"]
     assert data["photos"]["train"] == data["photos"]["test"] == {"lesion": 1, "healthy_skin": 1, "no_skin": 1}
     assert data["photos"]["skipped"]["unreadable"] == 1
-    assert list(reached.tests) == ["test", "painted scenes alone"] and reached.seeds == (3,)
+    assert list(reached.tests) == ["test", "synthetic scenes alone"] and reached.seeds == (3,)
     assert all(row.sd is None for rows in reached.tests["test"].rows.values() for row in rows.values())
     text = out.with_suffix(".md").read_text(encoding="utf-8")
-    assert "**Painted scenes alone** – 3 test samples" in text and "train 1 healthy skin, 1 lesion, 1 no skin;" in text
+    assert (
+        "**Synthetic scenes alone** – 3 test samples" in text and "train 1 healthy skin, 1 lesion, 1 no skin;" in text
+    )
     folder = read_folder(tmp_path / "photos")
-    kept = stage.training_data(CONFIG, sources, folder, validation()).bank.origin
-    assert sorted(set(kept.tolist())) == [PHOTO, PAINTED] and RATED not in kept and (kept == PHOTO).sum() == 3
+    kept = stage.gather_data(CONFIG, sources, folder, validation()).bank.origin
+    assert sorted(set(kept.tolist())) == [PHOTO, SYNTHETIC] and RATED not in kept and (kept == PHOTO).sum() == 3
 
 
 @pytest.mark.usefixtures("small")

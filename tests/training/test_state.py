@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 
 from imageqx_export.errors import TrainingError
-from imageqx_export.training.state import load_state, saved_state, state_path, uninterrupted, writing
+from imageqx_export.training.state import explain_failed_writes, load_state, postpone_interrupt, save_state, state_path
 from tests.training.fakes import CONFIG
 
 HISTORY = [{"epoch": 1, "loss": 0.1 + 0.2, "quality_macro_f1": 1 / 3}]
@@ -56,7 +56,7 @@ def said(things: list[Any]) -> list[Any]:
 
 
 def save(path: Path, things: list[Any], epoch: int = 1) -> None:
-    with saved_state(path, CONFIG, "digest", epoch, HISTORY, things):
+    with save_state(path, CONFIG, "digest", epoch, HISTORY, things):
         pass
 
 
@@ -129,6 +129,15 @@ def test_another_configuration_and_other_photos(path: Path) -> None:
     assert said(things) == before
 
 
+def test_a_state_of_an_earlier_version_is_gone_on_from(path: Path) -> None:
+    things = parts(2)
+    save(path, things, epoch=4)
+    state = torch.load(path, weights_only=True)
+    state["config"]["painted"] = state["config"].pop("synthetic_scenes")
+    torch.save(state, path)
+    assert load_state(path, CONFIG, "digest", things) == (4, HISTORY)
+
+
 @pytest.mark.parametrize("kind", ["too few", "of another shape"])
 def test_parts_of_another_version(path: Path, kind: str) -> None:
     save(path, parts(2))
@@ -139,7 +148,7 @@ def test_parts_of_another_version(path: Path, kind: str) -> None:
 def test_the_state_takes_its_place_after_the_block(path: Path) -> None:
     save(path, parts(1), epoch=1)
     old = path.read_bytes()
-    with saved_state(path, CONFIG, "digest", 2, HISTORY, parts(2)):
+    with save_state(path, CONFIG, "digest", 2, HISTORY, parts(2)):
         assert path.read_bytes() == old
     assert load_state(path, CONFIG, "digest", parts(1))[0] == 2
 
@@ -147,7 +156,7 @@ def test_the_state_takes_its_place_after_the_block(path: Path) -> None:
 def test_a_block_that_fails_keeps_the_old_state(path: Path) -> None:
     save(path, parts(1), epoch=1)
     old = path.read_bytes()
-    with pytest.raises(ZeroDivisionError), saved_state(path, CONFIG, "digest", 2, HISTORY, parts(2)):
+    with pytest.raises(ZeroDivisionError), save_state(path, CONFIG, "digest", 2, HISTORY, parts(2)):
         _ = 1 / 0
     assert [kept.read_bytes() for kept in path.parent.iterdir()] == [old]
 
@@ -159,7 +168,7 @@ def test_a_full_disk_keeps_the_old_state(path: Path) -> None:
     with (
         no_file_over(1_000_000),
         pytest.raises(TrainingError, match=r"(?s)cannot be written.*File too large.*make room"),
-        saved_state(path, CONFIG, "digest", 2, HISTORY, big),
+        save_state(path, CONFIG, "digest", 2, HISTORY, big),
     ):
         entered.append("the checkpoint is written")
     assert entered == [], "the checkpoint would be an epoch ahead of the state"
@@ -170,7 +179,7 @@ def test_a_full_disk_while_weights_are_written(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     with no_file_over(1000), pytest.raises(TrainingError, match=r"(?s)cannot be written.*File too large"):
-        writing(tmp_path)(save_file)({"a": torch.zeros(1000)}, tmp_path / "a.safetensors")
+        explain_failed_writes(tmp_path)(save_file)({"a": torch.zeros(1000)}, tmp_path / "a.safetensors")
 
 
 def press() -> None:
@@ -197,7 +206,7 @@ def test_ctrl_c_waits_for_the_save() -> None:
         save()
     assert steps == [], "Ctrl-C does nothing here: the test proves nothing"
     with pytest.raises(KeyboardInterrupt):
-        uninterrupted()(save)()
+        postpone_interrupt()(save)()
     assert steps == ["written"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -209,7 +218,7 @@ def test_an_error_in_the_save_is_told_first() -> None:
         raise TrainingError("full")
 
     with pytest.raises(TrainingError, match="full"):
-        uninterrupted()(save)()
+        postpone_interrupt()(save)()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -217,7 +226,7 @@ def test_other_threads_have_no_ctrl_c() -> None:
     steps = []
 
     def work() -> None:
-        with uninterrupted():
+        with postpone_interrupt():
             steps.append("written")
 
     thread = threading.Thread(target=work)

@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 
 OPTIONS = (
     *("--epochs", "2", "--samples", "8", "--batch-size", "4", "--small-epochs", "2", "--small-size", "32"),
-    *("--painted", "17", "--seed", "1", "--json"),
+    *("--synthetic-scenes", "17", "--seed", "1", "--json"),
 )
 
 

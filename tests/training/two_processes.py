@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from imageqx_export.data.recipes import plan
+from imageqx_export.data.sample_plan import plan_samples
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.training import loop
-from imageqx_export.training.losses import loss
-from imageqx_export.training.parallel import World, world
+from imageqx_export.training.losses import compute_loss
+from imageqx_export.training.parallel import World, join_world
 from tests.training.fakes import CONFIG, Watched, bank, data
 
 
@@ -25,10 +25,10 @@ def flat(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat([tensor.detach().flatten() for tensor in tensors])
 
 
-def gradient(module: nn.Module, pixels: Tensor, recipe: Any) -> Tensor:
+def gradient(module: nn.Module, pixels: Tensor, plan: Any) -> Tensor:
     module.zero_grad()
-    truth = torch.from_numpy(recipe.shares), torch.from_numpy(recipe.reasons)
-    loss(module(pixels), *truth, torch.tensor([1.0, 2.0, 3.0, 4.0])).backward()  # type: ignore[no-untyped-call]
+    truth = torch.from_numpy(plan.shares), torch.from_numpy(plan.reasons)
+    compute_loss(module(pixels), *truth, torch.tensor([1.0, 2.0, 3.0, 4.0])).backward()  # type: ignore[no-untyped-call]
     return flat(parameter.grad for parameter in module.parameters() if parameter.grad is not None)
 
 
@@ -37,11 +37,11 @@ def gradients(here: World) -> dict[str, float]:
     torch.manual_seed(0)
     network = ImageQX().eval()
     twin = World(0, 1, here.device).spread(copy.deepcopy(network))
-    recipe, pixels = plan(bank(), (0, 1), 4), torch.randn(4, 3, 32, 32)
-    whole = gradient(twin, pixels, recipe)
+    plan, pixels = plan_samples(bank(), (0, 1), 4), torch.randn(4, 3, 32, 32)
+    whole = gradient(twin, pixels, plan)
     mine = slice(2 * here.rank, 2 * here.rank + 2)
-    half = gradient(twin, pixels[mine], here.share(recipe))
-    spread = gradient(here.spread(network), pixels[mine], here.share(recipe))
+    half = gradient(twin, pixels[mine], here.share(plan))
+    spread = gradient(here.spread(network), pixels[mine], here.share(plan))
     return {
         "spread": float((spread - whole).norm() / whole.norm()),
         "half": float((half - whole).norm() / whole.norm()),
@@ -73,8 +73,8 @@ def alone(here: World, folder: Path) -> str:
 
 def main() -> None:
     folder, command = Path(sys.argv[1]), sys.argv[2:]
-    with world(CONFIG.batch_size) as here:
-        facts = {"mean": here.mean(float(here.rank)), "told": here.told(f"process {here.rank}")}
+    with join_world(CONFIG.batch_size) as here:
+        facts = {"mean": here.mean(float(here.rank)), "told": here.broadcast(f"process {here.rank}")}
         facts |= {"gradients": gradients(here), "trained": trained(here, folder)}
         (folder / f"{here.rank}.json").write_text(json.dumps(facts), encoding="utf-8")
     from imageqx_export import cli

@@ -19,14 +19,14 @@ def show_evaluation(evaluation: Evaluation, folder: Path, *, as_json: bool) -> N
     from imageqx_export.evaluation import grids, report
 
     if as_json:
-        json(report.body(evaluation))
+        json(report.to_json(evaluation))
         return
     note(f"{evaluation.model} on {evaluation.scores.photos:,} photos: {evaluation.source}; in brackets 95 % intervals")
     for grid in (
-        grids.model(evaluation, "quality"),
-        grids.model(evaluation, "explanations"),
-        grids.ranking(evaluation),
-        *([grids.skin(evaluation, pooled=True)] if evaluation.skin else []),
+        grids.build_model(evaluation, "quality"),
+        grids.build_model(evaluation, "explanations"),
+        grids.build_ranking(evaluation),
+        *([grids.build_skin(evaluation, pooled=True)] if evaluation.skin else []),
     ):
         _print(grid)
     note(f"tables, curves and pictures: {folder / 'evaluation.md'}")

@@ -12,7 +12,7 @@ from imageqx_export.cli.show.console import json, note, out
 
 if TYPE_CHECKING:
     from imageqx_export.artifact import Checkpoint
-    from imageqx_export.thresholds.criteria import Measured
+    from imageqx_export.thresholds.criteria import Measurement
     from imageqx_export.thresholds.stage import Choice
 
 _WORDS = {"retake_budget": "a retake budget of", "ppv": "a PPV of", "youden": "Youden's index"}
@@ -72,7 +72,7 @@ def _format_name(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _format_threshold(row: Measured) -> str:
+def _format_threshold(row: Measurement) -> str:
     return "–" if row.threshold is None else f"{row.threshold:.3f}"
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from imageqx_export.data.annotations import Rating
 from imageqx_export.data.photos import find_photos
-from imageqx_export.data.tables import Row, columns_of, read_table
+from imageqx_export.data.tables import Row, read_columns, read_table
 from imageqx_export.errors import DatasetError
 
 UNSPECIFIED = "L98.9"
@@ -20,7 +20,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Published:
-    """Say where a data set is published and what its download holds.
+    """The place where a data set is published, and what its download holds.
 
     Args:
         name: What people call it.
@@ -45,7 +45,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Imported:
-    """Hold a download's ratings, and per reason how many rows or photos were left out.
+    """A download's ratings, and per reason how many rows or photos were left out.
 
     Args:
         ratings: Image names are relative to the folder of the download; ``line`` is that of the published table.
@@ -65,7 +65,7 @@ def table(published: Published, root: Path, name: str, columns: Sequence[str]) -
     path = root / name
     if not path.is_file():
         raise published.missing(root, f"no {name}")
-    names = columns_of(path)
+    names = read_columns(path)
     lacking = [column for column in columns if column not in names]
     if lacking:
         raise DatasetError(
@@ -83,7 +83,7 @@ def table(published: Published, root: Path, name: str, columns: Sequence[str]) -
     return rows
 
 
-def photos_by_name(published: Published, root: Path) -> dict[str, str]:
+def find_photos_by_name(published: Published, root: Path) -> dict[str, str]:
     """Find every photo below ``root``: file name → path relative to ``root``, with ``/``.
 
     Raises:

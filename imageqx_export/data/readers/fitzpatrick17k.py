@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from imageqx_export.data.annotations import Rating
-from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, photos_by_name, skin_type, table
+from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, find_photos_by_name, skin_type, table
 
 PUBLISHED = Published(
     "Fitzpatrick17k",
@@ -43,7 +43,7 @@ def read(root: Path) -> Imported:
         DatasetError: The download is not there, or not laid out as published.
     """
     rows = table(PUBLISHED, root, "fitzpatrick17k.csv", _COLUMNS)
-    photos = photos_by_name(PUBLISHED, root)
+    photos = find_photos_by_name(PUBLISHED, root)
     ratings, left_out = [], Counter[str]()
     for line, row in rows:
         if row["qc"] in DOUBTED:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imageqx_export.data.annotations import Rating
-from imageqx_export.data.readers.download import Imported, Published, known, photos_by_name, skin_type, table
+from imageqx_export.data.readers.download import Imported, Published, find_photos_by_name, known, skin_type, table
 
 PUBLISHED = Published(
     "PAD-UFES-20",
@@ -37,7 +37,7 @@ def read(root: Path) -> Imported:
         DatasetError: The download is not there, or not laid out as published.
     """
     rows = table(PUBLISHED, root, "metadata.csv", ("patient_id", "fitspatrick", "diagnostic", "img_id"))
-    photos = photos_by_name(PUBLISHED, root)
+    photos = find_photos_by_name(PUBLISHED, root)
     ratings, absent = [], 0
     for line, row in rows:
         code = known(PUBLISHED, f"{root / 'metadata.csv'}: line {line}: diagnostic", row["diagnostic"], CODES)

@@ -12,7 +12,7 @@ from pathlib import Path
 from imageqx_export.data.annotations import Rating
 from imageqx_export.data.photos import find_photos
 from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, skin_type, table
-from imageqx_export.data.tables import columns_of
+from imageqx_export.data.tables import read_columns
 from imageqx_export.errors import DatasetError
 from imageqx_export.networks.imageqx.spec import LABELS
 
@@ -61,7 +61,7 @@ def _manifest(root: Path) -> dict[str, tuple[str, int]]:
     path = root / "manifest.csv"
     if not path.is_file():
         return {}
-    there = columns_of(path)
+    there = read_columns(path)
     columns = ["file", *(name for name in ("group", "fitzpatrick") if name in there)]
     notes = {}
     for line, row in table(PUBLISHED, root, "manifest.csv", columns):

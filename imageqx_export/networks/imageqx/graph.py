@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from imageqx_export.networks.imageqx.network import ImageQX
 
 # fp16 keeps this many of the backbone's nine stages (1.5 % of the weights) in float32: they are where rounding hurts.
-# In the shipped network, rounding every weight moves a probability by up to 1.4e-2 on the 64 painted photos; with these
-# kept, parity measures 1.8e-3 at most. On an earlier checkpoint each later stage alone moved it by under 6e-4.
+# In the shipped network, rounding every weight moves a probability by up to 1.4e-2 on the 64 synthetic photos; with
+# these kept, parity measures 1.8e-3 at most. On an earlier checkpoint each later stage alone moved it by under 6e-4.
 FLOAT32_STAGES = 4
 
 

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.artifact import Calibration
+from imageqx_export.artifact import Temperatures
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.base import Layout, Network, PhoneGraph
 from imageqx_export.networks.imageqx.folding import folded_head
@@ -72,17 +72,17 @@ class ImageQX(Network):
         self.register_buffer("quality_temperature", torch.ones(()), persistent=False)
         self.register_buffer("explanation_temperatures", torch.ones(len(REASONS)), persistent=False)
 
-    def calibrate(self, calibration: Calibration) -> None:
+    def set_temperatures(self, temperatures: Temperatures) -> None:
         """Set the temperatures; the quality head goes on reading the uncalibrated explanations.
 
         So no decision at the most probable label or at 0.5 changes: a temperature keeps the order of the
         labels, and each reason's side of 0.5.
 
         Args:
-            calibration: With a temperature per reason.
+            temperatures: With one per reason.
         """
-        self.quality_temperature.fill_(calibration.quality)
-        self.explanation_temperatures.copy_(torch.tensor([calibration.explanations[name] for name in REASONS]))
+        self.quality_temperature.fill_(temperatures.quality)
+        self.explanation_temperatures.copy_(torch.tensor([temperatures.explanations[name] for name in REASONS]))
 
     def logits(self, features: Tensor) -> Logits:
         """Return both heads' uncalibrated logits for feature maps [N,1280,H,W]."""

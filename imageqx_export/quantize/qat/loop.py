@@ -17,7 +17,7 @@ from imageqx_export.networks.imageqx.network import Outputs
 from imageqx_export.quantize.distillation import compute_distillation_loss
 from imageqx_export.quantize.qat.student import LearntValues, Student, run_teacher
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.training.state import load_state, saved_state, uninterrupted
+from imageqx_export.training.state import describe_divergence, load_state, postpone_interrupt, save_state
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -39,7 +39,7 @@ class QatConfig:
         learning_rate: Adam's, at the cosine's top, in int8 steps: about so much a weight moves each time. All weights
             of a sum may move to the same side, while rounding's errors of up to half a step cancel; so it is small.
         ema_decay: Of the averaged weights, which are the ones that are kept; 0 keeps the weights themselves.
-        painted: Synthetic scenes to make samples from.
+        synthetic_scenes: Synthetic scenes to make samples from.
         photo_share: Of the samples, the share that is made from photos, where there are any.
         rated_share: Likewise of rated photos as they are.
         validation_samples: Held-out samples to compare with the float network before the first and after every epoch.
@@ -53,7 +53,7 @@ class QatConfig:
     batch_size: int = 16
     learning_rate: float = 0.002
     ema_decay: float = 0.98
-    painted: int = 2048
+    synthetic_scenes: int = 2048
     photo_share: float = 0.7
     rated_share: float = 0.7
     validation_samples: int = 256
@@ -168,7 +168,7 @@ def learn(
                 value.backward()  # type: ignore[no-untyped-call]
                 norm = torch.nn.utils.clip_grad_norm_(units.parameters(), GRADIENT_CLIP)
                 if not (value.isfinite() and norm.isfinite()):
-                    raise _make_divergence_error(
+                    raise describe_divergence(
                         epoch, f"loss {float(value.detach())}, gradient norm {float(norm)}", state
                     )
                 optimizer.step()
@@ -177,12 +177,12 @@ def learn(
                 total += float(value.detach())
                 advance()
         if not all(values.isfinite().all() for values in units()):
-            raise _make_divergence_error(epoch, "weights that are not", state)
+            raise describe_divergence(epoch, "weights that are not", state)
         learnt = _select_weights(config, units, average)
         near = measure_closeness(student, learnt, lesson.validation, truth, device)
         history.append({"epoch": epoch + 1, "loss": total / config.steps, "mean_abs_quality": near.quality})
         # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
-        with uninterrupted(), saved_state(state, config, lesson.digest, epoch + 1, history, parts):
+        with postpone_interrupt(), save_state(state, config, lesson.digest, epoch + 1, history, parts):
             keep(learnt, history)
         report(epoch + 1, total / config.steps, near)
     return _select_weights(config, units, average)
@@ -210,13 +210,3 @@ def measure_closeness(
 
 def _select_weights(config: QatConfig, units: LearntValues, average: Any) -> list[Tensor]:
     return [value.detach() for value in (average.module if config.ema_decay else units)()]
-
-
-def _make_divergence_error(epoch: int, got: str, state: Path) -> TrainingError:
-    return TrainingError(
-        "the training diverged",
-        where=f"epoch {epoch + 1}",
-        expected="finite numbers",
-        got=got,
-        remedy=f"--fresh with a smaller --learning-rate; the state before this epoch is kept in {state}",
-    )

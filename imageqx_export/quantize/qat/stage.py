@@ -14,11 +14,11 @@ from torch import Tensor
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.folder import read_folder
 from imageqx_export.data.images import gather_calibration_images
-from imageqx_export.data.recipes import plan
-from imageqx_export.data.sources import Sources, held_out_photos
-from imageqx_export.data.spoil import Darkroom
+from imageqx_export.data.sample_plan import plan_samples
+from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.graph.capture import capture, find_tensors
@@ -32,9 +32,9 @@ from imageqx_export.support.processes import quiet
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.loop import TrainingData
-from imageqx_export.training.parallel import world
-from imageqx_export.training.stage import training_data
-from imageqx_export.training.state import state_path, writing
+from imageqx_export.training.parallel import join_world
+from imageqx_export.training.stage import gather_data
+from imageqx_export.training.state import explain_failed_writes, state_path
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -194,7 +194,7 @@ def _learn(
         checkpoint_sha256=checkpoint.sha256,
         recipe_sha256=hashlib.sha256(format_recipe(recipe).encode()).hexdigest(),
     )
-    with world(config.batch_size) as here:
+    with join_world(config.batch_size) as here:
         if here.size > 1:
             raise TrainingError(
                 "fine-tuning works in one process", got=f"{here.size}", remedy="start it without torchrun"
@@ -226,9 +226,9 @@ def _prepare_task(
 ) -> tuple[DistillationTask, dict[str, Any]]:
     """Return who learns from whom on what, on its device, and the data's facts for the weights' provenance."""
     folder = None if sources.photos is None else read_folder(sources.photos, progress=progress)
-    validation = held_out_photos("val", sources, config.validation_samples, folder=folder, progress=progress)
-    gathering = TrainingConfig(seed=config.seed, painted=config.painted)
-    data = training_data(gathering, sources, folder, validation, progress=progress)
+    validation = load_held_out("val", sources, config.validation_samples, folder=folder, progress=progress)
+    gathering = TrainingConfig(seed=config.seed, synthetic_scenes=config.synthetic_scenes)
+    data = gather_data(gathering, sources, folder, validation, progress=progress)
     with quiet():  # torch and torchao warn of their own insides
         start, teacher = (copy.deepcopy(program) for program in programs)
         student = make_student(start, recipe)
@@ -243,21 +243,21 @@ def _write(
     request: Request, checkpoint: Checkpoint, made: Network, recipe: Recipe, facts: dict[str, Any], how: str
 ) -> Recipe:
     """Write weights, on their grid, and then the recipe that names them."""
-    with writing(request.weights.parent):
+    with explain_failed_writes(request.weights.parent):
         named = write_fine_tuned(request.weights, checkpoint, made, recipe, facts, how)
-    with writing(request.out.parent):
+    with explain_failed_writes(request.out.parent):
         write_recipe(request.out, named)
     return named
 
 
 def _make_batches(config: QatConfig, data: TrainingData, device: torch.device) -> Callable[[int, int], Tensor]:
     """Return what makes the samples of a step, as training makes them."""
-    room = Darkroom(data.bank, device)
+    room = Degrader(data.bank, device)
 
     def batch(epoch: int, step: int) -> Tensor:
         key = (config.seed, _TRAINING, epoch, step)
-        recipe = plan(data.bank, key, config.batch_size, config.photo_share, config.rated_share)
-        return room.develop(recipe, 224).to(torch.uint8)
+        drawn = plan_samples(data.bank, key, config.batch_size, config.photo_share, config.rated_share)
+        return room.degrade(drawn, 224).to(torch.uint8)
 
     return batch
 
@@ -273,7 +273,7 @@ def _measure(
 ) -> FineTuneResult:
     """Measure what was started from and what was reached on the same test samples, against the float network."""
     start, program = programs
-    photos = held_out_photos("test", request.sources, request.held_out_samples, progress=progress)
+    photos = load_held_out("test", request.sources, request.held_out_samples, progress=progress)
     reference = simulate(program, None, photos.pixels, progress=progress)
     tuned = capture(load_quantized_network(after, request.checkpoint, network), batch=None, rewrites=after.rewrites)
     first, second = (

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imageqx_export import networks
-from imageqx_export.artifact import Calibration
+from imageqx_export.artifact import Temperatures
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.base import Layout, PhoneGraph
 from imageqx_export.networks.imageqx import warmstart
@@ -170,7 +170,9 @@ TEMPERATURES = dict(zip(REASONS, (0.4, 1.0, 2.5, 0.8, 1.3), strict=True))
 @pytest.fixture(scope="module")
 def calibrated(network: ImageQX) -> ImageQX:
     own = copy.deepcopy(network)
-    own.calibrate(Calibration(quality=1.7, explanations=dict(reversed(TEMPERATURES.items()))))  # by name, not by place
+    own.set_temperatures(
+        Temperatures(quality=1.7, explanations=dict(reversed(TEMPERATURES.items())))
+    )  # by name, not by place
     return own
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imageqx_export.data import recipes
-from imageqx_export.data.bank import PAINTED, PHOTO, RATED, Bank, join
-from imageqx_export.data.recipes import Recipe, plan
+from imageqx_export.data import sample_plan
+from imageqx_export.data.bank import PHOTO, RATED, SYNTHETIC, Bank, join
+from imageqx_export.data.sample_plan import SamplePlan, plan_samples
 from imageqx_export.data.synthetic import MILD, STRONG
 from imageqx_export.training.parallel import World
 from tests.data.fakes import (
@@ -27,9 +27,9 @@ from tests.data.fakes import (
     NO_SKIN,
     POOR,
     RESOLUTION,
-    painted_bank,
     photo_bank,
-    recipe_of,
+    plan_of,
+    synthetic_bank,
     whole_bank,
 )
 
@@ -44,9 +44,9 @@ def bank() -> Bank:
 
 
 @pytest.fixture(scope="module")
-def unrated(bank: Bank) -> Recipe:
-    """Plan without rated photos, so that every sample is spoilt, or not, on purpose."""
-    return plan(bank, (11,), COUNT, photo_share=0.7, rated_share=0)
+def unrated(bank: Bank) -> SamplePlan:
+    """Plan without rated photos, so that every sample is degraded, or not, on purpose."""
+    return plan_samples(bank, (11,), COUNT, photo_share=0.7, rated_share=0)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def severities() -> tuple[Array, Array]:
     """Draw each sample's class and its five severities."""
     rng = np.random.default_rng(12)
     labels = rng.choice([LESION, NO_SKIN, HEALTHY], COUNT)
-    return labels, recipes._severities(rng, labels)
+    return labels, sample_plan._draw_severities(rng, labels)
 
 
 def holds(hits: Array, share: float) -> bool:
@@ -62,8 +62,8 @@ def holds(hits: Array, share: float) -> bool:
     return bool(abs(hits.sum() - share * hits.size) <= 4 * np.sqrt(hits.size * share * (1 - share)))
 
 
-def same(one: Recipe, other: Recipe) -> bool:
-    return all(np.array_equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(Recipe))
+def same(one: SamplePlan, other: SamplePlan) -> bool:
+    return all(np.array_equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(SamplePlan))
 
 
 # Shares
@@ -74,14 +74,14 @@ def test_the_yardstick_tells_shares_apart() -> None:
     assert holds(hits, 0.36) and not holds(hits, 0.40) and not holds(hits, 0.32)
 
 
-def test_classes_come_as_often_as_planned(bank: Bank, unrated: Recipe) -> None:
+def test_classes_come_as_often_as_planned(bank: Bank, unrated: SamplePlan) -> None:
     shown = bank.quality[unrated.subject]
     assert all(holds(shown == label, share) for label, share in ((LESION, 0.36), (NO_SKIN, 0.26), (HEALTHY, 0.38)))
     assert holds(unrated.quality == POOR, 0.5)
     assert all(holds((unrated.quality == POOR)[shown == label], 0.5) for label in (LESION, NO_SKIN, HEALTHY))
 
 
-def test_reasons_come_as_often_as_planned(bank: Bank, unrated: Recipe) -> None:
+def test_reasons_come_as_often_as_planned(bank: Bank, unrated: SamplePlan) -> None:
     shown, reasons = bank.quality[unrated.subject], unrated.reasons > 0
     one = unrated.quality == POOR
     number = reasons.sum(1)
@@ -106,20 +106,20 @@ def test_a_lesion_is_cut_off_three_times_as_often_as_it_is_anything_else(severit
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_photos_and_painted_scenes_come_as_often_as_asked(bank: Bank, share: float) -> None:
-    recipe = plan(bank, (4,), 2000, photo_share=share, rated_share=0)
-    photos = bank.origin[recipe.subject] == PHOTO
-    assert holds(photos, share) and set(bank.origin[recipe.subject]) <= {PHOTO, PAINTED}
+def test_photos_and_synthetic_scenes_come_as_often_as_asked(bank: Bank, share: float) -> None:
+    plan = plan_samples(bank, (4,), 2000, photo_share=share, rated_share=0)
+    photos = bank.origin[plan.subject] == PHOTO
+    assert holds(photos, share) and set(bank.origin[plan.subject]) <= {PHOTO, SYNTHETIC}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_rated_photos_come_as_often_as_asked(bank: Bank, share: float) -> None:
-    recipe = plan(bank, (5,), 2000, rated_share=share)
-    assert holds(bank.origin[recipe.subject] == RATED, share)
-    assert len(set(recipe.subject[bank.origin[recipe.subject] == RATED])) == (5 if share else 0)
+    plan = plan_samples(bank, (5,), 2000, rated_share=share)
+    assert holds(bank.origin[plan.subject] == RATED, share)
+    assert len(set(plan.subject[bank.origin[plan.subject] == RATED])) == (5 if share else 0)
 
 
-def test_every_picture_of_a_pool_has_its_turn(bank: Bank, unrated: Recipe) -> None:
+def test_every_picture_of_a_pool_has_its_turn(bank: Bank, unrated: SamplePlan) -> None:
     turns = np.bincount(unrated.subject, minlength=len(bank))
     assert (turns[bank.origin != RATED] > 0).all() and not turns[bank.rated].any()
     lesions = turns[bank.pool(LESION, origin=PHOTO)]
@@ -144,8 +144,8 @@ def test_only_lesions_are_cut_off_and_nothing_is_far_as_well(severities: tuple[A
     assert all(set(labels[strong[:, i]]) == {LESION, NO_SKIN, HEALTHY} for i in (LIGHT, BLUR, RESOLUTION))
 
 
-def test_labels_follow_from_what_is_done(bank: Bank, unrated: Recipe) -> None:
-    """Read each reason back from the recipe's numbers, by what they are at STRONG and at MILD."""
+def test_labels_follow_from_what_is_done(bank: Bank, unrated: SamplePlan) -> None:
+    """Read each reason back from the plan's numbers, by what they are at STRONG and at MILD."""
     light, blur, resolution = unrated.light.astype(float), unrated.blur.astype(float), unrated.resolution.astype(float)
     dark_or_bright = (light[:, 0] < 0.15) | (light[:, 0] > 3)
     coloured = light[:, 1:4].min(1) < 0.36**1.2 + 0.12
@@ -160,7 +160,7 @@ def test_labels_follow_from_what_is_done(bank: Bank, unrated: Recipe) -> None:
     assert set(np.unique(unrated.shares)) == {0, 1} and (unrated.shares.sum(1) == 1).all()
 
 
-def test_framing_and_distance_are_seen_in_the_place(bank: Bank, unrated: Recipe) -> None:
+def test_framing_and_distance_are_seen_in_the_place(bank: Bank, unrated: SamplePlan) -> None:
     moved = unrated.edge[:, 0] > 0
     affine = unrated.affine[moved].astype(float)
     middles = np.linalg.solve(affine[:, :, :2], -affine[:, :, 2:])[:, :, 0]
@@ -172,15 +172,15 @@ def test_framing_and_distance_are_seen_in_the_place(bank: Bank, unrated: Recipe)
     assert framed.any() and far.any()
 
 
-def test_a_painted_scene_is_framed_and_far_as_its_label_says(bank: Bank, unrated: Recipe) -> None:
-    painted = bank.origin[unrated.subject] == PAINTED
+def test_a_synthetic_scene_is_framed_and_far_as_its_label_says(bank: Bank, unrated: SamplePlan) -> None:
+    synthetic = bank.origin[unrated.subject] == SYNTHETIC
     for reason in (FRAMING, DISTANCE):
-        seen = bank.reasons[unrated.subject][painted][:, reason]
-        assert np.array_equal(seen, unrated.reasons[painted][:, reason]) and seen.any() and not seen.all()
-    assert not unrated.edge[painted, 0].any() and not unrated.cut[painted].any()
+        seen = bank.reasons[unrated.subject][synthetic][:, reason]
+        assert np.array_equal(seen, unrated.reasons[synthetic][:, reason]) and seen.any() and not seen.all()
+    assert not unrated.edge[synthetic, 0].any() and not unrated.cut[synthetic].any()
 
 
-def test_scenery_is_cropped_inside_its_frame(bank: Bank, unrated: Recipe) -> None:
+def test_scenery_is_cropped_inside_its_frame(bank: Bank, unrated: SamplePlan) -> None:
     scenery = unrated.affine[bank.quality[unrated.subject] == NO_SKIN].astype(float)
     corners = np.array([[x, y, 1] for x in (-1, 1) for y in (-1, 1)])
     reached = np.abs(scenery @ corners.T)
@@ -189,7 +189,7 @@ def test_scenery_is_cropped_inside_its_frame(bank: Bank, unrated: Recipe) -> Non
     assert width.min() >= 0.75 - 1e-6 and width.max() <= 1
 
 
-def test_only_photos_with_a_mask_are_cut_out(bank: Bank, unrated: Recipe) -> None:
+def test_only_photos_with_a_mask_are_cut_out(bank: Bank, unrated: SamplePlan) -> None:
     masked = bank.mask[unrated.subject] >= 0
     assert not unrated.cut[~masked].any() and holds(unrated.cut[masked], 0.8)
     assert (bank.quality[unrated.behind] == NO_SKIN).all()
@@ -199,22 +199,22 @@ def test_only_photos_with_a_mask_are_cut_out(bank: Bank, unrated: Recipe) -> Non
 # Rated photos and skin types
 
 
-def test_rated_photos_keep_their_labels_and_are_not_spoilt(bank: Bank) -> None:
-    recipe = plan(bank, (6,), 1000, rated_share=1)
-    assert np.array_equal(recipe.shares, bank.shares[recipe.subject])
-    assert np.array_equal(recipe.reasons, bank.reasons[recipe.subject])
-    assert np.array_equal(recipe.fitzpatrick, bank.fitzpatrick[recipe.subject])
-    still = recipe_of(len(recipe))
+def test_rated_photos_keep_their_labels_and_are_not_degraded(bank: Bank) -> None:
+    plan = plan_samples(bank, (6,), 1000, rated_share=1)
+    assert np.array_equal(plan.shares, bank.shares[plan.subject])
+    assert np.array_equal(plan.reasons, bank.reasons[plan.subject])
+    assert np.array_equal(plan.fitzpatrick, bank.fitzpatrick[plan.subject])
+    still = plan_of(len(plan))
     for name in ("light", "tone", "cut", "shrink"):
-        assert np.array_equal(getattr(recipe, name), getattr(still, name)), name
-    assert not recipe.blur[:, 0].any() and not recipe.edge[:, 0].any()
-    assert np.array_equal(recipe.resolution[:, :2], still.resolution[:, :2])
+        assert np.array_equal(getattr(plan, name), getattr(still, name)), name
+    assert not plan.blur[:, 0].any() and not plan.edge[:, 0].any()
+    assert np.array_equal(plan.resolution[:, :2], still.resolution[:, :2])
     mirrored = still.affine * np.array([[-1.0], [1.0]])
-    flips = (recipe.affine == mirrored).all((1, 2))
-    assert ((recipe.affine == still.affine).all((1, 2)) | flips).all() and holds(flips, 0.5)
+    flips = (plan.affine == mirrored).all((1, 2))
+    assert ((plan.affine == still.affine).all((1, 2)) | flips).all() and holds(flips, 0.5)
 
 
-def test_a_skin_type_is_forgotten_where_the_tone_is_changed(bank: Bank, unrated: Recipe) -> None:
+def test_a_skin_type_is_forgotten_where_the_tone_is_changed(bank: Bank, unrated: SamplePlan) -> None:
     toned = unrated.tone[:, 0] != 1
     assert not unrated.fitzpatrick[toned].any()
     assert np.array_equal(unrated.fitzpatrick[~toned], bank.fitzpatrick[unrated.subject][~toned])
@@ -229,39 +229,39 @@ def test_a_skin_type_is_forgotten_where_the_tone_is_changed(bank: Bank, unrated:
 
 @settings(max_examples=20, deadline=None)
 @given(st.tuples(st.integers(0, 2**31), st.integers(0, 50), st.integers(0, 500)), st.integers(1, 40))
-def test_a_key_gives_the_recipe(key: tuple[int, ...], count: int) -> None:
-    bank = painted_bank()
-    once = plan(bank, key, count)
-    assert len(once) == count and same(once, plan(bank, key, count))
+def test_a_key_gives_the_plan(key: tuple[int, ...], count: int) -> None:
+    bank = synthetic_bank()
+    once = plan_samples(bank, key, count)
+    assert len(once) == count and same(once, plan_samples(bank, key, count))
     for place in range(3):
         other = tuple(value + (i == place) for i, value in enumerate(key))
-        changed = plan(bank, other, count)
+        changed = plan_samples(bank, other, count)
         assert changed.seed != once.seed and not np.array_equal(changed.edge, once.edge)
 
 
 def test_planning_leaves_the_bank_alone(bank: Bank) -> None:
     before = {f.name: getattr(bank, f.name).copy() for f in fields(Bank) if f.name != "images"}
-    plan(bank, (9,), 200)
+    plan_samples(bank, (9,), 200)
     assert all(np.array_equal(before[name], getattr(bank, name)) for name in before)
 
 
 @settings(max_examples=20, deadline=None)
 @given(size=st.integers(1, 8), each=st.integers(1, 6))
 def test_the_parts_of_any_world_are_the_whole(size: int, each: int) -> None:
-    recipe = plan(painted_bank(), (size, each), size * each)
-    parts = [World(rank, size, torch.device("cpu")).share(recipe) for rank in range(size)]
+    plan = plan_samples(synthetic_bank(), (size, each), size * each)
+    parts = [World(rank, size, torch.device("cpu")).share(plan) for rank in range(size)]
     assert [len(part) for part in parts] == [each] * size
-    for f in fields(Recipe):
+    for f in fields(SamplePlan):
         if f.name != "seed":
             joined = np.concatenate([getattr(part, f.name) for part in parts])
-            assert np.array_equal(joined, getattr(recipe, f.name)), f.name
-            assert joined.dtype == getattr(recipe, f.name).dtype
-    assert len({part.seed for part in parts}) == size and parts[0].seed == recipe.seed
+            assert np.array_equal(joined, getattr(plan, f.name)), f.name
+            assert joined.dtype == getattr(plan, f.name).dtype
+    assert len({part.seed for part in parts}) == size and parts[0].seed == plan.seed
 
 
-def test_shapes_and_types(unrated: Recipe) -> None:
-    still = recipe_of(COUNT)
-    for f in fields(Recipe):
+def test_shapes_and_types(unrated: SamplePlan) -> None:
+    still = plan_of(COUNT)
+    for f in fields(SamplePlan):
         if f.name != "seed":
             made, expected = getattr(unrated, f.name), getattr(still, f.name)
             assert (made.shape, made.dtype) == (expected.shape, expected.dtype), f.name
@@ -272,18 +272,18 @@ def test_shapes_and_types(unrated: Recipe) -> None:
 # Banks that lack something
 
 
-def test_a_bank_of_painted_scenes_alone() -> None:
-    bank = painted_bank()
-    recipe = plan(bank, (1,), 500, photo_share=1, rated_share=1)
-    assert set(bank.origin[recipe.subject]) == {PAINTED} and set(recipe.subject) == set(range(6))
-    assert not recipe.edge[:, 0].any() and (recipe.tone == 1).all()
-    assert set(recipe.quality) == {LESION, NO_SKIN, HEALTHY, POOR}
+def test_a_bank_of_synthetic_scenes_alone() -> None:
+    bank = synthetic_bank()
+    plan = plan_samples(bank, (1,), 500, photo_share=1, rated_share=1)
+    assert set(bank.origin[plan.subject]) == {SYNTHETIC} and set(plan.subject) == set(range(6))
+    assert not plan.edge[:, 0].any() and (plan.tone == 1).all()
+    assert set(plan.quality) == {LESION, NO_SKIN, HEALTHY, POOR}
 
 
-def test_a_class_without_photos_is_painted() -> None:
-    bank = join([painted_bank(), photo_bank([LESION, NO_SKIN])])
-    recipe = plan(bank, (2,), 600, photo_share=1)
-    shown, origin = bank.quality[recipe.subject], bank.origin[recipe.subject]
-    assert set(origin[shown == HEALTHY]) == {PAINTED}
+def test_a_class_without_photos_is_synthetic() -> None:
+    bank = join([synthetic_bank(), photo_bank([LESION, NO_SKIN])])
+    plan = plan_samples(bank, (2,), 600, photo_share=1)
+    shown, origin = bank.quality[plan.subject], bank.origin[plan.subject]
+    assert set(origin[shown == HEALTHY]) == {SYNTHETIC}
     assert set(origin[shown != HEALTHY]) == {PHOTO}
-    assert set(recipe.behind) == {5, 7}  # scenery from both
+    assert set(plan.behind) == {5, 7}  # scenery from both

@@ -14,8 +14,8 @@ from PIL import Image
 from scipy import ndimage
 
 from imageqx_export.data.bank import SIDE, Bank
-from imageqx_export.data.painted import paint
-from imageqx_export.data.spoil import blur, light, resolution
+from imageqx_export.data.degradations import blur, change_light, reduce_resolution
+from imageqx_export.data.scenes import render_scenes
 
 Array = NDArray[Any]
 
@@ -24,7 +24,7 @@ BILINEAR, NEAREST = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 @pytest.fixture(scope="module")
 def scenes() -> Bank:
-    return paint(21, 17)
+    return render_scenes(21, 17)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,9 @@ def generator() -> torch.Generator:
 # Light
 
 
-def lit(color: tuple[int, int, int], *recipe: float, size: int = 16) -> Array:
+def lit(color: tuple[int, int, int], *plan: float, size: int = 16) -> Array:
     picture = torch.tensor(color, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, size, size) / 255
-    return np.asarray(light(picture, torch.tensor([recipe]), generator())[0].permute(1, 2, 0).numpy(), np.float64)
+    return np.asarray(change_light(picture, torch.tensor([plan]), generator())[0].permute(1, 2, 0).numpy(), np.float64)
 
 
 @pytest.mark.parametrize("color", [(0, 1, 2), (200, 150, 120), (255, 30, 128)])
@@ -89,8 +89,8 @@ def test_grain_has_the_deviation_that_is_asked_for() -> None:
 
 def test_light_leaves_other_samples_alone() -> None:
     picture = torch.full((3, 3, 16, 16), 0.5)
-    recipes = torch.tensor([[1.0, 1, 1, 1, 0, 1, 0], [0.2, 1, 1, 1, 0.5, 1, 0.001], [1, 1, 1, 1, 0, 1, 0]])
-    made = light(picture, recipes, generator())
+    plans = torch.tensor([[1.0, 1, 1, 1, 0, 1, 0], [0.2, 1, 1, 1, 0.5, 1, 0.001], [1, 1, 1, 1, 0, 1, 0]])
+    made = change_light(picture, plans, generator())
     assert torch.allclose(made[[0, 2]], picture[[0, 2]], atol=1e-6)
     assert (made[1] < 0.5).all() and torch.equal(picture, torch.full_like(picture, 0.5))
 
@@ -121,9 +121,9 @@ def line(length: float, angle: float, bend: float = 0) -> Array:
     return np.asarray(kernel[:-1, :-1] / kernel.sum())
 
 
-def blurred(photo: Array, *recipe: float) -> Array:
-    """Blur by a recipe whose extent is given in the photo's own pixels."""
-    kind, extent, *rest = recipe
+def blurred(photo: Array, *plan: float) -> Array:
+    """Blur by a plan whose extent is given in the photo's own pixels."""
+    kind, extent, *rest = plan
     made = levels(blur(planes(photo), torch.tensor([[kind, extent * 256 / len(photo), *rest]])))
     return np.asarray(made[0])
 
@@ -149,15 +149,15 @@ def test_a_moving_hand_is_a_line(photo: Array, length: float, angle: float) -> N
     assert np.abs(made - across).mean() > 4 * np.abs(made - reference).mean()
 
 
-@pytest.mark.parametrize("recipe", [(1, 0.7, 0, 0), (1, 6.5, 0, 0), (2, 9, 0.7, 0.4), (2, 24, 2, -0.3)])
-def test_kernels_sum_to_1_and_reach_as_far_as_asked(recipe: tuple[float, ...]) -> None:
+@pytest.mark.parametrize("plan", [(1, 0.7, 0, 0), (1, 6.5, 0, 0), (2, 9, 0.7, 0.4), (2, 24, 2, -0.3)])
+def test_kernels_sum_to_1_and_reach_as_far_as_asked(plan: tuple[float, ...]) -> None:
     point = np.zeros((65, 65, 3), np.uint8)
     point[32, 32] = 255
-    spread = blurred(point, *recipe)[..., 0] / 255
+    spread = blurred(point, *plan)[..., 0] / 255
     assert spread.sum() == pytest.approx(1, abs=1e-5) and spread.min() >= 0
     rows, columns = np.nonzero(spread > 1e-6)
     reach = np.hypot(rows - 32, columns - 32).max()
-    half = recipe[1] if recipe[0] == 1 else recipe[1] / 2
+    half = plan[1] if plan[0] == 1 else plan[1] / 2
     assert half - 1 <= reach <= half + 1.5  # a pixel at most on the border of either
 
 
@@ -198,8 +198,8 @@ def stored(photo: Array, quality: int) -> Array:
     return np.asarray(Image.open(file), np.float64)
 
 
-def lowered(photo: Array, *recipe: float) -> Array:
-    made = levels(resolution(planes(photo), torch.tensor([recipe], dtype=torch.float32)))
+def lowered(photo: Array, *plan: float) -> Array:
+    made = levels(reduce_resolution(planes(photo), torch.tensor([plan], dtype=torch.float32)))
     return np.asarray(made[0])
 
 
@@ -243,12 +243,12 @@ def test_a_thumbnail_is_compressed_while_it_is_small(scenes: Bank, quality: int)
 @pytest.mark.parametrize("blocky", [0, 1])
 def test_256_pixels_uncompressed_is_the_picture_itself(photo: Array, blocky: int) -> None:
     given = planes(photo)
-    assert torch.equal(resolution(given, torch.tensor([[256.0, 100, blocky]])), given)
+    assert torch.equal(reduce_resolution(given, torch.tensor([[256.0, 100, blocky]])), given)
 
 
 def test_resolution_treats_each_sample_by_its_own_row(photo: Array) -> None:
     rows = [(256, 100, 0), (64, 100, 0), (256, 20, 0), (64, 20, 1), (256, 100, 1)]
-    together = levels(resolution(planes(*[photo] * 5), torch.tensor(rows, dtype=torch.float32)))
+    together = levels(reduce_resolution(planes(*[photo] * 5), torch.tensor(rows, dtype=torch.float32)))
     for one, row in zip(together, rows, strict=True):
         np.testing.assert_allclose(one, lowered(photo, *row), atol=0.01)
 

@@ -1,4 +1,4 @@
-"""Paint a bank of scenes; framing and distance are painted in, what a lens and a file do comes later."""
+"""Draw a bank of scenes; framing and distance are drawn in, what a lens and a file do comes later."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from itertools import chain
 
 import numpy as np
 
-from imageqx_export.data.bank import PAINTED, SIDE, Bank, bank_of
-from imageqx_export.data.synthetic import MILD, STRONG, Image, Placement, SceneClass, scene
+from imageqx_export.data.bank import SIDE, SYNTHETIC, Bank, make_bank
+from imageqx_export.data.synthetic import MILD, STRONG, Image, Placement, SceneClass, draw_scene
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.progress import Progress, silent
 
-# Per seventeen scenes: class, cut off, too far away. As often as recipes ask for them.
+# Per seventeen scenes: class, cut off, too far away. As often as plans ask for them.
 _COUNTS: dict[tuple[SceneClass, bool, bool], int] = {
     ("lesion", False, False): 4,
     ("lesion", True, False): 2,
@@ -30,8 +30,8 @@ SCENE_KINDS = len(_KINDS)
 _CHUNK = 34
 
 
-def paint(seed: int, count: int, *, progress: Progress = silent) -> Bank:
-    """Paint ``count`` scenes in all classes and skin tones, in a process per core.
+def render_scenes(seed: int, count: int, *, progress: Progress = silent) -> Bank:
+    """Draw ``count`` scenes in all classes and skin tones, in a process per core.
 
     Args:
         seed: Scene i of a seed is always the same picture.
@@ -42,31 +42,33 @@ def paint(seed: int, count: int, *, progress: Progress = silent) -> Bank:
         raise ValueError(f"expected at least {SCENE_KINDS} scenes, got {count}")
     starts = range(0, count, _CHUNK)
     jobs = [(seed, start, min(start + _CHUNK, count)) for start in starts]
-    with progress("painting scenes", len(jobs)) as advance:
-        scenes = list(chain.from_iterable(_painted_parts(jobs, advance)))
+    with progress("drawing scenes", len(jobs)) as advance:
+        scenes = list(chain.from_iterable(_render_parts(jobs, advance)))
     reasons = np.zeros((count, len(REASONS)), np.float32)
     reasons[:, REASONS.index("bad_framing")] = [_kind(i)[1] for i in range(count)]
     reasons[:, REASONS.index("too_far_away")] = [_kind(i)[2] for i in range(count)]
     labels = np.array([LABELS.index(_kind(i)[0]) for i in range(count)], np.int64)
     tones = np.where(labels == LABELS.index("no_skin"), 0, [tone + 1 for _, tone in scenes])
-    return bank_of(np.stack([image for image, _ in scenes]), labels, PAINTED, reasons, tones.astype(np.int64))
+    return make_bank(np.stack([image for image, _ in scenes]), labels, SYNTHETIC, reasons, tones.astype(np.int64))
 
 
-def _painted_parts(jobs: list[tuple[int, int, int]], advance: Callable[[], None]) -> Iterator[list[tuple[Image, int]]]:
+def _render_parts(jobs: list[tuple[int, int, int]], advance: Callable[[], None]) -> Iterator[list[tuple[Image, int]]]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ExitStack() as stack:
-        parts: Iterator[list[tuple[Image, int]]] = map(_some, jobs)
+        parts: Iterator[list[tuple[Image, int]]] = map(_render_chunk, jobs)
         if len(jobs) >= 4 and cores > 1:  # starting processes takes longer than a few scenes
             context = multiprocessing.get_context("spawn")
-            parts = stack.enter_context(ProcessPoolExecutor(min(cores, len(jobs)), mp_context=context)).map(_some, jobs)
+            parts = stack.enter_context(ProcessPoolExecutor(min(cores, len(jobs)), mp_context=context)).map(
+                _render_chunk, jobs
+            )
         for part in parts:
             advance()
             yield part
 
 
-def _some(job: tuple[int, int, int]) -> list[tuple[Image, int]]:
+def _render_chunk(job: tuple[int, int, int]) -> list[tuple[Image, int]]:
     seed, start, stop = job
-    return [_painted(np.random.default_rng((seed, index)), index) for index in range(start, stop)]
+    return [_render_scene(np.random.default_rng((seed, index)), index) for index in range(start, stop)]
 
 
 def _kind(index: int) -> tuple[SceneClass, bool, bool]:
@@ -74,18 +76,18 @@ def _kind(index: int) -> tuple[SceneClass, bool, bool]:
     return _KINDS[index * 5 % len(_KINDS)]
 
 
-def _painted(rng: np.random.Generator, index: int) -> tuple[Image, int]:
+def _render_scene(rng: np.random.Generator, index: int) -> tuple[Image, int]:
     label, cut_off, far = _kind(index)
     off_frame = rng.uniform(STRONG, 1) if cut_off else rng.random() ** 2 * MILD
     distance = rng.uniform(STRONG, 1) if far else rng.random() ** 2 * MILD
-    where = place(rng, off_frame, distance)
+    where = choose_placement(rng, off_frame, distance)
     if label == "healthy_skin":  # a limb fills more of the frame than a lesion does
         where = where._replace(scale=where.scale * (1.2 if far else 3.0))
     tone = int(rng.integers(6))
-    return scene(rng, label, where, SIDE, tone), tone
+    return draw_scene(rng, label, where, SIDE, tone), tone
 
 
-def place(rng: np.random.Generator, off_frame: float, distance: float) -> Placement:
+def choose_placement(rng: np.random.Generator, off_frame: float, distance: float) -> Placement:
     """Choose where the subject lies.
 
     Args:

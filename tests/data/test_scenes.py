@@ -1,4 +1,4 @@
-"""Painted banks: a seed's scenes, their kinds and tones, and where subjects lie."""
+"""Synthetic banks: a seed's scenes, their kinds and tones, and where subjects lie."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imageqx_export.data import painted
-from imageqx_export.data.bank import PAINTED, SIDE, Bank
-from imageqx_export.data.painted import SCENE_KINDS, paint, place
+from imageqx_export.data import scenes as module
+from imageqx_export.data.bank import SIDE, SYNTHETIC, Bank
+from imageqx_export.data.scenes import SCENE_KINDS, choose_placement, render_scenes
 from imageqx_export.data.synthetic import MILD, STRONG
 from tests.data.fakes import DISTANCE, FRAMING, HEALTHY, LESION, NO_SKIN
 
@@ -28,7 +28,7 @@ SEED, COUNT = 7, 40
 
 @pytest.fixture(scope="module")
 def bank() -> Bank:
-    return paint(SEED, COUNT)
+    return render_scenes(SEED, COUNT)
 
 
 def kinds(bank: Bank) -> list[tuple[int, bool, bool]]:
@@ -38,23 +38,23 @@ def kinds(bank: Bank) -> list[tuple[int, bool, bool]]:
 
 def test_shapes_and_origin(bank: Bank) -> None:
     assert bank.images.shape == (COUNT, SIDE, SIDE, 3) and bank.images.dtype == np.uint8
-    assert set(bank.origin) == {PAINTED} and set(bank.mask) == {-1}
+    assert set(bank.origin) == {SYNTHETIC} and set(bank.mask) == {-1}
     assert len({image.tobytes() for image in bank.images}) == COUNT and min(i.std() for i in bank.images) > 1
 
 
 def test_the_first_scenes_of_a_longer_run_are_the_same(bank: Bank) -> None:
-    short = paint(SEED, SCENE_KINDS)
+    short = render_scenes(SEED, SCENE_KINDS)
     for name in ("images", "shares", "reasons", "fitzpatrick"):
         assert np.array_equal(getattr(short, name), getattr(bank, name)[:SCENE_KINDS]), name
 
 
-def test_another_seed_paints_other_scenes(bank: Bank) -> None:
-    other = paint(SEED + 1, SCENE_KINDS)
+def test_another_seed_draws_other_scenes(bank: Bank) -> None:
+    other = render_scenes(SEED + 1, SCENE_KINDS)
     assert not any(np.array_equal(one, two) for one, two in zip(other.images, bank.images, strict=False))
     assert kinds(other) == kinds(bank)[:SCENE_KINDS]  # but of the same kinds
 
 
-def test_processes_paint_what_one_alone_does(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_draw_what_one_alone_does(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
     @contextmanager
@@ -62,12 +62,12 @@ def test_processes_paint_what_one_alone_does(bank: Bank, monkeypatch: pytest.Mon
         seen.append(f"{description}: {total}")
         yield lambda: seen.append("one")
 
-    monkeypatch.setattr(painted, "_CHUNK", 5)
-    assert np.array_equal(paint(SEED, SCENE_KINDS, progress=counting).images, bank.images[:SCENE_KINDS])
-    assert seen == ["painting scenes: 4", *["one"] * 4]
+    monkeypatch.setattr(module, "_CHUNK", 5)
+    assert np.array_equal(render_scenes(SEED, SCENE_KINDS, progress=counting).images, bank.images[:SCENE_KINDS])
+    assert seen == ["drawing scenes: 4", *["one"] * 4]
 
 
-def test_all_kinds_appear_as_often_as_recipes_ask(bank: Bank) -> None:
+def test_all_kinds_appear_as_often_as_plans_ask(bank: Bank) -> None:
     whole, framed, far = (False, False), (True, False), (False, True)
     expected = {
         (LESION, *whole): 4,
@@ -80,7 +80,7 @@ def test_all_kinds_appear_as_often_as_recipes_ask(bank: Bank) -> None:
     for start in (0, 5, COUNT - SCENE_KINDS):
         assert Counter(kinds(bank)[start : start + SCENE_KINDS]) == expected
     assert all(len({kind[0] for kind in kinds(bank)[start : start + 7]}) == 3 for start in range(COUNT - 7))
-    assert not bank.reasons[:, [1, 2, 3]].any()  # a lens and a file are not painted
+    assert not bank.reasons[:, [1, 2, 3]].any()  # a lens and a file are not drawn
 
 
 def test_all_six_tones_appear_on_skin_alone(bank: Bank) -> None:
@@ -88,7 +88,7 @@ def test_all_six_tones_appear_on_skin_alone(bank: Bank) -> None:
     assert set(bank.fitzpatrick[skin]) == {1, 2, 3, 4, 5, 6} and set(bank.fitzpatrick[~skin]) == {0}
 
 
-def test_darker_types_are_painted_darker(bank: Bank) -> None:
+def test_darker_types_are_synthetic_darker(bank: Bank) -> None:
     """Healthy skin near by fills the frame."""
     near = (bank.quality == HEALTHY) & (bank.reasons[:, DISTANCE] == 0)
     grey = np.median(bank.images[near].astype(float).mean(3), (1, 2))
@@ -101,7 +101,7 @@ def test_darker_types_are_painted_darker(bank: Bank) -> None:
 @pytest.mark.parametrize("count", [0, 1, SCENE_KINDS - 1])
 def test_too_few_scenes_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match=f"at least {SCENE_KINDS} scenes, got {count}"):
-        paint(SEED, count)
+        render_scenes(SEED, count)
 
 
 # Where subjects lie
@@ -109,27 +109,27 @@ def test_too_few_scenes_are_refused(count: int) -> None:
 
 @given(seed=st.integers(0, 2**32), off=st.floats(STRONG, 1), distance=st.floats(0, 1))
 def test_strong_bad_framing_puts_the_centre_off_the_frame(seed: int, off: float, distance: float) -> None:
-    where = place(np.random.default_rng(seed), off, distance)
+    where = choose_placement(np.random.default_rng(seed), off, distance)
     assert max(abs(where.x - 0.5), abs(where.y - 0.5)) >= 0.5 - 1e-9
 
 
 @given(seed=st.integers(0, 2**32), off=st.floats(0, MILD), distance=st.floats(0, 1))
 def test_mild_framing_keeps_the_subject_whole(seed: int, off: float, distance: float) -> None:
-    where = place(np.random.default_rng(seed), off, distance)
+    where = choose_placement(np.random.default_rng(seed), off, distance)
     assert max(abs(where.x - 0.5), abs(where.y - 0.5)) + where.scale / 2 <= 0.5
 
 
 @given(seed=st.integers(0, 2**32), off=st.floats(0, 1), near=st.floats(0, 0.95))
 def test_distance_shrinks_the_subject(seed: int, off: float, near: float) -> None:
-    one = place(np.random.default_rng(seed), off, near)
-    other = place(np.random.default_rng(seed), off, near + 0.05)
+    one = choose_placement(np.random.default_rng(seed), off, near)
+    other = choose_placement(np.random.default_rng(seed), off, near + 0.05)
     assert 0.025 - 1e-9 <= other.scale < one.scale <= 0.45 + 1e-9
-    assert place(np.random.default_rng(seed), 0, near)[:2] == (0.5, 0.5)
+    assert choose_placement(np.random.default_rng(seed), 0, near)[:2] == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(("distance", "scale"), [(0, 0.45), (0.5, np.sqrt(0.45 * 0.025)), (1, 0.025)])
 def test_the_documented_scales(distance: float, scale: float) -> None:
-    assert place(np.random.default_rng(0), 0, distance).scale == pytest.approx(scale)
-    off = [place(np.random.default_rng(seed), 1, distance) for seed in range(200)]
+    assert choose_placement(np.random.default_rng(0), 0, distance).scale == pytest.approx(scale)
+    off = [choose_placement(np.random.default_rng(seed), 1, distance) for seed in range(200)]
     assert np.allclose([max(abs(w.x - 0.5), abs(w.y - 0.5)) for w in off], 0.5 + 0.3 * scale)
     assert {(w.x > 0.5, w.y > 0.5) for w in off} == {(a, b) for a in (True, False) for b in (True, False)}

@@ -1,4 +1,4 @@
-"""What the darkroom makes of a recipe: the very pictures, in their places, in front of others, the same every time."""
+"""What the degrader makes of a plan: the very pictures, in their places, in front of others, the same every time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from imageqx_export.data.bank import PHOTO, SIDE, Bank, bank_of
-from imageqx_export.data.painted import paint
-from imageqx_export.data.recipes import Recipe, _placed, plan
-from imageqx_export.data.spoil import Darkroom
+from imageqx_export.data.bank import PHOTO, SIDE, Bank, make_bank
+from imageqx_export.data.degradations import Degrader
+from imageqx_export.data.sample_plan import SamplePlan, _place_subjects, plan_samples
+from imageqx_export.data.scenes import render_scenes
 from imageqx_export.data.synthetic import MILD, STRONG
-from tests.data.fakes import f32, flat, pictures, recipe_of
+from tests.data.fakes import f32, flat, pictures, plan_of
 
 Array = NDArray[Any]
 
@@ -26,28 +26,28 @@ BILINEAR, NEAREST = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 @pytest.fixture(scope="module")
 def scenes() -> Bank:
-    return paint(21, 17)
+    return render_scenes(21, 17)
 
 
-def developed(bank: Bank, recipe: Recipe, size: int = SIDE) -> Array:
-    return np.asarray(Darkroom(bank, torch.device("cpu")).develop(recipe, size).numpy())
+def degraded(bank: Bank, plan: SamplePlan, size: int = SIDE) -> Array:
+    return np.asarray(Degrader(bank, torch.device("cpu")).degrade(plan, size).numpy())
 
 
 # Nothing done
 
 
-def test_a_recipe_that_does_nothing_gives_the_very_pictures(scenes: Bank) -> None:
-    made = developed(scenes, recipe_of(4))
+def test_a_plan_that_does_nothing_gives_the_very_pictures(scenes: Bank) -> None:
+    made = degraded(scenes, plan_of(4))
     assert made.dtype == np.float32 and np.array_equal(made, scenes.images[:4])
 
 
 def test_each_picture_is_the_one_that_is_named(scenes: Bank) -> None:
-    made = developed(scenes, replace(recipe_of(3), subject=np.array([9, 2, 9])))
+    made = degraded(scenes, replace(plan_of(3), subject=np.array([9, 2, 9])))
     assert np.array_equal(made, scenes.images[[9, 2, 9]])
 
 
 def test_smaller_sizes_are_the_antialiased_downscale(scenes: Bank) -> None:
-    made = developed(scenes, recipe_of(3), 160)
+    made = degraded(scenes, plan_of(3), 160)
     for one, image in zip(made, scenes.images, strict=False):
         reference = np.asarray(Image.fromarray(image).resize((160, 160), BILINEAR), np.float64)
         off = np.abs(one - reference)
@@ -59,38 +59,38 @@ def test_smaller_sizes_are_the_antialiased_downscale(scenes: Bank) -> None:
 # The same again
 
 
-def test_a_recipe_gives_the_same_bits(scenes: Bank) -> None:
-    recipe = plan(scenes, (1,), 8)
-    once = developed(scenes, recipe, 96)
-    assert np.array_equal(once, developed(scenes, recipe, 96))
+def test_a_plan_gives_the_same_bits(scenes: Bank) -> None:
+    plan = plan_samples(scenes, (1,), 8)
+    once = degraded(scenes, plan, 96)
+    assert np.array_equal(once, degraded(scenes, plan, 96))
     assert np.array_equal(once, np.rint(once)) and once.min() >= 0 and once.max() <= 255
-    assert not np.array_equal(once, developed(scenes, plan(scenes, (2,), 8), 96))
+    assert not np.array_equal(once, degraded(scenes, plan_samples(scenes, (2,), 8), 96))
 
 
-def hushed(recipe: Recipe, rows: Array) -> Recipe:
+def hushed(plan: SamplePlan, rows: Array) -> SamplePlan:
     """Take the noise out of some samples: no shadow, no grain, no made-up skin."""
-    bright, skin = recipe.light.copy(), recipe.skin_behind.copy()
+    bright, skin = plan.light.copy(), plan.skin_behind.copy()
     for column in (4, 6):
         bright[rows, column] = 0
     skin[rows] = 0
-    return replace(recipe, light=bright, skin_behind=skin)
+    return replace(plan, light=bright, skin_behind=skin)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 6), (5, 12), (11, 12)])
 def test_a_sample_does_not_depend_on_its_neighbours_but_for_noise(scenes: Bank, start: int, stop: int) -> None:
     photos = replace(scenes, origin=np.full(len(scenes), PHOTO))
     quiet = np.array([0, 1, 2, 5, 6, 8, 9, 11])
-    recipe = hushed(plan(photos, (3,), 12, photo_share=1), quiet)
-    assert {*np.flatnonzero(recipe.light[:, [4, 6]].any(1) | (recipe.skin_behind > 0))} - {*quiet}
-    whole, part = developed(photos, recipe, 64)[start:stop], developed(photos, recipe.part(start, stop), 64)
+    plan = hushed(plan_samples(photos, (3,), 12, photo_share=1), quiet)
+    assert {*np.flatnonzero(plan.light[:, [4, 6]].any(1) | (plan.skin_behind > 0))} - {*quiet}
+    whole, part = degraded(photos, plan, 64)[start:stop], degraded(photos, plan.part(start, stop), 64)
     off = np.abs(whole - part)[[row - start for row in quiet if start <= row < stop]]
     assert off.max() <= 1 and (off > 0).mean() < 1e-3  # sums in another order, rounded
 
 
 def test_noise_is_the_parts_own() -> None:
     shaded = np.tile(f32([1, 1, 1, 1, 0.9, 1, 0.05]), (4, 1))
-    bank, recipe = pictures(*flat([(128, 128, 128)] * 4)), replace(recipe_of(4), light=shaded)
-    whole, part = developed(bank, recipe, 64), developed(bank, recipe.part(2, 4), 64)
+    bank, plan = pictures(*flat([(128, 128, 128)] * 4)), replace(plan_of(4), light=shaded)
+    whole, part = degraded(bank, plan, 64), degraded(bank, plan.part(2, 4), 64)
     assert len({one.tobytes() for one in (*whole, *part)}) == 6
 
 
@@ -125,20 +125,20 @@ def test_marks_land_where_the_affine_maps_say(size: int) -> None:
     """In one batch: pictures that shrink by less than 1.5, by less than 3, and by more take different ways."""
     marks = [(0.25, -0.35), (0.1, 0.3), (-0.2, 0.15), (0.25, -0.35), (-0.3, -0.1), (0.2, 0.4)]
     shrink = f32([max(1, abs(affine[0][0])) for affine in AFFINES])
-    recipe = replace(recipe_of(len(marks)), affine=f32(AFFINES), shrink=shrink)
-    made = developed(pictures(*(marked(x, y) for x, y in marks)), recipe, size)
+    plan = replace(plan_of(len(marks)), affine=f32(AFFINES), shrink=shrink)
+    made = degraded(pictures(*(marked(x, y) for x, y in marks)), plan, size)
     for picture, mark, affine in zip(made, marks, AFFINES, strict=True):
         expected = np.linalg.solve(np.array(affine)[:, :2], np.array(mark) - np.array(affine)[:, 2])
         np.testing.assert_allclose(middle(picture), expected, atol=0.02)
 
 
-def placed(framing: float, distance: float, count: int = 400) -> Recipe:
+def placed(framing: float, distance: float, count: int = 400) -> SamplePlan:
     """Plan photos of lesions that are off the middle and away by these severities."""
     severity = np.zeros((count, 5), np.float32)
     severity[:, 0], severity[:, 4] = framing, distance
     every = np.ones(count, bool)
-    affine, shrink, edge = _placed(np.random.default_rng(8), severity, every, ~every)
-    kept = replace(recipe_of(count), affine=affine, shrink=shrink, edge=edge, subject=np.zeros(count, np.int64))
+    affine, shrink, edge = _place_subjects(np.random.default_rng(8), severity, every, ~every)
+    kept = replace(plan_of(count), affine=affine, shrink=shrink, edge=edge, subject=np.zeros(count, np.int64))
     return kept
 
 
@@ -163,8 +163,8 @@ def test_a_photos_middle_is_as_far_off_as_documented(framing: float, off: float,
 def test_white_photos_on_black_show_their_place() -> None:
     bank = pictures(*flat([(255, 255, 255), (0, 0, 0)]))
     for framing, distance, low, high in ((0, MILD, 0.3, 0.42), (0, STRONG, 0.08, 0.14), (STRONG, STRONG, 0, 0.09)):
-        recipe = replace(placed(framing, distance, 6), behind=np.ones(6, np.int64))
-        made = developed(bank, recipe, 112) / 255
+        plan = replace(placed(framing, distance, 6), behind=np.ones(6, np.int64))
+        made = degraded(bank, plan, 112) / 255
         seen = float(np.median(made.mean((1, 2, 3))))
         assert low < seen < high
         if not framing:
@@ -174,8 +174,8 @@ def test_white_photos_on_black_show_their_place() -> None:
 
 def test_skin_that_is_made_up_has_the_borders_colour() -> None:
     bank = pictures(*flat([(190, 140, 110), (0, 0, 255)]))
-    recipe = replace(placed(0, STRONG, 2), behind=np.ones(2, np.int64), skin_behind=f32([1, 0]))
-    made = developed(bank, recipe, 112)
+    plan = replace(placed(0, STRONG, 2), behind=np.ones(2, np.int64), skin_behind=f32([1, 0]))
+    made = degraded(bank, plan, 112)
     corners = made[:, :10, :10].mean((1, 2))
     assert np.abs(corners[0] - (190, 140, 110)).max() < 12
     assert np.abs(corners[1] - (0, 0, 255)).max() == 0
@@ -190,9 +190,9 @@ def masked(tone: list[float] | None = None, cut: float = 1) -> Array:
     inside = np.hypot(rows - 112, columns - 112) < 60
     subject, behind = flat([(200, 150, 120), (30, 60, 140)])
     masks = [inside.astype(np.uint8) * 255, None]
-    bank = bank_of(np.stack([subject, behind]), np.zeros(2, np.int64), PHOTO, masks=masks)
-    recipe = replace(recipe_of(1), behind=np.array([1]), cut=f32([cut]), tone=f32([tone or [1, 1, 1, 1]]))
-    return np.asarray(developed(bank, recipe)[0])
+    bank = make_bank(np.stack([subject, behind]), np.zeros(2, np.int64), PHOTO, masks=masks)
+    plan = replace(plan_of(1), behind=np.array([1]), cut=f32([cut]), tone=f32([tone or [1, 1, 1, 1]]))
+    return np.asarray(degraded(bank, plan)[0])
 
 
 def test_a_cut_out_is_put_in_front_of_what_is_behind() -> None:
@@ -211,7 +211,7 @@ def test_a_tone_is_the_subjects_alone() -> None:
 def test_a_soft_mask_mixes() -> None:
     bank = pictures(*flat([(200, 100, 0), (0, 100, 200)]))
     bank = replace(bank, masks=np.full((1, SIDE, SIDE), 51, np.uint8), mask=np.array([0, -1]))
-    made = developed(bank, replace(recipe_of(1), cut=f32([1]), behind=np.array([1])))
+    made = degraded(bank, replace(plan_of(1), cut=f32([1]), behind=np.array([1])))
     assert (made == (40, 100, 160)).all()  # a fifth of the first, four fifths of the second
 
 
@@ -220,8 +220,8 @@ def test_masks_are_fetched_for_the_samples_that_use_them() -> None:
     left, right = np.zeros((2, SIDE, SIDE), np.uint8)
     left[:, :112], right[:, 112:] = 255, 255
     images = flat([(10, 0, 0), (20, 0, 0), (30, 0, 0), (0, 0, 99)])
-    bank = bank_of(images, np.zeros(4, np.int64), PHOTO, masks=[left, None, right, None])
-    recipe = replace(recipe_of(3), cut=f32([0, 0, 1]), behind=np.array([3, 3, 3]))
-    made = developed(bank, recipe)
+    bank = make_bank(images, np.zeros(4, np.int64), PHOTO, masks=[left, None, right, None])
+    plan = replace(plan_of(3), cut=f32([0, 0, 1]), behind=np.array([3, 3, 3]))
+    made = degraded(bank, plan)
     assert (made[0] == (10, 0, 0)).all() and (made[1] == (20, 0, 0)).all()
     assert (made[2, :, :112] == (0, 0, 99)).all() and (made[2, :, 112:] == (30, 0, 0)).all()

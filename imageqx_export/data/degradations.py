@@ -1,4 +1,4 @@
-"""Carry out a recipe on a whole batch, on whatever device the pictures are: the camera's five ways to spoil a photo."""
+"""Carry out a plan on a whole batch, on whatever device the pictures are: a camera's five ways to degrade a photo."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from imageqx_export.data.bank import SIDE, Bank
-from imageqx_export.data.jpeg import recompressed
-from imageqx_export.data.recipes import Recipe
+from imageqx_export.data.jpeg import recompress
+from imageqx_export.data.sample_plan import SamplePlan
 from imageqx_export.data.synthetic import FITZPATRICK
 
 _DISC, _MOTION = 1, 2
 _UNCOMPRESSED = 100
 
 
-class Darkroom:
-    """Make samples from a bank on a device.
+class Degrader:
+    """A maker of samples from a bank, on a device.
 
     Args:
         bank: The pictures. They are put on the device if they take less than a quarter of its free memory, and
@@ -31,28 +31,28 @@ class Darkroom:
         if device.type == "cuda" and bank.images.nbytes + bank.masks.nbytes < torch.cuda.mem_get_info(device)[0] / 4:
             self.images, self.masks = self.images.to(device), self.masks.to(device)
 
-    def develop(self, recipe: Recipe, size: int) -> Tensor:
-        """Carry out ``recipe``.
+    def degrade(self, plan: SamplePlan, size: int) -> Tensor:
+        """Carry out ``plan``.
 
         Args:
-            recipe: What to do.
+            plan: What to do.
             size: Pixels a side, a multiple of 16, at most 224.
 
         Returns:
             float32 [B,size,size,3] in 0…255, whole numbers, as in a photo's file.
         """
         noise = torch.Generator(self.device)
-        noise.manual_seed(recipe.seed)
-        picture = self._composed(recipe, size, noise)
-        picture = light(picture, self._tensor(recipe.light), noise)
-        picture = blur(picture, self._tensor(recipe.blur))
-        picture = resolution(picture, self._tensor(recipe.resolution))
+        noise.manual_seed(plan.seed)
+        picture = self._compose(plan, size, noise)
+        picture = change_light(picture, self._tensor(plan.light), noise)
+        picture = blur(picture, self._tensor(plan.blur))
+        picture = reduce_resolution(picture, self._tensor(plan.resolution))
         return picture.mul(255).round_().clamp_(0, 255).permute(0, 2, 3, 1)
 
     def _tensor(self, values: object) -> Tensor:
         return torch.as_tensor(values, device=self.device)
 
-    def _fetched(self, store: Tensor, indices: object, size: int) -> Tensor:
+    def _fetch(self, store: Tensor, indices: object, size: int) -> Tensor:
         """Fetch pictures or masks as float32 [B,C,size,size] in [0, 1]."""
         chosen = store[torch.as_tensor(indices, device=store.device)].to(self.device, non_blocking=True)
         chosen = (chosen.permute(0, 3, 1, 2) if chosen.ndim == 4 else chosen[:, None]).float().div_(255)
@@ -60,29 +60,29 @@ class Darkroom:
             chosen = functional.interpolate(chosen, (size, size), mode="bilinear", antialias=True)
         return chosen
 
-    def _composed(self, recipe: Recipe, size: int, noise: torch.Generator) -> Tensor:
+    def _compose(self, plan: SamplePlan, size: int, noise: torch.Generator) -> Tensor:
         """Put each subject in its place; one that was moved, in front of something."""
-        tone = self._tensor(recipe.tone)[:, :, None, None]
-        subject = self._fetched(self.images, recipe.subject, size)
-        toned = torch.from_numpy((recipe.tone != 1).any(1))
+        tone = self._tensor(plan.tone)[:, :, None, None]
+        subject = self._fetch(self.images, plan.subject, size)
+        toned = torch.from_numpy((plan.tone != 1).any(1))
         if toned.any():
             subject[toned] = (subject[toned].pow(tone[toned, :1]) * tone[toned, 1:]).clamp_(0, 1)
-        cut = recipe.cut > 0
+        cut = plan.cut > 0
         if cut.any():
             where = torch.from_numpy(cut)
-            mask = self._fetched(self.masks, self.mask[recipe.subject[cut]], size)
-            behind = self._fetched(self.images, recipe.behind[cut], size)
+            mask = self._fetch(self.masks, self.mask[plan.subject[cut]], size)
+            behind = self._fetch(self.images, plan.behind[cut], size)
             subject[where] = torch.lerp(behind, subject[where], mask)
-        front, grid = _sampled(subject, self._tensor(recipe.affine), size, self._tensor(recipe.shrink))
-        moved = torch.from_numpy(recipe.edge[:, 0] > 0)
+        front, grid = _warp(subject, self._tensor(plan.affine), size, self._tensor(plan.shrink))
+        moved = torch.from_numpy(plan.edge[:, 0] > 0)
         if moved.any():
             rows = moved.numpy()
-            behind = self._fetched(self.images, recipe.behind[rows], size)
-            back, _ = _sampled(behind, self._tensor(recipe.behind_affine[rows]), size)
-            skin = torch.from_numpy(recipe.skin_behind[rows] > 0)
+            behind = self._fetch(self.images, plan.behind[rows], size)
+            back, _ = _warp(behind, self._tensor(plan.behind_affine[rows]), size)
+            skin = torch.from_numpy(plan.skin_behind[rows] > 0)
             if skin.any():
                 back[skin] = _skin_like(subject[moved][skin], size, noise)
-            visible = _border(grid[moved], self._tensor(recipe.edge[rows]))
+            visible = _border(grid[moved], self._tensor(plan.edge[rows]))
             front[moved] = torch.lerp(back, front[moved], visible[:, None])
         return front
 
@@ -94,7 +94,7 @@ def _border(grid: Tensor, edge: Tensor) -> Tensor:
     return ((1 - reach) / soft).clamp(0, 1)
 
 
-def _sampled(picture: Tensor, affine: Tensor, size: int, shrink: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def _warp(picture: Tensor, affine: Tensor, size: int, shrink: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Warp to [B,3,size,size]; of a picture that shrinks, one half or a quarter as large is sampled instead.
 
     Returns:
@@ -128,15 +128,15 @@ def _skin_like(picture: Tensor, size: int, generator: torch.Generator) -> Tensor
     return (base + grain + patches).clamp(0, 1)
 
 
-def light(picture: Tensor, recipe: Tensor, generator: torch.Generator) -> Tensor:
+def change_light(picture: Tensor, plan: Tensor, generator: torch.Generator) -> Tensor:
     """Change the light, in linear intensities (a gamma of 2.2).
 
     Args:
         picture: [B,3,H,H] in [0, 1].
-        recipe: See :class:`~imageqx_export.data.recipes.Recipe`, [B,7].
+        plan: See :class:`~imageqx_export.data.sample_plan.Recipe`, [B,7].
         generator: Of the shadow's shape and of the noise.
     """
-    gain, red, green, blue, shade, after, sigma = recipe[:, :, None, None, None].unbind(1)
+    gain, red, green, blue, shade, after, sigma = plan[:, :, None, None, None].unbind(1)
     linear = picture.pow(2.2) * (gain * after * torch.cat([red, green, blue], 1))
     shaded, noisy = (shade > 0).flatten(), (sigma > 0).flatten()
     if shaded.any():
@@ -150,15 +150,15 @@ def light(picture: Tensor, recipe: Tensor, generator: torch.Generator) -> Tensor
     return linear.clamp(0, 1).pow(1 / 2.2)
 
 
-def blur(picture: Tensor, recipe: Tensor) -> Tensor:
+def blur(picture: Tensor, plan: Tensor) -> Tensor:
     """Convolve with a disc or a bent line.
 
     Args:
         picture: [B,3,H,H].
-        recipe: Kind, radius or length in 256ths of H, angle, bend; [B,4].
+        plan: Kind, radius or length in 256ths of H, angle, bend; [B,4].
     """
-    kind = recipe[:, 0]
-    extent = recipe[:, 1] * picture.shape[2] / 256
+    kind = plan[:, 0]
+    extent = plan[:, 1] * picture.shape[2] / 256
     reach = torch.where(kind == _DISC, extent, extent / 2).ceil().int() + 1
     reach = torch.where(kind == 0, 0, reach)
     out = picture.clone()
@@ -166,11 +166,11 @@ def blur(picture: Tensor, recipe: Tensor) -> Tensor:
     for low, high in ((0, 3), (3, 8), (8, 64)):
         rows = torch.nonzero((reach > low) & (reach <= high))[:, 0]
         if len(rows):
-            out[rows] = _convolved(picture[rows], _kernels(recipe[rows], extent[rows], int(reach[rows].max())))
+            out[rows] = _convolve(picture[rows], _kernels(plan[rows], extent[rows], int(reach[rows].max())))
     return out
 
 
-def _convolved(picture: Tensor, kernels: Tensor) -> Tensor:
+def _convolve(picture: Tensor, kernels: Tensor) -> Tensor:
     count, channels, size, _ = picture.shape
     reach = kernels.shape[1] // 2
     padded = functional.pad(picture, (reach,) * 4, mode="reflect")
@@ -180,13 +180,13 @@ def _convolved(picture: Tensor, kernels: Tensor) -> Tensor:
     return functional.conv2d(flat, weight, groups=count * channels).reshape(count, channels, size, size)
 
 
-def _kernels(recipe: Tensor, extent: Tensor, reach: int) -> Tensor:
+def _kernels(plan: Tensor, extent: Tensor, reach: int) -> Tensor:
     """Draw blur kernels [B,2·reach+1,2·reach+1] that sum to 1."""
-    kind, _, angle, bend = recipe.unbind(1)
-    axis = torch.arange(-reach, reach + 1, device=recipe.device, dtype=torch.float32)
+    kind, _, angle, bend = plan.unbind(1)
+    axis = torch.arange(-reach, reach + 1, device=plan.device, dtype=torch.float32)
     ys, xs = torch.meshgrid(axis, axis, indexing="ij")
     discs = (extent[:, None, None] + 0.5 - torch.hypot(xs, ys)).clamp(0, 1)
-    along = torch.linspace(-0.5, 0.5, 48, device=recipe.device) * extent[:, None]
+    along = torch.linspace(-0.5, 0.5, 48, device=plan.device) * extent[:, None]
     turn = angle[:, None] + bend[:, None] * along / extent[:, None].clamp(1)
     px, py = along * turn.cos(), along * turn.sin()
     # Each of the line's points falls on the four pixels around it.
@@ -197,27 +197,27 @@ def _kernels(recipe: Tensor, extent: Tensor, reach: int) -> Tensor:
     return kernels / kernels.sum((1, 2), keepdim=True)
 
 
-def resolution(picture: Tensor, recipe: Tensor) -> Tensor:
+def reduce_resolution(picture: Tensor, plan: Tensor) -> Tensor:
     """Throw pixels away, compress as JPEG, and enlarge again.
 
     Args:
         picture: [B,3,H,H] in [0, 1]; H a multiple of 16.
-        recipe: Pixels a side for H = 256, JPEG quality (100: none), and whether to enlarge without smoothing; [B,3].
+        plan: Pixels a side for H = 256, JPEG quality (100: none), and whether to enlarge without smoothing; [B,3].
     """
     size = picture.shape[2]
-    pixels = (recipe[:, 0] * size / 256).round()
-    smaller, compressed = pixels < size - 4, recipe[:, 1] < _UNCOMPRESSED
+    pixels = (plan[:, 0] * size / 256).round()
+    smaller, compressed = pixels < size - 4, plan[:, 1] < _UNCOMPRESSED
     out = picture.clone()
     if smaller.any():
-        out[smaller] = _resampled(out[smaller], _shrinking(pixels[smaller], size))
+        out[smaller] = _resample(out[smaller], _shrinking(pixels[smaller], size))
     if compressed.any():
-        out[compressed] = recompressed(out[compressed], recipe[compressed, 1])
+        out[compressed] = recompress(out[compressed], plan[compressed, 1])
     if smaller.any():
-        out[smaller] = _resampled(out[smaller], _enlarging(pixels[smaller], size, recipe[smaller, 2] > 0))
+        out[smaller] = _resample(out[smaller], _enlarging(pixels[smaller], size, plan[smaller, 2] > 0))
     return out
 
 
-def _resampled(picture: Tensor, matrix: Tensor) -> Tensor:
+def _resample(picture: Tensor, matrix: Tensor) -> Tensor:
     """Apply one matrix [B,H,H] to rows and columns."""
     return matrix[:, None] @ picture @ matrix.mT[:, None]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.data.bank import NOWHERE, PAINTED, PHOTO, RATED, Bank
+from imageqx_export.data.bank import NOWHERE, PHOTO, RATED, SYNTHETIC, Bank
 from imageqx_export.data.synthetic import MILD, STRONG
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
@@ -17,10 +17,10 @@ FRAMING, LIGHT, BLUR, RESOLUTION, DISTANCE = (
     REASONS.index(name) for name in ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
 )
 _CLASS_SHARES = ((LESION, 0.36), (NO_SKIN, 0.26), (HEALTHY, 0.38))
-_SPOILT_SHARE = 0.5
+_DEGRADED_SHARE = 0.5
 _MOVED_SHARE = 0.8  # of the subjects that can be cut out: put in front of something else
 _PHOTO_BEHIND_SHARE = 0.65
-_REASONS_SHARES = (0.7, 0.25, 0.05)  # of the spoilt: one, two or three reasons
+_REASONS_SHARES = (0.7, 0.25, 0.05)  # of the degraded: one, two or three reasons
 # How often each reason is drawn, per class. Bad framing means that a lesion is cut off, so it is possible on a third of
 # the samples alone, and drawn more often there.
 _ODDS = {
@@ -34,8 +34,8 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Say how to make B samples from a bank; every field's first axis is B.
+class SamplePlan:
+    """A plan of B samples to make from a bank; every field's first axis is B.
 
     Args:
         subject: Index of the picture, int64 [B].
@@ -81,14 +81,16 @@ class Recipe:
         """The likeliest label's index, int64 [B]."""
         return np.asarray(self.shares.argmax(1), np.int64)
 
-    def part(self, start: int, stop: int) -> Recipe:
+    def part(self, start: int, stop: int) -> SamplePlan:
         """Return samples ``start`` to ``stop``: one process's share of a batch, with noise of its own."""
         cut = {f.name: getattr(self, f.name)[start:stop] for f in fields(self) if f.name != "seed"}
-        return Recipe(**cut, seed=self.seed + start)
+        return SamplePlan(**cut, seed=self.seed + start)
 
 
-def plan(bank: Bank, key: tuple[int, ...], count: int, photo_share: float = 0.7, rated_share: float = 0.5) -> Recipe:
-    """Draw a recipe.
+def plan_samples(
+    bank: Bank, key: tuple[int, ...], count: int, photo_share: float = 0.7, rated_share: float = 0.5
+) -> SamplePlan:
+    """Draw a plan.
 
     Args:
         bank: The pictures to choose from.
@@ -99,12 +101,12 @@ def plan(bank: Bank, key: tuple[int, ...], count: int, photo_share: float = 0.7,
     """
     rng = np.random.default_rng(key)
     labels = rng.choice([c for c, _ in _CLASS_SHARES], count, p=[p for _, p in _CLASS_SHARES])
-    severity = _severities(rng, labels)
-    subject = _subjects(rng, bank, labels, severity, photo_share, rated_share)
+    severity = _draw_severities(rng, labels)
+    subject = _choose_subjects(rng, bank, labels, severity, photo_share, rated_share)
     origin, rated = bank.origin[subject], bank.origin[subject] == RATED
     severity[rated] = 0
     moved = (origin == PHOTO) & (bank.quality[subject] != NO_SKIN)
-    affine, shrink, edge = _placed(rng, severity, moved, ~rated & (bank.quality[subject] == NO_SKIN))
+    affine, shrink, edge = _place_subjects(rng, severity, moved, ~rated & (bank.quality[subject] == NO_SKIN))
     behind = np.where(
         rng.random(count) < _PHOTO_BEHIND_SHARE,
         rng.choice(bank.pool(NO_SKIN, photos_first=True), count),
@@ -112,20 +114,20 @@ def plan(bank: Bank, key: tuple[int, ...], count: int, photo_share: float = 0.7,
     )
     given = severity >= STRONG
     poor = (given.any(1) & ~rated).astype(np.float32)[:, None]
-    tone = _tones(rng, origin == PHOTO)
-    return Recipe(
+    tone = _draw_tones(rng, origin == PHOTO)
+    return SamplePlan(
         subject=subject,
         behind=behind,
         cut=((rng.random(count) < _MOVED_SHARE) & moved & (bank.mask[subject] >= 0)).astype(np.float32),
         affine=affine,
-        behind_affine=_crops(rng, count),
+        behind_affine=_draw_crops(rng, count),
         shrink=shrink,
         edge=edge,
         skin_behind=(rng.random(count) < 0.25).astype(np.float32),
         tone=tone,
-        light=_lights(rng, severity[:, LIGHT], rated),
-        blur=_blurs(rng, severity[:, BLUR], rated),
-        resolution=_resolutions(rng, severity[:, RESOLUTION], rated),
+        light=_draw_lights(rng, severity[:, LIGHT], rated),
+        blur=_draw_blurs(rng, severity[:, BLUR], rated),
+        resolution=_draw_resolutions(rng, severity[:, RESOLUTION], rated),
         shares=bank.shares[subject] * (1 - poor) + poor * np.eye(len(LABELS), dtype=np.float32)[POOR],
         reasons=np.where(rated[:, None], bank.reasons[subject], given).astype(np.float32),
         fitzpatrick=np.where(np.abs(tone[:, 0] - 1) < 1e-6, bank.fitzpatrick[subject], 0),
@@ -133,7 +135,7 @@ def plan(bank: Bank, key: tuple[int, ...], count: int, photo_share: float = 0.7,
     )
 
 
-def _severities(rng: np.random.Generator, labels: Indices) -> Array:
+def _draw_severities(rng: np.random.Generator, labels: Indices) -> Array:
     count, reasons = len(labels), len(REASONS)
     # Squared: most good photos are far from the limit.
     severity = (rng.random((count, reasons)) ** 2 * MILD).astype(np.float32)
@@ -144,18 +146,18 @@ def _severities(rng: np.random.Generator, labels: Indices) -> Array:
     # Gumbel's trick: the first k of these orders are k reasons without replacement, by their odds.
     with np.errstate(divide="ignore"):
         order = (-(np.log(odds) + rng.gumbel(size=odds.shape))).argsort(1).argsort(1)
-    number = np.where(rng.random(count) < _SPOILT_SHARE, 1 + rng.choice(3, count, p=_REASONS_SHARES), 0)
-    spoilt = (order < number[:, None]) & (odds > 0)
-    severity = np.where(spoilt, rng.uniform(STRONG, 1, severity.shape), severity).astype(np.float32)
+    number = np.where(rng.random(count) < _DEGRADED_SHARE, 1 + rng.choice(3, count, p=_REASONS_SHARES), 0)
+    degraded = (order < number[:, None]) & (odds > 0)
+    severity = np.where(degraded, rng.uniform(STRONG, 1, severity.shape), severity).astype(np.float32)
     both = (severity[:, FRAMING] >= STRONG) & (severity[:, DISTANCE] >= STRONG)
     severity[both, DISTANCE] = rng.uniform(0, MILD, int(both.sum()))  # half a speck tells nothing
     return severity
 
 
-def _subjects(
+def _choose_subjects(
     rng: np.random.Generator, bank: Bank, labels: Indices, severity: Array, photo_share: float, rated_share: float
 ) -> Indices:
-    """Choose a picture for each sample; a painted one has the framing and the distance that are wanted."""
+    """Choose a picture for each sample; a synthetic one has the framing and the distance that are wanted."""
     want_photo = rng.random(len(labels)) < photo_share
     want_rated = (rng.random(len(labels)) < rated_share) & bool(len(bank.rated))
     pick = rng.random(len(labels))
@@ -166,12 +168,12 @@ def _subjects(
         else:
             photos = bank.pool(int(label), origin=PHOTO if want_photo[i] else NOWHERE)
             geometry = severity[i, FRAMING] >= STRONG, severity[i, DISTANCE] >= STRONG
-            pool = photos if len(photos) else bank.pool(int(label), origin=PAINTED, geometry=geometry)
+            pool = photos if len(photos) else bank.pool(int(label), origin=SYNTHETIC, geometry=geometry)
         subject[i] = pool[int(pick[i] * len(pool))]
     return subject
 
 
-def _placed(
+def _place_subjects(
     rng: np.random.Generator, severity: Array, moved: NDArray[np.bool_], scenery: NDArray[np.bool_]
 ) -> tuple[Array, Array, Array]:
     """Place subjects: a photo's is moved off the frame or away; of scenery a part is cut out; others stay.
@@ -192,13 +194,13 @@ def _placed(
     shifted = np.concatenate([inverse, -(inverse @ shift[:, :, None])], 2)
     stays = np.tile(np.eye(2, 3), (count, 1, 1))
     choice = np.where(moved, 0, np.where(scenery, 1, 2))
-    affine = np.stack([shifted, _crops(rng, count), stays])[choice, np.arange(count)]
+    affine = np.stack([shifted, _draw_crops(rng, count), stays])[choice, np.arange(count)]
     affine[:, 0] *= np.where(rng.random(count) < 0.5, -1, 1)[:, None]
     edge = np.stack([np.where(moved, rng.choice([2.5, 4, 12], count), 0), rng.uniform(0.02, 0.25, count)], 1)
     return affine.astype(np.float32), np.where(moved, 1 / scale, 1).clip(1).astype(np.float32), edge.astype(np.float32)
 
 
-def _crops(rng: np.random.Generator, count: int) -> Array:
+def _draw_crops(rng: np.random.Generator, count: int) -> Array:
     crop = rng.uniform(0.75, 1, (count, 2))
     affine = np.zeros((count, 2, 3), np.float32)
     affine[:, 0, 0], affine[:, 1, 1] = crop[:, 0] * np.where(rng.random(count) < 0.5, -1, 1), crop[:, 1]
@@ -206,7 +208,7 @@ def _crops(rng: np.random.Generator, count: int) -> Array:
     return affine
 
 
-def _tones(rng: np.random.Generator, photo: NDArray[np.bool_]) -> Array:
+def _draw_tones(rng: np.random.Generator, photo: NDArray[np.bool_]) -> Array:
     """Shift half of the photos' tones: the photos at hand are mostly of light skin."""
     count = len(photo)
     darker = np.where((rng.random(count) < 0.5) & photo, rng.uniform(0.35, 1.1, count), 1.0)
@@ -214,8 +216,8 @@ def _tones(rng: np.random.Generator, photo: NDArray[np.bool_]) -> Array:
     return np.concatenate([1 / np.maximum(darker, 0.55)[:, None], gains], 1).astype(np.float32)
 
 
-def _lights(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
-    """Spoil the light in one of four ways: too little, too much, a colour cast, or a hard shadow."""
+def _draw_lights(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
+    """Degrade the light in one of four ways: too little, too much, a colour cast, or a hard shadow."""
     count = len(severity)
     kind = np.where(rated, -1, rng.integers(4, size=count))
 
@@ -230,7 +232,7 @@ def _lights(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_])
     return np.column_stack([dark * bright, cast, shade, after, noise]).astype(np.float32)
 
 
-def _blurs(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
+def _draw_blurs(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
     """Blur as a lens out of focus (a disc) or a moving hand (a bent line) does."""
     count = len(severity)
     disc = rng.random(count) < 0.6
@@ -241,7 +243,7 @@ def _blurs(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) 
     return np.column_stack([kind, np.where(disc, radius, length), angle, bend]).astype(np.float32)
 
 
-def _resolutions(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
+def _draw_resolutions(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
     """Throw pixels away and compress: a thumbnail, or a photo of a messenger's preview."""
     count = len(severity)
     pixels = np.interp(severity, [0, MILD, STRONG, 1], [256, 170, 64, 32])
