@@ -34,8 +34,8 @@ class Request:
         precision: ``w8`` or ``w8a8``.
         out: The recipe to write.
         budget: What it may cost against the float network; None for no limit.
-        calibration: The user's photos to take ranges from; None for painted ones.
-        photos: Photos whose held-out sides are measured on; None for painted ones.
+        calibration: The user's photos to take ranges from; None for synthetic ones.
+        photos: Photos whose held-out sides are measured on; None for synthetic ones.
         samples: How many test samples to measure on.
         analysis: How many validation samples to analyse on; None for no analysis.
         chart: The analysis' bar chart to write, or None.
