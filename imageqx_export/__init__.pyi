@@ -49,6 +49,7 @@ from .quantize.recipe import read_recipe as read_recipe
 from .quantize.recipe import write_recipe as write_recipe
 from .runtimes import load_runtime as load_runtime
 from .runtimes.base import Runtime as Runtime
+from .thresholds.stage import ThresholdsConfig as ThresholdsConfig
 from .thresholds.stage import choose_thresholds as choose_thresholds
 from .training.config import TrainingConfig as TrainingConfig
 from .training.stage import train as train

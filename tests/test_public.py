@@ -26,6 +26,7 @@ def test_the_public_names() -> None:
         "Sources",
         "Temperatures",
         "TensorSpec",
+        "ThresholdsConfig",
         "TrainingConfig",
         "Verdict",
         "choose_thresholds",

@@ -108,17 +108,12 @@ def thresholds(
     from imageqx_export.thresholds import stage
     from imageqx_export.thresholds.criteria import make_criterion
 
-    checkpoint_, choice = stage.choose_from_sources(
-        checkpoint,
-        make_criterion(retake_budget, ppv, youden),
-        out,
-        sources=Sources(photos, annotations, images),
-        samples=samples,
-        fit=temperature,
-        thresholds_out=thresholds_out,
-        progress=bar,
+    config = stage.ThresholdsConfig(
+        checkpoint, make_criterion(retake_budget, ppv, youden), out, fit=temperature, thresholds_out=thresholds_out
     )
-    show.show_choice(checkpoint_, choice, thresholds_out, as_json=json)
+    sources = Sources(photos, annotations, images)
+    written, choice = stage.choose_from_sources(config, sources, samples=samples, progress=bar)
+    show.show_choice(written, choice, thresholds_out, as_json=json)
 
 
 @app.command(
@@ -152,9 +147,9 @@ def evaluate(
     """
     from imageqx_export.cli.show import evaluation as show
     from imageqx_export.data.sources import Sources
-    from imageqx_export.evaluation.file import evaluate_file
+    from imageqx_export.evaluation.file import EvaluationConfig, evaluate_file
     from imageqx_export.support.progress import bar
 
-    sources = Sources(photos, annotations, images)
-    result = evaluate_file(file, out, sources, split=split, samples=samples, thresholds=thresholds, progress=bar)
+    config = EvaluationConfig(file, out, Sources(photos, annotations, images), split, samples, thresholds)
+    result = evaluate_file(config, progress=bar)
     show.show_evaluation(result, out, as_json=json)

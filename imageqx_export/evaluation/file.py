@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imageqx_export.data.labels import Split
@@ -17,17 +18,9 @@ from imageqx_export.support.progress import Progress, silent
 _SPLITS: tuple[Split, ...] = ("test", "val")
 
 
-def evaluate_file(
-    file: Path,
-    out: Path,
-    sources: Sources | None = None,
-    *,
-    split: str = "test",
-    samples: int = 1000,
-    thresholds: Path | None = None,
-    progress: Progress = silent,
-) -> Evaluation:
-    """Run ``file`` over photos that no training has seen, and write the report.
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """The parameters of a file's evaluation.
 
     Args:
         file: A checkpoint, .onnx, .tflite or .mlpackage.
@@ -36,6 +29,21 @@ def evaluate_file(
         split: ``"test"`` or ``"val"``.
         samples: How many to make; of a table all photos are taken.
         thresholds: A clinic's own thresholds, in place of the file's; or None.
+    """
+
+    file: Path
+    out: Path
+    sources: Sources = field(default_factory=Sources)
+    split: str = "test"
+    samples: int = 1000
+    thresholds: Path | None = None
+
+
+def evaluate_file(config: EvaluationConfig, *, progress: Progress = silent) -> Evaluation:
+    """Run a file over photos that no training has seen, and write the report.
+
+    Args:
+        config: Which file, on which photos, and where to.
         progress: Opens bars.
 
     Raises:
@@ -43,13 +51,17 @@ def evaluate_file(
         DatasetError: The photos cannot be used.
         ArtifactError: The file cannot be run, or ``out`` has something else in it.
     """
-    side = next((name for name in _SPLITS if name == split), None)
+    side = next((name for name in _SPLITS if name == config.split), None)
     if side is None:
-        raise UnknownNameError("split to evaluate on", split, _SPLITS)
-    single = (sources or Sources()).single()
-    stage.check_folder(out)
-    runtime = load_runtime(file)
-    spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
-    photos = load_held_out(side, single, samples, progress=progress)
+        raise UnknownNameError("split to evaluate on", config.split, _SPLITS)
+    single = config.sources.single()
+    stage.check_folder(config.out)
+    runtime = load_runtime(config.file)
+    spec = runtime.spec
+    if config.thresholds is not None:
+        spec = apply_thresholds(spec, config.thresholds)
+    photos = load_held_out(side, single, config.samples, progress=progress)
     agreement = None if single.annotations is None else measure_split_agreement(single.annotations, side)
-    return stage.evaluate(runtime, photos, out, model_name=file.name, agreement=agreement, spec=spec, progress=progress)
+    return stage.evaluate(
+        runtime, photos, config.out, model_name=config.file.name, agreement=agreement, spec=spec, progress=progress
+    )

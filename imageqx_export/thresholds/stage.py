@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,16 +55,27 @@ class Choice(Frozen):
         return self.model_dump(mode="json", exclude={"before"})
 
 
+@dataclass(frozen=True)
+class ThresholdsConfig:
+    """The parameters of a choice of thresholds.
+
+    Args:
+        checkpoint: The trained weights.
+        criterion: How thresholds are chosen.
+        out: The checkpoint to write; None replaces ``checkpoint``, in one step.
+        fit: Whether temperatures are fitted; if not, those in the file stay.
+        thresholds_out: Where to write the thresholds alone too, as a clinic's file; or None.
+    """
+
+    checkpoint: Path
+    criterion: Criterion
+    out: Path | None = None
+    fit: bool = True
+    thresholds_out: Path | None = None
+
+
 def choose_from_sources(
-    checkpoint: Path,
-    criterion: Criterion,
-    out: Path | None = None,
-    *,
-    sources: Sources | None = None,
-    samples: int = 1000,
-    fit: bool = True,
-    thresholds_out: Path | None = None,
-    progress: Progress = silent,
+    config: ThresholdsConfig, sources: Sources | None = None, *, samples: int = 1000, progress: Progress = silent
 ) -> tuple[Checkpoint, Choice]:
     """Get the validation side of ``sources``, and nothing else, and choose as :func:`choose_thresholds` does.
 
@@ -73,52 +85,46 @@ def choose_from_sources(
     """
     from imageqx_export.checkpoint import load_checkpoint
 
-    load_checkpoint(checkpoint)  # before the photos, which take longer
-    labelled = load_held_out("val", (sources or Sources()).single(), samples, progress=progress)
-    return choose_thresholds(
-        checkpoint, labelled, criterion, out, fit=fit, thresholds_out=thresholds_out, progress=progress
-    )
+    loaded = load_checkpoint(config.checkpoint)  # before the photos, which take longer
+    photos = load_held_out("val", (sources or Sources()).single(), samples, progress=progress)
+    return _choose(config, *loaded, photos, progress)
 
 
 def choose_thresholds(
-    checkpoint: Path,
-    photos: LabelledPhotos,
-    criterion: Criterion,
-    out: Path | None = None,
-    *,
-    fit: bool = True,
-    thresholds_out: Path | None = None,
-    progress: Progress = silent,
+    config: ThresholdsConfig, photos: LabelledPhotos, *, progress: Progress = silent
 ) -> tuple[Checkpoint, Choice]:
-    """Fit temperatures, choose thresholds on the calibrated probabilities, and write both into a checkpoint's header.
+    """Fit temperatures, choose thresholds on the scaled probabilities, and write both into a checkpoint's header.
 
     The weights stay as they were trained, to the byte.
 
     Args:
-        checkpoint: The trained weights.
+        config: Of which checkpoint, by which criterion, and where to.
         photos: Validation photos: neither trained on nor used for the final evaluation.
-        criterion: How thresholds are chosen.
-        out: The checkpoint to write; None replaces ``checkpoint``, in one step.
-        fit: Whether temperatures are fitted; if not, those in the file stay.
-        thresholds_out: Where to write the thresholds alone too, as a clinic's file; or None.
         progress: Opens a bar over the photos.
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted.
         DatasetError: No threshold meets the criterion, or no name has both positives and negatives.
     """
-    from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+    from imageqx_export.checkpoint import load_checkpoint
 
-    old, network = load_checkpoint(checkpoint)
+    return _choose(config, *load_checkpoint(config.checkpoint), photos, progress)
+
+
+def _choose(
+    config: ThresholdsConfig, old: Checkpoint, network: Network, photos: LabelledPhotos, progress: Progress
+) -> tuple[Checkpoint, Choice]:
+    from imageqx_export.checkpoint import save_checkpoint
+
     logits = compute_logits(network, photos.pixels, progress)
     before = _measure_spec(old.spec, *_probabilities(network, logits), photos)
-    temperatures = fit_temperatures(logits, photos, old.spec) if fit else old.temperatures
+    temperatures = fit_temperatures(logits, photos, old.spec) if config.fit else old.temperatures
     if temperatures is not None:
         network.set_temperatures(temperatures)
     quality, reasons = _probabilities(network, logits)
-    spec, kept = choose_spec(old.spec, quality, reasons, photos, criterion)
+    spec, kept = choose_spec(old.spec, quality, reasons, photos, config.criterion)
     choice = Choice(
-        criterion=criterion,
+        criterion=config.criterion,
         photos=len(photos),
         source=photos.source,
         before=before,
@@ -127,9 +133,9 @@ def choose_thresholds(
         temperatures=_measure_temperatures(logits, photos, old.spec, temperatures),
     )
     provenance = {**old.provenance, "thresholds": choice.provenance()}
-    new = save_checkpoint(network, spec, old.metrics, provenance, out or checkpoint, temperatures)
-    if thresholds_out is not None:
-        write_thresholds(spec, choice, thresholds_out)
+    new = save_checkpoint(network, spec, old.metrics, provenance, config.out or config.checkpoint, temperatures)
+    if config.thresholds_out is not None:
+        write_thresholds(spec, choice, config.thresholds_out)
     return new, choice
 
 

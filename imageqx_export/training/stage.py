@@ -21,7 +21,7 @@ from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import StoppedError
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds.criteria import Criterion
-from imageqx_export.thresholds.stage import choose_thresholds
+from imageqx_export.thresholds.stage import ThresholdsConfig, choose_thresholds
 from imageqx_export.training import loop
 from imageqx_export.training.card import write_card
 from imageqx_export.training.config import TrainingConfig
@@ -86,7 +86,10 @@ def train(
             if criterion is not None and here.first:
                 photos = load_held_out("val", sources, held_out_samples, folder=folder, progress=shown)
                 with explain_failed_writes(out.parent):
-                    checkpoints = [choose_thresholds(c.path, photos, criterion, progress=shown)[0] for c in checkpoints]
+                    checkpoints = [
+                        choose_thresholds(ThresholdsConfig(c.path, criterion), photos, progress=shown)[0]
+                        for c in checkpoints
+                    ]
             return _publish_best(checkpoints, out, sources, folder, held_out_samples, here, shown)
     except KeyboardInterrupt:
         raise StoppedError(

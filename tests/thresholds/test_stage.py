@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from imageqx_export import checkpoint as checkpoint_file
 from imageqx_export.artifact import Temperatures
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.cli import app
@@ -33,6 +34,7 @@ from imageqx_export.thresholds import stage as module
 from imageqx_export.thresholds.criteria import Criterion
 from imageqx_export.thresholds.stage import (
     Choice,
+    ThresholdsConfig,
     choose_from_sources,
     choose_spec,
     choose_thresholds,
@@ -97,7 +99,7 @@ def written(checkpoint: Path, photos: LabelledPhotos, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("calibrated")
     out = folder / "new.safetensors"
     before = digest(checkpoint)
-    _, choice = choose_thresholds(checkpoint, photos, BUDGET, out, thresholds_out=folder / "own.json")
+    _, choice = choose_thresholds(ThresholdsConfig(checkpoint, BUDGET, out, thresholds_out=folder / "own.json"), photos)
     assert digest(checkpoint) == before
     assert sorted(path.name for path in folder.iterdir()) == ["new.safetensors", "own.json"]
     return out, choice
@@ -146,7 +148,7 @@ def test_again_gives_the_same_bytes(written: tuple[Path, Choice], photos: Labell
     """From the calibrated file, in its own place: temperatures are fitted to the weights, not on top of the old."""
     path = tmp_path / "own.safetensors"
     path.write_bytes(written[0].read_bytes())
-    new, choice = choose_thresholds(path, photos, BUDGET)
+    new, choice = choose_thresholds(ThresholdsConfig(path, BUDGET), photos)
     assert path.read_bytes() == written[0].read_bytes() and new.path == path
     assert choice.before == choice.achieved == written[1].achieved
     assert list(tmp_path.iterdir()) == [path]
@@ -155,10 +157,12 @@ def test_again_gives_the_same_bytes(written: tuple[Path, Choice], photos: Labell
 def test_without_fitting_the_temperatures_stay(
     checkpoint: Path, written: tuple[Path, Choice], photos: LabelledPhotos, tmp_path: Path
 ) -> None:
-    plain, choice = choose_thresholds(checkpoint, photos, YOUDEN, tmp_path / "a.safetensors", fit=False)
+    plain, choice = choose_thresholds(
+        ThresholdsConfig(checkpoint, YOUDEN, tmp_path / "a.safetensors", fit=False), photos
+    )
     assert plain.temperatures is None
     assert all(fit.temperature == 1 and fit.nll[0] == fit.nll[1] for fit in choice.temperatures.values())
-    kept, _ = choose_thresholds(written[0], photos, YOUDEN, tmp_path / "b.safetensors", fit=False)
+    kept, _ = choose_thresholds(ThresholdsConfig(written[0], YOUDEN, tmp_path / "b.safetensors", fit=False), photos)
     assert kept.temperatures == load_checkpoint(written[0])[0].temperatures is not None
 
 
@@ -249,7 +253,7 @@ def test_nothing_is_written_where_nothing_was_chosen(checkpoint: Path, photos: L
     path.write_bytes(checkpoint.read_bytes())
     alike = dataclasses.replace(photos, quality=photos.quality * 0, reasons=photos.reasons * 0)
     with pytest.raises(DatasetError):
-        choose_thresholds(path, alike, BUDGET, thresholds_out=tmp_path / "own.json")
+        choose_thresholds(ThresholdsConfig(path, BUDGET, thresholds_out=tmp_path / "own.json"), alike)
     assert path.read_bytes() == checkpoint.read_bytes() and list(tmp_path.iterdir()) == [path]
 
 
@@ -261,7 +265,9 @@ def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="two sources"):
         Sources(tmp_path, table, tmp_path).single()
     with pytest.raises(CheckpointError, match="no such file"):  # before any photo is read
-        choose_from_sources(tmp_path / "none.safetensors", YOUDEN, sources=Sources(annotations=table, images=tmp_path))
+        choose_from_sources(
+            ThresholdsConfig(tmp_path / "none.safetensors", YOUDEN), Sources(annotations=table, images=tmp_path)
+        )
 
 
 # The command -----------------------------------------------------------------------------------------------------
@@ -302,6 +308,20 @@ def test_the_command_replaces_the_checkpoint_and_prints(own: Path, drawn: list[t
         assert words in result.stdout
     assert f"– → {new.spec.poor_quality_threshold:.3f}" in result.stdout
     assert "imageqx export" in result.stderr
+
+
+def test_the_checkpoint_is_read_once(
+    own: Path, drawn: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = [], checkpoint_file._read
+
+    def count(path: Path) -> Any:
+        reads.append(path)
+        return read(path)
+
+    monkeypatch.setattr(checkpoint_file, "_read", count)
+    choose_from_sources(ThresholdsConfig(own, YOUDEN, tmp_path / "new.safetensors"), samples=36)
+    assert reads == [own]
 
 
 def test_the_commands_json_is_json(own: Path, drawn: list[tuple[Any, ...]], tmp_path: Path) -> None:
