@@ -7,7 +7,18 @@ from typing import NoReturn
 
 import typer
 
-from imageqx_export.cli import artifacts, bench, data, emulator, finetune, measuring, quantize, report, training
+from imageqx_export.cli import (
+    artifacts,
+    bench,
+    data,
+    emulator,
+    evaluation,
+    finetune,
+    quantize,
+    report,
+    thresholds,
+    training,
+)
 from imageqx_export.cli.help import PlainGroup
 from imageqx_export.errors import ImageQXError, StoppedError
 
@@ -26,7 +37,8 @@ app.add_typer(artifacts.app)
 app.add_typer(training.app)
 app.add_typer(finetune.app)
 app.add_typer(quantize.app)
-app.add_typer(measuring.app)
+app.add_typer(thresholds.app)
+app.add_typer(evaluation.app)
 app.add_typer(bench.app)
 app.add_typer(report.app)
 app.add_typer(emulator.app)
@@ -49,6 +61,6 @@ def main() -> NoReturn:
             if isinstance(error, ImageQXError)
             else ImageQXError(error.strerror or str(error), where=error.filename)
         )
-        console.error(known)
+        console.print_error(known)
         raise SystemExit(130 if isinstance(error, StoppedError) else 1) from None
     raise SystemExit(0)

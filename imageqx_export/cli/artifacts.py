@@ -148,7 +148,7 @@ def parity(
     epilog="Example: imageqx predict hand.jpg mole.png --attention attention.png",
 )
 def predict(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, JPEG, PNG or others.", metavar="PHOTO...")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos, JPEG, PNG or others.", metavar="PHOTO")],
     artifact: Annotated[
         Path,
         typer.Option(help="The model: a checkpoint, .onnx, .tflite or .mlpackage.", rich_help_panel=MODEL),

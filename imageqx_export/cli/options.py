@@ -67,6 +67,16 @@ BudgetsOption = Annotated[
     ),
 ]
 
+HeldOutOption = Annotated[
+    int,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Samples to make of --photos or synthetic scenes; of a table all photos of the split are used.",
+        rich_help_panel=PHOTOS,
+    ),
+]
+
 # Of train and finetune, which make their samples alike.
 SamplesOption = Annotated[int, typer.Option("--samples", min=1, help="Samples per epoch.", rich_help_panel=SCHEDULE)]
 BatchSizeOption = Annotated[

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.cli.show import budgets
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 
 if TYPE_CHECKING:
     from imageqx_export.export.stage import ExportResult
@@ -32,7 +32,7 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
             "parity": _parity_json(report),
             "budgets": None if held is None else budgets.to_json(held),
         }
-        json({"folder": str(result.folder), "notes": list(result.notes), **body})
+        print_json({"folder": str(result.folder), "notes": list(result.notes), **body})
         return
     table = Table(title=f"{result.folder}/", title_justify="left")
     for name in ("artifact", "format", "precision"):
@@ -58,7 +58,7 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
 def show_parity(report: ParityReport, *, as_json: bool) -> None:
     """Print what quantization and what conversion changed; every failing row says by how much, and what to try."""
     if as_json:
-        json(_parity_json(report))
+        print_json(_parity_json(report))
         return
     images = f"{report.images} images ({report.source})"
     if report.quantization:
@@ -115,7 +115,7 @@ def _parity_json(report: ParityReport) -> dict[str, Any]:
 def show_verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) -> None:
     """Print verdicts, with the retake hints in words."""
     if as_json:
-        json([{**row.model_dump(mode="json"), "hints": list(row.hints)} for row in rows])
+        print_json([{**row.model_dump(mode="json"), "hints": list(row.hints)} for row in rows])
         return
     for row in rows:
         label = row.label.replace("_", " ")

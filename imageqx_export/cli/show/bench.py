@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.bench.summary import describe_shortfall, summarise
-from imageqx_export.cli.show.console import json, out
+from imageqx_export.cli.show.console import out, print_json
 
 if TYPE_CHECKING:
     from imageqx_export.bench.model import BenchRun, Measurement
@@ -21,7 +21,7 @@ _COLUMNS = ("bytes", "load ms", "first", "p50", "p90", "p99", "peak MiB", "Minst
 def show_runs(runs: Sequence[BenchRun], *, as_json: bool) -> None:
     """Print a table per target, or everything as JSON."""
     if as_json:
-        json(_to_json(runs))
+        print_json(_to_json(runs))
         return
     for run in runs:
         _print_table(run)

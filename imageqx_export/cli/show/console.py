@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_library
+import json
 import sys
 from typing import Any
 
@@ -16,7 +16,7 @@ out = Console(width=None if sys.stdout.isatty() else 112)
 err = Console(stderr=True)
 
 
-def error(failure: ImageQXError) -> None:
+def print_error(failure: ImageQXError) -> None:
     """Print one error on standard error."""
     err.print(f"[bold red]error:[/] {escape(str(failure))}", highlight=False, soft_wrap=True)
 
@@ -26,6 +26,6 @@ def note(text: str) -> None:
     err.print(escape(text), highlight=False, soft_wrap=True)
 
 
-def json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print ``value`` as JSON on standard output."""
-    print(json_library.dumps(value, indent=2))
+    print(json.dumps(value, indent=2))

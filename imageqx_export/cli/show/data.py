@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 from imageqx_export.data.labels import SPLITS, Label
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def show_check(path: Path, result: Check, *, as_json: bool) -> None:
     """Print every bad row with its line, then what the table says."""
     if as_json:
-        json(
+        print_json(
             {
                 "passed": not result.problems,
                 "problems": [asdict(p) for p in result.problems],
@@ -60,7 +60,7 @@ def show_labels(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
     }
     if as_json:
         groups = {split: len({label.group for label in labels if label.split == split}) for split in SPLITS}
-        json({"table": str(path), "photos": len(labels), "groups": groups, **rows})
+        print_json({"table": str(path), "photos": len(labels), "groups": groups, **rows})
         return
     _print_title(f"{path}: {len(labels):,} photos")
     table = Table()
@@ -77,7 +77,7 @@ def show_labels(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
 def show_import(path: Path, result: Imported, summary: Summary, *, as_json: bool) -> None:
     """Print what was read from a download, and what was left out."""
     if as_json:
-        json({"table": str(path), "left_out": dict(result.left_out), "summary": _summary_json(summary)})
+        print_json({"table": str(path), "left_out": dict(result.left_out), "summary": _summary_json(summary)})
         return
     _print_counts(path, summary)
     for reason, count in result.left_out.items():
@@ -90,7 +90,7 @@ def show_agreement(
     """Print the raters' F1 per label and reason and, beside it, a model's."""
     if as_json:
         experts = {name: {"f1": scores[name], "expert_level": expert[name]} for name in scores}
-        json({**asdict(result), "model": experts})
+        print_json({**asdict(result), "model": experts})
         return
     pairs = f"{result.pairs} pair{'s' if result.pairs != 1 else ''}"
     _print_title(f"{result.raters} raters, {pairs}, {result.images:,} photos rated by two or more")

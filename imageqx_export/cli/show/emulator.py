@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 
 if TYPE_CHECKING:
     from imageqx_export.bench.emulator.cache import Built
@@ -26,7 +26,7 @@ def show_parts(parts: Sequence[Built], seconds: float, *, as_json: bool) -> None
     from imageqx_export.bench.emulator.cache import find_cache
 
     if as_json:
-        json(
+        print_json(
             {"folder": str(find_cache()), "seconds": seconds, "parts": [part.model_dump(mode="json") for part in parts]}
         )
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.grids import Grid
@@ -19,7 +19,7 @@ def show_evaluation(evaluation: Evaluation, folder: Path, *, as_json: bool) -> N
     from imageqx_export.evaluation import grids, report
 
     if as_json:
-        json(report.to_json(evaluation))
+        print_json(report.to_json(evaluation))
         return
     note(f"{evaluation.model} on {evaluation.scores.photos:,} photos: {evaluation.source}; in brackets 95 % intervals")
     for grid in (

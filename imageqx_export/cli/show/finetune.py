@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.accuracy_loss import Accuracy
@@ -27,7 +27,7 @@ def show_epoch(number: int, loss: float, near: Closeness) -> None:
 def show_finetuning(result: FineTuneResult, *, as_json: bool) -> None:
     """Print what quantization costs before and after; as JSON, the same figures in full."""
     if as_json:
-        json(_to_json(result))
+        print_json(_to_json(result))
     else:
         title = f"{result.request.out}: w8a8 against fp32 on {result.after.photos:,} photos ({result.source})"
         out.print(escape(title), highlight=False, soft_wrap=True)

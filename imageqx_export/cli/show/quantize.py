@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss
@@ -19,7 +19,7 @@ def show_quantized(result: QuantizeResult, *, as_json: bool) -> None:
     """Print a recipe's tables; as JSON, the same figures in full."""
     request = result.request
     if as_json:
-        json(_to_json(result))
+        print_json(_to_json(result))
     else:
         if result.analysis is not None:
             out.print(_make_layer_table(result.analysis))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 from imageqx_export.report.render import words
 from imageqx_export.report.rules.verdicts import Verdict
 
@@ -30,7 +30,7 @@ _COLORS = {
 def show_report(report: Report, folder: Path, *, as_json: bool) -> None:
     """Print the table, and what needs a look; or the whole report as JSON."""
     if as_json:
-        json(report.model_dump(mode="json"))
+        print_json(report.model_dump(mode="json"))
         return
     table = Table(title=f"{report.current.label} against {report.baseline.label}", title_justify="left")
     table.add_column("artifact")
@@ -58,7 +58,7 @@ def show_report(report: Report, folder: Path, *, as_json: bool) -> None:
 def show_baseline(baseline: Baseline, path: Path, *, as_json: bool) -> None:
     """Print what the baseline now is."""
     if as_json:
-        json(
+        print_json(
             {
                 "file": str(path),
                 "runs": [{"run_id": run.run_id, "target": run.target, "commit": run.commit} for run in baseline.runs],

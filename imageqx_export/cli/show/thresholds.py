@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 
 if TYPE_CHECKING:
     from imageqx_export.artifact import Checkpoint
@@ -21,7 +21,7 @@ _WORDS = {"retake_budget": "a retake budget of", "ppv": "a PPV of", "youden": "Y
 def show_choice(checkpoint: Checkpoint, choice: Choice, thresholds_out: Path | None, *, as_json: bool) -> None:
     """Print a choice: thresholds old → new with what they reach, then temperatures with NLL and ECE before → after."""
     if as_json:
-        json({"checkpoint": str(checkpoint.path), "sha256": checkpoint.sha256, **choice.model_dump(mode="json")})
+        print_json({"checkpoint": str(checkpoint.path), "sha256": checkpoint.sha256, **choice.model_dump(mode="json")})
     else:
         rule = choice.criterion
         words = _WORDS[rule.kind] + ("" if rule.value is None else f" {rule.value:g}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from imageqx_export.cli.show.console import json, note, out
+from imageqx_export.cli.show.console import note, out, print_json
 
 if TYPE_CHECKING:
     from imageqx_export.artifact import Checkpoint
@@ -26,7 +26,7 @@ def show_epoch(number: int, loss: float, metrics: dict[str, Any]) -> None:
 def show_training(checkpoint: Checkpoint, reached: Summary, *, as_json: bool) -> None:
     """Print what every seed reaches on the test side."""
     if as_json:
-        json({"checkpoint": checkpoint.model_dump(mode="json"), "reached": reached.model_dump(mode="json")})
+        print_json({"checkpoint": checkpoint.model_dump(mode="json"), "reached": reached.model_dump(mode="json")})
         return
     runs = f"{len(reached.seeds)} seeds, mean ± SD" if len(reached.seeds) > 1 else f"seed {reached.seeds[0]}"
     for name, scores in reached.tests.items():

@@ -1,4 +1,4 @@
-"""The commands that choose thresholds and evaluate a model."""
+"""The command that chooses thresholds."""
 
 from __future__ import annotations
 
@@ -11,33 +11,21 @@ from imageqx_export.cli.help import PlainCommand
 from imageqx_export.cli.options import (
     DEFAULT_CHECKPOINT,
     OUTPUT,
-    PHOTOS,
     AnnotationsOption,
     CheckpointOption,
     ClassFoldersOption,
+    HeldOutOption,
     ImagesOption,
     JsonOption,
-    ThresholdsOption,
 )
 
 app = typer.Typer(rich_markup_mode=None)
-_PANEL = "Model"
 _CRITERION = "Criterion (exactly one)"
-
-SamplesOption = Annotated[
-    int,
-    typer.Option(
-        "--samples",
-        min=1,
-        help="Samples to make of --photos or synthetic scenes; of a table all photos of the split are used.",
-        rich_help_panel=PHOTOS,
-    ),
-]
 
 
 @app.command(
     cls=PlainCommand,
-    rich_help_panel=_PANEL,
+    rich_help_panel="Model",
     epilog="Example: imageqx thresholds --retake-budget 0.10 --photos my_photos --thresholds-out clinic.json",
 )
 def thresholds(
@@ -71,7 +59,7 @@ def thresholds(
     annotations: AnnotationsOption = None,
     images: ImagesOption = None,
     photos: ClassFoldersOption = None,
-    samples: SamplesOption = 1000,
+    samples: HeldOutOption = 1000,
     temperature: Annotated[
         bool,
         typer.Option(
@@ -114,42 +102,3 @@ def thresholds(
     sources = Sources(photos, annotations, images)
     written, choice = stage.choose_from_sources(config, sources, samples=samples, progress=bar)
     show.show_choice(written, choice, thresholds_out, as_json=json)
-
-
-@app.command(
-    cls=PlainCommand,
-    rich_help_panel=_PANEL,
-    epilog="Example: imageqx evaluate artifacts/imageqx/imageqx_fp16.tflite --photos my_photos --out evaluation",
-)
-def evaluate(
-    file: Annotated[
-        Path, typer.Argument(help="The model: a checkpoint, .onnx, .tflite or .mlpackage.", metavar="[FILE]")
-    ] = DEFAULT_CHECKPOINT,
-    thresholds: ThresholdsOption = None,
-    annotations: AnnotationsOption = None,
-    images: ImagesOption = None,
-    photos: ClassFoldersOption = None,
-    split: Annotated[str, typer.Option(help="The split to evaluate on: test or val.", rich_help_panel=PHOTOS)] = "test",
-    samples: SamplesOption = 1000,
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="The folder to write; an earlier evaluation there is replaced.", metavar="DIR", rich_help_panel=OUTPUT
-        ),
-    ] = Path("evaluation"),
-    json: JsonOption = False,
-) -> None:
-    """Measure how good a model is on held-out photos.
-
-    Writes a report with F1, recall and specificity per label and reason with 95 % intervals, ROC and precision-recall
-    curves, calibration (reliability diagrams), results per skin type and attention maps. If the table has two raters
-    or more, the model is also compared with the agreement between raters.
-    """
-    from imageqx_export.cli.show import evaluation as show
-    from imageqx_export.data.sources import Sources
-    from imageqx_export.evaluation.file import EvaluationConfig, evaluate_file
-    from imageqx_export.support.progress import bar
-
-    config = EvaluationConfig(file, out, Sources(photos, annotations, images), split, samples, thresholds)
-    result = evaluate_file(config, progress=bar)
-    show.show_evaluation(result, out, as_json=json)

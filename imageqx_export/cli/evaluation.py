@@ -1,0 +1,62 @@
+"""The command that evaluates a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imageqx_export.cli.help import PlainCommand
+from imageqx_export.cli.options import (
+    DEFAULT_CHECKPOINT,
+    OUTPUT,
+    PHOTOS,
+    AnnotationsOption,
+    ClassFoldersOption,
+    HeldOutOption,
+    ImagesOption,
+    JsonOption,
+    ThresholdsOption,
+)
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel="Model",
+    epilog="Example: imageqx evaluate artifacts/imageqx/imageqx_fp16.tflite --photos my_photos --out evaluation",
+)
+def evaluate(
+    file: Annotated[
+        Path, typer.Argument(help="The model: a checkpoint, .onnx, .tflite or .mlpackage.", metavar="FILE")
+    ] = DEFAULT_CHECKPOINT,
+    thresholds: ThresholdsOption = None,
+    annotations: AnnotationsOption = None,
+    images: ImagesOption = None,
+    photos: ClassFoldersOption = None,
+    split: Annotated[str, typer.Option(help="The split to evaluate on: test or val.", rich_help_panel=PHOTOS)] = "test",
+    samples: HeldOutOption = 1000,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The folder to write; an earlier evaluation there is replaced.", metavar="DIR", rich_help_panel=OUTPUT
+        ),
+    ] = Path("evaluation"),
+    json: JsonOption = False,
+) -> None:
+    """Measure how good a model is on held-out photos.
+
+    Writes a report with F1, recall and specificity per label and reason with 95 % intervals, ROC and precision-recall
+    curves, calibration (reliability diagrams), results per skin type and attention maps. If the table has two raters
+    or more, the model is also compared with the agreement between raters.
+    """
+    from imageqx_export.cli.show import evaluation as show
+    from imageqx_export.data.sources import Sources
+    from imageqx_export.evaluation.file import EvaluationConfig, evaluate_file
+    from imageqx_export.support.progress import bar
+
+    config = EvaluationConfig(file, out, Sources(photos, annotations, images), split, samples, thresholds)
+    result = evaluate_file(config, progress=bar)
+    show.show_evaluation(result, out, as_json=json)
