@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from imageqx_export.artifact import ModelSpec, Preprocessing, Temperatures
@@ -28,6 +29,29 @@ class Block(NamedTuple):
     parts: tuple[Any, ...]
 
 
+class EarlyStages(nn.Module):
+    """The entry of a phone's graph: it normalises pixels in 0…255 and runs the first stages.
+
+    Args:
+        stages: The first is a convolution, and what follows it directly.
+        preprocessing: Has mean and standard deviation.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, stages: Iterable[nn.Module], preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean)[None, :, None, None])
+        self.register_buffer("std", 255 * torch.tensor(preprocessing.std)[None, :, None, None])
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the features of [N,3,H,W] in 0…255."""
+        features: Tensor = self.stages((pixels - self.mean) / self.std)
+        return features
+
+
 class PhoneGraph(nn.Module, ABC):
     """The graph that goes to a phone: the same function as its network's, with every BatchNorm folded.
 
@@ -35,8 +59,7 @@ class PhoneGraph(nn.Module, ABC):
     ML's image. Its parameters' names are the files'.
 
     Attributes:
-        early: The submodule that normalises pixels in 0…255 and runs the first stages; its weights stay float32 in
-            fp16 and w8.
+        early: An :class:`EarlyStages`, whose weights stay float32 in fp16 and w8; integers get another entry.
         preprocessing: The size of the pixels, and their mean and standard deviation.
         layout: Of the pixels.
     """
@@ -55,9 +78,10 @@ class PhoneGraph(nn.Module, ABC):
     def blocks(self) -> Iterator[Block]:
         """Yield the inverted residual blocks, in order; none where the backbone has no such blocks."""
 
-    @abstractmethod
     def stem(self) -> tuple[str, nn.Module]:
         """Return the path and the module of the first convolution and what follows it directly."""
+        path = f"{EARLY}.stages.0"
+        return path, self.get_submodule(path)
 
 
 class Network(nn.Module, ABC):

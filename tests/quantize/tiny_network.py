@@ -34,6 +34,8 @@ RUINED = "one:conv"
 LAYERS = ("early:input", RUINED, "two:conv", "three.block.0:conv", "three.block.1:conv")
 PHOTOS = 400
 
+OUTPUTS = ("quality", "explanations", "attention")
+
 
 class Tiny(nn.Module):
     """Map pixels to outputs of ImageQX's shapes."""
@@ -84,7 +86,7 @@ def program(*, exact: bool = False) -> GraphModule:
             layer.weight.data = step * (layer.weight.data / step).round()
     with torch.inference_mode():  # so that photos are of several labels
         made.centre.copy_(made(torch.from_numpy(noise(_side(exact))))[2].mean((0, 2, 3)))
-    return trace(made, torch.zeros(2, _side(exact), _side(exact), 3, dtype=torch.uint8), any_batch=True)
+    return trace(made, torch.zeros(2, _side(exact), _side(exact), 3, dtype=torch.uint8), OUTPUTS, any_batch=True)
 
 
 def _side(exact: bool) -> int:

@@ -11,14 +11,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from imageqx_export.artifact import Preprocessing
-from imageqx_export.networks.base import Block, Layout, PhoneGraph
+from imageqx_export.networks.base import Block, EarlyStages, Layout, PhoneGraph
 from imageqx_export.networks.imageqx.folding import folded_block, folded_head
 from imageqx_export.networks.imageqx.spec import ATTENTION_SIZE, LABELS, REASONS
 
@@ -46,7 +44,7 @@ class FoldedImageQX(PhoneGraph):
         super().__init__()
         self.layout, self.preprocessing = layout, network.spec.preprocessing
         stages = list(folded_convolutions(copy.deepcopy(network.features).eval()).children())
-        self.early = _Early(stages[:FLOAT32_STAGES], self.preprocessing)
+        self.early = EarlyStages(stages[:FLOAT32_STAGES], self.preprocessing)
         self.late = nn.Sequential(*stages[FLOAT32_STAGES:])
         explanation_weight, explanation_bias = folded_head(network.explanation_block, network.explanation_head)
         self.explanations = _linear(explanation_weight, explanation_bias)
@@ -82,16 +80,13 @@ class FoldedImageQX(PhoneGraph):
 
     def blocks(self) -> Iterator[Block]:
         """Yield EfficientNet's sixteen blocks, in order: all between the stem and the last convolution."""
-        early: Any = self.early
-        stages = [(f"early.stages.{i}", stage) for i, stage in enumerate(early.stages)][1:]
+        stages = [
+            (f"early.stages.{i}", stage) for i, stage in enumerate(self.early.get_submodule("stages").children())
+        ][1:]
         stages += [(f"late.{i}", stage) for i, stage in enumerate(self.late)][:-1]
         for path, stage in stages:
             for index, block in enumerate(stage.children()):
-                yield Block(f"{path}.{index}.block", tuple(block.block))
-
-    def stem(self) -> tuple[str, nn.Module]:
-        """Return the path and the module of the first convolution and its SiLU."""
-        return "early.stages.0", self.early.get_submodule("stages.0")
+                yield Block(f"{path}.{index}.block", tuple(block.get_submodule("block").children()))
 
 
 def unfold(network: ImageQX, parameters: Mapping[str, Tensor]) -> None:
@@ -126,23 +121,6 @@ def _put(features: nn.Module, name: str, value: Tensor) -> None:
         conv = norm if kind == "bias" else conv
     target = conv.get_parameter(kind)
     target.data = value.reshape(target.shape).clone()
-
-
-class _Early(nn.Module):
-    """Normalise pixels in 0…255 and run the first stages. The converters find its operations by its name."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, stages: list[nn.Module], preprocessing: Preprocessing) -> None:
-        super().__init__()
-        self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean)[None, :, None, None])
-        self.register_buffer("std", 255 * torch.tensor(preprocessing.std)[None, :, None, None])
-        self.stages = nn.Sequential(*stages)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        features: Tensor = self.stages((pixels - self.mean) / self.std)
-        return features
 
 
 def folded_convolutions(module: nn.Module) -> nn.Module:

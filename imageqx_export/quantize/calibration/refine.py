@@ -20,7 +20,7 @@ from imageqx_export.networks.imageqx.network import Outputs as Answers
 from imageqx_export.quantize.calibration.exact_scales import group_sums, make_steps_exact
 from imageqx_export.quantize.calibration.ranges import make_activation_scale
 from imageqx_export.quantize.distillation import compute_distillation_loss
-from imageqx_export.quantize.graph.simulate import OUTPUTS, simulate
+from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.recipe import ActivationScale, Recipe
 from imageqx_export.support.progress import Progress, silent
 
@@ -111,4 +111,4 @@ class _Search:
 
 
 def _to_answers(outputs: Outputs) -> Answers:
-    return Answers(*(torch.from_numpy(outputs[name]) for name in OUTPUTS))
+    return Answers(*(torch.from_numpy(outputs[name]) for name in Answers._fields))

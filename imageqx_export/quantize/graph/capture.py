@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,6 +33,8 @@ QUANTIZABLE = {
 }
 NO_REWRITES = Rewrites()
 HAS_WEIGHT = ("conv", "linear")
+OUTPUTS = "outputs"
+"""The key of a captured graph's ``meta`` that has the names of its outputs, in order."""
 HEADS = "heads"
 """The key of a captured graph's ``meta`` that has :attr:`PhoneGraph.HEADS`."""
 
@@ -59,7 +62,7 @@ def capture(
         rewrites: What is changed before: see :func:`equalise` and :func:`fold_excitations`.
 
     Returns:
-        A graph that maps pixels to quality, explanations and attention. Each node's ``meta["tensor"]`` is its name
+        A graph that maps pixels to the ModelSpec's outputs. Each node's ``meta["tensor"]`` is its name
         where :data:`QUANTIZABLE` has its operation: the module's path, a colon, and the operation.
     """
     graph = network.fold(layout)
@@ -71,23 +74,26 @@ def capture(
     shape = (height, width, 3) if layout == "NHWC" else (3, height, width)
     # Two: torch.export takes a size of one for a constant.
     example = torch.zeros(2 if batch is None else batch, *shape, dtype=torch.uint8)
-    program = trace(graph, example if layout == "NHWC" else example.float(), any_batch=batch is None)
+    names = [output.name for output in network.spec.outputs]
+    program = trace(graph, example if layout == "NHWC" else example.float(), names, any_batch=batch is None)
     program.meta[HEADS] = graph.HEADS
     return program
 
 
-def trace(module: nn.Module, example: Tensor, *, any_batch: bool) -> GraphModule:
+def trace(module: nn.Module, example: Tensor, outputs: Iterable[str], *, any_batch: bool) -> GraphModule:
     """Capture a module that takes pixels, and name its tensors as :func:`capture` does.
 
     Args:
         module: In eval mode.
         example: Pixels of the shape that it takes.
+        outputs: The names of what it returns.
         any_batch: Whether the first axis may have any length.
     """
     dynamic = ({0: torch.export.Dim("batch", min=1, max=4096)},) if any_batch else None
     captured = torch.export.export(module, (example,), dynamic_shapes=dynamic)
     program = captured.module(check_guards=False)
     _name_tensors(program)
+    program.meta[OUTPUTS] = tuple(outputs)
     return program
 
 

@@ -102,7 +102,7 @@ def run_integers(program: GraphModule, recipe: Recipe, pixels: Pixels, *, progre
         progress: Opens a bar over batches.
     """
     run = IntegerInterpreter(program, recipe)
-    return join_outputs(run_in_batches(run, pixels, "running in integers", progress=progress))
+    return join_outputs(program, run_in_batches(run, pixels, "running in integers", progress=progress))
 
 
 class IntegerInterpreter(fx.Interpreter):

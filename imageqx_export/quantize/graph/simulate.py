@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from imageqx_export.artifact import Outputs, Pixels
-from imageqx_export.quantize.graph.capture import find_tensors
+from imageqx_export.quantize.graph.capture import OUTPUTS, find_tensors
 from imageqx_export.quantize.graph.interpreter import HookedInterpreter, TensorHook, run_in_batches
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, WEIGHT_LEVELS, ActivationScale, Recipe, WeightScales
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
-
-OUTPUTS = ("quality", "explanations", "attention")
 
 
 def simulate(
@@ -41,12 +39,12 @@ def simulate(
         progress: Opens a bar over batches.
     """
     run = HookedInterpreter(program, *prepare_rounding(program, recipe, only))
-    return join_outputs(run_in_batches(run, pixels, "running", progress=progress))
+    return join_outputs(program, run_in_batches(run, pixels, "running", progress=progress))
 
 
-def join_outputs(rows: list[tuple[Tensor, ...]]) -> Outputs:
+def join_outputs(program: GraphModule, rows: list[tuple[Tensor, ...]]) -> Outputs:
     """Return batches' outputs as one."""
-    return {name: np.concatenate([row[i].numpy() for row in rows]) for i, name in enumerate(OUTPUTS)}
+    return {name: np.concatenate([row[i].numpy() for row in rows]) for i, name in enumerate(program.meta[OUTPUTS])}
 
 
 def prepare_rounding(

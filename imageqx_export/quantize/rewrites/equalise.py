@@ -64,8 +64,11 @@ def iterate_swishes(graph: PhoneGraph) -> Iterator[SwishPlace]:
     stem: Any
     path, stem = graph.stem()
     width = graph.preprocessing.width // stem[0].stride[1]
-    yield SwishPlace(f"{path}.1", stem, stem[0], (next(graph.blocks()).parts[0][0],), width)
-    for path, parts in graph.blocks():
+    blocks = list(graph.blocks())
+    if not blocks:
+        return
+    yield SwishPlace(f"{path}.1", stem, stem[0], (blocks[0].parts[0][0],), width)
+    for path, parts in blocks:
         for position, part in enumerate(parts[:-2]):
             following = parts[position + 1]
             width //= part[0].stride[1]

@@ -204,9 +204,9 @@ def measure_group(subject: Subject, program: GraphModule, group: tuple[str, ...]
                 )
                 rows[layer].append(outputs)
                 sums[layer] = sums[layer][0] + power, sums[layer][1] + error
-    reference = join_outputs(rows[""])
+    reference = join_outputs(program, rows[""])
     return [
-        _make_layer_loss(subject, layer, operations[layer], sums[layer], reference, join_outputs(rows[layer]))
+        _make_layer_loss(subject, layer, operations[layer], sums[layer], reference, join_outputs(program, rows[layer]))
         for layer in group
     ]
 

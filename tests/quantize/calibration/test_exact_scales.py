@@ -22,6 +22,8 @@ from imageqx_export.quantize.recipe import ActivationScale
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 
+OUTPUTS = ("quality", "explanations", "attention")
+
 
 class Chain(nn.Module):
     """Two sums, the second of which reads the first, and a third that has nothing to do with them."""
@@ -46,7 +48,7 @@ def rows(scales: dict[str, float], zero_point: int = -10) -> list[ActivationScal
 
 
 def test_sums_that_touch_have_the_widest_step_of_all() -> None:
-    program = trace(Chain().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
+    program = trace(Chain().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), OUTPUTS, any_batch=False)
     names = list(find_tensors(program))
     assert names == [
         "c:conv",
@@ -73,7 +75,7 @@ def test_sums_that_touch_have_the_widest_step_of_all() -> None:
 
 
 def test_a_float_operand_joins_nothing() -> None:
-    program = trace(Chain().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
+    program = trace(Chain().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), OUTPUTS, any_batch=False)
     scales = {"c:conv": 0.1, "heads:add2": 0.2, "d:conv": 0.3}
     found = {row.tensor: row.scale for row in make_steps_exact(program, rows(scales))}
     assert found == {"c:conv": 0.2, "heads:add2": 0.2, "d:conv": 0.3}
@@ -121,7 +123,7 @@ class Product(nn.Module):
 
 @functools.cache
 def product() -> GraphModule:
-    return trace(Product().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), any_batch=False)
+    return trace(Product().eval(), torch.zeros(1, 4, 4, 3, dtype=torch.uint8), OUTPUTS, any_batch=False)
 
 
 def in_onnx_runtime(a: ActivationScale, b: ActivationScale, c: ActivationScale) -> NDArray[np.int64]:
@@ -180,4 +182,4 @@ def test_steps_as_15_to_14_would_not_be() -> None:
 
 @functools.cache
 def pooled() -> GraphModule:
-    return trace(Pooled().eval(), torch.zeros(1, 14, 14, 3, dtype=torch.uint8), any_batch=False)
+    return trace(Pooled().eval(), torch.zeros(1, 14, 14, 3, dtype=torch.uint8), OUTPUTS, any_batch=False)

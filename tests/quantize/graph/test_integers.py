@@ -30,6 +30,8 @@ STEPS = {
     "heads:mean": (0.0121, 9),
 }
 
+OUTPUTS = ("quality", "explanations", "attention")
+
 
 class Small(nn.Module):
     """Every operation that has a kernel: one of each, on [N,3,6,6]."""
@@ -56,7 +58,7 @@ class Small(nn.Module):
 @pytest.fixture(scope="module")
 def small() -> tuple[Any, Recipe]:
     torch.manual_seed(3)
-    program = trace(Small().eval(), torch.zeros(2, 6, 6, 3, dtype=torch.uint8), any_batch=True)
+    program = trace(Small().eval(), torch.zeros(2, 6, 6, 3, dtype=torch.uint8), OUTPUTS, any_batch=True)
     assert list(find_tensors(program)) == list(STEPS)
     held = dict(program.named_parameters())
     return program, Recipe(

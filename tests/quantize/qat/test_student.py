@@ -17,7 +17,7 @@ from torch.nn import functional
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.imageqx.network import Outputs
 from imageqx_export.quantize.distillation import compute_distillation_loss
-from imageqx_export.quantize.graph.simulate import OUTPUTS, simulate
+from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.qat.loop import Closeness, DistillationTask, QatConfig, learn
 from imageqx_export.quantize.qat.student import (
     RoundThrough,
@@ -102,7 +102,7 @@ def test_forwards_it_is_what_is_simulated(room: Class) -> None:
     got = room.student.run(room.student.make_values()(), room.photos)[0]
     expected = simulate(room.teacher, room.subject.recipe, room.subject.photos.pixels)
     plain = simulate(room.teacher, None, room.subject.photos.pixels)
-    for name, value in zip(OUTPUTS, got, strict=True):
+    for name, value in zip(Outputs._fields, got, strict=True):
         torch.testing.assert_close(value.detach(), torch.from_numpy(expected[name]), rtol=1e-5, atol=1e-6)
         assert not np.allclose(expected[name], plain[name], atol=1e-4), "nothing was rounded"
 
