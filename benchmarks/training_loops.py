@@ -27,7 +27,7 @@ from imageqx_export.data.sample_plan import plan_samples
 from imageqx_export.data.scenes import render_scenes
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
-from imageqx_export.networks.pixels import normalised
+from imageqx_export.networks.pixels import normalise
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.loop import GRADIENT_CLIP
 from imageqx_export.training.losses import compute_class_weights, compute_loss
@@ -89,7 +89,7 @@ class Ours:
         for _ in range(count):
             self.made += 1
             plan = plan_samples(self.bank, (SEED, self.made), self.setting.batch)
-            pixels = normalised(self.room.degrade(plan, self.setting.size))
+            pixels = normalise(self.room.degrade(plan, self.setting.size))
             truth = (torch.from_numpy(values).to(self.setting.device) for values in (plan.shares, plan.reasons))
             yield Batch(pixels, *truth)
 

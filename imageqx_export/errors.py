@@ -61,10 +61,10 @@ class ImageQXError(Exception):
         super().__init__("\n".join([what, *lines]))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (type(self), self.args, self.__dict__)  # not through __init__, whose arguments differ
+        return _restore, (type(self), self.args, self.__dict__)  # not through __init__, whose arguments differ
 
 
-def _restored(kind: type[ImageQXError], args: tuple[Any, ...], fields: dict[str, Any]) -> ImageQXError:
+def _restore(kind: type[ImageQXError], args: tuple[Any, ...], fields: dict[str, Any]) -> ImageQXError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(fields)
     return error

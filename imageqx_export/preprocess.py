@@ -38,10 +38,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile
 
+from imageqx_export.artifact import Preprocessing
 from imageqx_export.errors import PhotoError
 from imageqx_export.support.colours import RefusedError, convert_to_srgb
 
-SIZE: Final = 224
+SIZE: Final = Preprocessing().height
 """Height and width of the model's input, in pixels."""
 
 PIXEL_LIMIT: Final = 200_000_000

@@ -172,7 +172,7 @@ def _finish(
 def _measure_rest(target: Target, state: _State, schedule: Schedule, instructions: bool) -> Measurement:
     artifact, notes = state.artifact, list[str]()
 
-    def noted(what: str, call: Callable[[], R], otherwise: R) -> R:
+    def take_note(what: str, call: Callable[[], R], otherwise: R) -> R:
         try:
             return call()
         except DeviceError:
@@ -195,15 +195,15 @@ def _measure_rest(target: Target, state: _State, schedule: Schedule, instruction
     target.wait_until_ready()
     no_layers: tuple[LayerCost, ...] = ()
     counted = (
-        noted("instructions", lambda: target.count_instructions(artifact, schedule), None) if instructions else None
+        take_note("instructions", lambda: target.count_instructions(artifact, schedule), None) if instructions else None
     )
     more = {
         "samples": tuple(state.samples),
-        "peak_memory_bytes": noted("peak memory", lambda: target.measure_peak_memory(artifact, schedule), None),
-        "max_error": noted("outputs", lambda: target.measure_error(artifact), None),
-        "layers": noted("layers", lambda: target.profile_layers(artifact, schedule), no_layers),
+        "peak_memory_bytes": take_note("peak memory", lambda: target.measure_peak_memory(artifact, schedule), None),
+        "max_error": take_note("outputs", lambda: target.measure_error(artifact), None),
+        "layers": take_note("layers", lambda: target.profile_layers(artifact, schedule), no_layers),
         "instructions": counted,
-        "kernels": noted("kernels", lambda: target.find_kernels(artifact), None),
+        "kernels": take_note("kernels", lambda: target.find_kernels(artifact), None),
     }
     if not any(value not in (None, ()) for value in more.values()):
         return measured.model_copy(

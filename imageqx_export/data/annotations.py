@@ -150,9 +150,9 @@ def summarise(ratings: Sequence[Rating], unreadable: int | None = None) -> Summa
     """Count ratings; every label, reason, split and skin type is named, with 0 where there is none."""
     splits: dict[str, int] = dict.fromkeys(SPLITS, 0)
     types = dict.fromkeys([*"123456", "unknown"], 0)
-    photos = _grouped(ratings, lambda r: r.image)
+    photos = _group(ratings, lambda r: r.image)
     for rows in photos.values():
-        side, kind = settled(r.split for r in rows), settled(r.fitzpatrick or None for r in rows)
+        side, kind = settle(r.split for r in rows), settle(r.fitzpatrick or None for r in rows)
         types["unknown" if kind is None else str(kind)] += 1
         if side is not None:
             splits[side] += 1
@@ -178,7 +178,7 @@ def write_ratings(ratings: Iterable[Rating], path: Path) -> None:
     write_table(path, (*REQUIRED, *OPTIONAL), rows)
 
 
-def settled(values: Iterable[V | None]) -> V | None:
+def settle(values: Iterable[V | None]) -> V | None:
     """Return what most of the rows say, the first said of several; None where none says anything."""
     said = [value for value in values if value is not None]
     if not said or said.count(said[0]) == len(said):  # nearly always, and counting is slow
@@ -188,11 +188,11 @@ def settled(values: Iterable[V | None]) -> V | None:
 
 def find_groups(ratings: Iterable[Rating]) -> dict[str, str]:
     """Return every photo's group: its patient or, where none is known, the photo itself."""
-    by_image = _grouped(ratings, lambda r: r.image)
-    return {image: settled(r.patient for r in rows) or image for image, rows in by_image.items()}
+    by_image = _group(ratings, lambda r: r.image)
+    return {image: settle(r.patient for r in rows) or image for image, rows in by_image.items()}
 
 
-def _grouped(ratings: Iterable[Rating], key: Callable[[Rating], V]) -> Mapping[V, Sequence[Rating]]:
+def _group(ratings: Iterable[Rating], key: Callable[[Rating], V]) -> Mapping[V, Sequence[Rating]]:
     groups: dict[V, list[Rating]] = defaultdict(list)
     for rating in ratings:
         groups[key(rating)].append(rating)
@@ -254,7 +254,7 @@ def _contradictions(ratings: Sequence[Rating]) -> list[Problem]:
         if first != r.line:
             problems.append(Problem(r.line, "rater", f"a second rating of the photo, after line {first}", r.rater))
     patients = find_groups(ratings)
-    about_photos = _grouped(ratings, lambda r: r.image)
+    about_photos = _group(ratings, lambda r: r.image)
     problems += _disagreeing(
         about_photos, "patient", "another patient than the photo's other rows", lambda r: r.patient
     )
@@ -263,7 +263,7 @@ def _contradictions(ratings: Sequence[Rating]) -> list[Problem]:
         about_photos, "fitzpatrick", "another skin type than the photo's other rows", lambda r: r.fitzpatrick or None
     )
     told = {(p.line, p.column) for p in problems}
-    about_patients = _grouped(ratings, lambda r: patients[r.image])
+    about_patients = _group(ratings, lambda r: patients[r.image])
     apart = _disagreeing(about_patients, "split", "another split than the patient's other photos", lambda r: r.split)
     return problems + [p for p in apart if (p.line, p.column) not in told]
 
@@ -273,7 +273,7 @@ def _disagreeing(
 ) -> list[Problem]:
     problems = []
     for rows in groups.values():
-        usual = settled(map(value, rows))
+        usual = settle(map(value, rows))
         odd = [(row, value(row)) for row in rows if value(row) not in (None, usual)]
         problems += [Problem(row.line, column, f"{what} ({usual})", str(said)) for row, said in odd]
     return problems

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 
-SIDE = 224
+SIDE = spec().preprocessing.height
 NOWHERE, PHOTO, SYNTHETIC, RATED = -1, 0, 1, 2
 """Where a picture comes from: a photo that is good as it is, a synthetic scene, or a photo that raters labelled."""
 

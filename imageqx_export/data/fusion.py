@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from imageqx_export.data.annotations import Rating, find_groups, settled
+from imageqx_export.data.annotations import Rating, find_groups, settle
 from imageqx_export.data.labels import Label, Split
 from imageqx_export.data.splits import split_groups
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
@@ -45,7 +45,7 @@ def fuse(ratings: Iterable[Rating], *, tie_break: Sequence[str] = TIE_BREAK) -> 
         asked[groups[image]] += [row.split for row in rows]
     given: dict[str, Split] = {}
     for group, sides in asked.items():
-        side: Split | None = settled(sides)
+        side: Split | None = settle(sides)
         if side is not None:
             given[group] = side
     splits = split_groups(Counter(groups.values()), given)
@@ -67,5 +67,5 @@ def _label(image: str, rows: Sequence[Rating], group: str, split: Split, tie_bre
         reasons=tuple(count > 0 for count in ticks),
         reason_shares=tuple(count / len(rows) for count in ticks),
         raters=len(rows),
-        fitzpatrick=settled(row.fitzpatrick or None for row in rows) or 0,
+        fitzpatrick=settle(row.fitzpatrick or None for row in rows) or 0,
     )

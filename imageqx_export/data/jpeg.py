@@ -74,7 +74,7 @@ def _round_coefficients(plane: Tensor, steps: Tensor) -> Tensor:
 def _steps(table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
     """Return the steps [B,8,8] at a quality [B], as libjpeg scales them; between 1 and 255."""
     scale = _floor(torch.where(quality < 50, 5000 / quality, 200 - 2 * quality))
-    steps = _table(table, quality.device) * scale[:, None, None]
+    steps = _make_table(table, quality.device) * scale[:, None, None]
     return _floor(((steps + 50) / 100).clamp(1, 255))
 
 
@@ -84,7 +84,7 @@ def _floor(values: Tensor) -> Tensor:
 
 
 @lru_cache
-def _table(table: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
+def _make_table(table: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
     return torch.tensor(table, dtype=torch.float32, device=device)
 
 

@@ -52,7 +52,7 @@ def build_counts(evaluation: Evaluation, group: str) -> Grid:
     raters = _raters(evaluation, group)
     head = ("", "photos", *(("raters' F1, mean ± SD", "pairs of raters") if raters else ()))
     rows = []
-    for row in _table(evaluation.scores, group).rows:
+    for row in _choose_table(evaluation.scores, group).rows:
         agreed = raters.get(row.name)
         more = () if agreed is None else (agreed.text, str(agreed.pairs))
         rows.append((to_words(row.name), f"{row.photos:,}", *more))
@@ -70,7 +70,7 @@ def build_model(evaluation: Evaluation, group: str) -> Grid:
         group: ``"quality"`` or ``"explanations"``.
     """
     title = {"quality": "Table 3. The model, per class", "explanations": "Table 4. The model, per reason"}[group]
-    table, raters = _table(evaluation.scores, group), _raters(evaluation, group)
+    table, raters = _choose_table(evaluation.scores, group), _raters(evaluation, group)
     rows = []
     for row in table.rows:
         agreed = raters.get(row.name)
@@ -108,9 +108,9 @@ def build_skin(evaluation: Evaluation, *, pooled: bool = False) -> Grid:
         rows.append((name, *(format_cell(measured(scores)) for scores in all_scores)))
 
     for group, mean in (("quality", "mean F1 of the classes"), ("explanations", "mean F1 of the reasons")):
-        for k, row in enumerate(_table(evaluation.scores, group).rows):
-            add(f"{to_words(row.name)}: F1", lambda scores, g=group, k=k: _table(scores, g).rows[k].f1)  # type: ignore[misc]
-        add(mean, lambda scores, g=group: _table(scores, g).f1)  # type: ignore[misc]
+        for k, row in enumerate(_choose_table(evaluation.scores, group).rows):
+            add(f"{to_words(row.name)}: F1", lambda scores, g=group, k=k: _choose_table(scores, g).rows[k].f1)  # type: ignore[misc]
+        add(mean, lambda scores, g=group: _choose_table(scores, g).f1)  # type: ignore[misc]
     add("poor quality: recall", lambda scores: scores.quality.row(POOR).recall)
     add("poor quality: specificity", lambda scores: scores.quality.row(POOR).specificity)
     add("poor quality: AUC", lambda scores: scores.curve(POOR).auc)
@@ -118,7 +118,7 @@ def build_skin(evaluation: Evaluation, *, pooled: bool = False) -> Grid:
     return Grid("By Fitzpatrick skin type", ("", "all", *(group.name for group in groups)), tuple(rows))
 
 
-def _table(scores: Scores, group: str) -> Table:
+def _choose_table(scores: Scores, group: str) -> Table:
     return scores.quality if group == "quality" else scores.explanations
 
 

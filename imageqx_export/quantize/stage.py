@@ -173,12 +173,12 @@ def analyse(
         )
 
     def holds(floats: frozenset[str]) -> bool:
-        def tried() -> Accuracy:
+        def measure_trial() -> Accuracy:
             outputs = simulate(program, floating(floats), pixels, progress=progress)
             return measure_jittered_accuracy(reference, outputs, subject.photos, subject.spec)
 
         key = subject.make_key("float", sorted(floats), SPREAD, DRAWS, SEED)
-        return not problems(cache.get_or_make(key, Accuracy, tried), budget)
+        return not problems(cache.get_or_make(key, Accuracy, measure_trial), budget)
 
     order = sorted(rows, key=lambda name: -rows[name].mean_abs)
     found = find_fewest_floats(order, holds)

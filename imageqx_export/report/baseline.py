@@ -43,7 +43,7 @@ def _check_runs(side: Side, target: str, least: int, history: Path) -> None:
     if any(run.schedule.quick for run in runs):
         raise MeasurementError("a quick run decides nothing", where=f"{history}: {target}", remedy=remedy)
     for name in side.artifacts:
-        found = side.found(name, target)
+        found = side.find(name, target)
         digests = {m.sha256 for _, m in found}
         if len(digests) > 1:
             raise MeasurementError(

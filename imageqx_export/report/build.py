@@ -22,7 +22,7 @@ def build_rows(baseline: Side, current: Side) -> tuple[Row, ...]:
     found = []
     for target in dict.fromkeys((*current.targets, *baseline.targets)):
         for name in artifacts:
-            before, after = baseline.found(name, target), current.found(name, target)
+            before, after = baseline.find(name, target), current.find(name, target)
             if before or after:
                 found.append(_build_row(name, target, before, after))
     return tuple(found)

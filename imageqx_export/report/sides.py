@@ -66,7 +66,7 @@ class Side(Frozen):
         """Every commit, in order of appearance."""
         return tuple(dict.fromkeys(run.commit for run in self.runs))
 
-    def found(self, artifact: str, target: str | None = None) -> tuple[tuple[BenchRun, Measurement], ...]:
+    def find(self, artifact: str, target: str | None = None) -> tuple[tuple[BenchRun, Measurement], ...]:
         """Return every run that has ``artifact``, with its measurement, the oldest first."""
         return tuple(
             (run, m)

@@ -25,13 +25,13 @@ class TorchRuntime:
         """Return every output for uint8 [N,224,224,3] RGB."""
         import torch
 
-        from imageqx_export.networks.pixels import normalised
+        from imageqx_export.networks.pixels import normalise
 
         parts: dict[str, list[np.ndarray]] = {output.name: [] for output in self.spec.outputs}
         with torch.inference_mode():
             for one in pixels:
                 image = torch.from_numpy(np.ascontiguousarray(one))[None]
-                outputs = self.network(normalised(image, recipe=self.spec.preprocessing))
+                outputs = self.network(normalise(image, preprocessing=self.spec.preprocessing))
                 for name, values in parts.items():
                     values.append(getattr(outputs, name).numpy())
         return {name: np.concatenate(values) for name, values in parts.items()}

@@ -159,14 +159,14 @@ def compute_logits(network: Network, pixels: NDArray[np.uint8], progress: Progre
     import torch
 
     from imageqx_export.networks.imageqx.network import Logits
-    from imageqx_export.networks.pixels import normalised
+    from imageqx_export.networks.pixels import normalise
 
     rows = []
     starts = range(0, len(pixels), CHUNK)
     with torch.inference_mode(), progress("running the checkpoint", len(starts)) as advance:
         for start in starts:
             chunk = torch.from_numpy(np.ascontiguousarray(pixels[start : start + CHUNK]))
-            rows.append(network.logits(network.features(normalised(chunk))))
+            rows.append(network.logits(network.features(normalise(chunk))))
             advance()
     return Logits(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 

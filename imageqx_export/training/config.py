@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from imageqx_export.data.bank import SIDE
 from imageqx_export.errors import TrainingError, UnknownNameError
 
 INITIALISATIONS = ("imagenet", "lite0", "random")
@@ -67,8 +68,8 @@ class TrainingConfig:
             raise UnknownNameError("arithmetic", self.arithmetic, ARITHMETIC)
         if min(self.epochs, self.samples, self.batch_size, self.validation_samples, self.restart_factor) < 1:
             raise TrainingError("epochs, samples, batch size, restart factor and validation samples must be at least 1")
-        if self.small_size % 16 or not 32 <= self.small_size <= 224:
-            raise TrainingError("the small size must be a multiple of 16 from 32 to 224", got=str(self.small_size))
+        if self.small_size % 16 or not 32 <= self.small_size <= SIDE:
+            raise TrainingError(f"the small size must be a multiple of 16 from 32 to {SIDE}", got=str(self.small_size))
         if not 0 <= self.seed < 2**31:
             raise TrainingError("the seed must lie in [0, 2 ** 31)", got=str(self.seed))
         for name in ("learning_rate", "weight_decay"):
@@ -90,7 +91,7 @@ class TrainingConfig:
 
     def size(self, epoch: int) -> int:
         """Pixels a side in epoch ``epoch``, counted from 0."""
-        return self.small_size if epoch < self.small_epochs else 224
+        return self.small_size if epoch < self.small_epochs else SIDE
 
 
 def rename_old_fields(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from imageqx_export.errors import TrainingError
 from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.spec import REASONS, spec
 from imageqx_export.networks.imageqx.warmstart import warm_start
-from imageqx_export.networks.pixels import normalised
+from imageqx_export.networks.pixels import normalise
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.logs import Logs, NoLogs
@@ -127,7 +127,7 @@ def train(
                 plan = world.share(
                     plan_samples(data.bank, key, config.batch_size, config.photo_share, config.rated_share)
                 )
-                pixels = normalised(room.degrade(plan, size))
+                pixels = normalise(room.degrade(plan, size))
                 with torch.autocast(world.device.type, _DTYPES.get(config.arithmetic), config.arithmetic != "fp32"):
                     logits = module(pixels)
                 value = compute_loss(
@@ -177,7 +177,7 @@ def evaluate(network: Network, photos: LabelledPhotos) -> dict[str, Any]:
     quality, reasons = [], []
     with torch.inference_mode():
         for start in range(0, len(photos), 32):
-            outputs = network(normalised(torch.from_numpy(photos.pixels[start : start + 32]).to(device)))
+            outputs = network(normalise(torch.from_numpy(photos.pixels[start : start + 32]).to(device)))
             quality.append(outputs.quality.argmax(1).cpu().numpy())
             reasons.append((outputs.explanations >= 0.5).cpu().numpy())
     return score(np.concatenate(quality), np.concatenate(reasons), photos.quality, photos.reasons)

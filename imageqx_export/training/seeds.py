@@ -82,10 +82,10 @@ def summarise(
     for checkpoint in checkpoints:
         config: Any = checkpoint.provenance["config"]
         seeds.append(int(config["seed"]))
-    return Summary(seeds=tuple(seeds), tests={name: _table(scores, name, tests[name].source) for name in tests})
+    return Summary(seeds=tuple(seeds), tests={name: _make_table(scores, name, tests[name].source) for name in tests})
 
 
-def _table(scores: Sequence[Mapping[str, Mapping[str, Any]]], test: str, source: str) -> Table:
+def _make_table(scores: Sequence[Mapping[str, Mapping[str, Any]]], test: str, source: str) -> Table:
     rows, macro = {}, {}
     for group in ("quality", "explanations"):
         runs = [run[test][group] for run in scores]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imageqx_export.data.annotations import Rating, check, read_ratings, settled, write_ratings
+from imageqx_export.data.annotations import Rating, check, read_ratings, settle, write_ratings
 from imageqx_export.data.icd10 import is_code
 from imageqx_export.errors import DatasetError
 
@@ -212,9 +212,9 @@ def test_icd_codes_of_both_editions_count() -> None:
 
 
 def test_settled_takes_the_majority_then_the_first() -> None:
-    assert settled([None, "b", "a", "a"]) == "a"
-    assert settled(["b", "a", None]) == "b"
-    assert settled([None, None]) is None
+    assert settle([None, "b", "a", "a"]) == "a"
+    assert settle(["b", "a", None]) == "b"
+    assert settle([None, None]) is None
 
 
 Row = list[str]

@@ -56,7 +56,7 @@ class Imported:
     left_out: Mapping[str, int]
 
 
-def table(published: Published, root: Path, name: str, columns: Sequence[str]) -> list[Row]:
+def read_published(published: Published, root: Path, name: str, columns: Sequence[str]) -> list[Row]:
     """Read the rows of a published CSV file with their lines; columns beyond ``columns`` are left out.
 
     Raises:
@@ -95,7 +95,7 @@ def find_photos_by_name(published: Published, root: Path) -> dict[str, str]:
     return {path.name: path.relative_to(root).as_posix() for path in reversed(paths)}
 
 
-def known(published: Published, where: str, value: str, meanings: Mapping[str, V]) -> V:
+def look_up(published: Published, where: str, value: str, meanings: Mapping[str, V]) -> V:
     """Look a published value up.
 
     Raises:

@@ -12,7 +12,14 @@ from collections import Counter
 from pathlib import Path
 
 from imageqx_export.data.annotations import Rating
-from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, find_photos_by_name, skin_type, table
+from imageqx_export.data.readers.download import (
+    UNSPECIFIED,
+    Imported,
+    Published,
+    find_photos_by_name,
+    read_published,
+    skin_type,
+)
 
 PUBLISHED = Published(
     "Fitzpatrick17k",
@@ -42,7 +49,7 @@ def read(root: Path) -> Imported:
     Raises:
         DatasetError: The download is not there, or not laid out as published.
     """
-    rows = table(PUBLISHED, root, "fitzpatrick17k.csv", _COLUMNS)
+    rows = read_published(PUBLISHED, root, "fitzpatrick17k.csv", _COLUMNS)
     photos = find_photos_by_name(PUBLISHED, root)
     ratings, left_out = [], Counter[str]()
     for line, row in rows:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from imageqx_export.data.annotations import Rating
-from imageqx_export.data.readers.download import Imported, Published, find_photos_by_name, known, skin_type, table
+from imageqx_export.data.readers.download import (
+    Imported,
+    Published,
+    find_photos_by_name,
+    look_up,
+    read_published,
+    skin_type,
+)
 
 PUBLISHED = Published(
     "PAD-UFES-20",
@@ -36,11 +43,11 @@ def read(root: Path) -> Imported:
     Raises:
         DatasetError: The download is not there, or not laid out as published.
     """
-    rows = table(PUBLISHED, root, "metadata.csv", ("patient_id", "fitspatrick", "diagnostic", "img_id"))
+    rows = read_published(PUBLISHED, root, "metadata.csv", ("patient_id", "fitspatrick", "diagnostic", "img_id"))
     photos = find_photos_by_name(PUBLISHED, root)
     ratings, absent = [], 0
     for line, row in rows:
-        code = known(PUBLISHED, f"{root / 'metadata.csv'}: line {line}: diagnostic", row["diagnostic"], CODES)
+        code = look_up(PUBLISHED, f"{root / 'metadata.csv'}: line {line}: diagnostic", row["diagnostic"], CODES)
         if row["img_id"] not in photos:
             absent += 1
             continue

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imageqx_export.data.annotations import Rating
 from imageqx_export.data.photos import find_photos
-from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, skin_type, table
+from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, read_published, skin_type
 from imageqx_export.data.tables import read_columns
 from imageqx_export.errors import DatasetError
 from imageqx_export.networks.imageqx.spec import LABELS
@@ -64,7 +64,7 @@ def _manifest(root: Path) -> dict[str, tuple[str, int]]:
     there = read_columns(path)
     columns = ["file", *(name for name in ("group", "fitzpatrick") if name in there)]
     notes = {}
-    for line, row in table(PUBLISHED, root, "manifest.csv", columns):
+    for line, row in read_published(PUBLISHED, root, "manifest.csv", columns):
         if not (root / row["file"]).is_file():
             raise DatasetError(
                 "the manifest names a file that is not there", where=f"{path}: line {line}", got=row["file"]

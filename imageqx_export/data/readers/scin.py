@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median_low
 
 from imageqx_export.data.annotations import Rating
-from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, known, skin_type, table
+from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, look_up, read_published, skin_type
 
 CASES, LABELS = "dataset/scin_cases.csv", "dataset/scin_labels.csv"
 PUBLISHED = Published(
@@ -48,9 +48,10 @@ def read(root: Path) -> Imported:
         DatasetError: The download is not there, or not laid out as published.
     """
     labels = {
-        row["case_id"]: (line, row) for line, row in table(PUBLISHED, root, LABELS, ("case_id", *_GRADED, *_TYPES))
+        row["case_id"]: (line, row)
+        for line, row in read_published(PUBLISHED, root, LABELS, ("case_id", *_GRADED, *_TYPES))
     }
-    cases = [row for _, row in table(PUBLISHED, root, CASES, ("case_id", "fitzpatrick_skin_type", *_PATHS))]
+    cases = [row for _, row in read_published(PUBLISHED, root, CASES, ("case_id", "fitzpatrick_skin_type", *_PATHS))]
     owners = Counter(path for case in cases for path in {case[name] for name in _PATHS if case[name]})
     ratings: list[Rating] = []
     left_out = Counter[str]()
@@ -78,7 +79,7 @@ def read(root: Path) -> Imported:
 def _evaluations(root: Path, line: int, row: Mapping[str, str]) -> dict[str, str]:
     said = {}
     for number, column in enumerate(_GRADED, 1):
-        evaluation = known(PUBLISHED, f"{root / LABELS}: line {line}: {column}", row[column], GRADABLE)
+        evaluation = look_up(PUBLISHED, f"{root / LABELS}: line {line}: {column}", row[column], GRADABLE)
         if evaluation is not None:
             said[f"dermatologist_{number}"] = evaluation
     return said

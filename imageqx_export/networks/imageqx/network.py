@@ -27,14 +27,14 @@ Weights = Literal["imagenet", "random"]
 
 
 class Logits(NamedTuple):
-    """Hold what a loss needs, before sigmoid and softmax: ``quality`` [N,4], ``explanations`` [N,5]."""
+    """The logits that a loss needs, before sigmoid and softmax: ``quality`` [N,4], ``explanations`` [N,5]."""
 
     quality: Tensor
     explanations: Tensor
 
 
 class Outputs(NamedTuple):
-    """Hold what an artifact gives: ``quality`` [N,4], ``explanations`` [N,5], ``attention`` [N,5,7,7]."""
+    """The outputs, as an artifact gives them: ``quality`` [N,4], ``explanations`` [N,5], ``attention`` [N,5,7,7]."""
 
     quality: Tensor
     explanations: Tensor

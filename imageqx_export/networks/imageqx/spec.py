@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imageqx_export.artifact import ModelSpec, TensorSpec
+from imageqx_export.artifact import ModelSpec, Preprocessing, TensorSpec
 
 LABELS = ("lesion", "no_skin", "healthy_skin", "poor_quality")
 REASONS = ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
@@ -23,9 +23,11 @@ def spec() -> ModelSpec:
     >>> [output.name for output in spec().outputs]
     ['quality', 'explanations', 'attention']
     """
+    pixels = Preprocessing()
+    image = (1, pixels.height, pixels.width, 3)
     return ModelSpec(
         name="imageqx",
-        inputs=(TensorSpec(name="image", shape=(1, 224, 224, 3), dtype="uint8", meaning="sRGB, 0…255"),),
+        inputs=(TensorSpec(name="image", shape=image, dtype="uint8", meaning="sRGB, 0…255"),),
         outputs=(
             TensorSpec(name="quality", shape=(1, 4), dtype="float32", meaning="probability per label; the sum is 1"),
             TensorSpec(

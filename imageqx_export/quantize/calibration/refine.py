@@ -93,12 +93,12 @@ class _Search:
         for end, factors in enumerate(NARROWER):
             start = self._rows
             for factor in factors:
-                rows = self._narrowed(start, unit, end, factor)
+                rows = self._narrow(start, unit, end, factor)
                 if rows == self._rows or (cost := self.cost(unit, rows)) >= least:
                     break
                 self._rows, least = rows, cost
 
-    def _narrowed(
+    def _narrow(
         self, start: dict[str, ActivationScale], unit: tuple[str, ...], end: int, factor: float
     ) -> dict[str, ActivationScale]:
         rows = dict(start)

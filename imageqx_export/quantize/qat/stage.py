@@ -14,6 +14,7 @@ from torch import Tensor
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.data.bank import SIDE
 from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.folder import read_folder
 from imageqx_export.data.images import gather_calibration_images
@@ -257,7 +258,7 @@ def _make_batches(config: QatConfig, data: TrainingData, device: torch.device) -
     def batch(epoch: int, step: int) -> Tensor:
         key = (config.seed, _TRAINING, epoch, step)
         drawn = plan_samples(data.bank, key, config.batch_size, config.photo_share, config.rated_share)
-        return room.degrade(drawn, 224).to(torch.uint8)
+        return room.degrade(drawn, SIDE).to(torch.uint8)
 
     return batch
 

@@ -218,7 +218,7 @@ def _run_layer(
     hook, parameters = how
     found = [0.0, 0.0]
 
-    def compared(name: str, value: Tensor) -> Tensor | None:
+    def compare(name: str, value: Tensor) -> Tensor | None:
         other = hook(name, value)
         if name == last:
             got = value if other is None else other
@@ -226,7 +226,7 @@ def _run_layer(
             found[1] += float((got - truth).double().square().sum())
         return other
 
-    outputs = middle.run(values, compared, parameters)
+    outputs = middle.run(values, compare, parameters)
     return outputs, found[0], found[1]
 
 

@@ -37,23 +37,23 @@ def find_fewest_floats(order: Sequence[str], holds: Callable[[frozenset[str]], b
     """
     trials: dict[frozenset[str], bool] = {}
 
-    def tried(layers: Sequence[str]) -> bool:
+    def try_layers(layers: Sequence[str]) -> bool:
         chosen = frozenset(layers)
         if chosen not in trials:
             trials[chosen] = holds(chosen)
         return trials[chosen]
 
-    if tried(()):
+    if try_layers(()):
         return SearchResult((), True, len(trials))
-    if not tried(order):
+    if not try_layers(order):
         return SearchResult(tuple(order), False, len(trials))
     too_few, enough = 0, len(order)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
-        too_few, enough = (too_few, middle) if tried(order[:middle]) else (middle, enough)
+        too_few, enough = (too_few, middle) if try_layers(order[:middle]) else (middle, enough)
     kept = list(order[:enough])
     for layer in reversed(order[:enough]):
         without = [other for other in kept if other != layer]
-        if tried(without):
+        if try_layers(without):
             kept = without
     return SearchResult(tuple(kept), True, len(trials))

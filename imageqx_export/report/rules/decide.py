@@ -38,11 +38,11 @@ def decide(
     """
     rules = rules or Rules()
     artifacts = tuple(dict.fromkeys((*current.artifacts, *baseline.artifacts)))
-    decisions = [decide_size(name, baseline.found(name), current.found(name), rules) for name in artifacts]
+    decisions = [decide_size(name, baseline.find(name), current.find(name), rules) for name in artifacts]
     decisions += [] if parity is None else _decide_file_parity(parity)
     for target in dict.fromkeys((*current.targets, *baseline.targets)):
         for name in artifacts:
-            before, after = baseline.found(name, target), current.found(name, target)
+            before, after = baseline.find(name, target), current.find(name, target)
             if before or after:
                 decisions += [
                     decide_latency(name, target, before, after, rules, history),

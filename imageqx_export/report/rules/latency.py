@@ -211,10 +211,10 @@ def _decide(moves: Sequence[Move], blind: bool, rules: Rules) -> tuple[Verdict, 
     changes = ", ".join(f"{format_share(move.change, sign=True)} (p {move.p:.1g})" for move in moves)
     runs = f"{len(moves)} {'run' if len(moves) == 1 else 'runs'}"
 
-    def repeated(count: int) -> bool:
+    def repeats(count: int) -> bool:
         return count >= rules.repeats and 2 * count > len(moves)
 
-    if repeated(slower):
+    if repeats(slower):
         return Verdict.REGRESSION, f"slower in {slower} of {runs}: {changes}"
     if slower:
         rest = "measure again" if len(moves) < rules.repeats else "the others do not repeat it"
@@ -224,6 +224,6 @@ def _decide(moves: Sequence[Move], blind: bool, rules: Rules) -> tuple[Verdict, 
             Verdict.INSUFFICIENT,
             f"{changes}; a slow-down of {format_share(rules.seen, digits=0)} could hide in the noise",
         )
-    if repeated(faster):
+    if repeats(faster):
         return Verdict.IMPROVED, f"faster in {faster} of {runs}: {changes}"
     return Verdict.NO_CHANGE, changes

@@ -39,7 +39,7 @@ class Sizes(Frozen):
     parts: tuple[Part, ...]
 
     @model_validator(mode="after")
-    def _whole(self) -> Sizes:
+    def _check_sum(self) -> Sizes:
         found = sum(part.bytes for part in self.parts)
         if found != self.total:
             raise ValueError(f"the parts of {self.artifact} are {found} bytes, the file has {self.total}")

@@ -140,10 +140,10 @@ def _build_matmul(node: Node) -> Kernel:
     node.take("x", "y")
     flip_x, flip_y = node.value("transpose_x"), node.value("transpose_y")
 
-    def flipped(x: Tensor, flip: bool) -> Tensor:
+    def flip_matrix(x: Tensor, flip: bool) -> Tensor:
         return x.mT if flip and x.dim() > 1 else x
 
-    return lambda x, y: torch.matmul(flipped(x, flip_x), flipped(y, flip_y))
+    return lambda x, y: torch.matmul(flip_matrix(x, flip_x), flip_matrix(y, flip_y))
 
 
 def _build_batch_norm(node: Node) -> Kernel:

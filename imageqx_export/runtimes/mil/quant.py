@@ -57,14 +57,14 @@ def _make_parameters(node: Node) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         zero = torch.from_numpy(node.array("zero_point").astype(np.float32))
     axis = node.value("axis") if node.has("axis") else None
 
-    def shaped(x: Tensor) -> tuple[Tensor, Tensor]:
+    def shape_parameters(x: Tensor) -> tuple[Tensor, Tensor]:
         if axis is None:
             return scale, zero
         shape = [1] * x.dim()
         shape[axis] = -1
         return scale.reshape(shape), zero.reshape(shape) if zero.dim() else zero
 
-    return shaped
+    return shape_parameters
 
 
 def build_affine_dequantize(node: Node) -> Kernel:

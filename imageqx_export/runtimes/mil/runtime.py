@@ -225,16 +225,16 @@ def _read_word(value: Any) -> str:
 def _silence_imports() -> Iterator[None]:
     """Drop the messages of :data:`_NOISE` and of Python's compiler while coremltools is imported."""
 
-    def wanted(record: logging.LogRecord) -> bool:
+    def is_wanted(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith(_NOISE[record.name])
 
     loggers = [logging.getLogger(name) for name in _NOISE]
     for logger in loggers:
-        logger.addFilter(wanted)
+        logger.addFilter(is_wanted)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "invalid escape sequence")
             yield
     finally:
         for logger in loggers:
-            logger.removeFilter(wanted)
+            logger.removeFilter(is_wanted)

@@ -51,7 +51,7 @@ def build_conv(node: Node) -> Kernel:
     pads_of = _make_padding(node)
     torch_conv: Any = (F.conv1d, F.conv2d, F.conv3d)[len(strides) - 1]
 
-    def convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         extents = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilations, strict=True)]
         pads = pads_of(x, extents, strides)
         even = all(before == after for before, after in pads)
@@ -61,7 +61,7 @@ def build_conv(node: Node) -> Kernel:
         )
         return result
 
-    return convolved
+    return convolve
 
 
 def build_pool(node: Node) -> Kernel:

@@ -25,7 +25,7 @@ from imageqx_export.networks.imageqx.folding import folded_block
 from imageqx_export.networks.imageqx.graph import FoldedImageQX
 from imageqx_export.networks.imageqx.network import ImageQX, Logits, build
 from imageqx_export.networks.imageqx.warmstart import warm_start
-from imageqx_export.networks.pixels import normalised
+from imageqx_export.networks.pixels import normalise
 
 Array = NDArray[Any]
 
@@ -223,12 +223,12 @@ class TestTemperatures:
 
 
 def test_normalised_pixels(photos: Array, pixels: Tensor) -> None:
-    got = normalised(torch.from_numpy(photos))
+    got = normalise(torch.from_numpy(photos))
     assert got.dtype == torch.float32 and got.is_contiguous(memory_format=torch.channels_last)
     assert (got - pixels).abs().max() < 1e-5  # pixels: in float64, by NumPy
-    assert normalised(torch.from_numpy(photos), 160).shape == (3, 3, 160, 160)
+    assert normalise(torch.from_numpy(photos), 160).shape == (3, 3, 160, 160)
     flat = torch.full((1, 8, 8, 3), 99, dtype=torch.uint8)
-    assert (normalised(flat, 4) - normalised(flat)[:, :, :4, :4]).abs().max() < 1e-6
+    assert (normalise(flat, 4) - normalise(flat)[:, :, :4, :4]).abs().max() < 1e-6
 
 
 class TestImageNet:

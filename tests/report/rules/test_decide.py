@@ -53,7 +53,7 @@ def test_the_same_size_is_never_a_regression_and_one_byte_over_always_is(size: i
     rules = Rules(size_growth=growth)
 
     def verdict(after: int) -> Verdict:
-        before, current = with_size(size).found(ONE.artifact), with_size(after).found(ONE.artifact)
+        before, current = with_size(size).find(ONE.artifact), with_size(after).find(ONE.artifact)
         return decide_size(ONE.artifact, before, current, rules).verdict
 
     assert verdict(size) is Verdict.NO_CHANGE
