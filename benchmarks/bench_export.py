@@ -124,18 +124,19 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
 
 
 def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.export.onnx.exporter import convert, with_half_weights
+    from imageqx_export.export.onnx.exporter import convert, halve_weights
 
-    single = convert(network.fold("NHWC"), checkpoint)
-    for model in (single, with_half_weights(single)):
-        (folder / "bare.onnx").write_bytes(model.SerializeToString())
+    model = convert(network.fold("NHWC"), checkpoint)
+    (folder / "bare.onnx").write_bytes(model.SerializeToString())
+    halve_weights(model)
+    (folder / "bare.onnx").write_bytes(model.SerializeToString())
 
 
 def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.export.tflite.exporter import convert, halved
+    from imageqx_export.export.tflite.exporter import convert, halve_weights
 
     single = bytes(convert(network.fold("NHWC"), checkpoint.spec).model_content())
-    for content in (single, halved(single)):
+    for content in (single, halve_weights(single)):
         (folder / "bare.tflite").write_bytes(content)
 
 

@@ -38,37 +38,37 @@ def write(
         paths: Where to, per precision.
         quantized: The quantized model of each quantized precision in ``paths``.
     """
-    from imageqx_export.export.coreml.frontends import compressed, exported, late
+    from imageqx_export.export.coreml.frontends import compress, export_program, find_late
 
-    floats = _traced(network.fold("NCHW")) if {Precision.FP32, Precision.FP16} & set(paths) else None
+    floats = _trace(network.fold("NCHW")) if {Precision.FP32, Precision.FP16} & set(paths) else None
     for precision, path in paths.items():
         graph = floats
-        is_late: Callable[[Any], bool] = _after_the_early_stages
+        is_late: Callable[[Any], bool] = _is_after_early_stages
         if precision is Precision.W8:
-            graph = _traced(compressed(quantized[precision]))
+            graph = _trace(compress(quantized[precision]))
         if precision is Precision.W8A8:
-            graph, is_late = exported(quantized[precision]), late(quantized[precision])
+            graph, is_late = export_program(quantized[precision]), find_late(quantized[precision])
         model = convert(graph, checkpoint.spec, precision, is_late)
         _describe(model, checkpoint, precision, quantized)
         model.save(str(path))
         _normalise(path)
 
 
-def _traced(graph: PhoneGraph) -> Any:
+def _trace(graph: PhoneGraph) -> Any:
     import torch
 
     size = graph.preprocessing
     return torch.jit.trace(graph, torch.zeros(1, 3, size.height, size.width))  # type: ignore[no-untyped-call]
 
 
-def _after_the_early_stages(operation: Any) -> bool:
+def _is_after_early_stages(operation: Any) -> bool:
     from coremltools.converters.mil.mil.scope import ScopeSource
 
     return EARLY not in operation.scopes.get(ScopeSource.TORCHSCRIPT_MODULE_NAME, ())
 
 
 def convert(
-    graph: Any, spec: ModelSpec, precision: Precision, is_late: Callable[[Any], bool] = _after_the_early_stages
+    graph: Any, spec: ModelSpec, precision: Precision, is_late: Callable[[Any], bool] = _is_after_early_stages
 ) -> Any:
     """Return a graph as an ``MLModel``: the bare library call.
 

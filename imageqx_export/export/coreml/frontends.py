@@ -25,7 +25,7 @@ _QUANTIZATION = 3  # coremltools' CompressionType.QUANTIZATION
 _PER_TENSOR = "quantized_decomposed.dequantize_per_tensor.default"
 
 
-def compressed(quantized: QuantizedModel) -> PhoneGraph:
+def compress(quantized: QuantizedModel) -> PhoneGraph:
     """Return the float graph whose int8 weights carry what coremltools needs to store them as integers.
 
     Args:
@@ -53,7 +53,7 @@ def _register(graph: PhoneGraph, weights: Iterable[IntegerWeight]) -> None:
         module.register_buffer("_COREML_/weight/quantization_scale", scales)
 
 
-def exported(quantized: QuantizedModel) -> Any:
+def export_program(quantized: QuantizedModel) -> Any:
     """Return the graph with integers throughout as a ``torch.export.ExportedProgram`` in the ATen dialect.
 
     Args:
@@ -68,7 +68,7 @@ def exported(quantized: QuantizedModel) -> Any:
         return program.run_decompositions({})
 
 
-def late(quantized: QuantizedModel) -> Callable[[Any], bool]:
+def find_late(quantized: QuantizedModel) -> Callable[[Any], bool]:
     """Return a function of a MIL operation of :func:`exported`: whether it computes in float16.
 
     Those that the first late convolution's integers come from do not, as in the fp16 artifact.
@@ -81,13 +81,13 @@ def late(quantized: QuantizedModel) -> Callable[[Any], bool]:
     def is_late(operation: Any) -> bool:
         if not before:  # the first question comes before anything is changed
             convolutions = [op for op in operation.enclosing_block.operations if op.op_type == "conv"]
-            before.update(_upstream(convolutions[count].x.op.input.op))
+            before.update(_list_upstream(convolutions[count].x.op.input.op))
         return operation.name not in before
 
     return is_late
 
 
-def _upstream(operation: Any) -> set[str]:
+def _list_upstream(operation: Any) -> set[str]:
     """Return the names of a MIL operation and of all that it is computed from."""
     found: set[str] = set()
     waiting = [operation]
@@ -106,7 +106,7 @@ def _unpack(graph: GraphModule) -> None:
     What coremltools makes of a gate, ``constexpr_affine_dequantize``, is for weights.
     """
     for node in list(graph.graph.nodes):
-        stored = _stored(graph, node)
+        stored = _find_stored(graph, node)
         if stored is None:
             continue
         name = f"{node.name}_float"
@@ -118,7 +118,7 @@ def _unpack(graph: GraphModule) -> None:
     graph.recompile()
 
 
-def _stored(graph: GraphModule, node: Node) -> list[Any] | None:
+def _find_stored(graph: GraphModule, node: Node) -> list[Any] | None:
     """Return the arguments of a dequantize operation on a gate; None for all other nodes."""
     if str(node.target) != _PER_TENSOR:  # weights have a scale per channel
         return None

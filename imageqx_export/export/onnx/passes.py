@@ -18,16 +18,19 @@ _WIDE = 28 * 28  # pixels from which it pays
 _SIGN = 128  # uint8 − int8, for the same real value
 
 
-def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> Any:
-    """Return a copy of a float32 graph whose named weights are int8, with a Cast and a Mul by a scale a channel.
+def store_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> int:
+    """Make the named weights of a float32 graph int8, with a Cast and a Mul by a scale a channel; in place.
 
     They are DequantizeLinear spelt out. ONNX Runtime keeps a weight's DequantizeLinear for its integer kernels and
     computes it anew for each photo (44 ms instead of 16); the two it computes once, when the file is opened.
     A weight is found by its values, so that what is stored is what PyTorch rounded, whatever the exporter called it.
 
     Args:
-        model: An ``onnx.ModelProto``, simplified already; not changed.
+        model: An ``onnx.ModelProto``, simplified already.
         weights: What to store.
+
+    Returns:
+        How many weights are int8 now.
 
     Raises:
         ConversionError: The graph does not hold one of the weights.
@@ -35,10 +38,9 @@ def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> Any:
     import onnx
     from onnx import numpy_helper as arrays
 
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
-    graph = copy.graph
+    graph = model.graph
     held = {_key(arrays.to_array(t)): t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
-    nodes = []
+    nodes, index = [], -1
     for index, weight in enumerate(weights):
         tensor = held.get(_key(weight.values))
         if tensor is None:
@@ -56,42 +58,46 @@ def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> Any:
     nodes = [*reversed(nodes), *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    return copy
+    return index + 1
 
 
 def _key(array: NDArray[Any]) -> tuple[tuple[int, ...], bytes]:
     return array.shape, array.tobytes()
 
 
-def with_unsigned_activations(model: Any) -> Any:
-    """Return a copy whose int8 activations are uint8: every zero point 128 higher, every real value the same.
+def make_activations_unsigned(model: Any) -> int:
+    """Make int8 activations uint8, in place: every zero point 128 higher, every real value the same.
 
     ONNX Runtime on x86 fuses the convolutions of uint8 activations with int8 weights, and of int8 activations only
     those of a few shapes. Weights keep int8, which has one zero point for each channel.
 
     Args:
-        model: An ``onnx.ModelProto`` with one zero point per activation; not changed.
+        model: An ``onnx.ModelProto`` with one zero point per activation.
+
+    Returns:
+        How many zero points and constants are uint8 now.
     """
     import onnx
     from onnx import numpy_helper as arrays
 
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
-    held = {tensor.name: tensor for tensor in copy.graph.initializer}
-    scalars = {node.input[2] for node in copy.graph.node if node.op_type in _AFFINE and not held[node.input[2]].dims}
+    graph, moved_count = model.graph, 0
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    scalars = {node.input[2] for node in graph.node if node.op_type in _AFFINE and not held[node.input[2]].dims}
     constants = {
         node.input[0]
-        for node in copy.graph.node
+        for node in graph.node
         if node.op_type == "DequantizeLinear" and node.input[0] in held and node.input[2] in scalars
     }
     for name in scalars | constants:
         if held[name].data_type == onnx.TensorProto.INT8:
             moved = arrays.to_array(held[name]).astype(np.int16) + _SIGN
             held[name].CopyFrom(arrays.from_array(moved.astype(np.uint8), name))
-    del copy.graph.value_info[:]  # they still say int8
-    return copy
+            moved_count += 1
+    del graph.value_info[:]  # they still say int8
+    return moved_count
 
 
-def with_wide_gates(model: Any) -> None:
+def widen_gates(model: Any) -> int:
     """Give squeeze-and-excite's factors a column for each column of what they multiply, in place.
 
     Kernels walk along the axes that two operands share. Channels come last where ONNX Runtime computes, so that it
@@ -100,11 +106,14 @@ def with_wide_gates(model: Any) -> None:
 
     Args:
         model: An ``onnx.ModelProto`` with quantize and dequantize operations.
+
+    Returns:
+        How many factors are wider now.
     """
     import onnx
     from onnx import numpy_helper as arrays
 
-    graph = model.graph
+    graph, widened = model.graph, 0
     shapes = {
         value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
         for value in onnx.shape_inference.infer_shapes(model).graph.value_info
@@ -130,9 +139,11 @@ def with_wide_gates(model: Any) -> None:
         for step in chain:
             graph.node.insert(list(graph.node).index(node), step)
         node.input[:] = [wide if name == gate else name for name in node.input]
+        widened += 1
+    return widened
 
 
-def with_own_weights(model: Any) -> None:
+def unshare_weights(model: Any) -> int:
     """Give each convolution int8 weights and zero points that no other reads, in place.
 
     On x86 without VNNI a session is exact with ``session.x64quantprecision`` alone, see
@@ -141,11 +152,15 @@ def with_own_weights(model: Any) -> None:
 
     Args:
         model: An ``onnx.ModelProto`` with dequantize operations.
+
+    Returns:
+        How many weights and zero points got a copy of their own.
     """
     from onnx import TensorProto
 
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     taken: set[str] = set()
+    copied = 0
     for node in model.graph.node:
         stored = held.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
         if stored is None or stored.data_type != TensorProto.INT8:
@@ -156,29 +171,42 @@ def with_own_weights(model: Any) -> None:
                 own = model.graph.initializer.add()
                 own.CopyFrom(held[shared])
                 own.name = node.input[index] = f"{node.output[0]}.{index}"
+                copied += 1
             taken.add(shared)
+    return copied
 
 
-def pooled_globally(model: Any) -> None:
-    """Write each mean over height and width as GlobalAveragePool, which has an integer kernel; in place."""
+def pool_globally(model: Any) -> int:
+    """Write each mean over height and width as GlobalAveragePool, which has an integer kernel; in place.
+
+    Returns:
+        How many means there were.
+    """
+    pooled = 0
     for node in model.graph.node:
         # What keeps no dimensions is the heads' mean, which has no such form.
         if node.op_type == "ReduceMean" and all(a.i == 1 for a in node.attribute if a.name == "keepdims"):
             node.op_type = "GlobalAveragePool"
             del node.attribute[:], node.input[1:]
+            pooled += 1
+    return pooled
 
 
-def shortened(model: Any, kept: Sequence[str]) -> None:
+def shorten_names(model: Any, kept: Sequence[str]) -> int:
     """Give every value, initializer and node a short name, and each initializer one copy; in place.
 
     Args:
         model: An ``onnx.ModelProto``.
         kept: Names that stay: the graph's inputs and outputs.
+
+    Returns:
+        How many initializers were dropped, as another holds the same or nothing reads them.
     """
     graph = model.graph
     first: dict[bytes, str] = {}
     names: dict[str, str] = {"": ""} | {name: name for name in kept}
     unique: list[Any] = []
+    before = len(graph.initializer)
     for tensor in graph.initializer:
         old, tensor.name = tensor.name, ""
         content = tensor.SerializeToString(deterministic=True)
@@ -196,3 +224,4 @@ def shortened(model: Any, kept: Sequence[str]) -> None:
     unused = [tensor for tensor in graph.initializer if tensor.name not in used]
     for tensor in unused:
         graph.initializer.remove(tensor)
+    return before - len(graph.initializer)

@@ -13,7 +13,7 @@ _ENTRY = ("Cast", "Transpose", "Concat", "Div")
 _GROUP = 4  # pixels read as one: x86 wants channels in fours, and gives two columns for four pixels
 
 
-def with_bytes_read(model: Any) -> None:
+def read_pixels_as_bytes(model: Any) -> bool:
     """Keep the graph's entry in uint8, in place: a pixel is the integer that the first convolution reads.
 
     In PyTorch pixels become float32, are framed, scaled and quantized; with zero point 0 and a step of one level that
@@ -22,6 +22,9 @@ def with_bytes_read(model: Any) -> None:
     Args:
         model: An ``onnx.ModelProto`` with unsigned activations.
 
+    Returns:
+        True: there is one entry, or an error is raised.
+
     Raises:
         ConversionError: The entry is another.
     """
@@ -29,9 +32,9 @@ def with_bytes_read(model: Any) -> None:
 
     graph = model.graph
     held = {tensor.name: tensor for tensor in graph.initializer}
-    entry = [_reader(graph, graph.input[0].name)]
+    entry = [_find_reader(graph, graph.input[0].name)]
     while entry[-1].op_type in _ENTRY:
-        entry.append(_reader(graph, entry[-1].output[0]))
+        entry.append(_find_reader(graph, entry[-1].output[0]))
     cast, *framing, scaled, rounded = entry
     constants = [arrays.to_array(held[name]) for name in (*scaled.input[1:], *rounded.input[1:]) if name in held]
     kinds = (cast.op_type, scaled.op_type, rounded.op_type)
@@ -43,17 +46,21 @@ def with_bytes_read(model: Any) -> None:
     framing[-1].output[0] = rounded.output[0]
     for node in (cast, scaled, rounded):
         graph.node.remove(node)
+    return True
 
 
-def with_pixels_in_fours(model: Any) -> None:
+def group_pixels(model: Any) -> bool:
     """Let the first convolution read four pixels of a row as one of 12 channels, and give two columns each; in place.
 
     The integers are the same. ONNX Runtime's fast int8 convolutions for x86 want channels in fours; the pixels' three
     leave it to copy each window: 0.96 ms instead of 0.36. Both reshapes are free where channels come last.
 
     Args:
-        model: An ``onnx.ModelProto`` whose first convolution reads bytes, see :func:`with_bytes_read`, and has a kernel
-            of 3, stride 2 and no padding.
+        model: An ``onnx.ModelProto`` whose first convolution reads bytes, see :func:`read_pixels_as_bytes`, and has a
+            kernel of 3, stride 2 and no padding.
+
+    Returns:
+        True: there is one such convolution, or an error is raised.
 
     Raises:
         ConversionError: The first convolution is another.
@@ -71,9 +78,9 @@ def with_pixels_in_fours(model: Any) -> None:
         graph.initializer.append(arrays.from_array(np.ascontiguousarray(value), name))
         node.input[index] = name
 
-    chain = [_reader(graph, graph.input[0].name)]
+    chain = [_find_reader(graph, graph.input[0].name)]
     while chain[-1].op_type != "QuantizeLinear":
-        chain.append(_reader(graph, chain[-1].output[0]))
+        chain.append(_find_reader(graph, chain[-1].output[0]))
     kinds = tuple(node.op_type for node in chain)
     if kinds != ("Transpose", "Concat", "Concat", "DequantizeLinear", "Conv", "QuantizeLinear"):
         raise unknown_entry("ONNX", "a frame in bytes, and a convolution", kinds)
@@ -110,11 +117,12 @@ def with_pixels_in_fours(model: Any) -> None:
     )
     _insert(
         graph,
-        _reader(graph, integers),
+        _find_reader(graph, integers),
         onnx.helper.make_node("Transpose", ["twos.first"], ["twos"], perm=(0, 2, 3, 1)),
         onnx.helper.make_node("Reshape", ["twos", "in_ones"], ["ones"]),
         onnx.helper.make_node("Transpose", ["ones"], [integers], perm=(0, 3, 1, 2)),
     )
+    return True
 
 
 def _insert(graph: Any, before: Any, *nodes: Any) -> None:
@@ -122,7 +130,7 @@ def _insert(graph: Any, before: Any, *nodes: Any) -> None:
         graph.node.insert(list(graph.node).index(before), node)
 
 
-def _reader(graph: Any, name: str) -> Any:
+def _find_reader(graph: Any, name: str) -> Any:
     """Return the one node that reads a value."""
     (node,) = (node for node in graph.node if name in node.input)
     return node

@@ -18,8 +18,13 @@ from imageqx_export.export.tflite.accelerators import (
     pool_before_transposing,
     widen_normalisation,
 )
-from imageqx_export.export.tflite.passes import static_config, with_exact_integers, with_int8_weights, with_wide_gates
-from imageqx_export.export.tflite.stem import with_pixels_in_twos
+from imageqx_export.export.tflite.passes import (
+    make_static_config,
+    store_int8_weights,
+    widen_gates,
+    write_exact_integers,
+)
+from imageqx_export.export.tflite.stem import group_pixels
 from imageqx_export.networks.base import EARLY, Network
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
@@ -59,18 +64,18 @@ def write(
     if set(paths) - {Precision.W8A8}:
         single = bytes(convert(network.fold("NHWC"), checkpoint.spec).model_content())
     for precision, path in paths.items():
-        content = halved(single) if precision is Precision.FP16 else single
+        content = halve_weights(single) if precision is Precision.FP16 else single
         if precision is Precision.W8A8:
-            # litert-torch wants float weights and biases, and rounds them itself; with_exact_integers mends that.
+            # litert-torch wants float weights and biases, and rounds them itself; write_exact_integers mends that.
             graph = quantized[precision].graph(fold=False, biases=False)
-            content = bytes(convert(graph, checkpoint.spec, static_config()).model_content())
+            content = bytes(convert(graph, checkpoint.spec, make_static_config()).model_content())
         model = flatbuffer.read(content)
         if precision is Precision.W8:
-            with_int8_weights(model, quantized[precision].weights())
+            store_int8_weights(model, quantized[precision].weights())
         elif precision is Precision.W8A8:
-            with_exact_integers(model, quantized[precision].weights())
-            with_wide_gates(model)
-            with_pixels_in_twos(model)
+            write_exact_integers(model, quantized[precision].weights())
+            widen_gates(model)
+            group_pixels(model)
             enter_by_quantizing(model)
             pool_before_transposing(model)
         if precision is not Precision.W8A8:
@@ -78,7 +83,7 @@ def write(
             widen_normalisation(model)
         flatbuffer.shorten_names(model)
         content = flatbuffer.write(model)
-        path.write_bytes(content + _zipped(header(checkpoint, precision, quantized), len(content)))
+        path.write_bytes(content + _zip(header(checkpoint, precision, quantized), len(content)))
 
 
 def convert(graph: Module, spec: ModelSpec, quant_config: Any = None) -> Any:
@@ -87,11 +92,11 @@ def convert(graph: Module, spec: ModelSpec, quant_config: Any = None) -> Any:
     import torch
 
     example = {spec.inputs[0].name: torch.zeros(spec.inputs[0].shape, dtype=torch.uint8)}
-    signature = litert_torch.signature(SIGNATURE, _named(graph, spec), sample_kwargs=example)
+    signature = litert_torch.signature(SIGNATURE, _wrap(graph, spec), sample_kwargs=example)
     return signature.convert(quant_config=quant_config)
 
 
-def _named(graph: Module, spec: ModelSpec) -> Any:
+def _wrap(graph: Module, spec: ModelSpec) -> Any:
     """Wrap ``graph`` so that it returns a dict: litert-torch takes the signature's names from its keys."""
     import torch
 
@@ -109,7 +114,7 @@ def _named(graph: Module, spec: ModelSpec) -> Any:
     return Named()
 
 
-def halved(flatbuffer: bytes) -> bytes:
+def halve_weights(flatbuffer: bytes) -> bytes:
     """Return a float32 flatbuffer with float16 weights after the early stages: the bare library call."""
     from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
@@ -132,7 +137,7 @@ def halved(flatbuffer: bytes) -> bytes:
     return bytes(recipe.quantize().quantized_model)
 
 
-def _zipped(metadata: dict[str, str], offset: int) -> bytes:
+def _zip(metadata: dict[str, str], offset: int) -> bytes:
     """Return a zip of ``metadata`` that is right when it follows ``offset`` other bytes."""
     buffer = io.BytesIO()
     buffer.write(b"\0" * offset)  # zip directories hold absolute offsets

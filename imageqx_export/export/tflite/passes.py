@@ -18,7 +18,7 @@ _WIDE = 28 * 28  # pixels from which it pays
 _DEQUANTIZE_VERSION = 5  # with a scale per channel: TFLite's op_version.cc
 
 
-def static_config() -> Any:
+def make_static_config() -> Any:
     """Return what tells litert-torch that a graph has quantize and dequantize operations, and to make integers of them.
 
     The quantizer in it is not used: the graph is annotated and converted already.
@@ -31,7 +31,7 @@ def static_config() -> Any:
     return QuantConfig(pt2e_quantizer=PT2EQuantizer().set_global(get_symmetric_quantization_config()))
 
 
-def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> None:
+def store_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> int:
     """Make the named weights of a float32 graph int8, with a DEQUANTIZE of each; in place.
 
     Without it, kernels that read int8 weights beside float activations would round those too, image by image.
@@ -40,6 +40,9 @@ def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> None:
     Args:
         model: A ``ModelT``.
         weights: What to store.
+
+    Returns:
+        How many weights are int8 now.
 
     Raises:
         ConversionError: The graph does not hold one of the weights.
@@ -68,11 +71,12 @@ def with_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> None:
                 remedy="report this version of litert-torch",
             )
         integers = np.ascontiguousarray(weight.integers.transpose(order))
-        unpacked.append(_packed(model, index, integers, weight.scales, axis))
+        unpacked.append(_pack(model, index, integers, weight.scales, axis))
     graph.operators[:0] = unpacked
+    return len(unpacked)
 
 
-def with_exact_integers(model: Any, weights: Iterable[IntegerWeight]) -> None:
+def write_exact_integers(model: Any, weights: Iterable[IntegerWeight]) -> int:
     """Write the quantized network's own weights and biases over the converter's, in place.
 
     litert-torch rounds float weights and biases to the scales in the graph itself, and a value that lies between two
@@ -81,6 +85,9 @@ def with_exact_integers(model: Any, weights: Iterable[IntegerWeight]) -> None:
     Args:
         model: A ``ModelT`` with integers throughout.
         weights: What to store, in the order of the graph's convolutions.
+
+    Returns:
+        How many weights and biases were other integers.
 
     Raises:
         ConversionError: A convolution is not the quantized network's: another shape or scale, or further off.
@@ -97,20 +104,24 @@ def with_exact_integers(model: Any, weights: Iterable[IntegerWeight]) -> None:
     ]
     given = list(weights)
     if len(found) != len(given):
-        raise _not_the_network(f"{len(given)} int8 convolutions", str(len(found)))
+        raise _make_error(f"{len(given)} int8 convolutions", str(len(found)))
+    changed = 0
     for operator, weight in zip(found, given, strict=True):
         tensors = [graph.tensors[index] for index in operator.inputs[1:]]
         integers = np.ascontiguousarray(weight.integers.transpose(_layout(weight.values)[1]))
         stored = model.buffers[tensors[0].buffer].data.view(np.int8).reshape(tensors[0].shape)
         _check_alike(weight, integers, stored, tensors[0].quantization.scale)
         model.buffers[tensors[0].buffer].data = integers.view(np.uint8).ravel()
+        changed += not np.array_equal(integers, stored)
         if weight.bias is not None:
             rounded = model.buffers[tensors[1].buffer].data.view(np.int32)
             _check_alike(weight, weight.bias, rounded, None)
             model.buffers[tensors[1].buffer].data = np.ascontiguousarray(weight.bias).view(np.uint8)
+            changed += not np.array_equal(weight.bias, rounded)
+    return changed
 
 
-def with_wide_gates(model: Any) -> None:
+def widen_gates(model: Any) -> int:
     """Give squeeze-and-excite's factors a column for each column of what they multiply, in place.
 
     Kernels walk along the axes that two operands share: channels alone, and XNNPACK would begin anew at each pixel. A
@@ -118,10 +129,13 @@ def with_wide_gates(model: Any) -> None:
 
     Args:
         model: A ``ModelT`` with integers throughout.
+
+    Returns:
+        How many factors are wider now.
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    graph = model.subgraphs[0]
+    graph, widened = model.subgraphs[0], 0
     for operator in list(graph.operators):
         if model.operatorCodes[operator.opcodeIndex].builtinCode != schema.BuiltinOperator.MUL:
             continue
@@ -147,6 +161,8 @@ def with_wide_gates(model: Any) -> None:
         repeat.outputs = np.array([len(graph.tensors) - 1], np.int32)
         operator.inputs = np.array([large, len(graph.tensors) - 1], np.int32)
         graph.operators.insert(graph.operators.index(operator), repeat)
+        widened += 1
+    return widened
 
 
 def _check_alike(
@@ -154,14 +170,14 @@ def _check_alike(
 ) -> None:
     """Check that the converter stored the same, up to how it rounds."""
     if integers.shape != stored.shape:
-        raise _not_the_network(f"{weight.tensor} of shape {integers.shape}", str(stored.shape))
+        raise _make_error(f"{weight.tensor} of shape {integers.shape}", str(stored.shape))
     if scales is not None and not np.array_equal(scales, weight.scales):
-        raise _not_the_network(f"{weight.tensor} with the recipe's scales", "others")
+        raise _make_error(f"{weight.tensor} with the recipe's scales", "others")
     if (far := int(np.abs(integers.astype(np.int64) - stored).max())) > 1:
-        raise _not_the_network(f"{weight.tensor} up to rounding", f"integers {far} apart")
+        raise _make_error(f"{weight.tensor} up to rounding", f"integers {far} apart")
 
 
-def _not_the_network(expected: str, got: str) -> ConversionError:
+def _make_error(expected: str, got: str) -> ConversionError:
     return ConversionError(
         "the TFLite graph is not the quantized network",
         expected=expected,
@@ -170,7 +186,7 @@ def _not_the_network(expected: str, got: str) -> ConversionError:
     )
 
 
-def _packed(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[np.float32], axis: int) -> Any:
+def _pack(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[np.float32], axis: int) -> Any:
     """Add an int8 tensor, empty the float one, and return the operation from the one to the other."""
     from ai_edge_litert import schema_py_generated as schema
 

@@ -15,7 +15,7 @@ _GROUP = 2  # pixels read as one: six channels of XNNPACK's eight, instead of th
 _SIGN = 128  # uint8 − int8
 
 
-def with_pixels_in_twos(model: Any) -> None:
+def group_pixels(model: Any) -> bool:
     """Round the bytes to int8 before they are framed, and let the first convolution read two pixels as one; in place.
 
     The integers are the same. litert-torch frames float32, four times as many bytes, and scales it to the step of the
@@ -25,6 +25,9 @@ def with_pixels_in_twos(model: Any) -> None:
     Args:
         model: A ``ModelT`` with integers from the first convolution on, which has a kernel of 3, stride 2 and no
             padding.
+
+    Returns:
+        True: there is one such convolution, or an error is raised.
 
     Raises:
         ConversionError: The entry is another.
@@ -61,6 +64,7 @@ def with_pixels_in_twos(model: Any) -> None:
     conv.inputs[0], conv.builtinOptions.strideW = _tensor(model, rounded, shape), 1
     reshape = _reshape(model, left.outputs[0], conv.inputs[0], shape)
     graph.operators[:6] = [cast, quantize, above, left, reshape, conv]
+    return True
 
 
 def _tensor(model: Any, like: Any, shape: NDArray[np.integer[Any]]) -> int:

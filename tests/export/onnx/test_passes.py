@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.onnx.passes import (
-    pooled_globally,
-    shortened,
-    with_int8_weights,
-    with_own_weights,
-    with_unsigned_activations,
-    with_wide_gates,
+    make_activations_unsigned,
+    pool_globally,
+    shorten_names,
+    store_int8_weights,
+    unshare_weights,
+    widen_gates,
 )
 from imageqx_export.quantize.graph.integers import IntegerWeight
 from imageqx_export.runtimes.onnx import count_optimised_operations
@@ -79,7 +80,8 @@ def integer_weight(name: str, values: NDArray[np.float32]) -> IntegerWeight:
 
 def test_int8_weights_give_what_numpy_gives_with_the_rounded_ones() -> None:
     weights = [integer_weight("conv", CONV), integer_weight("linear", LINEAR)]
-    model = with_int8_weights(float_model(), weights)
+    model = float_model()
+    assert store_int8_weights(model, weights) == 2
     onnx.checker.check_model(model, full_check=True)
     kinds = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     assert sorted(kinds.values()) == sorted([TensorProto.INT8] * 2 + [TensorProto.FLOAT] * 2)
@@ -92,7 +94,9 @@ def test_int8_weights_give_what_numpy_gives_with_the_rounded_ones() -> None:
 
 def test_onnx_runtime_makes_int8_weights_float_once(tmp_path: Path) -> None:
     path = tmp_path / "w8.onnx"
-    onnx.save(with_int8_weights(float_model(), [integer_weight("conv", CONV)]), path)
+    model = float_model()
+    store_int8_weights(model, [integer_weight("conv", CONV)])
+    onnx.save(model, path)
     found = count_optimised_operations(path)
     assert found["Conv"] == 1
     assert not {"Cast", "Mul", "DequantizeLinear"} & set(found)
@@ -100,7 +104,7 @@ def test_onnx_runtime_makes_int8_weights_float_once(tmp_path: Path) -> None:
 
 def test_a_weight_that_is_not_there_is_refused_by_its_name() -> None:
     with pytest.raises(ConversionError, match="late9:conv"):
-        with_int8_weights(float_model(), [integer_weight("late9:conv", CONV + np.float32(1e-3))])
+        store_int8_weights(float_model(), [integer_weight("late9:conv", CONV + np.float32(1e-3))])
 
 
 def quantized_model(zero_points: list[int], constant: bool = False) -> Any:
@@ -138,7 +142,8 @@ def quantized_model(zero_points: list[int], constant: bool = False) -> Any:
 @given(st.lists(st.integers(-128, 127), min_size=3, max_size=3), st.booleans())
 def test_unsigned_activations_are_the_same_numbers(zero_points: list[int], constant: bool) -> None:
     signed = quantized_model(zero_points, constant)
-    unsigned = with_unsigned_activations(signed)
+    unsigned = copy.deepcopy(signed)
+    assert make_activations_unsigned(unsigned) > 0 and make_activations_unsigned(copy.deepcopy(unsigned)) == 0
     onnx.checker.check_model(unsigned, full_check=True)
     kinds = {t.name: t.data_type for t in unsigned.graph.initializer}
     assert kinds["w"] == kinds["wz"] == TensorProto.INT8
@@ -150,7 +155,8 @@ def test_unsigned_activations_are_the_same_numbers(zero_points: list[int], const
 def test_zero_points_that_did_not_move_would_be_found() -> None:
     # So large that values are clipped: elsewhere a zero point cancels out.
     signed, x = quantized_model([3, -7, 0]), 50 * np.random.default_rng(1).normal(size=(1, 3, 6, 6)).astype(np.float32)
-    wrong = with_unsigned_activations(signed)
+    wrong = copy.deepcopy(signed)
+    make_activations_unsigned(wrong)
     zero = next(t for t in wrong.graph.initializer if t.name == "z1")
     zero.CopyFrom(numpy_helper.from_array(np.array(120, np.uint8), "z1"))
     assert not np.array_equal(evaluate(wrong, x), evaluate(signed, x))
@@ -189,7 +195,7 @@ def test_weights_that_no_other_shares_can_be_made_unsigned() -> None:
     want, options = evaluate(model, x), onnxruntime.SessionOptions()
     options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 4
-    with_own_weights(model)
+    unshare_weights(model)
     onnx.checker.check_model(model, full_check=True)
     np.testing.assert_array_equal(evaluate(model, x), want)
     with pytest.raises(Exception, match="Attempt to replace the existing tensor"):
@@ -208,7 +214,7 @@ def test_a_mean_over_the_picture_is_pooling() -> None:
     x = RNG.normal(size=(1, 3, 6, 6)).astype(np.float32)
     pooled, flat = mean_model(1), mean_model(0)
     for model in (pooled, flat):
-        pooled_globally(model)
+        pool_globally(model)
     assert [node.op_type for node in pooled.graph.node] == ["GlobalAveragePool"]
     assert [node.op_type for node in flat.graph.node] == ["ReduceMean"]
     np.testing.assert_allclose(evaluate(pooled, x), x.mean((2, 3), keepdims=True), rtol=1e-5)
@@ -219,7 +225,7 @@ def test_short_names_change_nothing_but_names(make: Callable[[], Any]) -> None:
     model, x = make(), RNG.normal(size=(1, 3, 6, 6)).astype(np.float32)
     model.graph.initializer.append(numpy_helper.from_array(np.zeros(1000, np.float32), "nobody_reads_this"))
     copy = onnx.ModelProto.FromString(model.SerializeToString())
-    shortened(copy, ["x", "y"])
+    shorten_names(copy, ["x", "y"])
     onnx.checker.check_model(copy, full_check=True)
     names = {name for node in copy.graph.node for name in (*node.input, *node.output)}
     assert max(map(len, names)) <= 3 and {"x", "y"} <= names
@@ -230,7 +236,7 @@ def test_short_names_change_nothing_but_names(make: Callable[[], Any]) -> None:
 def test_equal_constants_are_one_and_a_means_of_another_type_is_not() -> None:
     model = quantized_model([5, 5, 5])
     model.graph.initializer.append(numpy_helper.from_array(np.array(5, np.uint8), "other"))
-    shortened(model, ["x", "y"])
+    shorten_names(model, ["x", "y"])
     zeros = [t for t in model.graph.initializer if t.data_type == TensorProto.INT8 and not t.dims]
     assert len(zeros) == 1
 
@@ -262,7 +268,7 @@ def gated_model(size: int) -> Any:
 def test_gates_with_a_column_for_each_column_are_the_same_numbers(size: int, products: int) -> None:
     model, x = gated_model(size), RNG.normal(2, 1, (1, 2, size, size)).astype(np.float32)
     want = evaluate(model, x)
-    with_wide_gates(model)
+    widen_gates(model)
     onnx.checker.check_model(model, full_check=True)
     assert sum(node.op_type == "Mul" for node in model.graph.node) == products
     np.testing.assert_array_equal(evaluate(model, x), want)

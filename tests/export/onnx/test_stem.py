@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from imageqx_export.errors import ConversionError
-from imageqx_export.export.onnx.stem import with_bytes_read, with_pixels_in_fours
+from imageqx_export.export.onnx.stem import group_pixels, read_pixels_as_bytes
 from tests.export.onnx.test_passes import evaluate, proto
 
 RNG = np.random.default_rng(0)
@@ -45,7 +45,7 @@ def test_bytes_that_stay_bytes_are_the_same_numbers() -> None:
     model = bytes_model()
     x = RNG.integers(0, 256, (1, 6, 6, 3), np.uint8)
     want = evaluate(model, x)
-    with_bytes_read(model)
+    read_pixels_as_bytes(model)
     onnx.checker.check_model(model, full_check=True)
     assert [node.op_type for node in model.graph.node] == ["Transpose", "Concat", "Concat", "DequantizeLinear"]
     np.testing.assert_array_equal(evaluate(model, x), want)
@@ -56,7 +56,7 @@ def test_bytes_that_stay_bytes_are_the_same_numbers() -> None:
 @pytest.mark.parametrize(("zero_point", "step"), [(1, 1 / 64), (0, 1 / 63)])
 def test_an_entry_that_rounds_pixels_is_refused(zero_point: int, step: float) -> None:
     with pytest.raises(ConversionError, match="entry"):
-        with_bytes_read(bytes_model(zero_point, step))
+        read_pixels_as_bytes(bytes_model(zero_point, step))
 
 
 def stem_model(height: int, groups: int, out: int) -> Any:
@@ -97,7 +97,7 @@ def test_pixels_read_in_fours_give_the_same_integers(rows: int, groups: int, out
     model = stem_model(2 * rows, groups, out)
     x = np.random.default_rng(rows).integers(0, 256, (1, 2 * rows, 4 * groups, 3), np.uint8)
     want = evaluate(model, x)
-    with_pixels_in_fours(model)
+    group_pixels(model)
     onnx.checker.check_model(model, full_check=True)
     (conv,) = (node for node in model.graph.node if node.op_type == "Conv")
     assert {a.name: tuple(a.ints) for a in conv.attribute} == {"strides": (2, 1), "kernel_shape": (3, 2)}
@@ -108,4 +108,4 @@ def test_pixels_read_in_fours_give_the_same_integers(rows: int, groups: int, out
 def test_a_stem_that_does_not_read_bytes_is_refused() -> None:
     model = bytes_model()
     with pytest.raises(ConversionError, match="entry"):
-        with_pixels_in_fours(model)
+        group_pixels(model)

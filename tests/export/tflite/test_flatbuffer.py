@@ -9,7 +9,7 @@ import pytest
 
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.tflite import flatbuffer
-from imageqx_export.export.tflite.passes import with_exact_integers, with_int8_weights
+from imageqx_export.export.tflite.passes import store_int8_weights, write_exact_integers
 from imageqx_export.quantize.graph.integers import IntegerWeight
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
@@ -92,7 +92,7 @@ def test_int8_weights_give_what_torch_gives_with_the_rounded_ones() -> None:
 
     weights = [integer_weight("one", CONV), integer_weight("two", DEPTHWISE)]
     model = small_model()
-    with_int8_weights(model, weights)
+    store_int8_weights(model, weights)
     image = RNG.normal(size=(1, 8, 8, 3)).astype(np.float32)
     first = conv2d(torch.tensor(image).permute(0, 3, 1, 2), torch.tensor(rounded(weights[0])), padding=1)
     want = conv2d(first, torch.tensor(rounded(weights[1])), padding=1, groups=4).permute(0, 2, 3, 1).numpy()
@@ -103,7 +103,7 @@ def test_int8_weights_give_what_torch_gives_with_the_rounded_ones() -> None:
 
 def test_a_weight_that_is_not_there_is_refused_by_its_name() -> None:
     with pytest.raises(ConversionError, match="late9:conv"):
-        with_int8_weights(small_model(), [integer_weight("late9:conv", CONV + np.float32(1e-3))])
+        store_int8_weights(small_model(), [integer_weight("late9:conv", CONV + np.float32(1e-3))])
 
 
 def int8_model(weight: IntegerWeight, stored: np.ndarray, bias: np.ndarray) -> object:
@@ -134,7 +134,7 @@ def test_integers_that_were_rounded_the_other_way_are_written_over() -> None:
     stored, bias = weight.integers.copy(), right + np.array([0, 1, 0, -1], np.int32)
     stored[0, 1, 2, 0] -= 1
     model = int8_model(weight, stored, bias)
-    with_exact_integers(model, [weight])
+    write_exact_integers(model, [weight])
     assert held(model, 2, np.int32) == [5, -7, 0, 12345]
     assert held(model, 1, np.int8) == weight.integers.transpose(0, 2, 3, 1).ravel().tolist()
 
@@ -157,12 +157,12 @@ def test_a_convolution_of_another_network_is_refused(what: str) -> None:
     else:
         given = []
     with pytest.raises(ConversionError, match="not the quantized network"):
-        with_exact_integers(model, given)
+        write_exact_integers(model, given)
 
 
 def test_equal_vectors_are_written_once_and_buffers_stay_aligned() -> None:
     model = small_model()
-    with_int8_weights(model, [integer_weight("one", CONV), integer_weight("two", DEPTHWISE)])
+    store_int8_weights(model, [integer_weight("one", CONV), integer_weight("two", DEPTHWISE)])
     for made in model.subgraphs[0].tensors:  # type: ignore[attr-defined]
         if made.quantization is not None:  # as long as a real layer's
             made.quantization.zeroPoint = np.zeros(10_000, np.int64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.tflite import flatbuffer
-from imageqx_export.export.tflite.stem import with_pixels_in_twos
+from imageqx_export.export.tflite.stem import group_pixels
 from tests.export.tflite.test_flatbuffer import run
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
@@ -96,7 +96,7 @@ def test_pixels_read_in_twos_give_the_same_integers() -> None:
     small = Small()
     image = np.random.default_rng(1).integers(0, 256, (1, HEIGHT, WIDTH, 3), np.uint8)
     want = run(flatbuffer.write(small.model), image)
-    with_pixels_in_twos(small.model)
+    group_pixels(small.model)
     got = run(flatbuffer.write(small.model), image)
     np.testing.assert_array_equal(got, want)
     assert got.dtype == np.int8 and len(np.unique(got)) > 20
@@ -108,4 +108,4 @@ def test_pixels_read_in_twos_give_the_same_integers() -> None:
 
 def test_another_entry_is_refused() -> None:
     with pytest.raises(ConversionError, match="entry"):
-        with_pixels_in_twos(Small("CAST CONCATENATION CONCATENATION ADD QUANTIZE CONV_2D").model)
+        group_pixels(Small("CAST CONCATENATION CONCATENATION ADD QUANTIZE CONV_2D").model)
