@@ -28,7 +28,7 @@ from imageqx_export.cli.show.console import out
 from imageqx_export.evaluation.intervals import wilson
 from imageqx_export.report.rules.latency import RunTimes, assess_latency, measure_noise
 from imageqx_export.report.rules.verdicts import PASSES, UNDECIDED, Rules, Verdict
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 
 DATA = Path(__file__).parent / "data" / "host_noise.json"
 BASELINE, CURRENT, MOST = 8, 2, 3
@@ -109,7 +109,7 @@ def extract(history: Path, data: Path, name: str, about: str, loud: bool) -> Non
         "hours": round((max(started) - min(started)) / 3600, 2),
         "artifacts": artifacts,
     }
-    with written_aside(data) as aside:
+    with write_aside(data) as aside:
         aside.write_text(json.dumps(body, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 

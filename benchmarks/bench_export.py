@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.support.processes import isolated, quiet
+from imageqx_export.support.processes import quiet, run_isolated
 
 CHECKPOINT = Path("models/imageqx.safetensors")
 EXPORT_SECONDS = 90.0
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     results = {
         "help_s": _help_seconds(),
         "export_s": _export_seconds(),
-        "converters": {f.value: isolated(converter_seconds, f, options.rounds) for f in Format},
+        "converters": {f.value: run_isolated(converter_seconds, f, options.rounds) for f in Format},
     }
     rows = _rows(results)
     if options.json:

@@ -29,7 +29,7 @@ from benchmarks.int8_measures import (
     compute_ratios,
     count_fused,
     count_instructions,
-    run_isolated,
+    run_subject,
     score_files,
     shorten,
     time_in_turns,
@@ -134,7 +134,7 @@ def measure(
     if samples:
         photos = load_held_out("test", Sources(), samples, progress=progress)
         float32 = next(subject for subject in there if subject.name == "onnx_fp32")
-        reference, spec = run_isolated(float32, photos.pixels), manifest.artifacts[0].spec
+        reference, spec = run_subject(float32, photos.pixels), manifest.artifacts[0].spec
         worth = score_files(there, reference, photos, spec, progress=progress)
     order = sorted(subjects, key=lambda subject: [Format.TFLITE, Format.ONNX, Format.COREML].index(subject.format))
     return {subject.name: make_row(subject, took, counts, worth) for subject in order}

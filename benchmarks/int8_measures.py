@@ -28,7 +28,7 @@ from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy, macro_f1
 from imageqx_export.evaluation.tables import one_hot
 from imageqx_export.runtimes import run_file
 from imageqx_export.support.files import digest
-from imageqx_export.support.processes import isolated, pool
+from imageqx_export.support.processes import run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
 
 OPTIMIZE = Path(__file__).with_name("optimized_onnx.py")
@@ -183,8 +183,8 @@ def score_files(
     """
     rows = list(subjects)
     found: dict[str, Score | str] = {}
-    with pool() as threads, progress("measuring accuracy", len(rows)) as advance:
-        jobs = {subject.name: threads.submit(run_isolated, subject, photos.pixels) for subject in rows}
+    with start_pool() as threads, progress("measuring accuracy", len(rows)) as advance:
+        jobs = {subject.name: threads.submit(run_subject, subject, photos.pixels) for subject in rows}
         for name, job in jobs.items():
             try:
                 found[name] = score_outputs(job.result(), reference, photos, spec)
@@ -208,14 +208,14 @@ def score_outputs(found: Outputs, reference: Outputs, photos: LabelledPhotos, sp
     )
 
 
-def run_isolated(subject: Subject, pixels: Pixels) -> Outputs:
+def run_subject(subject: Subject, pixels: Pixels) -> Outputs:
     """Run a file in a process of its own: uint8 [N,224,224,3] → float32 by name.
 
     Raises:
         ImageQXError: It cannot be run, or crashes.
     """
     if subject.format is Format.COREML:
-        return isolated(run_file, _require_path(subject), pixels)[1]
+        return run_isolated(run_file, _require_path(subject), pixels)[1]
     with TemporaryDirectory(prefix="imageqx-int8-") as folder:
         images, arrays = Path(folder) / "images.npy", Path(folder) / "outputs.npz"
         np.save(images, pixels)
@@ -223,7 +223,7 @@ def run_isolated(subject: Subject, pixels: Pixels) -> Outputs:
         with np.load(arrays) as found:
             rows = dict(found)
     # Others' tools may leave outputs as integers, which an app would turn into numbers.
-    steps = isolated(find_integer_outputs, _require_path(subject)) if subject.format is Format.TFLITE else {}
+    steps = run_isolated(find_integer_outputs, _require_path(subject)) if subject.format is Format.TFLITE else {}
     return {name: scale_integers(values, *steps[name]) if name in steps else values for name, values in rows.items()}
 
 

@@ -16,8 +16,8 @@ from imageqx_export.errors import ImageQXError
 from imageqx_export.export.metadata import versions
 from imageqx_export.quantize.sensitivity.cache import make_key
 from imageqx_export.support.files import digest
-from imageqx_export.support.folders import staged_folder
-from imageqx_export.support.processes import isolated, quiet
+from imageqx_export.support.folders import stage_folder
+from imageqx_export.support.processes import quiet, run_isolated
 
 Make = Callable[[Path, Path, NDArray[np.uint8]], None]
 """Quantizes the first file into the second, given calibration images, uint8 [N,224,224,3]."""
@@ -122,9 +122,9 @@ def make_cached(peer: Peer, source: Path, images: NDArray[np.uint8], cache: Path
     )
     folder = cache / f"{peer.make.__name__}-{key}"
     if not folder.exists():
-        with staged_folder(folder) as staging:
+        with stage_folder(folder) as staging:
             try:
-                isolated(_make, peer.make, source, staging.path / f"peer{peer.format.suffix}", images)
+                run_isolated(_make, peer.make, source, staging.path / f"peer{peer.format.suffix}", images)
             except ImageQXError:
                 raise
             except Exception as error:  # whatever the tool raises is its result

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures
 from imageqx_export.errors import CheckpointError
-from imageqx_export.support.files import digest, written_aside
+from imageqx_export.support.files import digest, write_aside
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ def save_checkpoint(
     header = {"spec": spec.model_dump(mode="json"), "metrics": metrics, "provenance": provenance}
     if temperatures is not None:
         header["temperatures"] = temperatures.model_dump(mode="json")
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         try:
             save_file(tensors, aside, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
         except SafetensorError as error:  # how safetensors tells of a full disk

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from imageqx_export.bench.model import Instructions
 from imageqx_export.errors import MeasurementError, UnavailableError
-from imageqx_export.support.processes import pool, take_last_line
+from imageqx_export.support.processes import start_pool, take_last_line
 
 FEW, MANY = 1, 3
 REPEATS = 2
@@ -76,7 +76,7 @@ def count_per_inference(
     Raises:
         MeasurementError: A process failed, or more inferences took no more instructions than fewer.
     """
-    with pool() as threads:
+    with start_pool() as threads:
         jobs = [threads.submit(count, n) for _ in range(repeats) for n in (FEW, MANY)]
         try:
             totals = [job.result() for job in jobs]

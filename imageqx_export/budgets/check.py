@@ -17,7 +17,7 @@ from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.runtimes import run_file
 from imageqx_export.support.frozen import Frozen
-from imageqx_export.support.processes import isolated, pool
+from imageqx_export.support.processes import run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
 
 ADVICE = {
@@ -130,13 +130,15 @@ def _measure_all(
     """Run every artifact in a process of its own, and compare it with the float32 file; a crash is a result too."""
     with (
         TemporaryDirectory(prefix="imageqx-budgets-") as place,
-        pool() as threads,
+        start_pool() as threads,
         progress("measuring accuracy", len(artifacts) + 1) as advance,
     ):
         pixels = Path(place) / "pixels.npy"  # 600 MB, which a pipe to each process would copy twice
         np.save(pixels, photos.pixels)
-        float32 = threads.submit(isolated, run_on_pixels, reference, pixels)
-        jobs = {name: threads.submit(isolated, run_on_pixels, folder / a.path, pixels) for name, a in artifacts.items()}
+        float32 = threads.submit(run_isolated, run_on_pixels, reference, pixels)
+        jobs = {
+            name: threads.submit(run_isolated, run_on_pixels, folder / a.path, pixels) for name, a in artifacts.items()
+        }
         before = float32.result()
         advance()
         found = {}

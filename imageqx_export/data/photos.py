@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.errors import PhotoError
-from imageqx_export.support.processes import pool
+from imageqx_export.support.processes import start_pool
 from imageqx_export.support.progress import Progress, silent
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
@@ -31,7 +31,7 @@ def read_photos(paths: Sequence[Path], progress: Progress = silent) -> Iterator[
         Per file its pixels, uint8 [224,224,3], or why they cannot be read.
     """
     # Threads: Pillow decodes and stretches without Python's lock, and processes would copy every picture.
-    with progress("reading photos", len(paths)) as advance, pool() as threads:
+    with progress("reading photos", len(paths)) as advance, start_pool() as threads:
         for photo in threads.map(_read, paths):
             advance()
             yield photo

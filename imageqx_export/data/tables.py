@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from imageqx_export.errors import DatasetError
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 
 Row = tuple[int, dict[str, str]]
 """A row's line and its cells by column; a cell that is not there is ``""``."""
@@ -94,7 +94,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[obje
         DatasetError: The file's name ends otherwise.
     """
     suffix = _suffix(path, reading=False)
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         if suffix == ".csv":
             with aside.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerows([columns, *rows])

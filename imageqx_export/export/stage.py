@@ -36,8 +36,8 @@ from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.quantize.model import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.files import count_bytes, digest
-from imageqx_export.support.folders import staged_folder
-from imageqx_export.support.processes import isolated, pool, quiet
+from imageqx_export.support.folders import stage_folder
+from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         progress=progress,
     )
     reference = TorchRuntime(network, checkpoint.spec)
-    with staged_folder(config.out / model) as staging:
+    with stage_folder(config.out / model) as staging:
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
         _convert_all(checkpoint.path, model, files, chosen.recipes, progress)
         artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())
@@ -221,9 +221,9 @@ def _convert_all(
         tasks.setdefault((format, precision is Precision.W8A8), {})[precision] = path
     # The slowest first, so that the last to end is a short one.
     order = sorted(tasks, key=lambda task: [Format.TFLITE, Format.COREML, Format.ONNX].index(task[0]))
-    with pool() as threads, progress("converting", len(order)) as advance:
+    with start_pool() as threads, progress("converting", len(order)) as advance:
         jobs: dict[Future[None], Format] = {
-            threads.submit(isolated, _convert, task[0], checkpoint_path, model, tasks[task], recipes): task[0]
+            threads.submit(run_isolated, _convert, task[0], checkpoint_path, model, tasks[task], recipes): task[0]
             for task in order
         }
         for job in as_completed(jobs):
@@ -299,8 +299,8 @@ def _write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recip
     from PIL import Image
 
     pixels = generate_images(GOLDEN_COUNT, GOLDEN_SEED)
-    with pool() as threads:
-        jobs = {p: threads.submit(isolated, run_quantized, checkpoint, path, pixels) for p, path in recipes.items()}
+    with start_pool() as threads:
+        jobs = {p: threads.submit(run_isolated, run_quantized, checkpoint, path, pixels) for p, path in recipes.items()}
         found = {Precision.FP32: reference.run(pixels)} | {precision: job.result() for precision, job in jobs.items()}
     folder.mkdir()
     for index, one in enumerate(pixels):

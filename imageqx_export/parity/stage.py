@@ -34,7 +34,7 @@ from imageqx_export.runtimes import run_file
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.files import digest
-from imageqx_export.support.processes import isolated, pool, quiet
+from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
 
 
@@ -122,13 +122,13 @@ def compare_with_reference(
     """
     manifest = read_manifest(folder)
     recipes = _find_recipes(folder, manifest)
-    with pool() as threads, progress("comparing", len(manifest.artifacts) + len(recipes) + 1) as advance:
+    with start_pool() as threads, progress("comparing", len(manifest.artifacts) + len(recipes) + 1) as advance:
         # PyTorch's own integers take longest.
         quantized = {
-            p: threads.submit(isolated, run_quantized, checkpoint.path, path, pixels) for p, path in recipes.items()
+            p: threads.submit(run_isolated, run_quantized, checkpoint.path, path, pixels) for p, path in recipes.items()
         }
         jobs: list[Future[tuple[tuple[TensorSpec, ...], Outputs]]] = [
-            threads.submit(isolated, run_file, folder / artifact.path, pixels) for artifact in manifest.artifacts
+            threads.submit(run_isolated, run_file, folder / artifact.path, pixels) for artifact in manifest.artifacts
         ]
         references: dict[Precision, Outputs] = {}
         with quiet():

@@ -13,7 +13,7 @@ from imageqx_export.artifact import ModelSpec
 from imageqx_export.evaluation.heatmap import blend
 from imageqx_export.predict.verdict import Verdict
 from imageqx_export.preprocess import open_photo
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 
 TILE = 320
 _CAPTION = 52
@@ -42,7 +42,7 @@ def draw_attention(rows: Sequence[tuple[Verdict, NDArray[np.float32]]], spec: Mo
             sheet.paste(tile, (left, top))
             left += tile.width + _GAP
         top += height
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         sheet.save(aside, format=Image.registered_extensions().get(path.suffix.lower(), "PNG"))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from imageqx_export.errors import ArtifactError
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen, find_problem
 
 ACTIVATION_LEVELS = (-128, 127)
@@ -177,7 +177,7 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
         path: The file; an older one is replaced in one step.
         recipe: What to write.
     """
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         aside.write_text(format_recipe(recipe), encoding="utf-8")
 
 

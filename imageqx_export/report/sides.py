@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.errors import MeasurementError
 from imageqx_export.report.sizes.parts import Sizes
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen, find_problem
 
 _SHORTEST = 4  # of a commit's digits; fewer are rather a mistyped file name
@@ -122,7 +122,7 @@ def read_history(path: Path | None) -> tuple[BenchRun, ...]:
 
 def write_baseline(baseline: Baseline, path: Path) -> Path:
     """Write a baseline file, in one step."""
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         aside.write_text(baseline.model_dump_json(exclude_defaults=False) + "\n", encoding="utf-8")
     return path
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def write_aside(path: Path) -> Iterator[Path]:
     """Give a path to write to that becomes ``path`` when the block ends well, and vanishes when it does not.
 
     Args:
@@ -19,7 +19,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     with written_aside(Path(folder) / "a.txt") as aside:
+    ...     with write_aside(Path(folder) / "a.txt") as aside:
     ...         _ = aside.write_text("whole")
     ...     (Path(folder) / "a.txt").read_text()
     'whole'

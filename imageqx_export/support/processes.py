@@ -17,7 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call ``function`` in a fresh process and return what it returns, or raise what it raises.
 
     Args:
@@ -46,7 +46,7 @@ def _one_thread() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def pool() -> ThreadPoolExecutor:
+def start_pool() -> ThreadPoolExecutor:
     """Return one thread per core, each of which may wait for an isolated process."""
     return ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
 

@@ -15,7 +15,7 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.decisions import POOR, decide
 from imageqx_export.errors import DatasetError
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds import temperature
@@ -150,7 +150,7 @@ def write_thresholds(spec: ModelSpec, choice: Choice, path: Path) -> None:
     own = Thresholds(
         schema_version=1, poor_quality=spec.poor_quality_threshold, reasons=spec.thresholds, chosen=choice.provenance()
     )
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         aside.write_text(json.dumps(own.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
 
 

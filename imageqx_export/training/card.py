@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imageqx_export.artifact import Checkpoint
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 from imageqx_export.training.config import TrainingConfig, rename_old_fields
 
 _OPTIONS = {"initialisation": "init"}
@@ -52,7 +52,7 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
         sources=_sources(photos),
         counts={side: _counts(data["photos"][side]) for side in ("train", "val", "test")} if "photos" in data else {},
     )
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from imageqx_export.errors import TrainingError
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 from imageqx_export.training.config import rename_old_fields
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def save_state(
         TrainingError: There is no room on the disk, or the folder may not be written to.
     """
     state = {"config": asdict(config), "data": data, "epoch": epoch, "history": history}
-    with explain_failed_writes(path.parent), written_aside(path) as aside:
+    with explain_failed_writes(path.parent), write_aside(path) as aside:
         try:
             with aside.open("wb") as file:
                 torch.save({**state, "parts": [part.state_dict() for part in parts]}, file)

@@ -70,10 +70,10 @@ def test_files_take_turns_and_one_that_does_not_load_stays_out(tmp_path: Path) -
     found = int8_measures.time_in_turns(rows, 2)
     assert isinstance(found["onnx_w8"], str) and "the runner failed" in found["onnx_w8"]
     assert [len(found[name]) for name in ("onnx_fp32", "tflite_fp32")] == [2, 2]
-    given = int8_measures.run_isolated(rows[1], np.full(SHAPE, 7, np.uint8))
+    given = int8_measures.run_subject(rows[1], np.full(SHAPE, 7, np.uint8))
     assert given["same"].dtype == np.float32 and (given["same"] == 7).all()
     with pytest.raises(ImageQXError, match="failed"):
-        int8_measures.run_isolated(rows[2], np.zeros(SHAPE, np.uint8))
+        int8_measures.run_subject(rows[2], np.zeros(SHAPE, np.uint8))
 
 
 def write_conv(path: Path, quantized: bool) -> Path:

@@ -34,7 +34,7 @@ from imageqx_export.parity.compare import TOLERANCES, Tolerance
 from imageqx_export.quantize.recipe import read_recipe
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.files import digest
-from imageqx_export.support.folders import staged_folder
+from imageqx_export.support.folders import stage_folder
 from tests.conftest import EXPORTED, Cli
 
 NAMES = ["quality", "explanations", "attention"]
@@ -231,7 +231,7 @@ def test_a_killed_export_leaves_the_old_folder_whole(exported: Path, tmp_path: P
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert digest(out / "imageqx") == before
-    with staged_folder(out / "imageqx"):  # the next export clears the leftovers first
+    with stage_folder(out / "imageqx"):  # the next export clears the leftovers first
         assert [path.name for path in out.glob(".imageqx.*.staging")] == [f".imageqx.{os.getpid()}.staging"]
 
 

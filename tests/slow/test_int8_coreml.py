@@ -19,7 +19,7 @@ from imageqx_export.quantize.recipe import read_recipe
 from imageqx_export.quantize.weights import load_quantized_network
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.runtimes.mil import runtime as mil
-from imageqx_export.support.processes import isolated
+from imageqx_export.support.processes import run_isolated
 
 MODELS = Path(__file__).parent.parent.parent / "models"
 WEIGHTED = ("conv", "linear")
@@ -40,7 +40,7 @@ def packages(quantized: dict[Precision, QuantizedModel], tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp("packages")
     paths = {precision: package(folder, precision) for precision in quantized}
     recipes = {precision: model.recipe for precision, model in quantized.items()}
-    isolated(stage._convert, Format.COREML, MODELS / "imageqx.safetensors", "imageqx", paths, recipes)
+    run_isolated(stage._convert, Format.COREML, MODELS / "imageqx.safetensors", "imageqx", paths, recipes)
     return folder
 
 
@@ -109,7 +109,7 @@ def test_the_file_gives_the_quantized_networks_answers(
 ) -> None:
     """Integers for integers; what is left is the heads' float16."""
     pixels = generate_images(4)
-    got = isolated(outputs, package(packages, Precision.W8A8), pixels)
+    got = run_isolated(outputs, package(packages, Precision.W8A8), pixels)
     for name, want in quantized[Precision.W8A8].run(pixels).items():
         assert 0 < np.abs(got[name] - want).max() < 2e-3 * max(1, np.abs(want).max()), name
 

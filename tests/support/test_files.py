@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 
 _HALF_WAY = """
 import sys, time
 from pathlib import Path
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 target, ready = map(Path, sys.argv[1:])
-with written_aside(target) as aside:
+with write_aside(target) as aside:
     aside.write_text("half of the n")
     ready.touch()
     time.sleep(60)
@@ -30,7 +30,7 @@ with written_aside(target) as aside:
 
 def test_a_new_file_in_a_new_folder(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "file.bin"
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         assert aside.parent == path.parent, "another file system could not be renamed from"
         assert not path.exists()
         aside.write_bytes(b"new")
@@ -44,7 +44,7 @@ def test_a_new_file_in_a_new_folder(tmp_path: Path) -> None:
 def test_replaces(tmp_path_factory: pytest.TempPathFactory, old: bytes, new: bytes) -> None:
     path = tmp_path_factory.mktemp("replaces") / "file"
     path.write_bytes(old)
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         aside.write_bytes(new)
         assert path.read_bytes() == old
     assert path.read_bytes() == new and len(list(path.parent.iterdir())) == 1
@@ -56,7 +56,7 @@ def test_an_exception_keeps_the_old_file(tmp_path: Path, error: type[BaseExcepti
     path.write_text("old")
 
     def fail() -> None:
-        with written_aside(path) as aside:
+        with write_aside(path) as aside:
             aside.write_text("half")
             raise error
 
@@ -68,14 +68,14 @@ def test_an_exception_keeps_the_old_file(tmp_path: Path, error: type[BaseExcepti
 def test_a_writer_that_removes_its_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(FileNotFoundError), written_aside(path) as aside:
+    with pytest.raises(FileNotFoundError), write_aside(path) as aside:
         aside.unlink()
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with written_aside(path) as one, written_aside(path) as other:
+    with write_aside(path) as one, write_aside(path) as other:
         one.write_text("one")
         other.write_text("other")
     assert path.read_text() == "one"  # the outer block ends last
@@ -96,6 +96,6 @@ def test_a_killed_writer_keeps_the_old_file(tmp_path: Path) -> None:
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
     assert path.read_text() == "old"
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         aside.write_text("new")
     assert path.read_text() == "new"

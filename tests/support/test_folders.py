@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.support import folders
-from imageqx_export.support.folders import staged_folder
+from imageqx_export.support.folders import stage_folder
 
 _KILLED_WHILE_WRITING = """
 import sys, time
 from pathlib import Path
-from imageqx_export.support.folders import staged_folder
+from imageqx_export.support.folders import stage_folder
 target, ready = map(Path, sys.argv[1:])
-with staged_folder(target) as staging:
+with stage_folder(target) as staging:
     (staging.path / "a").write_text("2")
     ready.touch()
     time.sleep(60)
@@ -40,7 +40,7 @@ def replace(self, other):
         time.sleep(60)
     return rename(self, other)
 Path.replace = replace
-with folders.staged_folder(target) as staging:
+with folders.stage_folder(target) as staging:
     (staging.path / "a").write_text("2")
     (staging.path / "b").write_text("2")
     staging.publish()
@@ -62,7 +62,7 @@ def version(folder: Path) -> str:
 
 
 def publish(target: Path, number: int) -> None:
-    with staged_folder(target) as staging:
+    with stage_folder(target) as staging:
         fill(staging.path, number)
         assert staging.publish() == target
 
@@ -98,7 +98,7 @@ def swapping(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.usefixtures("swapping")
 def test_publish(target: Path) -> None:
     assert version(target) == "1"
-    with staged_folder(target) as staging:
+    with stage_folder(target) as staging:
         assert staging.path.parent == target.parent and list(staging.path.iterdir()) == []
         fill(staging.path, 2)
         assert version(target) == "1"
@@ -109,7 +109,7 @@ def test_publish(target: Path) -> None:
 
 @pytest.mark.usefixtures("swapping")
 def test_without_publish_nothing_happens(target: Path) -> None:
-    with staged_folder(target) as staging:
+    with stage_folder(target) as staging:
         fill(staging.path, 2)
     assert version(target) == "1" and list(target.parent.iterdir()) == [target]
 
@@ -117,7 +117,7 @@ def test_without_publish_nothing_happens(target: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_exception_keeps_the_old_folder(target: Path, error: type[BaseException]) -> None:
     def fail() -> None:
-        with staged_folder(target) as staging:
+        with stage_folder(target) as staging:
             (staging.path / "a").write_text("2")
             raise error
 
@@ -128,7 +128,7 @@ def test_an_exception_keeps_the_old_folder(target: Path, error: type[BaseExcepti
 
 def test_reject(target: Path) -> None:
     for number in (2, 3):  # the second replaces the first
-        with staged_folder(target) as staging:
+        with stage_folder(target) as staging:
             fill(staging.path, number)
             rejected = staging.reject()
         assert rejected == target.with_name("imageqx.rejected")
@@ -140,7 +140,7 @@ def test_a_killed_writer_keeps_the_old_folder(target: Path, tmp_path: Path) -> N
     kill(_KILLED_WHILE_WRITING, target, tmp_path / "ready")
     assert version(target) == "1"
     assert len(list(target.parent.iterdir())) == 2, "the killed writer left nothing: the test proves nothing"
-    with staged_folder(target) as staging:
+    with stage_folder(target) as staging:
         assert sorted(target.parent.iterdir()) == sorted([target, staging.path])
     assert version(target) == "1" and list(target.parent.iterdir()) == [target]
 
@@ -148,7 +148,7 @@ def test_a_killed_writer_keeps_the_old_folder(target: Path, tmp_path: Path) -> N
 def test_a_kill_between_two_renames_is_mended(target: Path, tmp_path: Path) -> None:
     kill(_KILLED_BETWEEN_RENAMES, target, tmp_path / "ready")
     assert not target.exists(), "not killed between the renames: the test proves nothing"
-    with staged_folder(target) as staging:
+    with stage_folder(target) as staging:
         assert version(target) == "1"
         fill(staging.path, 3)
         staging.publish()
@@ -159,7 +159,7 @@ def test_the_old_folder_goes_when_the_new_one_is_in_place(target: Path) -> None:
     """A kill after both renames."""
     old = target.parent / ".imageqx.old"
     shutil.copytree(target, old)
-    with staged_folder(target):
+    with stage_folder(target):
         assert not old.exists() and version(target) == "1"
 
 

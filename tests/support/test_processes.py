@@ -16,7 +16,7 @@ import pytest
 from imageqx_export import errors, networks
 from imageqx_export.errors import ArtifactError, ImageQXError, PhotoError, UnknownNameError
 from imageqx_export.preprocess import open_photo
-from imageqx_export.support.processes import isolated, pool, quiet, take_last_line
+from imageqx_export.support.processes import quiet, run_isolated, start_pool, take_last_line
 
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ImageQXError)]
 FIELDS = {"what": "wrong", "where": "a.bin", "expected": "[3]", "got": "[4]", "remedy": "make it so"}
@@ -24,16 +24,16 @@ FIELDS = {"what": "wrong", "where": "a.bin", "expected": "[3]", "got": "[4]", "r
 
 def test_returns_what_the_function_returns() -> None:
     # Functions of the standard library: a fresh process cannot import a test.
-    assert isolated(sorted, [3, 1, 2], reverse=True) == [3, 2, 1]
-    assert isolated(os.getpid) != os.getpid()
-    assert isolated(os.getenv, "OMP_NUM_THREADS") == "1"
+    assert run_isolated(sorted, [3, 1, 2], reverse=True) == [3, 2, 1]
+    assert run_isolated(os.getpid) != os.getpid()
+    assert run_isolated(os.getenv, "OMP_NUM_THREADS") == "1"
 
 
 def test_raises_what_the_function_raises(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        isolated(operator.truediv, 1, 0)
+        run_isolated(operator.truediv, 1, 0)
     with pytest.raises(PhotoError) as caught:
-        isolated(open_photo, tmp_path / "none.jpg")
+        run_isolated(open_photo, tmp_path / "none.jpg")
     with pytest.raises(PhotoError) as direct:
         open_photo(tmp_path / "none.jpg")
     assert str(caught.value) == str(direct.value) and caught.value.where == direct.value.where
@@ -41,21 +41,21 @@ def test_raises_what_the_function_raises(tmp_path: Path) -> None:
 
 def test_raises_an_error_with_arguments_of_its_own() -> None:
     with pytest.raises(UnknownNameError) as caught:
-        isolated(networks.spec, "vgg")
+        run_isolated(networks.spec, "vgg")
     assert str(caught.value) == "unknown model 'vgg'\n  expected: one of imageqx"
 
 
 @pytest.mark.parametrize("kind", [signal.SIGSEGV, signal.SIGKILL], ids=["crash", "out of memory"])
 def test_a_crash_is_an_error(kind: signal.Signals) -> None:
     with pytest.raises(ArtifactError) as caught:
-        isolated(signal.raise_signal, kind)
+        run_isolated(signal.raise_signal, kind)
     assert "the process died" in str(caught.value) and caught.value.where == "raise_signal"
 
 
 def test_a_pool_of_isolated_processes() -> None:
-    with pool() as threads:
-        crashing = threads.submit(isolated, signal.raise_signal, signal.SIGSEGV)
-        working = threads.submit(isolated, os.getpid)
+    with start_pool() as threads:
+        crashing = threads.submit(run_isolated, signal.raise_signal, signal.SIGSEGV)
+        working = threads.submit(run_isolated, os.getpid)
         assert isinstance(crashing.exception(), ArtifactError)
         assert working.result() > 0, "one crash took its neighbour along"
 

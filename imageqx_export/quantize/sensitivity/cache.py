@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -48,7 +48,7 @@ class Cache:
     def put(self, key: str, value: BaseModel) -> None:
         """Keep a value."""
         if self.folder is not None:
-            with written_aside(self.folder / f"{key}.json") as aside:
+            with write_aside(self.folder / f"{key}.json") as aside:
                 aside.write_text(value.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     def get_or_make(self, key: str, kind: type[T], make: Callable[[], T]) -> T:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imageqx_export.quantize.sensitivity.layers import LayerLoss
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 
 _BLUE, _ORANGE = "#0072B2", "#D55E00"  # Okabe & Ito's, which the colour-blind can tell apart
 _DPI = 110
@@ -46,7 +46,7 @@ def draw(rows: Sequence[LayerLoss], path: Path, *, title: str) -> None:
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=10)
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         # Without the version of matplotlib, so that the same numbers give the same bytes for longer.
         figure.savefig(aside, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
 
