@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
@@ -19,7 +20,7 @@ from imageqx_export.evaluation.intervals import Bools, Floats, bootstrap, percen
 from imageqx_export.evaluation.reliability import measure_reliability
 from imageqx_export.evaluation.scores import LABEL
 from imageqx_export.evaluation.tables import one_hot
-from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.frozen import Frozen, rename_key
 
 POINTS = 100.0
 Interval = tuple[float, float]
@@ -55,7 +56,7 @@ class Accuracy(Frozen):
         explanations: Loss of the reasons' macro-F1, likewise.
         reasons: Loss of each reason's F1; reasons that no photo has are left out.
         agreement: Per cent of photos with the same label from both networks.
-        calibration: How much each expected calibration error grew, in points: the label's, and per reason.
+        ece: How much each expected calibration error grew, in points: the label's, and per reason.
         mean_abs: Mean |Δ| of the labels' probabilities.
     """
 
@@ -64,13 +65,18 @@ class Accuracy(Frozen):
     explanations: Loss
     reasons: dict[str, Loss]
     agreement: float
-    calibration: dict[str, float]
+    ece: dict[str, float]
     mean_abs: float
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, fields: object) -> object:
+        return rename_key(fields, "calibration", "ece")
+
     @property
-    def label_calibration(self) -> float:
+    def label_ece(self) -> float:
         """How much the label's expected calibration error grew, in points."""
-        return self.calibration[LABEL]
+        return self.ece[LABEL]
 
 
 class Budget(Frozen):
@@ -80,13 +86,18 @@ class Budget(Frozen):
         macro_f1: Loss of the labels' macro-F1, and of the reasons'.
         reason_f1: Loss of one reason's F1.
         agreement: At least so many photos with the same label.
-        calibration: Growth of the label's expected calibration error.
+        ece: Growth of the label's expected calibration error.
     """
 
     macro_f1: float
     reason_f1: float = 1.0
     agreement: float = 98.0
-    calibration: float = 1.0
+    ece: float = 1.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, fields: object) -> object:
+        return rename_key(fields, "calibration", "ece")
 
 
 def accuracy(
@@ -108,11 +119,11 @@ def accuracy(
     """
     if decisions is None:
         decisions = of_decisions(reference, quantized, photos, spec)
-    grown = [_calibration_errors(outputs, photos, spec) for outputs in (quantized, reference)]
+    grown = [_measure_eces(outputs, photos, spec) for outputs in (quantized, reference)]
     return Accuracy(
         photos=len(photos),
         **decisions._asdict(),
-        calibration={name: POINTS * (grown[0][name] - grown[1][name]) for name in grown[0]},
+        ece={name: POINTS * (grown[0][name] - grown[1][name]) for name in grown[0]},
         mean_abs=float(np.abs(reference["quality"].astype(np.float64) - quantized["quality"]).mean()),
     )
 
@@ -153,7 +164,7 @@ def problems(found: Accuracy, budget: Budget | None) -> tuple[str, ...]:
 
     >>> none = Loss(points=0.0)
     >>> found = Accuracy(photos=1, quality=Loss(points=0.7), explanations=none, reasons={"blurry": none},
-    ...                  agreement=100, calibration={"label": 0.0}, mean_abs=0)
+    ...                  agreement=100, ece={"label": 0.0}, mean_abs=0)
     >>> problems(found, Budget(macro_f1=0.5))
     ('quality macro-F1 lost 0.70 points > 0.5',)
     """
@@ -164,7 +175,7 @@ def problems(found: Accuracy, budget: Budget | None) -> tuple[str, ...]:
         for name, loss in (("quality", found.quality), ("reasons", found.explanations))
     }
     rows |= {f"{name}: F1 lost": (loss.points, budget.reason_f1) for name, loss in found.reasons.items()}
-    rows["the label's calibration error grew by"] = (found.label_calibration, budget.calibration)
+    rows["the label's calibration error grew by"] = (found.label_ece, budget.ece)
     over = tuple(f"{what} {got:.2f} points > {limit:g}" for what, (got, limit) in rows.items() if got > limit)
     if found.agreement < budget.agreement:
         over += (f"labels agree on {found.agreement:.2f} % < {budget.agreement:g} %",)
@@ -199,7 +210,7 @@ def _macro(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
     return np.asarray(np.divide(each.sum(1), count, out=np.full(len(weights), np.nan), where=count > 0), np.float64)
 
 
-def _calibration_errors(outputs: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Mapping[str, float]:
+def _measure_eces(outputs: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Mapping[str, float]:
     quality, explanations = outputs["quality"], outputs["explanations"]
     rows = {LABEL: (quality.max(1), quality.argmax(1) == photos.quality)}
     rows |= {name: (explanations[:, k], photos.reasons[:, k] >= 0.5) for k, name in enumerate(spec.reasons)}

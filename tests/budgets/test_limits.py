@@ -31,7 +31,7 @@ def test_the_shipped_budgets_are_those_of_the_specification() -> None:
     for precision, limit in (("w8", 0.3), ("w8a8", 0.5)):
         budget = found.cost(Precision(precision))
         assert budget is not None
-        figures = [budget.macro_f1, budget.reason_f1, budget.agreement, budget.calibration]
+        figures = [budget.macro_f1, budget.reason_f1, budget.agreement, budget.ece]
         assert figures == [limit, 1, 98, 1]
     assert found.cost(Precision.FP32) is None and found.cost(Precision.FP16) is None
     sizes = {"fp32": 16_900_000, "fp16": 8_700_000, "w8": 4_900_000, "w8a8": 5_200_000}

@@ -49,7 +49,7 @@ def given(values: Outputs) -> NDArray[np.bool_]:
 def test_the_same_outputs_lose_nothing(photos: LabelledPhotos) -> None:
     found = accuracy(outputs(photos, 0), outputs(photos, 0), photos, SPEC)
     assert (found.quality.points, found.explanations.points, found.agreement, found.mean_abs) == (0, 0, 100, 0)
-    assert set(found.calibration.values()) == {0.0} and found.quality.interval is None
+    assert set(found.ece.values()) == {0.0} and found.quality.interval is None
     assert all(problems(found, budget) == () for budget in (W8, W8A8, None))
 
 
@@ -82,9 +82,9 @@ def test_calibration_is_the_difference_of_two_errors(photos: LabelledPhotos) -> 
         return float(sum(abs(right[bins == b].sum() - top[bins == b].sum()) for b in range(15)) / PHOTOS)
 
     found = accuracy(before, after, photos, SPEC)
-    assert found.label_calibration == pytest.approx(100 * (error(after) - error(before)), abs=1e-3)
+    assert found.label_ece == pytest.approx(100 * (error(after) - error(before)), abs=1e-3)
     assert problems(found, Budget(macro_f1=0.5)) == (
-        f"the label's calibration error grew by {found.label_calibration:.2f} points > 1",
+        f"the label's calibration error grew by {found.label_ece:.2f} points > 1",
     )
 
 
@@ -109,7 +109,7 @@ def test_a_reason_that_no_photo_has_is_left_out(photos: LabelledPhotos) -> None:
         ({"explanations": Loss(points=0.4)}, "reasons macro-F1 lost 0.40 points > 0.3"),
         ({"reasons": {"blurry": Loss(points=1.2)}}, "blurry: F1 lost 1.20 points > 1"),
         ({"agreement": 97.9}, "labels agree on 97.90 % < 98 %"),
-        ({"calibration": {"label": 1.1}}, "the label's calibration error grew by 1.10 points > 1"),
+        ({"ece": {"label": 1.1}}, "the label's calibration error grew by 1.10 points > 1"),
     ],
 )
 def test_each_limit_of_the_budget_is_held(change: dict[str, object], words: str) -> None:
@@ -119,7 +119,7 @@ def test_each_limit_of_the_budget_is_held(change: dict[str, object], words: str)
         explanations=Loss(points=-2),
         reasons={"blurry": Loss(points=1)},
         agreement=98,
-        calibration={"label": 1.0, "blurry": 5.0},
+        ece={"label": 1.0, "blurry": 5.0},
         mean_abs=0,
     )
     assert problems(good, W8) == ()
@@ -132,3 +132,7 @@ def test_macro_f1_of_labels_is_scikit_learns() -> None:
     want = f1_score(truth, guess, average="macro")
     assert macro_f1(np.eye(4, dtype=bool)[truth], np.eye(4, dtype=bool)[guess]) == pytest.approx(want)
     assert len(LABELS) == 4
+
+
+def test_figures_that_say_calibration_for_the_error_are_read() -> None:
+    assert Budget.model_validate({"macro_f1": 0.3, "calibration": 2.5}) == Budget(macro_f1=0.3, ece=2.5)

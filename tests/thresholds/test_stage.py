@@ -189,10 +189,10 @@ def test_a_bar_over_the_photos(checkpoint: Path) -> None:
 
 def test_overconfident_logits_are_cooled_by_what_they_were_heated() -> None:
     logits, photos = synthetic(4000)
-    calibration = fit_temperatures(logits, photos, spec())
-    assert calibration.quality == pytest.approx(2, rel=0.1)
-    assert list(calibration.explanations) == list(REASONS)
-    assert all(value == pytest.approx(2, rel=0.15) for value in calibration.explanations.values())
+    temperatures = fit_temperatures(logits, photos, spec())
+    assert temperatures.quality == pytest.approx(2, rel=0.1)
+    assert list(temperatures.explanations) == list(REASONS)
+    assert all(value == pytest.approx(2, rel=0.15) for value in temperatures.explanations.values())
 
 
 def test_ppv_is_that_of_the_photos_that_pass_and_of_the_reasons_that_are_told() -> None:
@@ -216,8 +216,8 @@ def test_a_reason_that_nobody_has_or_everybody_has_keeps_its_threshold() -> None
     assert kept == ("bad_light", "blurry")
     assert (new.thresholds["bad_light"], new.thresholds["blurry"]) == (0.3, 0.5)
     assert new.thresholds["too_far_away"] != 0.5
-    calibration = fit_temperatures(logits, photos, old)
-    assert calibration.explanations["bad_light"] == calibration.explanations["blurry"] == 1
+    temperatures = fit_temperatures(logits, photos, old)
+    assert temperatures.explanations["bad_light"] == temperatures.explanations["blurry"] == 1
 
 
 def test_without_poor_photos_the_most_probable_label_goes_on_deciding() -> None:

@@ -70,7 +70,7 @@ def _format_figures(found: Accuracy, budget: Budget) -> tuple[str, ...]:
         f"{_format_loss(found.explanations)}\n≤ {budget.macro_f1:g}",
         reason,
         f"{found.agreement:.1f} %\n\n≥ {budget.agreement:g} %",
-        f"{found.label_calibration:+.2f}\n\n≤ {budget.calibration:g}",
+        f"{found.label_ece:+.2f}\n\n≤ {budget.ece:g}",
     )
 
 

@@ -45,7 +45,7 @@ def _make_table(before: Accuracy, after: Accuracy) -> Table:
         "labels' macro-F1": (before.quality.points, after.quality.points),
         "reasons' macro-F1": (before.explanations.points, after.explanations.points),
         **{f"  {n.replace('_', ' ')}: F1": (before.reasons[n].points, after.reasons[n].points) for n in after.reasons},
-        "label's calibration error": (before.label_calibration, after.label_calibration),
+        "label's calibration error": (before.label_ece, after.label_ece),
     }
     for name, values in rows.items():
         table.add_row(name, *(f"{value:+.2f}" for value in values))

@@ -53,13 +53,13 @@ def make_loss_table(found: Accuracy, budget: Budget | None) -> Table:
         table.add_row(name, *_format_loss(loss), limits[0])
     for name, loss in found.reasons.items():
         table.add_row(f"  {name.replace('_', ' ')}: F1", *_format_loss(loss), limits[1])
-    table.add_row("label's calibration error", f"{found.label_calibration:+.2f}", "", limits[2])
+    table.add_row("label's calibration error", f"{found.label_ece:+.2f}", "", limits[2])
     table.add_row("same label, %", f"{found.agreement:.2f}", "", limits[3])
     return table
 
 
 def _format_limits(budget: Budget) -> tuple[str, ...]:
-    return (f"≤ {budget.macro_f1:g}", f"≤ {budget.reason_f1:g}", f"≤ {budget.calibration:g}", f"≥ {budget.agreement:g}")
+    return (f"≤ {budget.macro_f1:g}", f"≤ {budget.reason_f1:g}", f"≤ {budget.ece:g}", f"≥ {budget.agreement:g}")
 
 
 def _format_loss(loss: Loss) -> tuple[str, str]:

@@ -77,7 +77,7 @@ def test_calibration_and_distance_are_the_answers_own() -> None:
     before, after = (answers(rng.dirichlet(np.ones(4), 80), rng.random((80, 5))) for _ in range(2))
     seen = photos(rng.integers(0, 4, 80), rng.random((80, 5)) < 0.5)
     plain, found = accuracy(before, after, seen, SPEC), measure_jittered_accuracy(before, after, seen, SPEC)
-    assert (found.calibration, found.mean_abs, found.photos) == (plain.calibration, plain.mean_abs, 80)
+    assert (found.ece, found.mean_abs, found.photos) == (plain.ece, plain.mean_abs, 80)
     assert measure_jittered_accuracy(before, after, seen, SPEC) == found  # nothing is left to chance
 
 
