@@ -28,6 +28,7 @@ def test_the_public_names() -> None:
         "TensorSpec",
         "ThresholdsConfig",
         "TrainingConfig",
+        "TrainingRun",
         "Verdict",
         "choose_thresholds",
         "compare_artifacts",

@@ -174,7 +174,7 @@ def train(
         validation_samples=validation_samples,
         seed=seed,
     )
-    checkpoint, reached = stage.train(
+    run = stage.TrainingRun(
         config,
         out,
         Sources(photos, annotations, images),
@@ -183,8 +183,7 @@ def train(
         held_out_samples=held_out_samples,
         logs=logs,
         resume=not fresh,
-        progress=bar,
-        report=show.show_epoch,
     )
+    checkpoint, reached = stage.train(run, progress=bar, report=show.show_epoch)
     if reached.seeds:  # of several processes, the first prints
         show.show_training(checkpoint, reached, as_json=json)

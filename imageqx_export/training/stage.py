@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +34,34 @@ from imageqx_export.training.state import explain_failed_writes, state_path
 Report = Callable[[int, float, dict[str, Any]], None]
 
 
+@dataclass(frozen=True)
+class TrainingRun:
+    """A call of the training stage: how to train, on what, and where to.
+
+    Args:
+        config: How to train; its seed is the first.
+        out: The checkpoint.
+        sources: Where photos come from.
+        seeds: How many seeds.
+        criterion: How thresholds are chosen, on validation, after temperatures are fitted; None leaves both out.
+        held_out_samples: How many samples to make for the choice of thresholds, and as many for the test, where
+            there is no table.
+        logs: A folder for TensorBoard's event files; None writes none.
+        resume: Whether to go on from an earlier run's state.
+    """
+
+    config: TrainingConfig
+    out: Path
+    sources: Sources = field(default_factory=Sources)
+    seeds: int = 1
+    criterion: Criterion | None = None
+    held_out_samples: int = 1000
+    logs: Path | None = None
+    resume: bool = True
+
+
 def train(
-    config: TrainingConfig,
-    out: Path,
-    sources: Sources | None = None,
-    *,
-    seeds: int = 1,
-    criterion: Criterion | None = None,
-    held_out_samples: int = 1000,
-    logs: Path | None = None,
-    resume: bool = True,
-    progress: Progress = silent,
-    report: Report = lambda epoch, loss, metrics: None,
+    run: TrainingRun, *, progress: Progress = silent, report: Report = lambda epoch, loss, metrics: None
 ) -> tuple[Checkpoint, Summary]:
     """Train and write ``out``, its card ``<out's stem>.md``, and what every seed reaches on the test side.
 
@@ -53,15 +69,7 @@ def train(
     validation becomes ``out``.
 
     Args:
-        config: How to train; its seed is the first.
-        out: The checkpoint.
-        sources: Where photos come from.
-        seeds: How many runs.
-        criterion: How thresholds are chosen, on validation, after temperatures are fitted; None leaves both out.
-        held_out_samples: How many samples to make for the choice of thresholds, and as many for the test, where
-            there is no table.
-        logs: A folder for TensorBoard's event files; None writes none.
-        resume: Whether to go on from an earlier run's state.
+        run: What to do.
         progress: Opens bars.
         report: Called before the first epoch and after every one.
 
@@ -70,7 +78,7 @@ def train(
         TrainingError: The run cannot go on; the last good state is kept.
         StoppedError: Ctrl-C; likewise.
     """
-    sources = sources or Sources()
+    config, out, sources, seeds = run.config, run.out, run.sources, run.seeds
     try:
         with join_world(config.batch_size) as here:
             shown = progress if here.first else silent
@@ -82,15 +90,15 @@ def train(
                 own = replace(config, seed=seed, initialisation=initial)
                 path = out if seeds == 1 else seed_path(out, seed)
                 data = gather_data(own, sources, folder, validation, progress=shown)
-                checkpoints.append(_run(own, path, data, here, logs, resume, shown, report))
-            if criterion is not None and here.first:
-                photos = load_held_out("val", sources, held_out_samples, folder=folder, progress=shown)
+                checkpoints.append(_run(own, path, data, here, run.logs, run.resume, shown, report))
+            if run.criterion is not None and here.first:
+                photos = load_held_out("val", sources, run.held_out_samples, folder=folder, progress=shown)
                 with explain_failed_writes(out.parent):
                     checkpoints = [
-                        choose_thresholds(ThresholdsConfig(c.path, criterion), photos, progress=shown)[0]
+                        choose_thresholds(ThresholdsConfig(c.path, run.criterion), photos, progress=shown)[0]
                         for c in checkpoints
                     ]
-            return _publish_best(checkpoints, out, sources, folder, held_out_samples, here, shown)
+            return _publish_best(checkpoints, out, sources, folder, run.held_out_samples, here, shown)
     except KeyboardInterrupt:
         raise StoppedError(
             "stopped; the epochs that were finished are kept",

@@ -28,6 +28,7 @@ from imageqx_export.runtimes import load_runtime
 from imageqx_export.thresholds.criteria import Criterion
 from imageqx_export.training import stage
 from imageqx_export.training.seeds import Summary
+from imageqx_export.training.stage import TrainingRun
 from tests.training.fakes import CONFIG, small_backbone, validation
 from tests.training.fakes import RATED as TABLE
 
@@ -54,15 +55,9 @@ def made(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     config = replace(CONFIG, samples=44, soft_labels=True)  # eleven steps: the logs keep every tenth
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(imageqx, "_backbone", small_backbone)
-        checkpoint, reached = stage.train(
-            config,
-            out,
-            Sources(annotations=table, images=table.parent),
-            seeds=2,
-            criterion=BUDGET,
-            logs=out.parent / "logs",
-            report=lambda epoch, *rest: reports.append(epoch),
-        )
+        sources = Sources(annotations=table, images=table.parent)
+        run = TrainingRun(config, out, sources, seeds=2, criterion=BUDGET, logs=out.parent / "logs")
+        checkpoint, reached = stage.train(run, report=lambda epoch, *rest: reports.append(epoch))
     return Made(out, checkpoint, reached, reports)
 
 
@@ -186,7 +181,7 @@ def test_a_folder_of_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             Image.fromarray(noise).save(tmp_path / "photos" / name / f"{number}.png")
     (tmp_path / "photos" / "lesion" / "broken.png").write_bytes(b"not a photo")
     out, sources = tmp_path / "x.safetensors", Sources(photos=tmp_path / "photos")
-    checkpoint, reached = stage.train(replace(CONFIG, epochs=1), out, sources, held_out_samples=6)
+    checkpoint, reached = stage.train(TrainingRun(replace(CONFIG, epochs=1), out, sources, held_out_samples=6))
     data: Any = checkpoint.provenance["data"]
     assert data["photos"]["train"] == data["photos"]["test"] == {"lesion": 1, "healthy_skin": 1, "no_skin": 1}
     assert data["photos"]["skipped"]["unreadable"] == 1
@@ -209,7 +204,7 @@ def test_one_rater_only_is_enough(tmp_path: Path, table: Path) -> None:
     (tmp_path / "one.csv").write_text("\n".join(one))
     sources = Sources(annotations=tmp_path / "one.csv", images=table.parent)
     config = replace(CONFIG, epochs=1, soft_labels=True)
-    _, reached = stage.train(config, tmp_path / "x.safetensors", sources)
+    _, reached = stage.train(TrainingRun(config, tmp_path / "x.safetensors", sources))
     assert reached.tests["test"].source.startswith("4 photos of one.csv")
 
 
@@ -217,7 +212,7 @@ def refused(tmp_path: Path, table: Path, words: str) -> None:
     """Expect a sentence, and no file."""
     sources = Sources(annotations=table, images=table.parent)
     with pytest.raises(DatasetError, match=words):
-        stage.train(CONFIG, tmp_path / "out" / "x.safetensors", sources)
+        stage.train(TrainingRun(CONFIG, tmp_path / "out" / "x.safetensors", sources))
     assert not (tmp_path / "out").exists()
 
 
@@ -247,6 +242,6 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path, table: Path, seeds: int, where
 
     sources = Sources(annotations=table, images=table.parent)
     with pytest.raises(StoppedError, match="the epochs that were finished are kept") as caught:
-        stage.train(CONFIG, tmp_path / "x.safetensors", sources, seeds=seeds, report=report)
+        stage.train(TrainingRun(CONFIG, tmp_path / "x.safetensors", sources, seeds=seeds), report=report)
     assert caught.value.where == str(tmp_path / where) and len(list(tmp_path.glob(where))) == 1
     assert caught.value.remedy is not None and "same command" in caught.value.remedy
