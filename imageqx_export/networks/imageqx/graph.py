@@ -11,17 +11,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imageqx_export.networks.base import Block, EarlyStages, Layout, PhoneGraph
-from imageqx_export.networks.imageqx.folding import folded_block, folded_head
+from imageqx_export.networks.imageqx.folding import Foldable, fold_block, fold_head
 from imageqx_export.networks.imageqx.spec import ATTENTION_SIZE, LABELS, REASONS
-
-if TYPE_CHECKING:
-    from imageqx_export.networks.imageqx.network import ImageQX
 
 # fp16 keeps this many of the backbone's nine stages (1.5 % of the weights) in float32: they are where rounding hurts.
 # In the shipped network, rounding every weight moves a probability by up to 1.4e-2 on the 64 synthetic photos; with
@@ -40,17 +37,17 @@ class FoldedImageQX(PhoneGraph):
     HEADS: ClassVar[tuple[str, ...]] = ("explanations", "quality", "reasons_to_quality", "attention")
     coldness: Tensor | None
 
-    def __init__(self, network: ImageQX, layout: Layout) -> None:
+    def __init__(self, network: Foldable, layout: Layout) -> None:
         super().__init__()
         self.layout, self.preprocessing = layout, network.spec.preprocessing
-        stages = list(folded_convolutions(copy.deepcopy(network.features).eval()).children())
+        stages = list(fold_convolutions(copy.deepcopy(network.features).eval()).children())
         self.early = EarlyStages(stages[:FLOAT32_STAGES], self.preprocessing)
         self.late = nn.Sequential(*stages[FLOAT32_STAGES:])
-        explanation_weight, explanation_bias = folded_head(network.explanation_block, network.explanation_head)
+        explanation_weight, explanation_bias = fold_head(network.explanation_block, network.explanation_head)
         self.explanations = _linear(explanation_weight, explanation_bias)
         self.attention = nn.Conv2d(explanation_weight.shape[1], len(REASONS), 1, bias=False)
         self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / math.prod(ATTENTION_SIZE)
-        weight, bias = folded_block(network.quality_block)
+        weight, bias = fold_block(network.quality_block)
         temperature = network.quality_temperature.double()
         joined = network.quality_head.weight.double() / temperature
         hidden = joined.shape[1] - len(REASONS)
@@ -89,7 +86,7 @@ class FoldedImageQX(PhoneGraph):
                 yield Block(f"{path}.{index}.block", tuple(block.get_submodule("block").children()))
 
 
-def unfold(network: ImageQX, parameters: Mapping[str, Tensor]) -> None:
+def unfold(network: Foldable, parameters: Mapping[str, Tensor]) -> None:
     """Put parameters of a :class:`FoldedImageQX`'s backbone back into its network, in place."""
     for name, value in parameters.items():
         _put(network.features, _place(name), value)
@@ -123,10 +120,10 @@ def _put(features: nn.Module, name: str, value: Tensor) -> None:
     target.data = value.reshape(target.shape).clone()
 
 
-def folded_convolutions(module: nn.Module) -> nn.Module:
+def fold_convolutions(module: nn.Module) -> nn.Module:
     """Fold every BatchNorm2d that follows a Conv2d into it, in float64, and make pooling a mean; in place."""
     for name, child in list(module.named_children()):
-        folded_convolutions(child)
+        fold_convolutions(child)
         if isinstance(child, nn.AdaptiveAvgPool2d):
             setattr(module, name, _Mean())
         parts = list(child.children())

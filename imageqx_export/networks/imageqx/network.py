@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from imageqx_export.artifact import Temperatures
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.base import Layout, Network, PhoneGraph
-from imageqx_export.networks.imageqx.folding import folded_head
+from imageqx_export.networks.imageqx.folding import fold_head
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 
 FEATURES = 1280
@@ -98,7 +98,7 @@ class ImageQX(Network):
         channel, 1/(H·W) of the folded weight, and the map is ReLU of a 1 × 1 convolution.
         Source: Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2.
         """
-        weight, _ = folded_head(self.explanation_block, self.explanation_head)
+        weight, _ = fold_head(self.explanation_block, self.explanation_head)
         weight = weight / (features.shape[2] * features.shape[3])
         return torch.einsum("kc,nchw->nkhw", weight.to(features.dtype), features).relu()
 

@@ -21,7 +21,7 @@ from imageqx_export.artifact import Temperatures
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.base import Layout, PhoneGraph
 from imageqx_export.networks.imageqx import warmstart
-from imageqx_export.networks.imageqx.folding import folded_block
+from imageqx_export.networks.imageqx.folding import fold_block
 from imageqx_export.networks.imageqx.graph import FoldedImageQX
 from imageqx_export.networks.imageqx.network import ImageQX, Logits, build
 from imageqx_export.networks.imageqx.warmstart import warm_start
@@ -353,7 +353,7 @@ class TestPhoneGraph:
 def network_bias(network: ImageQX) -> Tensor:
     """Fold the quality head's bias as it was before there were temperatures."""
     outer = network.quality_head.weight.double()[:, :64]
-    return outer @ folded_block(network.quality_block)[1] + network.quality_head.bias.double()
+    return outer @ fold_block(network.quality_block)[1] + network.quality_head.bias.double()
 
 
 @pytest.fixture
