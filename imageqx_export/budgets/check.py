@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.runtimes import run_file
+from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.processes import run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
@@ -129,11 +129,11 @@ def _measure_all(
 ) -> dict[str, Accuracy | ImageQXError]:
     """Run every artifact in a process of its own, and compare it with the float32 file; a crash is a result too."""
     with (
-        TemporaryDirectory(prefix="imageqx-budgets-") as place,
-        start_pool() as threads,
+        temporary_folder("budgets") as place,
+        pool() as threads,
         progress("measuring accuracy", len(artifacts) + 1) as advance,
     ):
-        pixels = Path(place) / "pixels.npy"  # 600 MB, which a pipe to each process would copy twice
+        pixels = place / "pixels.npy"  # 600 MB, which a pipe to each process would copy twice
         np.save(pixels, photos.pixels)
         float32 = threads.submit(run_isolated, run_on_pixels, reference, pixels)
         jobs = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from imageqx_export.artifact import QUANTIZED, Manifest, Precision
+from imageqx_export.artifact import QUANTIZED, Format, Manifest, Precision
 from imageqx_export.errors import ParityError
+from imageqx_export.support.folders import Layout
 
 MANIFEST_FILE = "manifest.json"
 PARITY_FILE = "parity.json"
@@ -29,6 +31,24 @@ def name_golden_outputs(precision: Precision) -> str:
 def name_recipe(model: str, precision: Precision) -> str:
     """Return the name of a recipe's file in an artifacts folder's ``quantization/``."""
     return f"{model}_{precision}.json"
+
+
+def make_layout(model: str) -> Layout:
+    """Return what an artifacts folder of a model may hold, whatever the formats and precisions."""
+    one = "|".join(Precision)
+    recipes = "|".join(re.escape(name_recipe(model, precision)) for precision in Precision)
+    golden = "|".join(sorted({re.escape(name_golden_outputs(precision)) for precision in Precision}))
+    inside = r"/(Manifest\.json|Data/com\.apple\.CoreML/(model\.mlmodel|weights/weight\.bin))"
+    ends = "|".join(re.escape(f.suffix) + (inside if f is Format.COREML else "") for f in Format)
+    return Layout(
+        "an export",
+        (
+            "|".join(map(re.escape, (MANIFEST_FILE, PARITY_FILE, BUDGETS_FILE))),
+            rf"{re.escape(model)}_({one})({ends})",
+            rf"{GOLDEN_FOLDER}/([0-9]+\.png|{golden})",
+            rf"{RECIPES_FOLDER}/({recipes})",
+        ),
+    )
 
 
 def read_manifest(folder: Path) -> Manifest:

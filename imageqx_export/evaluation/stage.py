@@ -20,7 +20,7 @@ from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes.base import Runtime
-from imageqx_export.support.folders import refuse_other_files, stage_folder
+from imageqx_export.support.folders import Layout, staged_folder
 from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CHUNK = 32
 FIGURES = ("attention.png", "reliability.png", "confusion.png", "precision_recall.png", "roc.png")
 FILES = ("evaluation.json", "evaluation.md", *FIGURES)
-_REPLACEABLE = {*FILES, "calibration.png"}  # the earlier name of reliability.png
+_LAYOUT = Layout.of_names("an evaluation", {*FILES, "calibration.png"})  # the earlier name of reliability.png
 _DPI = 110
 
 
@@ -145,13 +145,13 @@ def check_folder(out: Path) -> None:
     Raises:
         ImageQXError: It does.
     """
-    refuse_other_files(out, _REPLACEABLE, "an evaluation")
+    _LAYOUT.refuse_other(out)
 
 
 def _write(
     evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs, out: Path, advance: Callable[[], None]
 ) -> None:
-    with stage_folder(out) as staging:
+    with staged_folder(out, _LAYOUT) as staging:
         (staging.path / "evaluation.json").write_text(json.dumps(report.to_json(evaluation), indent=2) + "\n")
         (staging.path / "evaluation.md").write_text(report.to_markdown(evaluation), encoding="utf-8")
         for name, figure in _figures(evaluation, photos, outputs):

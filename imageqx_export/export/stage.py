@@ -23,6 +23,7 @@ from imageqx_export.bundle.manifest import (
     MANIFEST_FILE,
     PARITY_FILE,
     RECIPES_FOLDER,
+    make_layout,
     name_golden_outputs,
     name_recipe,
 )
@@ -134,11 +135,14 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         ArtifactError: A named recipe is missing, broken, or for other weights.
         DatasetError: The photos cannot be calibrated on.
         ConversionError: A converter failed, or a named recipe is for a precision that is not exported.
+        ImageQXError: ``<out>/<model>/`` holds something that no export wrote.
     """
     model = config.model
     networks.spec(model)
     checkpoint, network = load_checkpoint(config.checkpoint, model)
     wanted, unavailable = _available(config)
+    layout = make_layout(model)
+    layout.refuse_other(config.out / model)  # before the minutes that a new recipe takes
     chosen = choose_recipes(
         checkpoint,
         network,
@@ -148,7 +152,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         progress=progress,
     )
     reference = TorchRuntime(network, checkpoint.spec)
-    with stage_folder(config.out / model) as staging:
+    with staged_folder(config.out / model, layout) as staging:
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
         _convert_all(checkpoint.path, model, files, chosen.recipes, progress)
         artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
 from imageqx_export.runtimes.base import read_spec
+from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.libraries import require
 
 # MatMulInteger of an uint8 [1,4] with four int8 weights of 127, as tests/runtimes/test_onnx.py writes it.
@@ -67,8 +67,8 @@ def count_optimised_operations(path: Path) -> Counter[str]:
     require("onnx", "onnx")
     import onnx
 
-    with TemporaryDirectory(prefix="imageqx-onnx-") as folder:
-        optimised = Path(folder) / "optimised.onnx"
+    with temporary_folder("onnx") as folder:
+        optimised = folder / "optimised.onnx"
         _open_session(path, optimised)
         return Counter(node.op_type for node in onnx.load(optimised).graph.node)
 

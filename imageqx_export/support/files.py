@@ -9,13 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from imageqx_export.errors import ImageQXError
+from imageqx_export.support.locks import clear_dead, make_held
+
 
 @contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
     """Give a path to write to that becomes ``path`` when the block ends well, and vanishes when it does not.
 
     Args:
-        path: Where the file shall be; its folder is made if it is missing.
+        path: Where the file shall be; its folder is made if it is missing. A link to a file stays one, and the file
+            that it names is replaced. Leftovers of writers that were killed are cleared first.
+
+    Raises:
+        ImageQXError: A folder or a device is there.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -24,18 +31,42 @@ def write_aside(path: Path) -> Iterator[Path]:
     ...     (Path(folder) / "a.txt").read_text()
     'whole'
     """
+    path = _find_place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    prefix = f".{path.name}."
+    clear_dead(path.parent, prefix, ".part")
+    with make_held(lambda: _make_file(path.parent, prefix)) as aside:
+        try:
+            yield aside
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+            aside.chmod(0o644)  # mkstemp's 0600 would keep a team from reading it
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _find_place(path: Path) -> Path:
+    """Return the file that a path, or the link there, names; it need not be there.
+
+    Raises:
+        ImageQXError: A folder or a device is there, which must not be replaced.
+    """
+    if path.exists() and not path.is_file():
+        raise ImageQXError(
+            "the output is not a file",
+            where=path,
+            expected="a file, or nothing there yet",
+            got="a folder" if path.is_dir() else "a pipe, socket or device",
+            remedy="name another file",
+        )
+    return Path(os.path.realpath(path))
+
+
+def _make_file(folder: Path, prefix: str) -> str:
+    handle, name = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=".part")
     os.close(handle)
-    aside = Path(name)
-    try:
-        yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.chmod(0o644)  # mkstemp's 0600 would keep a team from reading it
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    return name
 
 
 def list_files(path: Path) -> list[Path]:

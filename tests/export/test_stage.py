@@ -24,6 +24,7 @@ import pytest
 from PIL import Image
 
 from imageqx_export.artifact import Format, Manifest, Precision
+from imageqx_export.bundle.manifest import make_layout
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli.options import parse_names
 from imageqx_export.errors import CheckpointError, UnavailableError, UnknownNameError
@@ -231,8 +232,17 @@ def test_a_killed_export_leaves_the_old_folder_whole(exported: Path, tmp_path: P
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert digest(out / "imageqx") == before
-    with stage_folder(out / "imageqx"):  # the next export clears the leftovers first
-        assert [path.name for path in out.glob(".imageqx.*.staging")] == [f".imageqx.{os.getpid()}.staging"]
+    with staged_folder(out / "imageqx", make_layout("imageqx")) as staging:
+        assert list(out.glob(".imageqx.*.staging")) == [staging.path] and list(staging.path.iterdir()) == []
+
+
+def test_what_no_export_wrote_stays(cli: Cli, tmp_path: Path) -> None:
+    notes = tmp_path / "imageqx" / "photos" / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    result = cli("export", "--out", tmp_path)
+    assert result.returncode == 1 and "holds something else than an export" in result.stderr
+    assert "photos/notes.txt" in result.stderr and notes.read_text() == "mine"
 
 
 @pytest.mark.parametrize(

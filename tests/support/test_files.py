@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageqx_export.support.files import write_aside
+from imageqx_export.errors import ImageQXError
+from imageqx_export.support.files import written_aside
 
 _HALF_WAY = """
 import sys, time
@@ -96,6 +97,33 @@ def test_a_killed_writer_keeps_the_old_file(tmp_path: Path) -> None:
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
     assert path.read_text() == "old"
-    with write_aside(path) as aside:
+    assert len(list(path.parent.iterdir())) == 2, "the killed writer left nothing: the test proves nothing"
+    mine = path.parent / ".file.mine.part"
+    mine.touch()
+    with written_aside(path) as aside:
         aside.write_text("new")
-    assert path.read_text() == "new"
+    assert path.read_text() == "new" and sorted(path.parent.iterdir()) == [mine, path]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing yet"])
+def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
+    real, link = tmp_path / "elsewhere" / "file", tmp_path / "link"
+    real.parent.mkdir()
+    if there:
+        real.write_text("old")
+    link.symlink_to(Path("elsewhere") / "file")
+    with written_aside(link) as aside:
+        aside.write_text("new")
+    assert link.is_symlink() and real.read_text() == "new" and not real.is_symlink()
+    assert list(real.parent.iterdir()) == [real] and sorted(tmp_path.iterdir()) == [real.parent, link]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name, got in (("pipe", "a pipe"), ("folder", "a folder"), ("link", "a pipe")):
+        with pytest.raises(ImageQXError, match="not a file") as caught, written_aside(tmp_path / name):
+            pass
+        assert str(caught.value.got).startswith(got)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe"]

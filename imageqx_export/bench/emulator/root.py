@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from imageqx_export.bench.emulator.apt import Apt, find_keyring, list_mirrors, read_identity, require_apt, unpack
 from imageqx_export.bench.emulator.cache import Contents
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.files import digest
+from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.progress import Progress, silent
 
 SUITE = "trixie"  # the first stable Debian whose qemu is 10: 7.2 misbehaves
@@ -35,9 +35,9 @@ def open_debian(mirror: str | None = None) -> Iterator[Apt]:
     keyring = find_keyring()
     tried: dict[str, str] = {}
     for uri in [mirror] if mirror else list_mirrors():
-        with TemporaryDirectory(prefix="imageqx-apt-") as folder:
+        with temporary_folder("apt") as folder:
             lines = [f"{kind} [signed-by={keyring}] {uri} {SUITE} main" for kind in ("deb", "deb-src")]
-            apt = Apt(Path(folder), lines, ARCHITECTURE)
+            apt = Apt(folder, lines, ARCHITECTURE)
             try:
                 apt.update()
             except DeviceError as error:

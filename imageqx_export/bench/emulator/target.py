@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from imageqx_export.bench.instructions import FEW, MANY, count_per_inference
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError, UnknownNameError
+from imageqx_export.support.folders import temporary_folder
 
 REPEATS = 2
 
@@ -77,8 +77,8 @@ class EmulatedTarget:
             DeviceError: It was not built: ``make emulator``.
         """
         emulator = self._given or load_emulator()
-        with TemporaryDirectory(prefix="imageqx-emulated-") as scratch:
-            self._phone = _Phone(Guest(emulator, self._cpu, Path(scratch), self._timeout), folder.absolute())
+        with temporary_folder("emulated") as scratch:
+            self._phone = _Phone(Guest(emulator, self._cpu, scratch, self._timeout), folder.absolute())
             guest = self._phone.guest
             try:
                 yield Machine(

@@ -20,6 +20,7 @@ from imageqx_export.bench.worker.launch import LITERT_LAYERS, RUNNER, Launcher
 from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.runtimes.onnx import choose_session_config
+from imageqx_export.support.folders import temporary_folder
 
 LIBRARIES = {Format.TFLITE: "ai_edge_litert", Format.ONNX: "onnxruntime", Format.COREML: "coremltools"}
 COOL_DOWN_SECONDS = 300.0
@@ -67,8 +68,8 @@ class HostTarget:
         """
         cores = facts.pick_cores(schedule.threads)
         launcher = Launcher(schedule.threads)
-        with tempfile.TemporaryDirectory(prefix=f"imageqx-{run_id}-") as place:
-            self._state = _Opened(folder, Path(place), launcher, cores, schedule)
+        with temporary_folder("host") as place:
+            self._state = _Opened(folder, place, launcher, cores, schedule)
             try:
                 yield facts.describe_machine(cores)
             finally:

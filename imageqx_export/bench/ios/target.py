@@ -7,7 +7,6 @@ compute unit per operation. What Apple's tools do not give is None: resident mem
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from imageqx_export.bench.ios.xcrun import Tools, find_tools, run_devicectl
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.libraries import require
 
 PATIENCE = 180.0
@@ -73,8 +73,8 @@ class IosTarget:
         app.find_workspace()
         signing = app.read_signing(os.environ)
         phone, devicectl_version = connect(self._udid)
-        with tempfile.TemporaryDirectory(prefix=f"imageqx-{run_id}-") as scratch, app.extend_path(tools):
-            place = app.Place(phone=phone, folder=Path(scratch), signing=signing)
+        with temporary_folder("iphone") as scratch, app.extend_path(tools):
+            place = app.Place(phone=phone, folder=scratch, signing=signing)
             app.build(place, tools)
             self._opened = _Opened(folder, place, _collect_versions(phone, tools, devicectl_version))
             try:

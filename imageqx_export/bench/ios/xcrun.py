@@ -12,7 +12,6 @@ import platform
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.errors import DeviceError, UnavailableError
+from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.processes import take_last_line
 
 TIMEOUT = 60
@@ -140,8 +140,8 @@ def run_devicectl(*arguments: str, phone: str | None = None, timeout: int = TIME
     Raises:
         DeviceError: It failed; the message says what to do on the phone.
     """
-    with tempfile.TemporaryDirectory(prefix="imageqx-ios-") as folder:
-        output = Path(folder) / "devicectl.json"
+    with temporary_folder("devicectl") as folder:
+        output = folder / "devicectl.json"
         command = make_devicectl_command(arguments, phone, output, timeout)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout + 15, check=False)

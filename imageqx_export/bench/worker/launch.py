@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from imageqx_export.errors import MeasurementError
+from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.processes import take_last_line
 
 RUNNER = Path(__file__).with_name("runner.py")
@@ -58,8 +58,8 @@ class Launcher:
         Raises:
             MeasurementError: The process failed, crashed or hung; the message has its last line.
         """
-        with tempfile.TemporaryDirectory(prefix="imageqx-bench-") as folder:
-            asked, answered = Path(folder) / "request.json", Path(folder) / "result.json"
+        with temporary_folder("bench") as folder:
+            asked, answered = folder / "request.json", folder / "result.json"
             asked.write_text(json.dumps(dict(request)))
             # -P: beside the runner lie modules whose names must not stand in for the standard library's.
             command = [*under, sys.executable, "-P", str(script), str(asked), str(answered)]
