@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
 from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleave
-from imageqx_export.bench.signals import raise_on_signals
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
 from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.signals import raise_on_signals
 
 R = TypeVar("R")
 

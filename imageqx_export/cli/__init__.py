@@ -21,6 +21,7 @@ from imageqx_export.cli import (
 )
 from imageqx_export.cli.help import PlainGroup
 from imageqx_export.errors import ImageQXError, StoppedError
+from imageqx_export.support.signals import raise_on_signals
 
 app = typer.Typer(
     cls=PlainGroup,
@@ -46,12 +47,25 @@ app.add_typer(data.app, name="data", rich_help_panel="Data")
 
 
 def main() -> NoReturn:
-    """Run the command line; every error of ours ends in one message and exit code 1, Ctrl-C in 130."""
+    """Run the command line; every error of ours ends in one message and exit code 1.
+
+    Ctrl-C ends in 130; SIGTERM and SIGHUP end as Ctrl-C does, in 143 and 129.
+    """
+    with raise_on_signals() as came:
+        try:
+            code = _run()
+        except KeyboardInterrupt:
+            print("stopped; nothing is half-written", file=sys.stderr)
+            code = 130
+    raise SystemExit(128 + came[0] if came and code == 130 else code)
+
+
+def _run() -> int:
+    """Run the command line and return its exit code."""
     try:
         app()
-    except KeyboardInterrupt:
-        print("stopped; nothing is half-written", file=sys.stderr)
-        raise SystemExit(130) from None
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except (ImageQXError, OSError) as error:
         from imageqx_export.cli.show import console  # slow to import, and --help does not need it
 
@@ -62,5 +76,5 @@ def main() -> NoReturn:
             else ImageQXError(error.strerror or str(error), where=error.filename)
         )
         console.print_error(known)
-        raise SystemExit(130 if isinstance(error, StoppedError) else 1) from None
-    raise SystemExit(0)
+        return 130 if isinstance(error, StoppedError) else 1
+    return 0

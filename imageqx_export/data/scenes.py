@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
 
@@ -14,6 +11,7 @@ import numpy as np
 from imageqx_export.data.bank import SIDE, SYNTHETIC, Bank, make_bank
 from imageqx_export.data.synthetic import MILD, STRONG, Image, Placement, SceneClass, draw_scene
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.support.processes import count_cores, process_pool
 from imageqx_export.support.progress import Progress, silent
 
 # Per seventeen scenes: class, cut off, too far away. As often as plans ask for them.
@@ -53,14 +51,11 @@ def render_scenes(seed: int, count: int, *, progress: Progress = silent) -> Bank
 
 
 def _render_parts(jobs: list[tuple[int, int, int]], advance: Callable[[], None]) -> Iterator[list[tuple[Image, int]]]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = count_cores()
     with ExitStack() as stack:
         parts: Iterator[list[tuple[Image, int]]] = map(_render_chunk, jobs)
         if len(jobs) >= 4 and cores > 1:  # starting processes takes longer than a few scenes
-            context = multiprocessing.get_context("spawn")
-            parts = stack.enter_context(ProcessPoolExecutor(min(cores, len(jobs)), mp_context=context)).map(
-                _render_chunk, jobs
-            )
+            parts = stack.enter_context(process_pool(min(cores, len(jobs)))).map(_render_chunk, jobs)
         for part in parts:
             advance()
             yield part

@@ -1,20 +1,62 @@
-"""Run a function in a process of its own: a crash there is an error here, and libraries do not meet."""
+"""Run a function in a process of its own: a crash there is an error here, and libraries do not meet.
+
+No process outlives its parent, however that ends: each is told by the kernel, or sees it; and whatever interrupts the
+parent, Ctrl-C first of all, ends those that it waits for.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import pickle
+import signal
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, ParamSpec, TypeVar
 
 from imageqx_export.errors import ArtifactError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_group = threading.local()  # the group of processes that a pool's thread belongs to
+
+
+class _Group:
+    """The processes that the threads of one pool wait for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[BaseProcess] = set()
+        self._stopped = False
+
+    def start(self, process: BaseProcess) -> None:
+        with self._lock:
+            if self._stopped:
+                raise ArtifactError("the work was stopped")
+            process.start()
+            self._running.add(process)
+
+    def end(self, process: BaseProcess) -> None:
+        with self._lock:
+            process.kill()  # does nothing to one that has ended
+            process.join()
+            self._running.discard(process)
+
+    def stop(self) -> None:
+        """Kill every process that still runs, and start no more."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.kill()
 
 
 def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -29,26 +71,120 @@ def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
         ArtifactError: The process died (a segmentation fault in a runtime, or out of memory).
     """
     context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_one_thread) as executor:
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, function, args, kwargs))
+    group: _Group = getattr(_group, "value", None) or _Group()
+    with receiver:
+        with sender:
+            group.start(process)
         try:
-            return executor.submit(function, *args, **kwargs).result()
-        except BrokenProcessPool as error:
+            answer = receiver.recv_bytes()
+        except EOFError as error:
             raise ArtifactError(
                 "the process died",
                 where=getattr(function, "__name__", None),
                 got="a crash in native code, or no memory left",
                 remedy="run it again; if it repeats, the file is bad",
             ) from error
+        finally:
+            group.end(process)
+    succeeded, value = pickle.loads(answer)  # from a process of our own
+    if succeeded:
+        result: R = value
+        return result
+    raise value
 
 
-def _one_thread() -> None:
-    # One process per core already; more threads would only wait for one another. Read by OpenMP when torch loads.
-    os.environ["OMP_NUM_THREADS"] = "1"
+def _answer(sender: Connection, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    start_worker(1)
+    answer: tuple[bool, Any]
+    try:
+        answer = True, function(*args, **kwargs)
+    except BaseException as error:
+        error.add_note("in a process of its own:\n" + "".join(traceback.format_exception(error)))
+        answer = False, error
+    try:
+        sent = pickle.dumps(answer)
+        pickle.loads(sent)
+    except Exception as error:  # a result or an exception of a library that does not pickle
+        sent = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}; of {answer[1]!r:.200}")))
+    sender.send_bytes(sent)
 
 
-def start_pool() -> ThreadPoolExecutor:
-    """Return one thread per core, each of which may wait for an isolated process."""
-    return ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+def start_worker(threads: int) -> None:
+    """Prepare a process that works for another one: it ends with it, and Ctrl-C is the other one's to hear.
+
+    Args:
+        threads: How many the numerical libraries may use: one process per core already, and more would only wait for
+            one another. Read by OpenMP when torch loads.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":  # at once, whatever native code is running
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()  # elsewhere, and if it has died already
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+@contextmanager
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Give one thread per core, each of which may wait for an isolated process.
+
+    Whatever leaves the block as an exception ends those processes; what has not begun never does.
+    """
+    group = _Group()
+    with ThreadPoolExecutor(max(2, count_cores()), initializer=setattr, initargs=(_group, "value", group)) as threads:
+        try:
+            yield threads
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            group.stop()
+            raise
+
+
+@contextmanager
+def process_pool(
+    count: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """Give processes that stay for several calls; whatever leaves the block as an exception ends them at once.
+
+    Args:
+        count: How many.
+        initializer: Called in each, first of all.
+        initargs: Its arguments.
+    """
+    context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
+    with ProcessPoolExecutor(
+        count, mp_context=context, initializer=_start_in_pool, initargs=(initializer, initargs)
+    ) as executor:
+        try:
+            yield executor
+        except BaseException:
+            # Python 3.14 has kill_workers() for this; before, nothing public ends a call that has begun.
+            running = list((getattr(executor, "_processes", None) or {}).values())
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                process.kill()
+            raise
+
+
+def _start_in_pool(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    start_worker(1)
+    if initializer is not None:
+        initializer(*initargs)
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -27,12 +27,13 @@ from imageqx_export.networks.imageqx.spec import REASONS, spec
 from imageqx_export.networks.imageqx.warmstart import warm_start
 from imageqx_export.networks.pixels import normalise
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.signals import postpone_signals
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.logs import Logs, NoLogs
 from imageqx_export.training.losses import compute_class_weights, compute_loss
 from imageqx_export.training.metrics import score
 from imageqx_export.training.parallel import World
-from imageqx_export.training.state import describe_divergence, load_state, postpone_interrupt, save_state, state_path
+from imageqx_export.training.state import describe_divergence, load_state, save_state, state_path
 
 GRADIENT_CLIP = 5.0
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -159,7 +160,7 @@ def train(
             metrics = evaluate(result, data.validation)
             history.append({"epoch": epoch + 1, "loss": mean, "quality_macro_f1": metrics["quality_macro_f1"]})
             # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
-            with postpone_interrupt(), save_state(state, config, digest, epoch + 1, history, parts):
+            with postpone_signals(), save_state(state, config, digest, epoch + 1, history, parts):
                 checkpoint = save_checkpoint(result, spec(), metrics, _provenance(config, history, data, origin), out)
             logs.epoch((epoch + 1) * config.steps, mean, metrics)
             report(epoch + 1, mean, metrics)

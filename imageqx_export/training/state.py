@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -111,23 +110,6 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
 def _unusable(what: str, path: Path, error: Exception) -> TrainingError:
     got = f"{type(error).__name__}: {error}".splitlines()[0]
     return TrainingError(what, where=path, got=got, remedy="pass --fresh to start over")
-
-
-@contextmanager
-def postpone_interrupt() -> Iterator[None]:
-    """Put Ctrl-C off until the state and the checkpoint, which belong together, are both written."""
-    try:
-        pending: list[int] = []
-        before = signal.signal(signal.SIGINT, lambda number, frame: pending.append(number))
-    except ValueError:  # not the main thread, where no Ctrl-C arrives
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pending and before is not signal.SIG_IGN:
-        raise KeyboardInterrupt
 
 
 def describe_divergence(epoch: int, got: str, state: Path) -> TrainingError:

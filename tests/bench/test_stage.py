@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.bench.signals import raise_on_signals
 from imageqx_export.bench.stage import BenchConfig, measure, read_commit
 from imageqx_export.bench.summary import has_passed
 from imageqx_export.errors import DeviceError, MeasurementError, ParityError
+from imageqx_export.support.signals import StopSignal, raise_on_signals
 from tests.bench.tiny import SHORT, FakeTarget, broken, gone, tiny_folder
 
 TFLITE, ONNX, COREML = "tiny_fp32.tflite", "tiny_fp16.onnx", "tiny_fp32.mlpackage"
@@ -120,9 +120,9 @@ def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
     try:
         with raise_on_signals():
             signal.raise_signal(signal.SIGHUP)  # as after nohup: nothing happens
-            with pytest.raises(SystemExit) as caught:
+            with pytest.raises(StopSignal) as caught:
                 signal.raise_signal(signal.SIGTERM)
-        assert caught.value.code == 143
+        assert caught.value.number == signal.SIGTERM
         assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)) == (before[0], signal.SIG_IGN)
     finally:
         signal.signal(signal.SIGHUP, before[1])

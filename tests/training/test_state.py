@@ -18,7 +18,8 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 
 from imageqx_export.errors import TrainingError
-from imageqx_export.training.state import explain_failed_writes, load_state, postpone_interrupt, save_state, state_path
+from imageqx_export.support.signals import postpone_signals
+from imageqx_export.training.state import explain_failed_writes, load_state, save_state, state_path
 from tests.training.fakes import CONFIG
 
 HISTORY = [{"epoch": 1, "loss": 0.1 + 0.2, "quality_macro_f1": 1 / 3}]
@@ -206,7 +207,7 @@ def test_ctrl_c_waits_for_the_save() -> None:
         save()
     assert steps == [], "Ctrl-C does nothing here: the test proves nothing"
     with pytest.raises(KeyboardInterrupt):
-        postpone_interrupt()(save)()
+        postpone_signals()(save)()
     assert steps == ["written"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -218,7 +219,7 @@ def test_an_error_in_the_save_is_told_first() -> None:
         raise TrainingError("full")
 
     with pytest.raises(TrainingError, match="full"):
-        postpone_interrupt()(save)()
+        postpone_signals()(save)()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -226,7 +227,7 @@ def test_other_threads_have_no_ctrl_c() -> None:
     steps = []
 
     def work() -> None:
-        with postpone_interrupt():
+        with postpone_signals():
             steps.append("written")
 
     thread = threading.Thread(target=work)

@@ -14,8 +14,8 @@ from imageqx_export.bench.android.facts import read_sensors
 from imageqx_export.bench.android.phone import Phone, PhoneGoneError, PhoneSlowError
 from imageqx_export.bench.android.thermal import Battery, Thermal, find_hottest, list_objections, wait_until_cool
 from imageqx_export.bench.android.workdir import Supply, Workdir, set_fixed_performance
-from imageqx_export.bench.signals import ignore_signals
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.signals import ignore_signals
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)

@@ -25,10 +25,10 @@ from imageqx_export.bench.android.session import Session, lock_phone, open_sessi
 from imageqx_export.bench.android.thermal import refuse_hopeless
 from imageqx_export.bench.android.workdir import Supply, clear_stale
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
-from imageqx_export.bench.signals import raise_on_signals
 from imageqx_export.bench.worker import launch
 from imageqx_export.bundle.golden import measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.support.signals import raise_on_signals
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from imageqx_export.networks.imageqx.network import Outputs
 from imageqx_export.quantize.distillation import compute_distillation_loss
 from imageqx_export.quantize.qat.student import LearntValues, Student, run_teacher
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.training.state import describe_divergence, load_state, postpone_interrupt, save_state
+from imageqx_export.support.signals import postpone_signals
+from imageqx_export.training.state import describe_divergence, load_state, save_state
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -182,7 +183,7 @@ def learn(
         near = measure_closeness(student, learnt, lesson.validation, truth, device)
         history.append({"epoch": epoch + 1, "loss": total / config.steps, "mean_abs_quality": near.quality})
         # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
-        with postpone_interrupt(), save_state(state, config, lesson.digest, epoch + 1, history, parts):
+        with postpone_signals(), save_state(state, config, lesson.digest, epoch + 1, history, parts):
             keep(learnt, history)
         report(epoch + 1, total / config.steps, near)
     return _select_weights(config, units, average)

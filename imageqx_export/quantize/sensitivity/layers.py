@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-import multiprocessing
-import multiprocessing.connection
-import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +30,7 @@ from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.sensitivity.cache import NO_CACHE, Cache, make_key
 from imageqx_export.quantize.sensitivity.partial import PartialInterpreter, Values, find_layers, group_by_block
 from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.processes import process_pool
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -139,17 +136,10 @@ def _measure_groups(
         for group in groups:
             yield measure_group(subject, program, group)
         return
-    context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
     threads = max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(
-        min(jobs, len(groups)), mp_context=context, initializer=_start_process, initargs=(subject, threads)
-    ) as pool:
-        waiting = [pool.submit(_measure_in_process, group) for group in groups]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with process_pool(min(jobs, len(groups)), _start_process, (subject, threads)) as processes:
+        for future in as_completed([processes.submit(_measure_in_process, group) for group in groups]):
+            yield future.result()
 
 
 # What a process measures: sent to it once, and not with every block.
@@ -157,17 +147,8 @@ _process_subject: list[tuple[Subject, GraphModule]] = []
 
 
 def _start_process(subject: Subject, threads: int) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     _process_subject.append((subject, subject.capture_program()))
-
-
-def _end_with_parent() -> None:
-    # A process whose parent was killed would wait for its next block for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _measure_in_process(group: tuple[str, ...]) -> list[LayerLoss]:

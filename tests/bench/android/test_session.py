@@ -14,8 +14,8 @@ import pytest
 
 from imageqx_export.bench.android.session import lock_phone, open_session
 from imageqx_export.bench.android.workdir import Supply
-from imageqx_export.bench.signals import ignore_signals, raise_on_signals
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.support.signals import ignore_signals, raise_on_signals
 from tests.bench.android.fakes import World, world
 
 ON, OFF = (f"power set-fixed-performance-mode-enabled {word}" for word in ("true", "false"))
@@ -218,7 +218,7 @@ def test_the_mode_is_put_back_although_the_phone_was_away_at_the_end(one: World)
 
 
 @pytest.mark.usefixtures("ctrl_c")
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, KeyboardInterrupt)])
 def test_signals_in_the_middle_of_a_job_leave_nothing(
     one: World, number: signal.Signals, error: type[BaseException]
 ) -> None:
