@@ -16,8 +16,8 @@ from imageqx_export.errors import ImageQXError
 from imageqx_export.export.metadata import versions
 from imageqx_export.quantize.sensitivity.cache import make_key
 from imageqx_export.support.files import digest
-from imageqx_export.support.folders import Layout, staged_folder
-from imageqx_export.support.processes import isolated, quiet
+from imageqx_export.support.folders import Layout, stage_folder
+from imageqx_export.support.processes import quiet, run_isolated
 
 Make = Callable[[Path, Path, NDArray[np.uint8]], None]
 """Quantizes the first file into the second, given calibration images, uint8 [N,224,224,3]."""
@@ -122,7 +122,7 @@ def make_cached(peer: Peer, source: Path, images: NDArray[np.uint8], cache: Path
     )
     folder = cache / f"{peer.make.__name__}-{key}"
     if not folder.exists():
-        with staged_folder(folder, Layout("a peer's file", (r"peer\..*",))) as staging:
+        with stage_folder(folder, Layout("a peer's file", (r"peer\..*",))) as staging:
             try:
                 run_isolated(_make, peer.make, source, staging.path / f"peer{peer.format.suffix}", images)
             except ImageQXError:

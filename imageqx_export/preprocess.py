@@ -41,6 +41,7 @@ from PIL import ExifTags, Image, ImageFile
 from imageqx_export.artifact import Preprocessing
 from imageqx_export.errors import PhotoError
 from imageqx_export.support.colours import RefusedError, convert_to_srgb
+from imageqx_export.support.raws import begins_reduced, find_raw
 
 SIZE: Final = Preprocessing().height
 """Height and width of the model's input, in pixels."""
@@ -76,15 +77,16 @@ def load_pixels(source: str | os.PathLike[str] | bytes, *, name: str | None = No
     """Turn a photo into the pixels that every model takes.
 
     Args:
-        source: The photo's path, or the bytes of its file. Of several frames, the first counts.
+        source: The photo's path, or the bytes of its file. Of several pictures (a TIFF's pages,
+            an MPO's views, frames of a GIF, WebP, PNG or AVIF) the first counts; of a HEIC's the primary.
         name: What errors call the photo; its path, or ``"<bytes>"``, unless given.
 
     Returns:
         uint8 [224, 224, 3] (row, column, channel): upright sRGB, 0 to 255, red first.
 
     Raises:
-        PhotoError: If there is no such file, it is no image or a damaged one, its samples have no
-            known range, or it has more than ``PIXEL_LIMIT`` pixels.
+        PhotoError: If there is no such file, it is no image or a damaged one, a camera raw or a reduced
+            version, its samples have no known range, or it has more than ``PIXEL_LIMIT`` pixels.
     """
     with _open(source, name) as image:
         # A square is asked for, so it does not matter yet whether EXIF swaps the sides.
@@ -126,6 +128,23 @@ def open_photo(
         return Image.frombytes("RGB", upright.size, upright.tobytes())
 
 
+def count_pictures(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> int:
+    """Return how many pictures a photo's file holds, of which one is judged: pages, views or frames.
+
+    Args:
+        source: As for :func:`load_pixels`.
+        name: As for :func:`load_pixels`.
+
+    Raises:
+        PhotoError: As :func:`load_pixels`.
+    """
+    with _open(source, name) as image:
+        try:
+            return int(getattr(image, "n_frames", 1))
+        except Exception:  # a later picture is damaged, which is no reason to refuse the one that counts
+            return 1
+
+
 @contextmanager
 def _open(source: str | os.PathLike[str] | bytes, name: str | None) -> Iterator[ImageFile.ImageFile]:
     """Open a photo, check its size before its pixels are decoded, and name it in whatever goes wrong."""
@@ -140,7 +159,8 @@ def _open(source: str | os.PathLike[str] | bytes, name: str | None) -> Iterator[
                 raise RefusedError("the photo is too large", f"{width} × {height} = {width * height:,} pixels")
             yield image
     except RefusedError as refused:
-        raise PhotoError(refused.args[0], where=where, expected=_EXPECTED, got=refused.args[1]) from refused
+        what, got, *remedy = refused.args
+        raise PhotoError(what, where=where, expected=_EXPECTED, got=got, remedy=next(iter(remedy), None)) from refused
     except Exception as error:  # decoders fail with whatever they stumbled over, MemoryError included
         got = f"{type(error).__name__}: {error}"
         remedy = "open it in a viewer; if it shows there, save it again as JPEG or PNG"
@@ -168,6 +188,18 @@ def _open_stream(source: str | os.PathLike[str] | bytes) -> AbstractContextManag
 
 def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
     """Read a header as ``Image.open`` does, without its own, global limit of 179 megapixels."""
+    raw = find_raw(file)
+    if raw is not None:
+        raise RefusedError(
+            "the photo is a camera raw: only its preview could be judged", raw, "develop it, and pass the JPEG"
+        )
+    if begins_reduced(file):
+        raise RefusedError(
+            "the file's first picture is a reduced version of another",
+            "a TIFF whose tag NewSubfileType says so",
+            "save the full picture as JPEG or PNG",
+        )
+    file.seek(0)
     prefix = file.read(16)
     for name in FORMATS:
         for load in (Image.preinit, Image.init):

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from imageqx_export import preprocess
 from imageqx_export.errors import PhotoError
@@ -28,10 +28,12 @@ from imageqx_export.preprocess import (
     REDUCED_MAX,
     REDUCED_MEAN,
     SIZE,
+    count_pictures,
     load_pixels,
     open_photo,
 )
 from imageqx_export.support.colours import convert_to_srgb
+from imageqx_export.support.raws import begins_reduced, find_raw
 
 Array = NDArray[Any]
 
@@ -743,3 +745,89 @@ def test_any_bytes_work_or_are_refused(tail: bytes, magic: bytes) -> None:
         assert load_pixels(magic + tail).shape == (224, 224, 3)
     except PhotoError as error:
         assert "<bytes>" in str(error)
+
+
+def raw(first: dict[int, Any], sub: dict[int, Any] | None, order: str = "<") -> bytes:
+    """Write a camera raw as cameras do: a small preview first, the sensor's samples in a subfolder of tags."""
+    writer = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II" if order == "<" else b"MM")
+    pixels = bytes(160 * 120 * 3)
+    common = {256: 160, 257: 120, 258: (8, 8, 8), 259: 1, 277: 3, 278: 120, 279: len(pixels), 273: 0}  # after the tags
+    for tag, value in {262: 2, **common, **first}.items():
+        writer[tag] = value
+    if sub is not None:
+        writer[330] = 2048  # where the subfolder begins
+        writer.tagtype[330] = 4
+    out = io.BytesIO()
+    out.write((b"II" if order == "<" else b"MM") + struct.pack(order + "HL", 42, 8))
+    out.write(writer.tobytes(8))
+    if sub is not None:
+        inner = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II" if order == "<" else b"MM")
+        for tag, value in sub.items():
+            inner[tag] = value
+        out.write(bytes(2048 - out.tell()) + inner.tobytes(2048))
+    out.write(bytes(4096 - out.tell()) + pixels)
+    return out.getvalue()
+
+
+SENSOR = {254: 0, 256: 4000, 257: 3000, 258: 14, 259: 1, 262: 32803, 277: 1}
+RAWS = {
+    "DNG": raw({254: 1, 271: "A phone", 50706: b"\x01\x04\x00\x00"}, SENSOR),
+    "Nikon NEF": raw({254: 1, 271: "NIKON CORPORATION"}, SENSOR, ">"),
+    "Sony ARW": raw({254: 1, 271: "SONY"}, SENSOR),
+    "of an unknown maker": raw({254: 1}, {**SENSOR, 262: 34892}),
+    "Fujifilm RAF": b"FUJIFILMCCD-RAW 0201FF383501" + bytes(100),
+    "Canon CR2": b"II*\0\x10\0\0\0CR\x02\0" + bytes(100),
+    "Canon CR3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(100),
+    "Olympus ORF": b"IIRO\x08\0\0\0" + bytes(100),
+    "Panasonic RW2": b"IIU\0\x18\0\0\0" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("kind", RAWS)
+def test_a_camera_raw_is_refused_by_name(kind: str) -> None:
+    """Pillow would show the preview, which is another picture, and a sharper one."""
+    with pytest.raises(PhotoError, match="camera raw") as caught:
+        load_pixels(RAWS[kind])
+    assert caught.value.got == kind and "JPEG" in str(caught.value.remedy)
+
+
+def test_the_preview_of_a_raw_would_open() -> None:
+    """The negative control: but for the refusal, a verdict would come of 160 × 120 pixels."""
+    for kind in ("DNG", "Nikon NEF"):
+        assert Image.open(io.BytesIO(RAWS[kind])).size == (160, 120)
+    assert load_pixels(raw({254: 0}, None)).shape == (224, 224, 3)
+
+
+def test_a_reduced_first_picture_is_refused() -> None:
+    with pytest.raises(PhotoError, match="reduced version of another"):
+        load_pixels(raw({254: 1}, {254: 0, 256: 4000, 257: 3000, 262: 2}))
+
+
+def test_folders_of_tags_that_go_in_circles_end() -> None:
+    data = bytearray(raw({254: 0}, None))
+    count = struct.unpack_from("<H", data, 8)[0]
+    struct.pack_into("<L", data, 10 + 12 * count, 8)
+    assert find_raw(io.BytesIO(data)) is None and not begins_reduced(io.BytesIO(data))
+
+
+@settings(max_examples=200, deadline=None)
+@given(tail=st.binary(max_size=300))
+def test_any_tags_are_read_or_passed_over(tail: bytes) -> None:
+    for order in (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"):
+        file = io.BytesIO(order + tail)
+        assert find_raw(file) is None or b"\0" in tail
+        assert begins_reduced(file) in (True, False)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "MPO", "GIF", "WEBP", "AVIF", "PNG"])
+def test_of_several_pictures_the_first_is_judged(kind: str) -> None:
+    pictures = [Image.new("RGB", (300, 300), colour) for colour in ("red", "lime", "blue")]
+    file = io.BytesIO()
+    pictures[0].save(file, kind, save_all=True, append_images=pictures[1:])
+    red, green, blue = load_pixels(file.getvalue())[112, 112].tolist()
+    assert red > 230 and green < 25 and blue < 25
+    assert count_pictures(file.getvalue()) == 3
+
+
+def test_one_picture_is_one() -> None:
+    assert count_pictures(raw({254: 0}, None)) == 1

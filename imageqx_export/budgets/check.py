@@ -130,7 +130,7 @@ def _measure_all(
     """Run every artifact in a process of its own, and compare it with the float32 file; a crash is a result too."""
     with (
         temporary_folder("budgets") as place,
-        pool() as threads,
+        start_pool() as threads,
         progress("measuring accuracy", len(artifacts) + 1) as advance,
     ):
         pixels = place / "pixels.npy"  # 600 MB, which a pipe to each process would copy twice

@@ -169,6 +169,7 @@ def predict(
     from imageqx_export.decisions import apply_thresholds
     from imageqx_export.predict.overlay import draw_attention
     from imageqx_export.predict.verdict import predict_photos
+    from imageqx_export.preprocess import count_pictures
     from imageqx_export.runtimes import load_runtime
 
     runtime = load_runtime(artifact)
@@ -177,3 +178,4 @@ def predict(
     if attention is not None:
         draw_attention(rows, spec, attention)
     show.show_verdicts([verdict for verdict, _ in rows], attention, as_json=json)
+    show.note_pictures({photo: count_pictures(photo) for photo in photos})

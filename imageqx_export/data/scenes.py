@@ -11,7 +11,7 @@ import numpy as np
 from imageqx_export.data.bank import SIDE, SYNTHETIC, Bank, make_bank
 from imageqx_export.data.synthetic import MILD, STRONG, Image, Placement, SceneClass, draw_scene
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
-from imageqx_export.support.processes import count_cores, process_pool
+from imageqx_export.support.processes import count_cores, start_process_pool
 from imageqx_export.support.progress import Progress, silent
 
 # Per seventeen scenes: class, cut off, too far away. As often as plans ask for them.
@@ -55,7 +55,7 @@ def _render_parts(jobs: list[tuple[int, int, int]], advance: Callable[[], None])
     with ExitStack() as stack:
         parts: Iterator[list[tuple[Image, int]]] = map(_render_chunk, jobs)
         if len(jobs) >= 4 and cores > 1:  # starting processes takes longer than a few scenes
-            parts = stack.enter_context(process_pool(min(cores, len(jobs)))).map(_render_chunk, jobs)
+            parts = stack.enter_context(start_process_pool(min(cores, len(jobs)))).map(_render_chunk, jobs)
         for part in parts:
             advance()
             yield part

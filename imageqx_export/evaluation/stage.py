@@ -20,7 +20,7 @@ from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes.base import Runtime
-from imageqx_export.support.folders import Layout, staged_folder
+from imageqx_export.support.folders import Layout, stage_folder
 from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
 
@@ -151,7 +151,7 @@ def check_folder(out: Path) -> None:
 def _write(
     evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs, out: Path, advance: Callable[[], None]
 ) -> None:
-    with staged_folder(out, _LAYOUT) as staging:
+    with stage_folder(out, _LAYOUT) as staging:
         (staging.path / "evaluation.json").write_text(json.dumps(report.to_json(evaluation), indent=2) + "\n")
         (staging.path / "evaluation.md").write_text(report.to_markdown(evaluation), encoding="utf-8")
         for name, figure in _figures(evaluation, photos, outputs):

@@ -152,7 +152,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         progress=progress,
     )
     reference = TorchRuntime(network, checkpoint.spec)
-    with staged_folder(config.out / model, layout) as staging:
+    with stage_folder(config.out / model, layout) as staging:
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
         _convert_all(checkpoint.path, model, files, chosen.recipes, progress)
         artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())

@@ -28,7 +28,7 @@ from imageqx_export.report.sides import Side, read_history, read_side
 from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.report.sizes.readers import read_sizes
 from imageqx_export.support.files import digest
-from imageqx_export.support.folders import Layout, staged_folder
+from imageqx_export.support.folders import Layout, stage_folder
 from imageqx_export.support.frozen import find_problem
 
 MARKDOWN, JSON, PAGE = "report.md", "report.json", "report.html"
@@ -112,7 +112,7 @@ def write(report: Report, out: Path) -> Path:
     from imageqx_export.report.render.html import render_html
     from imageqx_export.report.render.markdown import render_markdown
 
-    with staged_folder(out, LAYOUT) as staging:
+    with stage_folder(out, LAYOUT) as staging:
         (staging.path / MARKDOWN).write_text(render_markdown(report), encoding="utf-8")
         (staging.path / JSON).write_text(to_json(report), encoding="utf-8")
         (staging.path / PAGE).write_text(render_html(report), encoding="utf-8")

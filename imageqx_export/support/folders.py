@@ -122,7 +122,7 @@ class Staging:
 
 
 @contextmanager
-def staged_folder(target: Path, layout: Layout) -> Iterator[Staging]:
+def stage_folder(target: Path, layout: Layout) -> Iterator[Staging]:
     """Give a folder to write to; unless the block publishes or rejects it, it vanishes.
 
     Leftovers of processes that were killed are cleared first.

@@ -12,6 +12,7 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,14 +20,17 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from imageqx_export.errors import ArtifactError
+from imageqx_export.support.folders import temporary_folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SECONDS_TO_TIDY = 30.0  # of a process that has given its answer
 _group = threading.local()  # the group of processes that a pool's thread belongs to
 
 
@@ -45,11 +49,15 @@ class _Group:
             process.start()
             self._running.add(process)
 
-    def end(self, process: BaseProcess) -> None:
-        with self._lock:
-            process.kill()  # does nothing to one that has ended
-            process.join()
-            self._running.discard(process)
+    def end(self, process: BaseProcess, seconds: float) -> None:
+        """Wait that long for a process to end by itself, and kill it then."""
+        try:
+            process.join(seconds)
+        finally:
+            with self._lock:  # so that stop() never kills a process id that somebody else has by now
+                process.kill()  # does nothing to one that has ended
+                process.join()
+                self._running.discard(process)
 
     def stop(self) -> None:
         """Kill every process that still runs, and start no more."""
@@ -72,13 +80,15 @@ def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
     """
     context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, function, args, kwargs))
     group: _Group = getattr(_group, "value", None) or _Group()
-    with receiver:
+    seconds = 0.0
+    with temporary_folder("work") as scratch, receiver:
+        process = context.Process(target=_answer, args=(sender, scratch, function, args, kwargs))
         with sender:
             group.start(process)
         try:
             answer = receiver.recv_bytes()
+            seconds = _SECONDS_TO_TIDY
         except EOFError as error:
             raise ArtifactError(
                 "the process died",
@@ -87,7 +97,7 @@ def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
                 remedy="run it again; if it repeats, the file is bad",
             ) from error
         finally:
-            group.end(process)
+            group.end(process, seconds)
     succeeded, value = pickle.loads(answer)  # from a process of our own
     if succeeded:
         result: R = value
@@ -95,8 +105,10 @@ def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
     raise value
 
 
-def _answer(sender: Connection, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+def _answer(sender: Connection, scratch: Path, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     start_worker(1)
+    # What converters leave in temporary folders when they are killed goes with this one.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
     answer: tuple[bool, Any]
     try:
         answer = True, function(*args, **kwargs)
@@ -135,7 +147,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def pool() -> Iterator[ThreadPoolExecutor]:
+def start_pool() -> Iterator[ThreadPoolExecutor]:
     """Give one thread per core, each of which may wait for an isolated process.
 
     Whatever leaves the block as an exception ends those processes; what has not begun never does.
@@ -151,7 +163,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def process_pool(
+def start_process_pool(
     count: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
 ) -> Iterator[ProcessPoolExecutor]:
     """Give processes that stay for several calls; whatever leaves the block as an exception ends them at once.

@@ -232,7 +232,7 @@ def test_a_killed_export_leaves_the_old_folder_whole(exported: Path, tmp_path: P
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert digest(out / "imageqx") == before
-    with staged_folder(out / "imageqx", make_layout("imageqx")) as staging:
+    with stage_folder(out / "imageqx", make_layout("imageqx")) as staging:
         assert list(out.glob(".imageqx.*.staging")) == [staging.path] and list(staging.path.iterdir()) == []
 
 

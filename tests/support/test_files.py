@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageqx_export.errors import ImageQXError
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 
 _HALF_WAY = """
 import sys, time
@@ -100,7 +100,7 @@ def test_a_killed_writer_keeps_the_old_file(tmp_path: Path) -> None:
     assert len(list(path.parent.iterdir())) == 2, "the killed writer left nothing: the test proves nothing"
     mine = path.parent / ".file.mine.part"
     mine.touch()
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         aside.write_text("new")
     assert path.read_text() == "new" and sorted(path.parent.iterdir()) == [mine, path]
 
@@ -112,7 +112,7 @@ def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
     if there:
         real.write_text("old")
     link.symlink_to(Path("elsewhere") / "file")
-    with written_aside(link) as aside:
+    with write_aside(link) as aside:
         aside.write_text("new")
     assert link.is_symlink() and real.read_text() == "new" and not real.is_symlink()
     assert list(real.parent.iterdir()) == [real] and sorted(tmp_path.iterdir()) == [real.parent, link]
@@ -123,7 +123,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     for name, got in (("pipe", "a pipe"), ("folder", "a folder"), ("link", "a pipe")):
-        with pytest.raises(ImageQXError, match="not a file") as caught, written_aside(tmp_path / name):
+        with pytest.raises(ImageQXError, match="not a file") as caught, write_aside(tmp_path / name):
             pass
         assert str(caught.value.got).startswith(got)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe"]

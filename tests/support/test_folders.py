@@ -15,16 +15,16 @@ import pytest
 
 from imageqx_export.errors import ImageQXError
 from imageqx_export.support import folders
-from imageqx_export.support.folders import Layout, staged_folder, temporary_folder
+from imageqx_export.support.folders import Layout, stage_folder, temporary_folder
 
 LAYOUT = Layout.of_names("a version", ("a", "b"))
 
 _KILLED_WHILE_WRITING = """
 import sys, time
 from pathlib import Path
-from imageqx_export.support.folders import Layout, staged_folder
+from imageqx_export.support.folders import Layout, stage_folder
 target, ready = map(Path, sys.argv[1:])
-with staged_folder(target, Layout("a version", ("[ab]",))) as staging:
+with stage_folder(target, Layout("a version", ("[ab]",))) as staging:
     (staging.path / "a").write_text("2")
     ready.touch()
     time.sleep(60)
@@ -43,7 +43,7 @@ def replace(self, other):
         time.sleep(60)
     return rename(self, other)
 Path.replace = replace
-with folders.staged_folder(target, folders.Layout("a version", ("[ab]",))) as staging:
+with folders.stage_folder(target, folders.Layout("a version", ("[ab]",))) as staging:
     (staging.path / "a").write_text("2")
     (staging.path / "b").write_text("2")
     staging.publish()
@@ -65,7 +65,7 @@ def version(folder: Path) -> str:
 
 
 def publish(target: Path, number: int) -> None:
-    with staged_folder(target, LAYOUT) as staging:
+    with stage_folder(target, LAYOUT) as staging:
         fill(staging.path, number)
         assert staging.publish() == target
 
@@ -105,7 +105,7 @@ def swapping(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.usefixtures("swapping")
 def test_publish(target: Path) -> None:
     assert version(target) == "1"
-    with staged_folder(target, LAYOUT) as staging:
+    with stage_folder(target, LAYOUT) as staging:
         assert staging.path.parent == target.parent and list(staging.path.iterdir()) == []
         fill(staging.path, 2)
         assert version(target) == "1"
@@ -116,7 +116,7 @@ def test_publish(target: Path) -> None:
 
 @pytest.mark.usefixtures("swapping")
 def test_without_publish_nothing_happens(target: Path) -> None:
-    with staged_folder(target, LAYOUT) as staging:
+    with stage_folder(target, LAYOUT) as staging:
         fill(staging.path, 2)
     assert version(target) == "1" and list(target.parent.iterdir()) == [target]
 
@@ -124,7 +124,7 @@ def test_without_publish_nothing_happens(target: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_exception_keeps_the_old_folder(target: Path, error: type[BaseException]) -> None:
     def fail() -> None:
-        with staged_folder(target, LAYOUT) as staging:
+        with stage_folder(target, LAYOUT) as staging:
             (staging.path / "a").write_text("2")
             raise error
 
@@ -135,7 +135,7 @@ def test_an_exception_keeps_the_old_folder(target: Path, error: type[BaseExcepti
 
 def test_reject(target: Path) -> None:
     for number in (2, 3):  # the second replaces the first
-        with staged_folder(target, LAYOUT) as staging:
+        with stage_folder(target, LAYOUT) as staging:
             fill(staging.path, number)
             rejected = staging.reject()
         assert rejected == target.with_name("imageqx.rejected")
@@ -147,7 +147,7 @@ def test_a_killed_writer_keeps_the_old_folder(target: Path, tmp_path: Path) -> N
     kill(_KILLED_WHILE_WRITING, target, tmp_path / "ready")
     assert version(target) == "1"
     assert len(list(target.parent.iterdir())) == 2, "the killed writer left nothing: the test proves nothing"
-    with staged_folder(target, LAYOUT) as staging:
+    with stage_folder(target, LAYOUT) as staging:
         assert sorted(target.parent.iterdir()) == sorted([target, staging.path])
     assert version(target) == "1" and list(target.parent.iterdir()) == [target]
 
@@ -155,7 +155,7 @@ def test_a_killed_writer_keeps_the_old_folder(target: Path, tmp_path: Path) -> N
 def test_a_kill_between_two_renames_is_mended(target: Path, tmp_path: Path) -> None:
     kill(_KILLED_BETWEEN_RENAMES, target, tmp_path / "ready")
     assert not target.exists(), "not killed between the renames: the test proves nothing"
-    with staged_folder(target, LAYOUT) as staging:
+    with stage_folder(target, LAYOUT) as staging:
         assert version(target) == "1"
         fill(staging.path, 3)
         staging.publish()
@@ -166,7 +166,7 @@ def test_the_old_folder_goes_when_the_new_one_is_in_place(target: Path) -> None:
     """A kill after both renames."""
     old = target.parent / ".imageqx.old"
     shutil.copytree(target, old)
-    with staged_folder(target, LAYOUT):
+    with stage_folder(target, LAYOUT):
         assert not old.exists() and version(target) == "1"
 
 
@@ -192,11 +192,11 @@ def test_two_writers_of_one_process_id_do_not_meet(target: Path) -> None:
     script = """
 import os, sys
 from pathlib import Path
-from imageqx_export.support.folders import Layout, staged_folder
+from imageqx_export.support.folders import Layout, stage_folder
 target, number = Path(sys.argv[1]), sys.argv[2]
 assert os.getpid() == 1
 for _ in range(100):
-    with staged_folder(target, Layout("a version", ("[ab]",))) as staging:
+    with stage_folder(target, Layout("a version", ("[ab]",))) as staging:
         (staging.path / "a").write_text(number)
         assert [path.name for path in staging.path.iterdir()] == ["a"]
         (staging.path / "b").write_text(number)
@@ -233,7 +233,7 @@ def test_what_others_put_there_is_refused_and_stays(target: Path) -> None:
 
 def test_what_comes_there_in_the_meantime_stays(target: Path) -> None:
     def write() -> None:
-        with staged_folder(target, LAYOUT) as staging:
+        with stage_folder(target, LAYOUT) as staging:
             fill(staging.path, 2)
             (target / "notes.txt").write_text("mine")
             staging.publish()
@@ -248,7 +248,7 @@ def test_reject_leaves_a_foreign_folder(target: Path) -> None:
     foreign.parent.mkdir()
     foreign.write_text("mine")
     for number in (2, 3):
-        with staged_folder(target, LAYOUT) as staging:
+        with stage_folder(target, LAYOUT) as staging:
             fill(staging.path, number)
             rejected = staging.reject()
         assert rejected.name == "imageqx.rejected.2" and version(rejected) == str(number)
@@ -264,7 +264,7 @@ def test_a_link_stays_a_link(target: Path, tmp_path: Path, there: bool) -> None:
     publish(link, 2)
     assert link.is_symlink() and link.readlink() == real and version(real) == "2"
     assert list(real.parent.iterdir()) == [real] and list(link.parent.glob(".*")) == []
-    with staged_folder(link, LAYOUT) as staging:
+    with stage_folder(link, LAYOUT) as staging:
         fill(staging.path, 3)
         assert staging.reject() == real.with_name(real.name + ".rejected")
     assert version(link) == "2"

@@ -9,8 +9,10 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from imageqx_export import errors, networks
@@ -58,6 +60,55 @@ def test_a_pool_of_isolated_processes() -> None:
         working = threads.submit(run_isolated, os.getpid)
         assert isinstance(crashing.exception(), ArtifactError)
         assert working.result() > 0, "one crash took its neighbour along"
+
+
+_WORKING = """
+import time
+from imageqx_export.support.processes import run_isolated, start_pool, start_process_pool
+from imageqx_export.support.signals import raise_on_signals
+with raise_on_signals():
+    try:
+        {block}
+    except KeyboardInterrupt:
+        raise SystemExit(130)
+"""
+_BLOCKS = {
+    "isolated": "run_isolated(time.sleep, 600)",
+    "isolated in threads": """with start_pool() as threads:
+            [job.result() for job in [threads.submit(run_isolated, time.sleep, 600) for _ in range(5)]]""",
+    "pool": """with start_process_pool(2) as processes:
+            list(processes.map(time.sleep, [600] * 5))""",
+}
+
+
+def find_workers(parent: psutil.Process) -> list[psutil.Process]:
+    return [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("block", _BLOCKS)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_no_worker_outlives_its_parent(block: str, number: signal.Signals, tmp_path: Path) -> None:
+    """The signal goes to the parent alone, as from a job's runner."""
+    script = _WORKING.format(block=_BLOCKS[block])
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    hear = lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None  # noqa: E731  # a test's parent may ignore it
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment, preexec_fn=hear)
+    parent, expected = psutil.Process(process.pid), 1 if block == "isolated" else 2
+    try:
+        deadline = time.monotonic() + 60
+        while len(workers := find_workers(parent)) < expected or any(w.cpu_times().user < 0.02 for w in workers):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        children = parent.children(recursive=True)
+        process.send_signal(number)
+        assert process.wait(10) == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+        _, alive = psutil.wait_procs(children, 5)
+        assert alive == []
+        if number != signal.SIGKILL:
+            assert list(tmp_path.iterdir()) == []
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if kind is not UnknownNameError])

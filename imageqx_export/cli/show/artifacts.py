@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,3 +132,10 @@ def show_verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: b
         out.print(f"  [dim]{reasons}[/]", highlight=False)
     if attention is not None:
         note(f"attention: {attention}")
+
+
+def note_pictures(counts: Mapping[Path, int]) -> None:
+    """Say which picture was judged, of the files that hold several."""
+    for photo, count in counts.items():
+        if count > 1:
+            note(f"{photo} holds {count} pictures; the first was judged (of a HEIC the primary)")

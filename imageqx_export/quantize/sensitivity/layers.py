@@ -30,7 +30,7 @@ from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.sensitivity.cache import NO_CACHE, Cache, make_key
 from imageqx_export.quantize.sensitivity.partial import PartialInterpreter, Values, find_layers, group_by_block
 from imageqx_export.support.frozen import Frozen
-from imageqx_export.support.processes import process_pool
+from imageqx_export.support.processes import start_process_pool
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _measure_groups(
             yield measure_group(subject, program, group)
         return
     threads = max(1, torch.get_num_threads() // jobs)
-    with process_pool(min(jobs, len(groups)), _start_process, (subject, threads)) as processes:
+    with start_process_pool(min(jobs, len(groups)), _start_process, (subject, threads)) as processes:
         for future in as_completed([processes.submit(_measure_in_process, group) for group in groups]):
             yield future.result()
 
