@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from imageqx_export.support.frozen import Frozen
 
@@ -219,3 +219,14 @@ class Manifest(Frozen):
     unavailable: dict[str, str] = Field(default_factory=dict)
     golden: dict[str, str] = Field(default_factory=dict)
     recipes: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("artifacts")
+    @classmethod
+    def _refuse_repetitions(cls, artifacts: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+        for what, keys in (
+            ("files", [str(artifact.path) for artifact in artifacts]),
+            ("formats and precisions", [f"{artifact.format} {artifact.precision}" for artifact in artifacts]),
+        ):
+            if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+                raise ValueError(f"{what} named more than once: {', '.join(repeated)}")
+        return artifacts

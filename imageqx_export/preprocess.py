@@ -159,8 +159,10 @@ def _open(source: str | os.PathLike[str] | bytes, name: str | None) -> Iterator[
                 raise RefusedError("the photo is too large", f"{width} × {height} = {width * height:,} pixels")
             yield image
     except RefusedError as refused:
-        what, got, *remedy = refused.args
-        raise PhotoError(what, where=where, expected=_EXPECTED, got=got, remedy=next(iter(remedy), None)) from refused
+        why, found, *advice = refused.args
+        raise PhotoError(
+            why, where=where, expected=_EXPECTED, got=found, remedy=advice[0] if advice else None
+        ) from refused
     except Exception as error:  # decoders fail with whatever they stumbled over, MemoryError included
         got = f"{type(error).__name__}: {error}"
         remedy = "open it in a viewer; if it shows there, save it again as JPEG or PNG"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,30 @@ from imageqx_export.support.frozen import find_problem
 
 SCHEMA_VERSION = 1
 LOCK_SECONDS = 60.0
+_RUN_BYTES = 2**20
+
+
+def check_history(path: Path) -> None:
+    """Refuse a history that a run could not be appended to, before minutes are spent on measuring.
+
+    Args:
+        path: The file; nothing is written to it, and where it is missing, it is not made.
+
+    Raises:
+        MeasurementError: The last line is cut off, it is no file, or another writer holds it.
+        OSError: The disk is full, or the file or its folder may not be written.
+    """
+    if path.exists() and not path.is_file():
+        raise MeasurementError(
+            "the history is not a file", where=path, expected="a file, or nothing there yet", remedy="--history FILE"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _hold_lock(path):
+        if path.exists():
+            with path.open("ab"):
+                _refuse_torn(path, path.read_bytes())
+        with tempfile.TemporaryFile(dir=path.parent) as file:  # as large as a run of many artifacts
+            file.write(bytes(_RUN_BYTES))
 
 
 def append_run(path: Path, run: BenchRun) -> None:
@@ -30,6 +55,7 @@ def append_run(path: Path, run: BenchRun) -> None:
         OSError: The disk is full or the file may not be written; what was there is there still.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
     line = run.model_dump_json().encode() + b"\n"
     with _hold_lock(path), path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
@@ -41,6 +67,8 @@ def append_run(path: Path, run: BenchRun) -> None:
             os.fsync(file.fileno())
         except BaseException:
             os.ftruncate(file.fileno(), size)
+            if new and size == 0:
+                path.unlink()
             raise
 
 

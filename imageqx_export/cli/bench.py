@@ -88,7 +88,7 @@ def bench(
     The exit code is 1 if an artifact fails to run, or if nothing could be measured.
     """
     from imageqx_export.artifact import Format, Precision
-    from imageqx_export.bench.history import append_run
+    from imageqx_export.bench.history import append_run, check_history
     from imageqx_export.bench.model import QUICK, Schedule
     from imageqx_export.bench.stage import BenchConfig, measure
     from imageqx_export.bench.summary import has_passed
@@ -104,11 +104,17 @@ def bench(
         precisions=[Precision(n) for n in parse_names("precision", precisions, Precision)] if precisions else None,
         instructions=instructions,
     )
+    if history is not None:
+        check_history(history)
     runs = []
-    for one in targets:
-        run = measure(folder, one, config, progress=bar)
-        runs.append(run)
-        if history is not None:  # at once, so that a later target's failure does not lose it
-            append_run(history, run)
-    show.show_runs(runs, as_json=json)
+    try:
+        for one in targets:
+            run = measure(folder, one, config, progress=bar)
+            runs.append(run)
+            if history is not None:  # at once, so that a later target's failure does not lose it
+                with show.print_if_lost(run, history):
+                    append_run(history, run)
+    finally:
+        if runs:
+            show.show_runs(runs, as_json=json)
     raise typer.Exit(0 if all(has_passed(run) for run in runs) else 1)

@@ -94,6 +94,55 @@ def test_an_earlier_targets_run_is_kept(folder: Path, fakes: list[FakeTarget], t
     assert len(load_history(history)) == 1
 
 
+@pytest.mark.parametrize("trouble", ["cut off", "folder", "full", "unwritable"])
+def test_the_history_is_checked_before_anything_is_measured(
+    folder: Path, fakes: list[FakeTarget], tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes.append(FakeTarget())
+    history = tmp_path / "history.jsonl"
+    if trouble == "cut off":
+        history.write_text('{"half')
+    elif trouble == "folder":
+        history.mkdir()
+    elif trouble == "full":
+        monkeypatch.setattr("imageqx_export.bench.history.tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: SIM115
+    else:
+        history = tmp_path / "file" / "history.jsonl"
+        history.parent.touch()
+    before = sorted(tmp_path.rglob("*"))
+    result = CliRunner().invoke(app, [str(folder), "--history", str(history)])
+    assert isinstance(result.exception, MeasurementError | OSError)
+    assert fakes[0].calls == [], "something was measured"
+    assert [path for path in sorted(tmp_path.rglob("*")) if not path.name.endswith(".lock")] == before
+
+
+def test_a_run_that_cannot_be_kept_is_printed(
+    folder: Path, fakes: list[FakeTarget], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full by then."""
+    fakes.append(FakeTarget())
+    history = tmp_path / "history.jsonl"
+
+    def fail(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("imageqx_export.bench.history.os.fsync", fail)
+    result = CliRunner().invoke(app, [str(folder), "--history", str(history)])
+    assert isinstance(result.exception, OSError) and not history.exists()
+    assert "this line belongs there" in result.stderr and "fake: fake phone" in result.stdout
+    line = next(line for line in result.stderr.splitlines() if line.startswith("{"))
+    monkeypatch.undo()
+    history.write_text(line + "\n")
+    (kept,) = load_history(history)
+    assert len(kept.measurements) == 3
+
+
+def test_an_earlier_targets_run_is_printed(folder: Path, fakes: list[FakeTarget]) -> None:
+    fakes += [FakeTarget(), FakeTarget(fails={("sample", "tiny_fp16.onnx"): KeyboardInterrupt()})]
+    result = CliRunner().invoke(app, [str(folder)])
+    assert result.exit_code != 0 and result.stdout.count("fake: fake phone") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

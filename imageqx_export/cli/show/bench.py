@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.bench.summary import describe_shortfall, summarise
-from imageqx_export.cli.show.console import out, print_json
+from imageqx_export.cli.show.console import note, out, print_json
+from imageqx_export.errors import ImageQXError
 
 if TYPE_CHECKING:
     from imageqx_export.bench.model import BenchRun, Measurement
@@ -25,6 +29,17 @@ def show_runs(runs: Sequence[BenchRun], *, as_json: bool) -> None:
         return
     for run in runs:
         _print_table(run)
+
+
+@contextmanager
+def print_if_lost(run: BenchRun, history: Path) -> Iterator[None]:
+    """Print the history's line of a run where the block cannot write it: it took minutes."""
+    try:
+        yield
+    except (ImageQXError, OSError):
+        note(f"{history} cannot be written; this line belongs there, and is lost unless you keep it:")
+        print(run.model_dump_json(), file=sys.stderr)
+        raise
 
 
 def _to_json(runs: Sequence[BenchRun]) -> dict[str, Any]:
@@ -53,8 +68,8 @@ def _print_table(run: BenchRun) -> None:
         short = describe_shortfall(m, run.schedule) if m.samples else None
         if short is not None:
             out.print(f"[yellow]too few[/] {escape(m.artifact)}: {short}", soft_wrap=True, highlight=False)
-        for note in m.notes:
-            out.print(f"[yellow]missing[/] {escape(m.artifact)}: {escape(note)}", soft_wrap=True, highlight=False)
+        for missing in m.notes:
+            out.print(f"[yellow]missing[/] {escape(m.artifact)}: {escape(missing)}", soft_wrap=True, highlight=False)
     _print_footnotes(run)
 
 
