@@ -17,7 +17,7 @@ def assign_split(group: str) -> Split:
 
     The SHA-256 of the name, as a fraction of 2²⁵⁶, says where: under 0.15 test, under 0.30 val, else train.
 
-    >>> [split_of(name) for name in ("patient 1", "patient 7", "patient 9")]
+    >>> [assign_split(name) for name in ("patient 1", "patient 7", "patient 9")]
     ['train', 'val', 'val']
     """
     share = int.from_bytes(hashlib.sha256(group.encode()).digest()) / 2**256

@@ -226,7 +226,7 @@ def draw_scene(
         uint8 [size,size,3], sRGB.
 
     >>> rng = np.random.default_rng(0)
-    >>> scene(rng, "lesion", Placement(0.5, 0.5, 0.3)).shape
+    >>> draw_scene(rng, "lesion", Placement(0.5, 0.5, 0.3)).shape
     (256, 256, 3)
     """
     if label == "no_skin":

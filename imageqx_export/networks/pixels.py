@@ -20,7 +20,7 @@ def normalise(images: Tensor, size: int | None = None, preprocessing: Preprocess
     Returns:
         float32 [N,3,size,size], channels last in memory, on the images' device.
 
-    >>> normalised(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))[0, :, 0, 0]
+    >>> normalise(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))[0, :, 0, 0]
     tensor([2.2489, 2.4286, 2.6400])
     """
     preprocessing = preprocessing or Preprocessing()

@@ -42,7 +42,7 @@ def test_a_processor_that_clips_is_found_out_and_asked() -> None:
     code = """
 import numpy, onnxruntime
 from imageqx_export.runtimes import onnx
-config = onnx.session_config()
+config = onnx.choose_session_config()
 for entries in ({}, config):
     options = onnxruntime.SessionOptions()
     for key, value in entries.items():

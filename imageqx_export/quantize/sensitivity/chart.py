@@ -54,7 +54,7 @@ def draw(rows: Sequence[LayerLoss], path: Path, *, title: str) -> None:
 def shorten(layer: str) -> str:
     """Return a layer's name for an axis.
 
-    >>> short("early.stages.1.0.block.1.fc2:conv")
+    >>> shorten("early.stages.1.0.block.1.fc2:conv")
     'early 1.0.1.fc2'
     """
     return layer.split(":")[0].replace(".stages.", " ").replace("late.", "late ").replace(".block.", ".")

@@ -32,7 +32,7 @@ def find_fewest_floats(order: Sequence[str], holds: Callable[[frozenset[str]], b
         order: The layers, the one that costs most first.
         holds: Whether the budget holds with these layers in float.
 
-    >>> fewest(["a", "b", "c", "d"], lambda floats: {"a", "c"} <= floats).floats
+    >>> find_fewest_floats(["a", "b", "c", "d"], lambda floats: {"a", "c"} <= floats).floats
     ('a', 'c')
     """
     trials: dict[frozenset[str], bool] = {}
