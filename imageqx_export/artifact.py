@@ -119,6 +119,9 @@ class ModelSpec(Frozen):
                 raise ValueError(f"{field} must name each of {self.reasons}, got {sorted(names)}")
         if not all(0.0 <= value <= 1.0 for value in self.thresholds.values()):
             raise ValueError(f"thresholds must lie in [0, 1], got {self.thresholds}")
+        for field, names in (("labels", self.labels), ("reasons", self.reasons)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{field} names one twice, got {', '.join(names)[:200]}")
         return self
 
 
@@ -195,9 +198,22 @@ class Artifact(Frozen):
     precision: Precision
     spec: ModelSpec
     sha256: str
-    size_bytes: int
+    size_bytes: int = Field(ge=0)
     checkpoint_sha256: str
     tool_versions: dict[str, str]
+
+    @field_validator("path", mode="after")
+    @classmethod
+    def _inside(cls, path: Path) -> Path:
+        """Refuse a path that leaves the manifest's folder, in any system's words."""
+        text = str(path)
+        if not path.parts or path.is_absolute() or {"..", "\0"} & {*path.parts, *text} or "\\" in text or ":" in text:
+            raise ValueError(f"a path inside the manifest's folder, got {text[:80]!r}")
+        return path
+
+
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=128)]
+"""A file's name alone, as an export gives it: no folder, and nothing that leaves one."""
 
 
 class Manifest(Frozen):
@@ -217,8 +233,8 @@ class Manifest(Frozen):
     checkpoint_sha256: str
     artifacts: tuple[Artifact, ...]
     unavailable: dict[str, str] = Field(default_factory=dict)
-    golden: dict[str, str] = Field(default_factory=dict)
-    recipes: dict[str, str] = Field(default_factory=dict)
+    golden: dict[FileName, str] = Field(default_factory=dict)
+    recipes: dict[FileName, str] = Field(default_factory=dict)
 
     @field_validator("artifacts")
     @classmethod

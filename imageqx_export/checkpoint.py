@@ -12,6 +12,7 @@ from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures
 from imageqx_export.errors import CheckpointError
 from imageqx_export.support.files import digest, write_aside
+from imageqx_export.support.untrusted import describe, parse_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +91,7 @@ def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = 
             temperatures=_read_temperatures(header, path, networks.spec(model).reasons),
         )
     except ValidationError as error:
-        raise CheckpointError("the ModelSpec in the header is not valid", where=path, got=str(error)) from error
+        raise CheckpointError("the ModelSpec in the header is not valid", where=path, got=describe(error)) from error
     if spec.name != model:
         raise CheckpointError("a checkpoint of another model", where=path, expected=model, got=spec.name)
     # Thresholds and hints are a clinic's to change; what the outputs are is the network's.
@@ -114,7 +115,7 @@ def _read_temperatures(header: dict[str, Any], path: Path, reasons: tuple[str, .
             "the temperatures in the header are not valid",
             where=where,
             expected="numbers from 0.01 to 100",
-            got=str(error),
+            got=describe(error),
             remedy="imageqx thresholds fits them anew",
         ) from error
     if set(temperatures.explanations) != set(reasons):
@@ -145,13 +146,13 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(_HEADER_KEY, "{}"))
+            header = parse_json((file.metadata() or {}).get(_HEADER_KEY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, ValueError, OSError, RecursionError) as error:
+    except (SafetensorError, ValueError, OSError) as error:
         raise CheckpointError(
             "not a whole safetensors file",
             where=path,
-            got=f"{path.stat().st_size} bytes; {error}",
+            got=f"{path.stat().st_size} bytes; {describe(error)}",
             remedy="copy the file again, or git checkout -- models/",
         ) from error
     if not isinstance(header, dict):

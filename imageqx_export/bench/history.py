@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from imageqx_export.bench.model import BenchRun
 from imageqx_export.errors import MeasurementError
-from imageqx_export.support.frozen import find_problem
+from imageqx_export.support.untrusted import describe, parse_json, read_bytes
 
 SCHEMA_VERSION = 1
 LOCK_SECONDS = 60.0
+MOST_BYTES = 512 * 2**20
+"""Of a history: some thousand full runs."""
 _RUN_BYTES = 2**20
 
 
@@ -38,7 +37,7 @@ def check_history(path: Path) -> None:
     with _hold_lock(path):
         if path.exists():
             with path.open("ab"):
-                _refuse_torn(path, path.read_bytes())
+                _refuse_torn(path, _read_whole(path))
         with tempfile.TemporaryFile(dir=path.parent) as file:  # as large as a run of many artifacts
             file.write(bytes(_RUN_BYTES))
 
@@ -81,10 +80,10 @@ def load_history(path: Path) -> tuple[BenchRun, ...]:
     """
     if not path.is_file():
         raise MeasurementError("no such history", where=path, remedy=f"imageqx bench --history {path}")
-    content = path.read_bytes()
+    content = _read_whole(path)
     if content and not content.endswith(b"\n") and _name_lock(path).exists():
         with _hold_lock(path):  # perhaps a writer is in the middle of its line
-            content = path.read_bytes()
+            content = _read_whole(path)
     _refuse_torn(path, content)
     lines = enumerate(content.split(b"\n"), 1)
     return tuple(_parse_line(f"{path}:{number}", line) for number, line in lines if line.strip())
@@ -116,11 +115,18 @@ def select(
     return tuple(found)
 
 
+def _read_whole(path: Path) -> bytes:
+    try:
+        return read_bytes(path, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise MeasurementError("the history cannot be read", where=path, got=describe(error)) from error
+
+
 def _parse_line(where: str, line: bytes) -> BenchRun:
     try:
-        body = json.loads(line.decode())
+        body = parse_json(line)
     except ValueError as error:
-        raise _make_error(where, str(error)) from error
+        raise _make_error(where, describe(error)) from error
     version = body.get("schema_version") if isinstance(body, dict) else None
     if version != SCHEMA_VERSION:
         raise MeasurementError(
@@ -132,9 +138,8 @@ def _parse_line(where: str, line: bytes) -> BenchRun:
         )
     try:
         return BenchRun.model_validate_json(line)
-    except ValidationError as error:
-        problem = find_problem(error)
-        raise _make_error(where, f"{problem.place}: {problem.message}") from error
+    except ValueError as error:
+        raise _make_error(where, describe(error)) from error
 
 
 def _make_error(where: str, got: str) -> MeasurementError:

@@ -6,12 +6,16 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from pydantic import Field, model_validator
 
 from imageqx_export.artifact import Artifact, Format, Precision
 from imageqx_export.support.frozen import Frozen, rename_key
+
+Seconds = Annotated[float, Field(ge=0)]
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
+"""Seconds since 1970, before the year 10000, which calendars end with."""
 
 
 class Schedule(Frozen):
@@ -67,8 +71,8 @@ class ProcessSample(Frozen):
 
     load_seconds: float = Field(ge=0)
     first_seconds: float = Field(ge=0)
-    seconds: tuple[float, ...]
-    started: float = 0.0
+    seconds: tuple[Seconds, ...]
+    started: Moment = 0.0
     temperature_before: float | None = None
     temperature_after: float | None = None
 
@@ -83,7 +87,7 @@ class Instructions(Frozen):
     """
 
     count: float = Field(gt=0)
-    repeats: tuple[float, ...]
+    repeats: tuple[Annotated[float, Field(ge=0)], ...]
     source: str
 
     @property
@@ -105,7 +109,7 @@ class LayerCost(Frozen):
 
     name: str
     kind: str
-    seconds: float
+    seconds: Seconds
     compute_unit: str | None = None
 
 
@@ -134,12 +138,12 @@ class Measurement(Frozen):
     sha256: str
     format: Format
     precision: Precision
-    size_bytes: int
+    size_bytes: int = Field(ge=0)
     samples: tuple[ProcessSample, ...] = ()
-    peak_memory_bytes: int | None = None
+    peak_memory_bytes: int | None = Field(default=None, ge=0)
     instructions: Instructions | None = None
     kernels: str | None = None
-    max_error: float | None = None
+    max_error: float | None = Field(default=None, ge=0)
     layers: tuple[LayerCost, ...] = ()
     unavailable: str | None = None
     failed: bool = False
@@ -163,7 +167,7 @@ class Machine(Frozen):
     """
 
     name: str
-    cores: int
+    cores: int = Field(ge=0)
     abi: str
     system: str
     facts: dict[str, str] = Field(default_factory=dict)
@@ -187,7 +191,7 @@ class BenchRun(Frozen):
 
     schema_version: int = 1
     run_id: str
-    started: float
+    started: Moment
     commit: str
     target: str
     machine: Machine

@@ -5,17 +5,20 @@ from __future__ import annotations
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+
+from pydantic import ValidationError
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
 from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleave
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
 from imageqx_export.support.files import digest
+from imageqx_export.support.frozen import describe_problems
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.signals import raise_on_signals
 
@@ -37,7 +40,7 @@ class _State:
             call()
         except DeviceError:
             raise  # concerns every artifact
-        except ImageQXError as error:
+        except (ImageQXError, ValidationError) as error:
             self.unavailable, self.failed = _shorten(error), True
 
 
@@ -177,7 +180,7 @@ def _measure_rest(target: Target, state: _State, schedule: Schedule, instruction
             return call()
         except DeviceError:
             raise
-        except ImageQXError as error:
+        except (ImageQXError, ValidationError) as error:
             notes.append(f"{what}: {_shorten(error)}")
             return otherwise
 
@@ -209,8 +212,22 @@ def _measure_rest(target: Target, state: _State, schedule: Schedule, instruction
         return measured.model_copy(
             update={"unavailable": "; ".join(notes) or "nothing could be measured", "failed": True}
         )
-    return measured.model_copy(update={**more, "notes": tuple(notes)})
+    return _keep_numbers(measured, more, notes)
 
 
-def _shorten(error: ImageQXError) -> str:
+def _keep_numbers(measured: Measurement, more: Mapping[str, object], notes: list[str]) -> Measurement:
+    """Return the measurement with everything in ``more`` that is a number; what is none is left out, and noted."""
+    kept = dict(more)
+    for name, value in more.items():
+        try:
+            Measurement.model_validate({**dict(measured), name: value})
+        except ValidationError as error:
+            notes.append(f"{name.replace('_', ' ')}: {_shorten(error)}")
+            del kept[name]
+    return measured.model_copy(update={**kept, "notes": tuple(notes)})
+
+
+def _shorten(error: ImageQXError | ValidationError) -> str:
+    if isinstance(error, ValidationError):  # a time that is not finite, or a field that is not there
+        return f"no measurement: {describe_problems(error)}"
     return error.what if error.got is None else f"{error.what}: {error.got}"

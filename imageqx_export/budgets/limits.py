@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,6 +13,7 @@ from imageqx_export.artifact import Precision
 from imageqx_export.errors import MeasurementError
 from imageqx_export.evaluation.accuracy_loss import Budget
 from imageqx_export.support.frozen import Frozen, find_problem
+from imageqx_export.support.untrusted import describe, read_toml
 
 SHIPPED = Path(__file__).with_name("budgets.toml")
 """The budgets that come with the package."""
@@ -68,7 +68,7 @@ def read_budgets(path: Path | None = None) -> Budgets:
     """
     path = path or SHIPPED
     try:
-        return Budgets.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Budgets.model_validate(read_toml(path))
     except ValidationError as error:
         problem = find_problem(error)
         raise MeasurementError(
@@ -79,7 +79,7 @@ def read_budgets(path: Path | None = None) -> Budgets:
             remedy=f"see {SHIPPED}",
         ) from error
     except (OSError, ValueError) as error:
-        raise MeasurementError("the budgets cannot be read", where=path, got=str(error)) from error
+        raise MeasurementError("the budgets cannot be read", where=path, got=describe(error)) from error
 
 
 def size_limit(name: str, size_bytes: Mapping[str, int]) -> int | None:

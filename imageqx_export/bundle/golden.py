@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from imageqx_export.artifact import Outputs, Pixels, Precision
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, name_golden_outputs
 from imageqx_export.errors import MeasurementError, PhotoError
 from imageqx_export.preprocess import load_pixels
+from imageqx_export.support.untrusted import describe, read_json
 
 
 def load_golden_pixels(folder: Path) -> Pixels:
@@ -29,8 +29,8 @@ def load_golden_pixels(folder: Path) -> Pixels:
     """
     try:
         return np.stack([load_pixels(folder / GOLDEN_FOLDER / name) for name in _read(folder, Precision.FP32)])
-    except (OSError, PhotoError) as error:
-        raise _make_error(folder, error) from error
+    except (OSError, PhotoError, ValueError) as error:
+        raise _make_error(folder / GOLDEN_FOLDER, describe(error)) from error
 
 
 def load_golden_outputs(folder: Path, precision: Precision) -> Outputs:
@@ -48,8 +48,8 @@ def load_golden_outputs(folder: Path, precision: Precision) -> Outputs:
     try:
         wanted = [rows[picture] for picture in pictures]
         return {name: np.asarray([row[name] for row in wanted], np.float32) for name in wanted[0]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise _make_error(folder, error) from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _make_error(folder / GOLDEN_FOLDER / name_golden_outputs(precision), describe(error)) from error
 
 
 def measure_golden_error(folder: Path, precision: Precision, outputs: Mapping[str, NDArray[np.float32]]) -> float:
@@ -87,18 +87,18 @@ def measure_golden_error(folder: Path, precision: Precision, outputs: Mapping[st
 def _read(folder: Path, precision: Precision) -> dict[str, dict[str, object]]:
     path = folder / GOLDEN_FOLDER / name_golden_outputs(precision)
     try:
-        rows = json.loads(path.read_text())
+        rows = read_json(path)
     except (OSError, ValueError) as error:
-        raise _make_error(folder, error) from error
+        raise _make_error(path, describe(error)) from error
     if not isinstance(rows, dict) or not rows or not all(isinstance(row, dict) and row for row in rows.values()):
-        raise _make_error(folder, "no rows")
+        raise _make_error(path, "no rows")
     return dict(sorted(rows.items()))
 
 
-def _make_error(folder: Path, error: object) -> MeasurementError:
+def _make_error(where: Path, got: str) -> MeasurementError:
     return MeasurementError(
         "the golden outputs cannot be read",
-        where=folder / GOLDEN_FOLDER,
-        got=str(error) or type(error).__name__,
+        where=where,
+        got=got,
         remedy="imageqx export",
     )

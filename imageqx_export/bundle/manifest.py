@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from imageqx_export.artifact import QUANTIZED, Format, Manifest, Precision
 from imageqx_export.errors import ParityError
 from imageqx_export.support.folders import Layout
+from imageqx_export.support.untrusted import describe, read_model
 
 MANIFEST_FILE = "manifest.json"
 PARITY_FILE = "parity.json"
@@ -59,8 +57,10 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return read_model(path, Manifest)
     except FileNotFoundError as error:
         raise ParityError("no manifest", where=path, remedy="imageqx export, then pass artifacts/<model>") from error
-    except (ValidationError, OSError, json.JSONDecodeError) as error:
-        raise ParityError("the manifest is not valid", where=path, got=str(error), remedy="imageqx export") from error
+    except (OSError, ValueError) as error:
+        raise ParityError(
+            "the manifest is not valid", where=path, got=describe(error), remedy="imageqx export"
+        ) from error

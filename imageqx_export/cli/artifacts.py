@@ -170,9 +170,9 @@ def predict(
     from imageqx_export.predict.overlay import draw_attention
     from imageqx_export.predict.verdict import predict_photos
     from imageqx_export.preprocess import count_pictures
-    from imageqx_export.runtimes import load_runtime
+    from imageqx_export.runtimes import load_judge
 
-    runtime = load_runtime(artifact)
+    runtime = load_judge(artifact)
     spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
     rows = predict_photos(photos, runtime, spec)
     if attention is not None:

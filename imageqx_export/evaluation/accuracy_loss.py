@@ -7,11 +7,11 @@ intervals are of the paired difference: photos are resampled, each with both net
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
@@ -24,6 +24,9 @@ from imageqx_export.support.frozen import Frozen, rename_key
 
 POINTS = 100.0
 Interval = tuple[float, float]
+
+
+Points = Annotated[float, Field(ge=0, le=POINTS)]
 
 
 class Loss(Frozen):
@@ -89,10 +92,10 @@ class Budget(Frozen):
         ece: Growth of the label's expected calibration error.
     """
 
-    macro_f1: float
-    reason_f1: float = 1.0
-    agreement: float = 98.0
-    ece: float = 1.0
+    macro_f1: Points
+    reason_f1: Points = 1.0
+    agreement: Points = 98.0
+    ece: Points = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -176,8 +179,8 @@ def problems(found: Accuracy, budget: Budget | None) -> tuple[str, ...]:
     }
     rows |= {f"{name}: F1 lost": (loss.points, budget.reason_f1) for name, loss in found.reasons.items()}
     rows["the label's calibration error grew by"] = (found.label_ece, budget.ece)
-    over = tuple(f"{what} {got:.2f} points > {limit:g}" for what, (got, limit) in rows.items() if got > limit)
-    if found.agreement < budget.agreement:
+    over = tuple(f"{what} {got:.2f} points > {limit:g}" for what, (got, limit) in rows.items() if not got <= limit)
+    if not found.agreement >= budget.agreement:
         over += (f"labels agree on {found.agreement:.2f} % < {budget.agreement:g} %",)
     return over
 

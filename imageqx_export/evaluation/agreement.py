@@ -7,7 +7,6 @@ a pair counts once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from imageqx_export.data.annotations import Rating
 from imageqx_export.errors import DatasetError
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.support.untrusted import describe, read_json
 
 
 @dataclass(frozen=True)
@@ -153,16 +153,16 @@ def read_scores(path: Path) -> dict[str, float]:
     if not path.is_file():
         raise DatasetError("no such file of scores", where=path, expected="the JSON of an evaluation")
     try:
-        body: Any = json.loads(path.read_text(encoding="utf-8"))
+        body: Any = read_json(path)
         body = body if "quality" in body else body["metrics"]
         rows = {**body["quality"], **body["explanations"]}
         scores = {name: float(rows[name]["f1"]) for name in (*LABELS, *REASONS) if name in rows}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DatasetError(
             "no F1 scores in the file",
             where=path,
             expected='{"quality": {"lesion": {"f1": 0.8}, …}, "explanations": {"blurry": {"f1": 0.7}, …}}',
-            got=f"{type(error).__name__}: {error}",
+            got=describe(error),
         ) from error
     if not all(0 <= f1 <= 1 for f1 in scores.values()):
         raise DatasetError("F1 scores must lie in [0, 1]", where=path, got=str(scores))

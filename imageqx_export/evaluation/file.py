@@ -12,7 +12,7 @@ from imageqx_export.errors import UnknownNameError
 from imageqx_export.evaluation import stage
 from imageqx_export.evaluation.raters import measure_split_agreement
 from imageqx_export.evaluation.result import Evaluation
-from imageqx_export.runtimes import load_runtime
+from imageqx_export.runtimes import load_judge
 from imageqx_export.support.progress import Progress, silent
 
 _SPLITS: tuple[Split, ...] = ("test", "val")
@@ -56,7 +56,7 @@ def evaluate_file(config: EvaluationConfig, *, progress: Progress = silent) -> E
         raise UnknownNameError("split to evaluate on", config.split, _SPLITS)
     single = config.sources.single()
     stage.check_folder(config.out)
-    runtime = load_runtime(config.file)
+    runtime = load_judge(config.file)
     spec = runtime.spec
     if config.thresholds is not None:
         spec = apply_thresholds(spec, config.thresholds)

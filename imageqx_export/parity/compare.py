@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from imageqx_export.artifact import ModelSpec, Outputs, Precision
 from imageqx_export.decisions import POOR, decide
@@ -45,6 +46,9 @@ ADVICE = {
 }
 
 
+Distance = Annotated[float, Field(ge=0, allow_inf_nan=True)]
+
+
 class OutputParity(Frozen):
     """The comparison of one output of one artifact.
 
@@ -61,8 +65,8 @@ class OutputParity(Frozen):
     """
 
     output: str
-    max_abs: float
-    mean_abs: float
+    max_abs: Distance
+    mean_abs: Distance
     cosine: float
     sqnr_db: float | None
     decisions: int
@@ -158,7 +162,7 @@ def _compare(
     delta = np.abs(x - y)
     differing, excused, decisions = _count_decisions(spec, name, want, got, tolerance.margin if tolerance else 0.0)
     problems = []
-    if tolerance and delta.max() > tolerance.max_abs:
+    if tolerance and not delta.max() <= tolerance.max_abs:
         problems.append(explain_problem("delta", f"max |Δ| {delta.max():.2e} > {tolerance.max_abs:.0e}"))
     if tolerance and decisions and (decisions - differing) / decisions < tolerance.agreement:
         text = f"{differing} of {decisions} decisions differ, {tolerance.agreement:.1%} must agree"

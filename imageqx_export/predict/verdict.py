@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.decisions import POOR, decide
+from imageqx_export.errors import ArtifactError
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.runtimes.base import Runtime
 
@@ -69,10 +70,16 @@ def predict_photos(
 
     Raises:
         PhotoError: A file is not a usable photo; nothing is decided then.
+        ArtifactError: The model cannot be run, or gives NaN.
     """
     pixels = np.stack([load_pixels(photo) for photo in photos])
     outputs = runtime.run(pixels)
     spec = spec or runtime.spec
+    for name, values in outputs.items():
+        if not np.isfinite(values).all():
+            raise ArtifactError(
+                "an output is not finite", where=name, expected="probabilities", remedy="imageqx parity with its folder"
+            )
     return [(make_verdict(photo, outputs, i, spec), outputs["attention"][i]) for i, photo in enumerate(photos)]
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.errors import MeasurementError
 from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.support.files import write_aside
-from imageqx_export.support.frozen import Frozen, find_problem
+from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.untrusted import describe, parse_json, read_bytes
 
 _SHORTEST = 4  # of a commit's digits; fewer are rather a mistyped file name
 
@@ -136,20 +136,17 @@ def _read_history(path: Path) -> tuple[BenchRun, ...]:
 def _read_baseline(path: Path) -> Baseline | None:
     """Return a baseline file's content, or None where the file is a history."""
     try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        text = read_bytes(path)
+        content = parse_json(text)
+    except (OSError, ValueError):
         return None  # several lines are no JSON value; if they are no history either, its reader says so
     if not isinstance(content, dict) or "runs" not in content:
         return None
     try:
-        return Baseline.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        problem = find_problem(error)
+        return Baseline.model_validate_json(text)
+    except ValueError as error:
         raise MeasurementError(
-            "the baseline is not valid",
-            where=f"{path}: {problem.place}",
-            got=problem.message,
-            remedy="make baseline",
+            "the baseline is not valid", where=path, got=describe(error), remedy="make baseline"
         ) from error
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from imageqx_export.bundle.manifest import PARITY_FILE, read_manifest
 from imageqx_export.errors import MeasurementError
@@ -29,7 +26,7 @@ from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.report.sizes.readers import read_sizes
 from imageqx_export.support.files import digest
 from imageqx_export.support.folders import Layout, stage_folder
-from imageqx_export.support.frozen import find_problem
+from imageqx_export.support.untrusted import describe, read_json
 
 MARKDOWN, JSON, PAGE = "report.md", "report.json", "report.html"
 FILES = (MARKDOWN, JSON, PAGE)
@@ -158,31 +155,23 @@ def _read_parity(path: Path) -> ParityReport | None:
     if not path.is_file():
         return None
     try:
-        body = json.loads(path.read_bytes())
+        body = read_json(path)
         for output in [row for artifact in body["artifacts"] for row in artifact["outputs"]]:
             for name in ("max_abs", "mean_abs"):  # infinite where they could not be computed, which JSON cannot say
                 output[name] = math.inf if output[name] is None else output[name]
         return ParityReport.model_validate(body)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeasurementError(
             "the comparison with the checkpoint cannot be read",
             where=path,
-            got=_describe_problem(error),
+            got=describe(error),
             remedy="imageqx export",
         ) from error
 
 
-def _describe_problem(error: Exception) -> str:
-    """Return an error's first problem in a line."""
-    if isinstance(error, ValidationError):
-        problem = find_problem(error)
-        return f"{problem.place}: {problem.message}"
-    return f"{type(error).__name__}: {error}"
-
-
 def _read_accuracy(path: Path) -> Accuracy:
     try:
-        body = json.loads(path.read_bytes())
+        body = read_json(path)
         interval = body["quality_macro_f1_ci"]
         return Accuracy(
             artifact=body["model"],
@@ -196,7 +185,7 @@ def _read_accuracy(path: Path) -> Accuracy:
             "not an evaluation that can be shown",
             where=path,
             expected="evaluation.json with a macro F1 of quality",
-            got=_describe_problem(error),
+            got=describe(error),
             remedy="imageqx evaluate ARTIFACT --out DIR",
         ) from error
 

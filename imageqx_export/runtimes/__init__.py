@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
+from imageqx_export.decisions import refuse_undecidable
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.processes import quiet
@@ -77,6 +78,17 @@ def load_runtime(path: Path, runtime: str | None = None) -> Runtime:
     if not path.exists():
         raise ArtifactError("no such file", where=path, remedy="imageqx export")
     return RUNTIMES[name](path)
+
+
+def load_judge(path: Path) -> Runtime:
+    """Open a model that judges photos: everything that verdicts need of it is checked here, once.
+
+    Raises:
+        ArtifactError: It is another kind of model, or as :func:`load_runtime`.
+    """
+    runtime = load_runtime(path)
+    refuse_undecidable(runtime.spec, runtime.signature, path)
+    return runtime
 
 
 def run_file(path: Path, pixels: Pixels) -> tuple[tuple[TensorSpec, ...], Outputs]:

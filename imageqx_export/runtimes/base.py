@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
+from imageqx_export.support.untrusted import describe, parse_model
 
 
 class Runtime(Protocol):
@@ -31,6 +31,53 @@ class Runtime(Protocol):
         ...
 
 
+def read_input(spec: ModelSpec, path: Path) -> str:
+    """Return the name of a model's one input.
+
+    Raises:
+        ArtifactError: It has none, or several.
+    """
+    if len(spec.inputs) != 1:
+        raise ArtifactError(
+            "not a model of one photo",
+            where=path,
+            expected="one input in the ModelSpec",
+            got=", ".join(tensor.name for tensor in spec.inputs)[:200] or "none",
+            remedy="export it again",
+        )
+    return spec.inputs[0].name
+
+
+def declare_output(path: Path, name: str, shape: object, dtype: str) -> TensorSpec:
+    """Return an output as a file declares it.
+
+    Args:
+        path: The file, for the message.
+        name: The output's.
+        shape: Its sizes; an artifact has numbers alone.
+        dtype: Its type's name, as NumPy's.
+
+    Raises:
+        ArtifactError: It is no tensor that an artifact has.
+    """
+    try:
+        return TensorSpec.model_validate({"name": name, "shape": shape, "dtype": dtype})
+    except ValidationError as error:
+        raise ArtifactError(
+            "an output that an artifact does not have",
+            where=f"{path}: {name}",
+            expected="uint8 or float32, of a fixed shape",
+            got=describe(error),
+            remedy="imageqx export",
+        ) from error
+
+
+def explain_failed_run(path: Path, error: Exception) -> ArtifactError:
+    """Return the error of a file that its runtime cannot run, with the first line of what the runtime says."""
+    got = f"{type(error).__name__}: {describe(error)}"
+    return ArtifactError("the file cannot be run", where=path, got=got, remedy="imageqx parity with its folder")
+
+
 def read_spec(metadata: Mapping[str, str], path: Path) -> ModelSpec:
     """Parse the ModelSpec in a file's metadata.
 
@@ -46,6 +93,11 @@ def read_spec(metadata: Mapping[str, str], path: Path) -> ModelSpec:
             "no ModelSpec in the file's metadata", where=path, expected="a key 'spec'", remedy="export it again"
         )
     try:
-        return ModelSpec.model_validate(json.loads(metadata["spec"]))
-    except (ValidationError, ValueError) as error:
-        raise ArtifactError("the ModelSpec in the file's metadata is not valid", where=path, got=str(error)) from error
+        return parse_model(ModelSpec, metadata["spec"])
+    except ValueError as error:
+        raise ArtifactError(
+            "the ModelSpec in the file's metadata is not valid",
+            where=path,
+            got=describe(error),
+            remedy="export it again",
+        ) from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError, UnavailableError
-from imageqx_export.runtimes.base import read_spec
+from imageqx_export.runtimes.base import read_input, read_spec
 from imageqx_export.support.libraries import require
 
 
@@ -25,6 +25,7 @@ class CoreMlRuntime:
     def __init__(self, path: Path, model: Any) -> None:
         self._model = model
         self.spec = read_spec(dict(model.user_defined_metadata), path)
+        self._input = read_input(self.spec, path)
         self.signature = tuple(
             TensorSpec(name=feature.name, shape=tuple(feature.type.multiArrayType.shape), dtype="float32")
             for feature in model.get_spec().description.output
@@ -34,7 +35,7 @@ class CoreMlRuntime:
         """Return every output for uint8 [N,224,224,3] RGB."""
         from PIL import Image
 
-        feeds = self.spec.inputs[0].name
+        feeds = self._input
         rows = [self._model.predict({feeds: Image.fromarray(one)}) for one in pixels]
         return {o.name: np.concatenate([np.asarray(row[o.name], np.float32) for row in rows]) for o in self.signature}
 

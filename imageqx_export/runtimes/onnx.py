@@ -11,7 +11,7 @@ import numpy as np
 
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
-from imageqx_export.runtimes.base import read_spec
+from imageqx_export.runtimes.base import declare_output, explain_failed_run, read_input, read_spec
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.libraries import require
 
@@ -32,16 +32,20 @@ class OnnxRuntime:
     """
 
     def __init__(self, path: Path, session: Any) -> None:
-        self._session = session
+        self._session, self._path = session, path
         self.spec = read_spec(session.get_modelmeta().custom_metadata_map, path)
+        self._input = read_input(self.spec, path)
         self.signature = tuple(_read_tensor_spec(node, path) for node in session.get_outputs())
 
     def run(self, pixels: Pixels) -> Outputs:
         """Return every output for uint8 [N,224,224,3] RGB."""
         names = [output.name for output in self.signature]
-        feeds = self.spec.inputs[0].name
-        rows = [self._session.run(names, {feeds: one[None]}) for one in pixels]
-        return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
+        feeds = self._input
+        try:
+            rows = [self._session.run(names, {feeds: one[None]}) for one in pixels]
+            return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
+        except Exception as error:  # its exception classes are private and share no base but this
+            raise explain_failed_run(self._path, error) from error
 
 
 def _read_tensor_spec(node: Any, path: Path) -> TensorSpec:
@@ -49,7 +53,7 @@ def _read_tensor_spec(node: Any, path: Path) -> TensorSpec:
         raise ArtifactError(
             "an output of another type", where=f"{path}: {node.name}", expected="tensor(float)", got=node.type
         )
-    return TensorSpec.model_validate({"name": node.name, "shape": node.shape, "dtype": _DTYPES[node.type]})
+    return declare_output(path, node.name, node.shape, _DTYPES[node.type])
 
 
 def count_optimised_operations(path: Path) -> Counter[str]:

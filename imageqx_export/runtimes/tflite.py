@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,9 @@ import numpy as np
 
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
-from imageqx_export.runtimes.base import read_spec
+from imageqx_export.runtimes.base import declare_output, explain_failed_run, read_input, read_spec
 from imageqx_export.support.libraries import require
+from imageqx_export.support.untrusted import describe, parse_json, read_zipped
 
 SIGNATURE = "serving_default"
 # The appended zip's one entry; Android reads it with java.util.zip, iOS with any zip reader.
@@ -35,37 +34,44 @@ class LiteRtRuntime:
         self._interpreter = interpreter  # the runner does not keep it alive
         self._runner = interpreter.get_signature_runner(SIGNATURE)
         self.spec = read_spec(read_metadata(path), path)
-        self.signature = _read_signature(interpreter, self._runner)
+        self._path, self._input = path, read_input(self.spec, path)
+        self.signature = _read_signature(path, interpreter, self._runner)
 
     def run(self, pixels: Pixels) -> Outputs:
         """Return every output for uint8 [N,224,224,3] RGB."""
-        feeds = self.spec.inputs[0].name
+        feeds = self._input
         # A runner's arrays are views of the interpreter's memory, overwritten by the next run.
-        rows = [{k: v.copy() for k, v in self._runner(**{feeds: one[None]}).items()} for one in pixels]
-        return {output.name: np.concatenate([row[output.name] for row in rows]) for output in self.signature}
+        try:
+            rows = [{k: v.copy() for k, v in self._runner(**{feeds: one[None]}).items()} for one in pixels]
+            return {output.name: np.concatenate([row[output.name] for row in rows]) for output in self.signature}
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            raise explain_failed_run(self._path, error) from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Read the key–value pairs in the zip that is appended to a ``.tflite`` file; empty if there is none."""
+    """Read the key–value pairs in the zip that is appended to a ``.tflite`` file; empty if there is none.
+
+    Raises:
+        ArtifactError: There is a zip, and what it says of the file cannot be read.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            metadata = json.loads(archive.read(SPEC_ENTRY))
-    except (zipfile.BadZipFile, KeyError, ValueError):
-        return {}
+        content = read_zipped(path, SPEC_ENTRY)
+        metadata = {} if content is None else parse_json(content)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            "the metadata behind the TFLite file cannot be read",
+            where=f"{path}: {SPEC_ENTRY}",
+            got=describe(error),
+            remedy="imageqx export",
+        ) from error
     return {str(k): str(v) for k, v in metadata.items()} if isinstance(metadata, dict) else {}
 
 
-def _read_signature(interpreter: Any, runner: Any) -> tuple[TensorSpec, ...]:
+def _read_signature(path: Path, interpreter: Any, runner: Any) -> tuple[TensorSpec, ...]:
     order = {detail["index"]: position for position, detail in enumerate(interpreter.get_output_details())}
     details = sorted(runner.get_output_details().items(), key=lambda item: order[item[1]["index"]])
     return tuple(
-        TensorSpec.model_validate(
-            {
-                "name": name,
-                "shape": tuple(int(n) for n in detail["shape"]),
-                "dtype": np.dtype(detail["dtype"]).name,
-            }
-        )
+        declare_output(path, name, tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]).name)
         for name, detail in details
     )
 

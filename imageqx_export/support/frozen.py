@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Frozen(BaseModel):
-    """A value that cannot be changed, and that refuses fields it does not have."""
+    """A value that cannot be changed, and that refuses fields it does not have and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def rename_key(fields: object, old: str, new: str) -> object:
@@ -45,3 +45,34 @@ def find_problem(error: ValidationError) -> Problem:
     """
     first = error.errors()[0]
     return Problem(".".join(map(str, first["loc"])) or "the whole", first["msg"], str(first["input"])[:80])
+
+
+MOST_PROBLEMS = 3
+"""Problems of one value that a message has; the others are counted."""
+
+
+def describe_problems(error: ValidationError) -> str:
+    """Return the first three problems of a value that is not valid, and how many more there are, in a line.
+
+    >>> class Point(Frozen):
+    ...     x: int
+    ...     y: int
+    >>> try:
+    ...     Point.model_validate({"x": [1], "y": 1, "z": 1})
+    ... except ValidationError as error:
+    ...     describe_problems(error)
+    'x: Input should be a valid integer ([1]); z: Extra inputs are not permitted (1)'
+    """
+    rows = error.errors(include_url=False, include_context=False)
+    parts = [
+        f"{'.'.join(map(str, row['loc'])) or 'the whole'}: {row['msg'].removeprefix('Value error, ')}"
+        + ("" if row["type"] in ("missing", "value_error") else f" ({_shorten(row['input'])})")
+        for row in rows[:MOST_PROBLEMS]
+    ]
+    more = [f"and {len(rows) - MOST_PROBLEMS} more"] if len(rows) > MOST_PROBLEMS else []
+    return "; ".join([*parts, *more])
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

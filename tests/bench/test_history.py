@@ -182,7 +182,7 @@ def test_a_torn_last_line_is_told_and_refused(three: Path, cut: int) -> None:
         (b'{"schema_version": 1}', "not a run", "run_id"),
         (run().model_dump_json().replace('"cores":1', '"cores":"x"').encode(), "not a run", "machine.cores"),
         (run().model_dump_json().replace('"commit"', '"comit"').encode(), "not a run", "commit"),
-        (b"\xff\xfe", "not a run", "decode"),
+        (b"\xff\xfe", "not a run", "not UTF-8"),
     ],
 )
 def test_a_bad_line_is_named(three: Path, line: bytes, what: str, got: str) -> None:
@@ -286,3 +286,39 @@ def test_a_line_that_says_both_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(both) + "\n")
     with pytest.raises(MeasurementError, match="a line of the history is not a run"):
         load_history(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('"started":1.0', '"started":1e20', "started"),
+        ('"started":1.0', '"started":1e999', "not finite"),
+        ('"started":1.0', '"started":NaN', "NaN"),
+        ('"started":1.0', '"started":-1', "started"),
+        ('"size_bytes":1', '"size_bytes":-1', "size_bytes"),
+        ('"size_bytes":1', f'"size_bytes":{10**30}', "beyond 64 bits"),
+        ('"cores":1', '"cores":-1', "cores"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path: Path, old: str, new: str, place: str) -> None:
+    measured = Measurement(artifact="a", sha256="", format=Format.ONNX, precision=Precision.FP32, size_bytes=1)
+    run = BenchRun(
+        run_id="a",
+        started=1.0,
+        commit="c",
+        target="host",
+        machine=Machine(name="m", cores=1, abi="x86_64", system="s"),
+        schedule=Schedule(),
+        tool_versions={},
+        checkpoint_sha256="",
+        measurements=(measured,),
+    )
+    path = tmp_path / "history.jsonl"
+    append_run(path, run)
+    assert load_history(path) == (run,)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text + text.replace(old, new))
+    with pytest.raises(MeasurementError, match=place) as caught:
+        load_history(path)
+    assert caught.value.where == f"{path}:2"

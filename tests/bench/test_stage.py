@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.artifact import Format, Precision
+from imageqx_export.bench.model import ProcessSample
 from imageqx_export.bench.stage import BenchConfig, measure, read_commit
 from imageqx_export.bench.summary import has_passed
 from imageqx_export.errors import DeviceError, MeasurementError, ParityError
@@ -210,3 +211,20 @@ def test_progress_reaches_its_end(folder: Path) -> None:
     measure(folder, FakeTarget(fails={("sample", TFLITE): broken()}), BenchConfig(SHORT), progress=progress)
     assert len(bars) == 2 and all(done == total > 0 for done, total in bars.values())
     assert json.loads((folder / "manifest.json").read_text())["model"] == "tiny"
+
+
+def test_what_is_no_number_is_left_out_and_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = FakeTarget()
+    monkeypatch.setattr(target, "measure_error", lambda artifact: float("nan"))
+    monkeypatch.setattr(target, "measure_peak_memory", lambda artifact, schedule: -1)
+    first = measure(folder, target, BenchConfig(SHORT)).measurements[0]
+    assert first.max_error is None and first.peak_memory_bytes is None and first.samples
+    assert [note.split(":")[0] for note in first.notes] == ["peak memory", "max error"]
+
+
+def test_a_time_that_is_no_number_fails_its_artifact(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = FakeTarget()
+    nan = {"load_seconds": 0.1, "first_seconds": 0.1, "seconds": [float("nan")]}
+    monkeypatch.setattr(target, "sample", lambda artifact, schedule: ProcessSample.model_validate(nan))
+    run = measure(folder, target, BenchConfig(SHORT))
+    assert run.measurements[0].failed and "seconds.0" in (run.measurements[0].unavailable or "")

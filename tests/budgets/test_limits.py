@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, save
+from pydantic import ValidationError
 from sklearn.metrics import f1_score
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
@@ -18,12 +19,14 @@ from imageqx_export.budgets.limits import SHIPPED, Budgets, read_budgets, size_l
 from imageqx_export.cli.show import budgets as show
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, MeasurementError
+from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss, problems
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.support.files import count_bytes, digest
 
 SPEC = spec()
 PHOTOS = 200
 HEAD = "schema_version = 1\n"
+W8 = f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.w8]\n"
 
 
 def test_the_shipped_budgets_are_those_of_the_specification() -> None:
@@ -55,6 +58,28 @@ def test_the_shipped_budgets_are_those_of_the_specification() -> None:
         (f"{HEAD}[size_bytes]\n[accuracy]\n[accuracy.w8]\nmacro_f1 = 1", "accuracy.samples"),
         (f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.w8]\nmacro = 1", "accuracy.w8"),
         (f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.int8]\nmacro_f1 = 1", "accuracy.int8"),
+        (f"{W8}macro_f1 = -1", "accuracy.w8.macro_f1"),
+        (f"{W8}macro_f1 = 101", "accuracy.w8.macro_f1"),
+        (
+            f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.w8]\nmacro_f1 = 1\nagreement = -1",
+            "accuracy.w8.agreement",
+        ),
+        (
+            f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.w8]\nmacro_f1 = 1\nagreement = 101",
+            "accuracy.w8.agreement",
+        ),
+        (
+            f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.w8]\nmacro_f1 = 1\nreason_f1 = -0.1",
+            "accuracy.w8.reason_f1",
+        ),
+        (
+            f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.w8]\nmacro_f1 = 1\ncalibration = 1e9",
+            "accuracy.w8.calibration",
+        ),
+        (f"{W8}macro_f1 = nan", "not finite"),
+        (f"{W8}macro_f1 = inf", "not finite"),
+        (f"{W8}macro_f1 = -inf", "not finite"),
+        (f"{W8}macro_f1 = 1e999", "not finite"),
         ("=", ""),
     ],
 )
@@ -63,7 +88,7 @@ def test_files_that_are_no_budgets(tmp_path: Path, content: str, place: str) -> 
     path.write_text(content)
     with pytest.raises(MeasurementError, match="the budgets") as caught:
         read_budgets(path)
-    assert caught.value.where is not None and place in caught.value.where
+    assert str(path) in str(caught.value) and place in str(caught.value)
 
 
 def test_the_shipped_budgets_are_found_from_any_folder_and_others_take_their_place(
@@ -240,3 +265,25 @@ def test_the_report_is_json_and_a_table(report: BudgetReport, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert "x_w8a8.onnx: labels agree on 97.00 % < 98 %" in said and "as its" in said and "95 % intervals" in said
     assert "2 of 5 artifacts keep their budgets" in said
+
+
+@pytest.mark.parametrize("name", ["quality", "explanations", "reasons", "ece", "agreement"])
+def test_a_measurement_that_is_no_number_is_over_every_budget(name: str) -> None:
+    none = Loss(points=0.0)
+    nothing = Accuracy(
+        photos=1,
+        quality=none,
+        explanations=none,
+        reasons={"blurry": none},
+        agreement=100,
+        ece={"label": 0.0},
+        mean_abs=0,
+    )
+    nan = Loss.model_construct(points=float("nan"))
+    worse = {"quality": nan, "explanations": nan, "reasons": {"blurry": nan}, "agreement": float("nan")}
+    worse["ece"] = {"label": float("nan")}
+    budget = Budget(macro_f1=100, reason_f1=100, agreement=0, ece=100)
+    assert problems(nothing, budget) == ()
+    assert len(problems(nothing.model_copy(update={name: worse[name]}), budget)) == 1
+    with pytest.raises(ValidationError):
+        Loss(points=float("nan"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shlex
 from dataclasses import dataclass, field
 
@@ -10,6 +10,8 @@ from imageqx_export.bench.android.phone import Phone
 from imageqx_export.bench.android.thermal import Battery, Thermal, parse_battery, parse_thermal
 from imageqx_export.bench.model import Machine
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.untrusted import parse_model
 
 _PROPERTIES = (
     "ro.product.manufacturer",
@@ -38,6 +40,13 @@ _PROBE = """import importlib.util as u, json, sys
 has = lambda name: u.find_spec(name) is not None
 print(json.dumps({"version": list(sys.version_info[:2]), "numpy": has("numpy"),
     "tflite": has("ai_edge_litert"), "onnx": has("onnxruntime")}))"""
+
+
+class _Probed(Frozen):
+    version: tuple[int, int]
+    numpy: bool
+    tflite: bool
+    onnx: bool
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ def describe_phone(phone: Phone) -> tuple[Machine, tuple[str, ...]]:
 
 def _count_cores(phone: Phone) -> int:
     text = phone.shell("nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo").out.strip()
-    return int(text) if text.isdigit() else 1
+    return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else 1
 
 
 def read_sensors(phone: Phone) -> tuple[Thermal, Battery]:
@@ -126,15 +135,15 @@ def find_python(phone: Phone) -> Python:
         if answer.code == 127:
             continue
         try:
-            found = json.loads(answer.out)
+            found = parse_model(_Probed, answer.out)
         except ValueError:
             problem = f"the phone's Python fails: {answer.last_words}"
             continue
-        version = ".".join(map(str, found["version"]))
-        if tuple(found["version"]) < OLDEST_PYTHON:
+        version = ".".join(map(str, found.version))
+        if found.version < OLDEST_PYTHON:
             problem = f"the phone's Python is {version}, older than {'.'.join(map(str, OLDEST_PYTHON))}"
-        elif not found["numpy"]:
+        elif not found.numpy:
             problem = f"the phone's Python {version} has no numpy"
         else:
-            return Python(command, frozenset(name for name in ("tflite", "onnx") if found[name]))
+            return Python(command, frozenset(name for name in ("tflite", "onnx") if getattr(found, name)))
     return Python(problem=problem)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import Artifact, Format, Outputs
 from imageqx_export.bench.android import benchmark_model as tool
@@ -20,6 +20,7 @@ from imageqx_export.bundle.golden import load_golden_pixels
 from imageqx_export.errors import MeasurementError
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.files import digest
+from imageqx_export.support.untrusted import describe, parse_model
 
 TOOL, RUNNER, PROFILER = "benchmark_model", "runner.py", "litert_layers.py"
 
@@ -261,10 +262,12 @@ class PythonRunner:
             {"request.json": json.dumps(whole).encode(), **(files or {})},
         )
         try:
-            found = shape.model_validate_json(raw["result.json"])
-        except ValidationError as error:
+            found = parse_model(shape, raw["result.json"])
+        except ValueError as error:
             raise MeasurementError(
-                "the runner's result cannot be read", where=f"{session.phone.where}: {artifact.path}", got=str(error)
+                "the runner's result cannot be read",
+                where=f"{session.phone.where}: {artifact.path}",
+                got=describe(error),
             ) from error
         self._versions.update(found.versions)
         return found, raw

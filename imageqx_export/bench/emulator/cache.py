@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.files import count_bytes
 from imageqx_export.support.frozen import Frozen, rename_key
+from imageqx_export.support.untrusted import describe, read_model
 
 VARIABLE = "IMAGEQX_EMULATOR"
 RECORD = "built.json"
@@ -77,14 +78,14 @@ def read_part(part: str, inputs: dict[str, object]) -> Built | None:
     """Read a part's record; None where the part was never completed."""
     path = name_folder(part, inputs) / RECORD
     try:
-        return Built.model_validate_json(path.read_text())
+        return read_model(path, Built)
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise DeviceError(
             "the emulator's cache is damaged",
             where=path,
-            got=str(error).splitlines()[0],
+            got=describe(error),
             remedy=f"rm -r {path.parent}, then {BUILD}",
         ) from error
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from imageqx_export.bench.emulator.kernels import list_arguments
 from imageqx_export.bench.emulator.machine import GUEST_BASE, GUEST_SIZE, Emulator
-from imageqx_export.bench.worker.launch import RUNNER
+from imageqx_export.bench.worker.launch import RUNNER, read_result
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.processes import take_last_line
 
@@ -82,8 +82,7 @@ class Guest:
                 code = self._finish(command, stderr, str(request["path"]), watch)
             if code != 0 or not answered.is_file():
                 raise self._explain_failure(code, errors.read_text(errors="replace"), str(request["path"]))
-            result: dict[str, Any] = json.loads(answered.read_text())
-            return result
+            return read_result(answered, str(request["path"]))
 
     def count(self, request: dict[str, Any]) -> Counts:
         """Do one request under the plugins that count instructions.

@@ -7,7 +7,6 @@ Source: ``xcrun devicectl help``; the shape of its errors from recorded runs of 
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 import shutil
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from imageqx_export.errors import DeviceError, UnavailableError
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.processes import take_last_line
+from imageqx_export.support.untrusted import read_json
 
 TIMEOUT = 60
 """Seconds that devicectl may take for one command; it refuses fewer than 5."""
@@ -165,7 +165,7 @@ def make_devicectl_command(arguments: Sequence[str], phone: str | None, output: 
 
 def _read(output: Path) -> dict[str, Any]:
     try:
-        answer = json.loads(output.read_text())
+        answer = read_json(output)
     except (OSError, ValueError):
         return {}
     return answer if isinstance(answer, dict) else {}

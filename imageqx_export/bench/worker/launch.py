@@ -15,6 +15,7 @@ from typing import Any
 from imageqx_export.errors import MeasurementError
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.processes import take_last_line
+from imageqx_export.support.untrusted import describe, read_json
 
 RUNNER = Path(__file__).with_name("runner.py")
 LITERT_LAYERS = Path(__file__).with_name("litert_layers.py")
@@ -66,8 +67,7 @@ class Launcher:
             code, stderr = self._wait(command, {**self._environment, **(environment or {})}, str(request["path"]))
             if code != 0 or not answered.exists():
                 raise _explain_failure(code, stderr, request)
-            result: dict[str, Any] = json.loads(answered.read_text())
-            return result
+            return read_result(answered, str(request["path"]))
 
     def stop(self) -> None:
         """Kill every process that still runs, and start no more."""
@@ -101,6 +101,25 @@ class Launcher:
                 with self._lock:
                     self._running.discard(process)
         return process.returncode, stderr
+
+
+def read_result(path: Path, where: str) -> dict[str, Any]:
+    """Read what the runner answered.
+
+    Args:
+        path: The file.
+        where: What ran, for the message.
+
+    Raises:
+        MeasurementError: It is no JSON object.
+    """
+    try:
+        result = read_json(path)
+    except (OSError, ValueError) as error:
+        raise MeasurementError("the runner's result cannot be read", where=where, got=describe(error)) from error
+    if not isinstance(result, dict):
+        raise MeasurementError("the runner's result is no JSON object", where=where, got=type(result).__name__)
+    return result
 
 
 def _explain_failure(code: int, stderr: str, request: Mapping[str, Any]) -> MeasurementError:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from imageqx_export.support.files import write_aside
+from imageqx_export.support.untrusted import read_model
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -41,8 +42,8 @@ class Cache:
         if self.folder is None:
             return None
         try:
-            return kind.model_validate_json((self.folder / f"{key}.json").read_bytes())
-        except (OSError, ValidationError):
+            return read_model(self.folder / f"{key}.json", kind)
+        except (OSError, ValueError):
             return None
 
     def put(self, key: str, value: BaseModel) -> None:

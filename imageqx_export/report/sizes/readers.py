@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import struct
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.report.sizes.parts import Part, Sizes, sum_parts
 from imageqx_export.support.files import count_bytes, list_files
 from imageqx_export.support.libraries import require
+from imageqx_export.support.untrusted import describe, list_zipped, read_json
 
 _WEIGHTS, _GRAPH, _METADATA, _FILE = "weights", "graph", "metadata", "file"
 _OUTSIDE = 1  # a buffer's Offset: 0 and 1 mean that its data are in the flatbuffer (schema.fbs, Buffer)
@@ -79,11 +78,11 @@ def _locate(buffer: Any) -> tuple[int, int]:
 
 def _list_zipped(path: Path) -> Iterator[Part]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                yield Part(section=_METADATA, name=entry.filename, bytes=entry.compress_size)
-    except zipfile.BadZipFile:
-        return  # a file of somebody else's has none
+        entries = list_zipped(path) or []  # a file of somebody else's has none
+    except (OSError, ValueError) as error:
+        raise _make_error(path, describe(error)) from error
+    for entry in entries:
+        yield Part(section=_METADATA, name=entry.filename, bytes=entry.compress_size)
 
 
 def read_onnx(path: Path) -> list[Part]:
@@ -149,10 +148,10 @@ def _load_core_ml_messages() -> Any:
 
 def _find_root_model(path: Path) -> Path:
     try:
-        manifest = json.loads((path / "Manifest.json").read_bytes())
+        manifest = read_json(path / "Manifest.json")
         root = path / "Data" / str(manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _make_error(path, f"no readable Manifest.json: {type(error).__name__}: {error}") from error
+        raise _make_error(path, f"no readable Manifest.json: {describe(error)}") from error
     if path.resolve() not in root.resolve().parents or not root.is_file():
         raise _make_error(path, f"Manifest.json points to {root}, which is no file of the package")
     return root

@@ -1,0 +1,65 @@
+"""Standard output that is closed, full, narrow or no longer read: no traceback, and the documented exit code."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-c", "from imageqx_export.cli import main; main()"]
+
+
+def _run(arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = f'exec "$0" -c "$1" {arguments}'
+    return subprocess.run(
+        ["sh", "-c", command, PROGRAM[0], PROGRAM[2]],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("--help >&-", 0),
+        ("--help 2>&- >&-", 0),
+        ("--help <&-", 0),
+        ("--nonsense >&-", 2),
+        ("report --baseline none --current none >&- 2>&-", 1),
+    ],
+)
+def test_closed_streams_keep_the_exit_code(arguments: str, code: int) -> None:
+    done = _run(arguments)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_gone_is_no_failure_of_the_command() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [*PROGRAM, "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == 141 and done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_told() -> None:
+    done = _run("--help > /dev/full")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "no space left on device" in done.stderr.lower()
+
+
+def test_an_encoding_without_a_character_spells_it_out(tmp_path: Path) -> None:
+    name = tmp_path / "日本.jpg"
+    done = _run(f'predict "{name}"', PYTHONIOENCODING="ascii")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert r"\u65e5\u672c.jpg" in done.stderr
