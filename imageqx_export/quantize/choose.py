@@ -127,6 +127,8 @@ def _read_checked(path: Path, checkpoint: Checkpoint, network: Network) -> Recip
 
 def _find_unknown(recipe: Recipe, network: Network) -> list[str]:
     """Return what a recipe names that the network does not have, or has with other channels."""
+    from imageqx_export.quantize.graph.capture import list_misfits
+
     modules = dict(network.fold("NHWC").named_modules()) | {"heads": network}
     rows = [r.tensor for r in recipe.weights] + [r.tensor for r in recipe.activations]
     unknown = [name for name in rows if name.split(":")[0] not in modules]
@@ -134,7 +136,7 @@ def _find_unknown(recipe: Recipe, network: Network) -> list[str]:
         weight = getattr(modules.get(row.tensor.split(":")[0]), "weight", None)
         if weight is not None and len(row.scales) != len(weight):
             unknown.append(f"{row.tensor} with {len(row.scales)} channels")
-    return unknown
+    return unknown + list_misfits(network.fold("NHWC"), recipe.rewrites)
 
 
 def _make(

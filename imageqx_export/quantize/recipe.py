@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from imageqx_export.errors import ArtifactError
 from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen, find_problem
+from imageqx_export.support.untrusted import describe, read_json
 
 ACTIVATION_LEVELS = (-128, 127)
 # −128 is left out, so that the scheme is symmetric and every format's kernels take it.
@@ -19,6 +20,12 @@ WEIGHT_LEVELS = (-127, 127)
 LEVELS = 256
 # What TFLite's specification fixes for LOGISTIC, and every recipe has.
 SIGMOID_STEP = 1 / LEVELS
+# Far beyond any tensor, and 256 of it still are a float32.
+LARGEST_STEP = 1e30
+
+
+Step = Annotated[float, Field(gt=0, lt=LARGEST_STEP)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class ActivationScale(Frozen):
@@ -32,7 +39,7 @@ class ActivationScale(Frozen):
     """
 
     tensor: str
-    scale: float = Field(gt=0, allow_inf_nan=False)
+    scale: Step
     zero_point: int = Field(ge=-128, le=127)
     observer: str
 
@@ -53,7 +60,7 @@ class WeightScales(Frozen):
     """
 
     tensor: str
-    scales: tuple[float, ...]
+    scales: tuple[Step, ...] = Field(min_length=1)
     observer: str
 
 
@@ -66,7 +73,7 @@ class ChannelScales(Frozen):
     """
 
     module: str
-    scales: tuple[float, ...]
+    scales: tuple[Share, ...] = Field(min_length=1)
 
 
 class ConstantExcitation(Frozen):
@@ -78,7 +85,7 @@ class ConstantExcitation(Frozen):
     """
 
     module: str
-    values: tuple[float, ...]
+    values: tuple[Share, ...] = Field(min_length=1)
 
 
 class Rewrites(NamedTuple):
@@ -104,7 +111,7 @@ class CalibrationSet(Frozen):
         source: Where they come from, in words.
     """
 
-    images: int
+    images: int = Field(ge=0)
     sha256: str
     source: str
 
@@ -121,6 +128,10 @@ class FineTunedWeights(Frozen):
     weights: str
     sha256: str
     how: str
+
+
+ROWS = ("weights", "activations", "floats", "channels", "excitations")
+"""The lists of a recipe; a row of the first three is of a tensor, of the others of a module."""
 
 
 class Recipe(Frozen):
@@ -145,7 +156,7 @@ class Recipe(Frozen):
     calibration: CalibrationSet | None = None
     channels: tuple[ChannelScales, ...] = ()
     excitations: tuple[ConstantExcitation, ...] = ()
-    weights: tuple[WeightScales, ...]
+    weights: tuple[WeightScales, ...] = Field(min_length=1)
     activations: tuple[ActivationScale, ...] = ()
     floats: tuple[FloatOperation, ...] = ()
     finetuned: FineTunedWeights | None = None
@@ -159,14 +170,11 @@ class Recipe(Frozen):
     def _consistent(self) -> Recipe:
         if (self.precision == "w8a8") != bool(self.activations):
             raise ValueError(f"{self.precision} with {len(self.activations)} int8 activations")
-        for field in ("weights", "activations", "floats"):
-            names = [row.tensor for row in getattr(self, field)]
+        for field, key in (*((name, "tensor") for name in ROWS[:3]), *((name, "module") for name in ROWS[3:])):
+            names = [getattr(row, key) for row in getattr(self, field)]
             if len(set(names)) != len(names):
-                raise ValueError(f"{field} names a tensor twice")
-        if not all(0 < scale <= 1 for row in self.channels for scale in row.scales):
-            raise ValueError("what channels are divided by must lie in (0, 1]")
-        if not all(0 < value <= 1 for row in self.excitations for value in row.values):
-            raise ValueError("constant excitations must lie in (0, 1]")
+                twice = next(name for name in names if names.count(name) > 1)
+                raise ValueError(f"{field} names a {key} twice: {twice[:80]}")
         return self
 
 
@@ -199,25 +207,27 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ArtifactError: The file is missing, is not JSON, or is not a recipe.
     """
+    body: object = None
     try:
-        return Recipe.model_validate(json.loads(path.read_bytes(), parse_float=_parse_float32))
+        body = read_json(path, parse_float=_parse_float32)
+        return Recipe.model_validate(body)
     except FileNotFoundError as error:
         raise ArtifactError("no such recipe", where=path, remedy=f"imageqx quantize --out {path}") from error
     except ValidationError as error:
         problem = find_problem(error)
         raise ArtifactError(
             "not a recipe",
-            where=f"{path}: {problem.place}",
+            where=f"{path}: {problem.place}{_name_row(body, problem.place)}",
             expected=problem.message,
             got=problem.value,
             remedy=f"imageqx quantize --out {path}",
         ) from error
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise ArtifactError(
-            "not JSON",
+            "a recipe that cannot be read",
             where=path,
-            expected="a recipe that imageqx quantize wrote",
-            got=str(error),
+            expected="what imageqx quantize wrote",
+            got=describe(error),
             remedy=f"imageqx quantize --out {path}",
         ) from error
 
@@ -240,9 +250,20 @@ def check_checkpoint(recipe: Recipe, path: Path, sha256: str, remedy: str) -> No
         )
 
 
+def _name_row(body: object, place: str) -> str:
+    """Return in brackets which tensor or module a place is of, "" where it is of none."""
+    field, _, rest = place.partition(".")
+    index = rest.partition(".")[0]
+    rows = body.get(field) if isinstance(body, dict) and field in ROWS else None
+    row = rows[int(index)] if isinstance(rows, list) and index.isascii() and index.isdigit() else None
+    name = row.get("tensor", row.get("module")) if isinstance(row, dict) else None
+    return f" ({name[:80]})" if isinstance(name, str) else ""
+
+
 def _parse_float32(text: str) -> float:
     # Every runtime holds scales as float32, so a recipe has no others, and its digits need not tell doubles apart.
-    return float(np.float32(text))
+    with np.errstate(over="ignore"):  # infinite then, which is refused
+        return float(np.float32(text))
 
 
 def _format_value(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from imageqx_export.quantize.graph.capture import capture, find_tensors
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, capture, explain_misfits, find_tensors, kind_of
 from imageqx_export.quantize.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -24,10 +24,31 @@ def capture_for_recipe(
         recipe: What is done to it.
         layout: As for :func:`capture`.
         batch: Likewise.
+
+    Raises:
+        ArtifactError: A row is of no tensor of the graph, or has another number of channels.
     """
     program = capture(network, layout, batch, recipe.rewrites)
+    if misfits := _list_misfits(program, recipe):
+        raise explain_misfits(misfits)
     round_biases(program, recipe)
     return program
+
+
+def _list_misfits(program: GraphModule, recipe: Recipe) -> list[str]:
+    """Return the rows whose tensor the graph does not have, or has with another number of channels."""
+    nodes = find_tensors(program)
+    parameters = dict(program.named_parameters()) | dict(program.named_buffers())
+    rows = [row.tensor for row in (*recipe.activations, *recipe.floats) if row.tensor not in nodes]
+    for row in recipe.weights:
+        node = nodes.get(row.tensor)
+        if node is None or kind_of(node) not in HAS_WEIGHT:
+            rows.append(row.tensor)
+            continue
+        weight = parameters[str(node.all_input_nodes[1].target)]
+        if len(weight) != len(row.scales):
+            rows.append(f"{row.tensor} with {len(row.scales)} channels, not {len(weight)}")
+    return rows
 
 
 def round_biases(program: GraphModule, recipe: Recipe) -> int:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from imageqx_export.errors import ArtifactError
 from imageqx_export.networks.base import Layout
 from imageqx_export.quantize.recipe import Rewrites
 from imageqx_export.quantize.rewrites.entry import fold_normalisation
-from imageqx_export.quantize.rewrites.equalise import equalise
-from imageqx_export.quantize.rewrites.excitation import fold_excitations
+from imageqx_export.quantize.rewrites.equalise import equalise, iterate_swishes
+from imageqx_export.quantize.rewrites.excitation import fold_excitations, iterate_squeezes
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
-    from imageqx_export.networks.base import Network
+    from imageqx_export.networks.base import Network, PhoneGraph
 
 # What computes a new tensor that a runtime can hold as integers; anything else copies, reshapes or casts.
 QUANTIZABLE = {
@@ -66,6 +67,8 @@ def capture(
         where :data:`QUANTIZABLE` has its operation: the module's path, a colon, and the operation.
     """
     graph = network.fold(layout)
+    if misfits := list_misfits(graph, rewrites):
+        raise explain_misfits(misfits)
     equalise(graph, rewrites.channels)
     fold_excitations(graph, rewrites.excitations)
     _spell_out_swish(graph)
@@ -78,6 +81,35 @@ def capture(
     program = trace(graph, example if layout == "NHWC" else example.float(), names, any_batch=batch is None)
     program.meta[HEADS] = graph.HEADS
     return program
+
+
+def list_misfits(graph: PhoneGraph, rewrites: Rewrites) -> list[str]:
+    """Return the rows of ``rewrites`` whose module the graph does not have, or has with other channels.
+
+    Args:
+        graph: With BatchNorm folded, and nothing rewritten.
+        rewrites: A recipe's.
+    """
+    swishes = {place.path: place.before.out_channels for place in iterate_swishes(graph)}
+    blocks = {path: following.in_channels for path, following in iterate_squeezes(graph)}
+    rows = [(row.module, len(row.scales), swishes) for row in rewrites.channels]
+    rows += [(row.module, len(row.values), blocks) for row in rewrites.excitations]
+    return [
+        name if name not in known else f"{name} with {count} channels, not {known[name]}"
+        for name, count, known in rows
+        if known.get(name) != count
+    ]
+
+
+def explain_misfits(rows: list[str]) -> ArtifactError:
+    """Return the error of a recipe with rows that the network does not have."""
+    return ArtifactError(
+        "a recipe for another network",
+        where=rows[0],
+        expected="tensors and modules of this one",
+        got=", ".join(rows[:3]) + (f" and {len(rows) - 3} more" if len(rows) > 3 else ""),
+        remedy="imageqx quantize",
+    )
 
 
 def trace(module: nn.Module, example: Tensor, outputs: Iterable[str], *, any_batch: bool) -> GraphModule:
