@@ -119,9 +119,9 @@ class ModelSpec(Frozen):
                 raise ValueError(f"{field} must name each of {self.reasons}, got {sorted(names)}")
         if not all(0.0 <= value <= 1.0 for value in self.thresholds.values()):
             raise ValueError(f"thresholds must lie in [0, 1], got {self.thresholds}")
-        for field, names in (("labels", self.labels), ("reasons", self.reasons)):
-            if len(set(names)) != len(names):
-                raise ValueError(f"{field} names one twice, got {', '.join(names)[:200]}")
+        for field, words in (("labels", self.labels), ("reasons", self.reasons)):
+            if len(set(words)) != len(words):
+                raise ValueError(f"{field} names one twice, got {', '.join(words)[:200]}")
         return self
 
 

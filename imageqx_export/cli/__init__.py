@@ -16,12 +16,14 @@ from imageqx_export.cli import (
     finetune,
     quantize,
     report,
+    streams,
     thresholds,
     training,
 )
 from imageqx_export.cli.help import PlainGroup
 from imageqx_export.errors import ImageQXError, StoppedError
 from imageqx_export.support.signals import raise_on_signals
+from imageqx_export.support.untrusted import describe
 
 app = typer.Typer(
     cls=PlainGroup,
@@ -47,17 +49,22 @@ app.add_typer(data.app, name="data", rich_help_panel="Data")
 
 
 def main() -> NoReturn:
-    """Run the command line; every error of ours ends in one message and exit code 1.
+    """Run the command line, and end with what README says.
 
-    Ctrl-C ends in 130; SIGTERM and SIGHUP end as Ctrl-C does, in 143 and 129.
+    The exit code is 0 where all is well, 1 where something failed or regressed, 2 where nothing could be decided or the
+    command line is wrong, 130 after Ctrl-C, 143 and 129 after SIGTERM and SIGHUP, and 141 where whoever read the output
+    has closed it, as a shell's own.
     """
+    streams.prepare()
     with raise_on_signals() as came:
         try:
             code = _run()
         except KeyboardInterrupt:
             print("stopped; nothing is half-written", file=sys.stderr)
             code = 130
-    raise SystemExit(128 + came[0] if came and code == 130 else code)
+        except BrokenPipeError:  # while an error was told
+            code = streams.CLOSED
+    raise SystemExit(streams.finish(128 + came[0] if came and code == 130 else code))
 
 
 def _run() -> int:
@@ -70,11 +77,7 @@ def _run() -> int:
         from imageqx_export.cli.show import console  # slow to import, and --help does not need it
 
         # An OSError is a full disk, or a folder that may not be written to.
-        known = (
-            error
-            if isinstance(error, ImageQXError)
-            else ImageQXError(error.strerror or str(error), where=error.filename)
-        )
+        known = error if isinstance(error, ImageQXError) else ImageQXError(describe(error), where=error.filename)
         console.print_error(known)
         return 130 if isinstance(error, StoppedError) else 1
     return 0

@@ -36,7 +36,7 @@ from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.quantize.model import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
-from imageqx_export.support.files import count_bytes, digest
+from imageqx_export.support.files import count_bytes, digest, is_disk_full
 from imageqx_export.support.folders import stage_folder
 from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
@@ -247,6 +247,24 @@ def _finish(job: Future[None], format: Format) -> None:
 
 
 def _convert(
+    format: Format,
+    checkpoint_path: Path,
+    model: str,
+    paths: Mapping[Precision, Path],
+    recipes: Mapping[Precision, Recipe],
+) -> None:
+    try:
+        _convert_in_silence(format, checkpoint_path, model, paths, recipes)
+    except Exception as error:
+        if is_disk_full(error, folder := next(iter(paths.values())).parent):
+            files = ", ".join(path.name for path in paths.values())
+            raise ConversionError(
+                "no space left on device", where=f"{folder}: {files}", remedy="make room there, and run it again"
+            ) from error
+        raise
+
+
+def _convert_in_silence(
     format: Format,
     checkpoint_path: Path,
     model: str,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from pathlib import Path
 
 from imageqx_export.errors import ImageQXError
 from imageqx_export.support.locks import clear_dead, make_held
+
+_ROOM = 2**20  # bytes; a file system keeps some blocks back
 
 
 @contextmanager
@@ -42,6 +46,10 @@ def write_aside(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             aside.chmod(0o644)  # mkstemp's 0600 would keep a team from reading it
             aside.replace(path)
+        except OSError as error:
+            if error.errno == errno.ENOSPC and error.filename in (None, str(aside)):  # the place is what people know
+                raise OSError(error.errno, error.strerror, str(path)) from error
+            raise
         finally:
             aside.unlink(missing_ok=True)
 
@@ -67,6 +75,28 @@ def _make_file(folder: Path, prefix: str) -> str:
     handle, name = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=".part")
     os.close(handle)
     return name
+
+
+def is_disk_full(error: BaseException | None, folder: Path) -> bool:
+    """Tell whether an error, or what caused it, is that no space is left on the device.
+
+    Libraries in C++ tell of a full disk in words of their own, or write half a file and fail on it later; so a disk
+    that has no room left counts too.
+
+    Args:
+        error: What was raised.
+        folder: Where something was written.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC).lower() in str(error).lower():
+            return True
+        error = error.__cause__ or error.__context__
+    try:
+        return shutil.disk_usage(folder).free < _ROOM
+    except OSError:
+        return False
 
 
 def list_files(path: Path) -> list[Path]:

@@ -39,7 +39,8 @@ def _list_misfits(program: GraphModule, recipe: Recipe) -> list[str]:
     """Return the rows whose tensor the graph does not have, or has with another number of channels."""
     nodes = find_tensors(program)
     parameters = dict(program.named_parameters()) | dict(program.named_buffers())
-    rows = [row.tensor for row in (*recipe.activations, *recipe.floats) if row.tensor not in nodes]
+    names = [row.tensor for row in recipe.activations] + [row.tensor for row in recipe.floats]
+    rows = [name for name in names if name not in nodes]
     for row in recipe.weights:
         node = nodes.get(row.tensor)
         if node is None or kind_of(node) not in HAS_WEIGHT:
