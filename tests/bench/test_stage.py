@@ -219,7 +219,7 @@ def test_what_is_no_number_is_left_out_and_told(folder: Path, monkeypatch: pytes
     monkeypatch.setattr(target, "measure_peak_memory", lambda artifact, schedule: -1)
     first = measure(folder, target, BenchConfig(SHORT)).measurements[0]
     assert first.max_error is None and first.peak_memory_bytes is None and first.samples
-    assert [note.split(":")[0] for note in first.notes] == ["peak memory", "max error"]
+    assert [note.split(":")[0] for note in first.notes] == ["peak memory bytes", "max error"]
 
 
 def test_a_time_that_is_no_number_fails_its_artifact(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
