@@ -17,7 +17,7 @@ COMPILE := $(UV) pip compile -q pyproject.toml --all-extras --group dev --univer
 TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
-.PHONY: help setup export test test-long check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb test-report \
+.PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb test-report \
 	lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train quantize clean
 
 help: ## Show this list
@@ -52,6 +52,12 @@ test: $(STAMP) ## Set up, then run the tests
 
 test-long: $(STAMP) artifacts/imageqx/manifest.json ## Export again, kill an export, train in two processes, w8a8's golden outputs
 	OMP_NUM_THREADS=1 IMAGEQX_EXPORTED=artifacts/imageqx $(BIN)/python -m pytest -n 2 --dist worksteal -m long
+
+# Inputs that each parser gets; make test gives it 200.
+COUNT ?= 20000
+
+fuzz: $(STAMP) ## Change inputs of every parser COUNT times: each is accepted, or refused in words
+	OMP_NUM_THREADS=1 FUZZ_INPUTS=$(COUNT) $(BIN)/python -W ignore -m tests.fuzz.test_parsers
 
 check: $(STAMP) lock-check ## Lint, type-check, hold the floors, and see that the lock is current
 	$(BIN)/ruff check .
