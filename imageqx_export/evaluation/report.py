@@ -15,6 +15,7 @@ from imageqx_export.evaluation.figures import to_words
 from imageqx_export.evaluation.intervals import Floats, Measure
 from imageqx_export.evaluation.scores import LABEL, Scores
 from imageqx_export.evaluation.tables import METRICS, Row, Table
+from imageqx_export.support.escapes import escape_markdown
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.raters import Raters
@@ -124,7 +125,6 @@ def to_markdown(evaluation: Evaluation) -> str:
     """Return an evaluation as Markdown that shows the figures beside it."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # Markdown, not HTML: nothing to escape.
     environment = Environment(
         loader=PackageLoader("imageqx_export.evaluation", "."),
         undefined=StrictUndefined,
@@ -132,7 +132,8 @@ def to_markdown(evaluation: Evaluation) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["words"] = to_words
+    environment.filters["text"] = escape_markdown
+    environment.filters["words"] = lambda name: escape_markdown(to_words(name))
     tables = {
         "counts": grids.build_counts,
         "model": grids.build_model,

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imageqx_export.artifact import Checkpoint
+from imageqx_export.support.escapes import escape_code, escape_markdown
 from imageqx_export.support.files import write_aside
 from imageqx_export.training.config import TrainingConfig, rename_old_fields
 
@@ -34,9 +35,10 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
     provenance: dict[str, Any] = checkpoint.provenance
     config, data = rename_old_fields(provenance["config"]), provenance["data"]
     loader = PackageLoader("imageqx_export.training", ".")
-    # Markdown, not HTML: nothing to escape.
     environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
-    environment.filters["words"] = lambda name: name.replace("_", " ")
+    environment.filters["text"] = escape_markdown
+    environment.filters["code"] = escape_code
+    environment.filters["words"] = lambda name: escape_markdown(name.replace("_", " "))
     environment.filters["spread"] = _spread
     text = environment.get_template("card.md.j2").render(
         name=checkpoint.path.name,

@@ -245,7 +245,7 @@ def test_sources_and_licences(tmp_path: Path, encoding: str) -> None:
     sources, _ = tables(card(made(tmp_path, PHOTOS), tmp_path))
     assert sources[0] == ["class", "source", "licence", "photos"]
     assert sorted(sources[1:]) == [
-        ["healthy skin", "Hands & feet", "CC-BY-SA-3.0", "1"],
+        ["healthy skin", "Hands &amp; feet", "CC-BY-SA-3.0", "1"],  # as Markdown and HTML write it
         ["lesion", "Hospital A", "CC-BY-4.0", "2"],
         ["no skin", "Open rooms", "CC0-1.0", "1"],
     ]

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.cli.show import budgets
-from imageqx_export.cli.show.console import note, out, print_json
+from imageqx_export.cli.show.console import join, note, out, print_json, style
 
 if TYPE_CHECKING:
     from imageqx_export.export.stage import ExportResult
@@ -46,7 +45,7 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
     for remark in result.notes:
         note(remark)
     for reason in manifest.unavailable.values():
-        out.print(f"[yellow]unavailable[/] {escape(reason)}")
+        out.print(join(style("unavailable", "yellow"), f" {reason}"))
     show_parity(report, as_json=False)
     if held is not None:
         budgets.show_budgets(held)
@@ -71,18 +70,18 @@ def show_parity(report: ParityReport, *, as_json: bool) -> None:
     )
     for artifact in report.artifacts:
         if artifact.problems:
-            table.add_row(artifact.path, "(file)", "", "", "", "", "", "[bold red]FAIL[/]")
+            table.add_row(artifact.path, "(file)", "", "", "", "", "", style("FAIL", "bold red"))
         _add_rows(table, artifact.path, artifact.outputs, compared=True)
     out.print(table)
     for artifact in report.artifacts:
         for problem in artifact.problems:
-            out.print(f"[bold red]FAIL[/] {artifact.path}: {escape(problem)}", soft_wrap=True)
+            out.print(join(style("FAIL", "bold red"), f" {artifact.path}: {problem}"), soft_wrap=True)
         for row in artifact.outputs:
             for problem in row.problems:
-                out.print(f"[bold red]FAIL[/] {artifact.path}: {row.output}: {escape(problem)}", soft_wrap=True)
+                out.print(join(style("FAIL", "bold red"), f" {artifact.path}: {row.output}: {problem}"), soft_wrap=True)
     passed = sum(artifact.passed for artifact in report.artifacts)
     color = "green" if report.passed else "red"
-    out.print(f"[{color}]{passed} of {len(report.artifacts)} artifacts agree with PyTorch[/]")
+    out.print(style(f"{passed} of {len(report.artifacts)} artifacts agree with PyTorch", color))
 
 
 def _make_table(title: str, first: str) -> Table:
@@ -100,7 +99,7 @@ def _add_rows(table: Table, name: str, outputs: Sequence[OutputParity], *, compa
         sqnr = "exact" if row.sqnr_db is None and not row.problems else f"{row.sqnr_db or 0:.1f}"
         excused = f" +{row.excused} ties" if row.excused else ""
         differ = f"{row.differing}/{row.decisions}{excused}" if row.decisions else "–"
-        mark = "[bold red]FAIL[/]" if row.problems else "[green]ok[/]" if compared else ""
+        mark = style("FAIL", "bold red") if row.problems else style("ok", "green") if compared else ""
         numbers = (f"{row.max_abs:.1e}", f"{row.mean_abs:.1e}", f"{row.cosine:.7f}", sqnr, differ)
         table.add_row(name if index == 0 else "", row.output, *numbers, mark)
 
@@ -120,16 +119,14 @@ def show_verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: b
     for row in rows:
         label = row.label.replace("_", " ")
         color, advice = _ADVICE.get(row.label, ("green", "good enough"))
-        head = (
-            f"[bold]{escape(str(row.photo))}[/]  [bold {color}]{label} {row.probabilities[row.label]:.0%}[/] – {advice}"
-        )
-        out.print(head, soft_wrap=True, highlight=False)
+        head = style(row.photo, "bold"), "  ", style(f"{label} {row.probabilities[row.label]:.0%}", f"bold {color}")
+        out.print(join(*head, f" – {advice}"), soft_wrap=True, highlight=False)
         others = "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
-        out.print(f"  [dim]{others}[/]", highlight=False)
+        out.print(style(f"  {others}", "dim"), highlight=False)
         for hint in row.hints:
-            out.print(f"  → {escape(hint)}", highlight=False, soft_wrap=True)
+            out.print(f"  → {hint}", highlight=False, soft_wrap=True)
         reasons = "  ".join(f"{r.name.replace('_', ' ')} {r.probability:.0%}" for r in row.reasons)
-        out.print(f"  [dim]{reasons}[/]", highlight=False)
+        out.print(style(f"  {reasons}", "dim"), highlight=False)
     if attention is not None:
         note(f"attention: {attention}")
 

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.bench.summary import describe_shortfall, summarise
-from imageqx_export.cli.show.console import note, out, print_json
+from imageqx_export.cli.show.console import join, note, out, print_json, style
 from imageqx_export.errors import ImageQXError
 
 if TYPE_CHECKING:
@@ -63,13 +62,13 @@ def _print_table(run: BenchRun) -> None:
     out.print(table)
     for m in run.measurements:
         if m.unavailable is not None:
-            mark = "[bold red]failed[/]" if m.failed else "[yellow]unavailable[/]"
-            out.print(f"{mark} {escape(m.artifact)}: {escape(m.unavailable)}", soft_wrap=True, highlight=False)
+            mark = style("failed", "bold red") if m.failed else style("unavailable", "yellow")
+            out.print(join(mark, f" {m.artifact}: {m.unavailable}"), soft_wrap=True, highlight=False)
         short = describe_shortfall(m, run.schedule) if m.samples else None
         if short is not None:
-            out.print(f"[yellow]too few[/] {escape(m.artifact)}: {short}", soft_wrap=True, highlight=False)
+            out.print(join(style("too few", "yellow"), f" {m.artifact}: {short}"), soft_wrap=True, highlight=False)
         for missing in m.notes:
-            out.print(f"[yellow]missing[/] {escape(m.artifact)}: {escape(missing)}", soft_wrap=True, highlight=False)
+            out.print(join(style("missing", "yellow"), f" {m.artifact}: {missing}"), soft_wrap=True, highlight=False)
     _print_footnotes(run)
 
 
@@ -105,7 +104,7 @@ def _print_footnotes(run: BenchRun) -> None:
     if kernels:
         lines.append(f"kernels, as seen running: {', '.join(kernels)}")
     for line in lines:
-        out.print(f"[dim]{escape(line)}[/]", soft_wrap=True, highlight=False)
+        out.print(style(line, "dim"), soft_wrap=True, highlight=False)
 
 
 def _format_temperature(run: BenchRun) -> str:

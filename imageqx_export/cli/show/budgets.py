@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.cli.show.console import out
+from imageqx_export.cli.show.console import join, out, style
 
 if TYPE_CHECKING:
     from imageqx_export.budgets.check import ArtifactBudget, BudgetReport
@@ -39,15 +38,15 @@ def show_budgets(report: BudgetReport) -> None:
     for row in report.artifacts:
         limit = "no limit" if row.size_limit is None else f"≤ {row.size_limit:,}"
         figures = _make_cells(row) if report.samples else ()
-        mark = "[bold red]OVER[/]" if row.problems else "[green]ok[/]"
-        table.add_row(escape(row.path), f"{row.size_bytes:,}\n{limit}", *figures, mark)
+        mark = style("OVER", "bold red") if row.problems else style("ok", "green")
+        table.add_row(row.path, f"{row.size_bytes:,}\n{limit}", *figures, mark)
     out.print(table)
     for row in report.artifacts:
         for problem in row.problems:
-            out.print(f"[bold red]OVER[/] {escape(f'{row.path}: {problem}')}", soft_wrap=True, highlight=False)
+            out.print(join(style("OVER", "bold red"), f" {row.path}: {problem}"), soft_wrap=True, highlight=False)
     within = sum(not row.problems for row in report.artifacts)
     color = "green" if report.passed else "red"
-    out.print(f"[{color}]{within} of {len(report.artifacts)} artifacts keep their budgets[/]")
+    out.print(style(f"{within} of {len(report.artifacts)} artifacts keep their budgets", color))
 
 
 def _make_cells(row: ArtifactBudget) -> tuple[str, ...]:

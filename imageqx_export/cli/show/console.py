@@ -7,23 +7,46 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from imageqx_export.errors import ImageQXError
+from imageqx_export.support.escapes import show_controls
+
+
+class _PlainConsole(Console):
+    """A console to which every string is text: no markup, no emoji names, and no control character gets through.
+
+    Names in files say ``[red]`` or an escape sequence; what shall have a style is made by :func:`style`.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as it will be shown."""
+        return super().render_str(show_controls(text), **{**options, "markup": False, "emoji": False})
+
 
 # A pipe or a CI log has no width of its own, and rich would then cut the tables at 80 columns.
-out = Console(width=None if sys.stdout.isatty() else 112)
-err = Console(stderr=True)
+out = _PlainConsole(width=None if sys.stdout.isatty() else 112)
+err = _PlainConsole(stderr=True)
+
+
+def style(text: object, style: str) -> Text:
+    """Return a text in a style, such as ``"bold red"``."""
+    return Text(show_controls(str(text)), style)
+
+
+def join(*parts: object) -> Text:
+    """Return texts, with or without a style, one after another."""
+    return Text.assemble(*(part if isinstance(part, Text) else show_controls(str(part)) for part in parts))
 
 
 def print_error(failure: ImageQXError) -> None:
     """Print one error on standard error."""
-    err.print(f"[bold red]error:[/] {escape(str(failure))}", highlight=False, soft_wrap=True)
+    err.print(join(style("error:", "bold red"), f" {failure}"), highlight=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """Print one remark on standard error."""
-    err.print(escape(text), highlight=False, soft_wrap=True)
+    err.print(text, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

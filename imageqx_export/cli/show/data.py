@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from imageqx_export.cli.show.console import note, out, print_json
+from imageqx_export.cli.show.console import join, note, out, print_json, style
 from imageqx_export.data.labels import SPLITS, Label
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
@@ -33,17 +33,17 @@ def show_check(path: Path, result: Check, *, as_json: bool) -> None:
         )
         return
     for problem in result.problems:
-        got = f"  [dim]{escape(problem.got)}[/]" if problem.got else ""
-        head = f"[red]{escape(str(path))}:{problem.line}[/] {problem.column}: {escape(problem.what)}"
-        out.print(head + got, highlight=False, soft_wrap=True)
+        got = style(f"  {problem.got}", "dim") if problem.got else ""
+        head = style(f"{path}:{problem.line}", "red")
+        out.print(join(head, f" {problem.column}: {problem.what}", got), highlight=False, soft_wrap=True)
     _print_counts(path, result.summary)
     summary = result.summary
     if summary.unreadable and summary.unreadable == summary.images:
-        out.print(f"[red]none of the {summary.images} photos can be read[/]", highlight=False)
+        out.print(style(f"none of the {summary.images} photos can be read", "red"), highlight=False)
     if summary.never_given:
-        out.print(f"[yellow]no rater gave {' or '.join(summary.never_given)}[/]", highlight=False)
+        out.print(style(f"no rater gave {' or '.join(summary.never_given)}", "yellow"), highlight=False)
     lines = len({problem.line for problem in result.problems})
-    verdict = f"[red]{lines} bad row{'s' if lines != 1 else ''}[/]" if lines else "[green]no bad row[/]"
+    verdict = style(f"{lines} bad row{'s' if lines != 1 else ''}", "red") if lines else style("no bad row", "green")
     out.print(verdict, highlight=False)
 
 
@@ -110,12 +110,12 @@ def show_agreement(
 
 
 def _print_title(text: str) -> None:
-    out.print(escape(text), highlight=False, soft_wrap=True)  # a title in a table is cut to the table's width
+    out.print(text, highlight=False, soft_wrap=True)  # a title in a table is cut to the table's width
 
 
-def _make_cells(row: PairF1, f1: float | None, expert: bool | None) -> list[str]:
+def _make_cells(row: PairF1, f1: float | None, expert: bool | None) -> list[str | Text]:
     spread = "" if row.sd is None else f" ± {row.sd:.2f}"
-    mark = {True: "[green]yes[/]", False: "no", None: "–"}[expert]
+    mark = style("yes", "green") if expert else "–" if expert is None else "no"
     return [
         "–" if row.mean is None else f"{row.mean:.2f}{spread}",
         str(row.pairs),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.cli.show.console import note, out, print_json
@@ -30,7 +29,7 @@ def show_finetuning(result: FineTuneResult, *, as_json: bool) -> None:
         print_json(_to_json(result))
     else:
         title = f"{result.request.out}: w8a8 against fp32 on {result.after.photos:,} photos ({result.source})"
-        out.print(escape(title), highlight=False, soft_wrap=True)
+        out.print(title, highlight=False, soft_wrap=True)
         out.print(_make_table(result.before, result.after))
     note(f"recipe: {result.request.out}; weights: {result.request.weights}")
     for problem in result.problems:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.cli.show.console import note, out, print_json
@@ -26,7 +25,7 @@ def show_quantized(result: QuantizeResult, *, as_json: bool) -> None:
         title = (
             f"{request.out}: {request.precision} against fp32 on {result.accuracy.photos:,} photos ({result.source})"
         )
-        out.print(escape(title), highlight=False, soft_wrap=True)
+        out.print(title, highlight=False, soft_wrap=True)
         out.print(make_loss_table(result.accuracy, request.budget))
         out.print(_make_float_table(result))
     if result.analysis is not None:
@@ -76,7 +75,7 @@ def _make_float_table(result: QuantizeResult) -> Table:
         reasons.setdefault(row.reason, []).append(row.tensor)
     for reason, names in reasons.items():
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        table.add_row(escape(shown), escape(reason))
+        table.add_row(shown, reason)
     if result.recipe.precision == "w8":
         table.add_row("every activation", "w8 holds weights alone as int8")
     return table
@@ -91,7 +90,7 @@ def _make_layer_table(analysis: Analysis) -> Table:
     for row in analysis.layers:
         kept = "float" if row.layer in analysis.search.floats else ""
         table.add_row(
-            escape(row.layer),
+            row.layer,
             f"{row.sqnr_db:.1f}",
             f"{row.mean_abs:.4f}",
             _format_change(row.quality),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
-from imageqx_export.cli.show.console import note, out, print_json
+from imageqx_export.cli.show.console import join, note, out, print_json, style
 from imageqx_export.report.render import words
 from imageqx_export.report.rules.verdicts import Verdict
 
@@ -41,17 +40,17 @@ def show_report(report: Report, folder: Path, *, as_json: bool) -> None:
         cells = []
         for cell in words.build_cells(report, row).values():
             color = None if cell.verdict is None else _COLORS[cell.verdict]
-            cells.append(f"[{color}]{escape(str(cell))}[/]" if color else escape(str(cell)))
-        table.add_row(escape(row.artifact), escape(row.target), *cells)
+            cells.append(style(cell, color) if color else str(cell))
+        table.add_row(row.artifact, row.target, *cells)
     out.print(table)
-    out.print(f"[dim]{' · '.join(words.LEGEND)}[/]", highlight=False)
+    out.print(style(" · ".join(words.LEGEND), "dim"), highlight=False)
     for decision in words.list_troubles(report):
         where = f"{decision.artifact}, {decision.target}, {decision.quantity}"
         color = _COLORS[decision.verdict]
-        text = f"[{color}]{decision.verdict}[/] {escape(where)}: {escape(decision.reason)}"
+        text = join(style(decision.verdict, color), f" {where}: {decision.reason}")
         out.print(text, soft_wrap=True, highlight=False)
     color = {0: "green", 1: "bold red", 2: "yellow"}[report.exit_code]
-    out.print(f"[{color}]{escape(words.write_headline(report))}[/]", soft_wrap=True, highlight=False)
+    out.print(style(words.write_headline(report), color), soft_wrap=True, highlight=False)
     note(f"{folder}/: report.md, report.json, report.html")
 
 
@@ -67,5 +66,5 @@ def show_baseline(baseline: Baseline, path: Path, *, as_json: bool) -> None:
         )
         return
     for run in baseline.runs:
-        out.print(f"{escape(run.target)}  {escape(run.run_id)}  commit {escape(run.commit[:18])}", highlight=False)
+        out.print(f"{run.target}  {run.run_id}  commit {run.commit[:18]}", highlight=False)
     note(f"{path}: {len(baseline.runs)} runs; commit it on purpose")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
 from imageqx_export.cli.show.console import note, out, print_json
@@ -26,7 +25,7 @@ def show_choice(checkpoint: Checkpoint, choice: Choice, thresholds_out: Path | N
         rule = choice.criterion
         words = _WORDS[rule.kind] + ("" if rule.value is None else f" {rule.value:g}")
         title = f"{checkpoint.path}: by {words}, on {choice.photos:,} validation photos ({choice.source})"
-        out.print(escape(title), highlight=False, soft_wrap=True)
+        out.print(title, highlight=False, soft_wrap=True)
         out.print(_make_threshold_table(choice))
         out.print(_make_temperature_table(choice))
     for name in choice.kept:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from imageqx_export.report.model import Breakdown, Layers, ParityCell, Report, Row
 from imageqx_export.report.render import plots, words
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
+from imageqx_export.support.escapes import show_controls
 
 _TOP = 15
 _CLASSES = {
@@ -37,6 +38,8 @@ def render_html(report: Report) -> str:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        # Control characters would break the page where it is read as XML.
+        finalize=_show_controls,
     )
     environment.filters.update(
         seconds=words.format_seconds,
@@ -60,13 +63,17 @@ def render_html(report: Report) -> str:
     )
 
 
+def _show_controls(value: object) -> object:
+    return show_controls(value) if type(value) is str else value  # Markup is ours
+
+
 def make_breakable(name: str) -> Markup:
     """Return a name that may go on in the next line after "_", "/" and ";"; escaped.
 
     >>> print(make_breakable("a_<b>.onnx"))
     a_<wbr>&lt;b&gt;.onnx
     """
-    parts = re.split(r"(?<=[_/;])", name)
+    parts = re.split(r"(?<=[_/;])", show_controls(name))
     return Markup("<wbr>").join(parts)  # which escapes each part
 
 

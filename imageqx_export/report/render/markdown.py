@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from imageqx_export.report.model import Breakdown, Report
 from imageqx_export.report.render.words import COLUMNS, LEGEND, build_cells, list_troubles, shorten_name, write_headline
+from imageqx_export.support.escapes import escape_markdown as escape
 
 _MOST_CHANGES = 20
 
@@ -65,13 +64,3 @@ def _list_changes(breakdown: Breakdown) -> list[str]:
     if rest:
         lines.append(f"| | {len(rest)} other parts | | | {sum(row.change for row in rest):+,} |")
     return [*lines, "", "</details>", ""]
-
-
-def escape(text: str) -> str:
-    r"""Return text that Markdown and HTML leave as it is, on one line.
-
-    >>> print(escape("a|b_<c>"))
-    a\|b\_&lt;c&gt;
-    """
-    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

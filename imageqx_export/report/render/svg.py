@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from imageqx_export.support.escapes import show_controls
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -44,7 +46,7 @@ def apply_style(name: str = "") -> AbstractContextManager[None]:
     """
     from matplotlib import rc_context
 
-    return rc_context({**_STYLE, "svg.hashsalt": name})
+    return rc_context({**_STYLE, "svg.hashsalt": name, "text.parse_math": False})
 
 
 def write_inline(figure: Figure, name: str, title: str, description: str) -> str:
@@ -59,7 +61,7 @@ def write_inline(figure: Figure, name: str, title: str, description: str) -> str
     buffer = io.StringIO()
     with apply_style(name):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    root = ElementTree.fromstring(buffer.getvalue())
+    root = ElementTree.fromstring(show_controls(buffer.getvalue()))
     _strip_metadata(root, name)
     view = root.attrib["viewBox"]
     root.attrib.clear()
@@ -73,7 +75,7 @@ def write_inline(figure: Figure, name: str, title: str, description: str) -> str
     )
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ElementTree.Element(tag, {"id": f"{name}-{'title' if tag == 'title' else 'description'}"})
-        element.text = text
+        element.text = show_controls(text)
         root.insert(place, element)
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
 

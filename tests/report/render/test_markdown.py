@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from imageqx_export.report.render.markdown import escape, render_markdown
+from imageqx_export.report.render.markdown import render_markdown
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
+from imageqx_export.support.escapes import escape_markdown as escape
 from tests.report.fakes import full_report
 
 
