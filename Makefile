@@ -17,8 +17,8 @@ COMPILE := $(UV) pip compile -q pyproject.toml --all-extras --group dev --univer
 TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
-.PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb test-report \
-	lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train quantize clean
+.PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
+	test-kill test-report lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -98,6 +98,9 @@ test-emulator: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test the emu
 
 test-adb: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test attached phones against Debian's real adbd
 	$(BIN)/python tests/slow/apart.py $(BIN)/python -m pytest tests/slow/test_adb.py
+
+test-kill: $(STAMP) ## Kill commands at random moments, fill the disk, write twice; KILLS=4 of each signal
+	IMAGEQX_KILLS=$(or $(KILLS),4) $(BIN)/python -m pytest tests/slow/test_kills.py
 
 test-report: $(STAMP) ## Test the report's page in headless Chromium
 	IMAGEQX_TEST_REPORT=1 $(BIN)/python -m pytest tests/slow/test_report_in_chromium.py
