@@ -136,9 +136,7 @@ def test_kills(command: str, photos: list[str], tmp_path: Path) -> None:
             faults += [f"{number.name}: {fault}" for fault in found]
     code, errors, _ = run(build(command, out, photos), temporary)
     assert code == 0, f"the next run fails: {errors}"
-    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob(".*")] + [
-        path.name for path in temporary.iterdir()
-    ]
+    left = [*tmp_path.rglob(".*"), *list_left(temporary)]
     assert faults == [] and left == [] and describe(out) == whole
 
 
