@@ -146,7 +146,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = parse_json((file.metadata() or {}).get(_HEADER_KEY, "{}"))
+            text = (file.metadata() or {}).get(_HEADER_KEY, "{}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, ValueError, OSError) as error:
         raise CheckpointError(
@@ -154,6 +154,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             where=path,
             got=f"{path.stat().st_size} bytes; {describe(error)}",
             remedy="copy the file again, or git checkout -- models/",
+        ) from error
+    try:
+        header = parse_json(text)
+    except ValueError as error:
+        raise CheckpointError(
+            "the header is not valid", where=path, got=describe(error), remedy="git checkout -- models/, or train again"
         ) from error
     if not isinstance(header, dict):
         raise CheckpointError("the header is not a JSON object", where=path, got=type(header).__name__)
