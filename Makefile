@@ -18,7 +18,8 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report lint-ci bench-int8 bench-export bench-train bench-harness bench-decisions train quantize clean
+	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-train bench-harness \
+	bench-decisions train quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +68,9 @@ check: $(STAMP) lock-check ## Lint, type-check, hold the floors, and see that th
 
 lock: $(UV) ## Renew requirements/lock.txt
 	$(COMPILE) --upgrade -o requirements/lock.txt
+	for folder in imageqx_export/compat/qualcomm imageqx_export/compat/ethos_u; do \
+		$(subst pyproject.toml --all-extras --group dev,$$folder/requirements.in,$(COMPILE)) --upgrade -o $$folder/requirements.txt; \
+	done
 
 lock-check: $(UV)
 	@cp requirements/lock.txt $(VENV)/lock.txt
@@ -102,6 +106,9 @@ test-adb: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test attached pho
 test-kill: $(STAMP) ## Kill commands at random moments, fill the disk, write twice; KILLS=4 of each signal
 	IMAGEQX_KILLS=$(or $(KILLS),4) $(BIN)/python -m pytest tests/slow/test_kills.py
 
+test-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Test phones' GPU and NPUs on their compilers and simulators; needs chromium-common
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_accelerators.py
+
 test-report: $(STAMP) ## Test the report's page in headless Chromium
 	IMAGEQX_TEST_REPORT=1 $(BIN)/python -m pytest tests/slow/test_report_in_chromium.py
 
@@ -122,6 +129,9 @@ bench-decisions: $(STAMP) ## Simulate how often the rule is wrong, with the nois
 
 bench-int8: $(STAMP) artifacts/imageqx/manifest.json ## Measure INT8 beside the peers' defaults; TARGETS="host emulated:cortex-a76"
 	$(BIN)/python -m benchmarks.bench_int8 --artifacts artifacts/imageqx $(TARGETS:%=--target %)
+
+bench-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Ask accelerators about our files and the peers'; needs Qualcomm's licence accepted
+	$(BIN)/python -m benchmarks.bench_accelerators --artifacts artifacts/imageqx
 
 bench-export: $(STAMP) ## Measure export, start-up and preprocessing beside the bare libraries, in one run
 	$(BIN)/python -m benchmarks.bench_export

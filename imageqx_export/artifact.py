@@ -179,6 +179,34 @@ class Checkpoint(Frozen):
     temperatures: Temperatures | None = None
 
 
+class Proof(Frozen):
+    """What was shown of one artifact on one accelerator; an app chooses its delegate by these.
+
+    None is of a real chip: they are compilers' and simulators' word, which an app's self-test confirms on the phone.
+
+    Args:
+        target: ``"qualcomm"``, ``"gpu"`` or ``"ethos-u"``.
+        chips: On which of the target's chips all of this holds.
+        verdict: ``"right"``, ``"wrong"``, ``"refused"`` or ``"estimated"``: see compat/model.py.
+        whole: Whether every operation is on the accelerator.
+        labels: How many of ``images`` get PyTorch's label; None where nothing was computed.
+        images: How many pictures were asked about.
+        max_abs: Largest |Δ| of any output; None where nothing was computed.
+        tool: What said so, with its version.
+        silicon: Whether a real chip computed it.
+    """
+
+    target: str
+    chips: tuple[str, ...]
+    verdict: Literal["right", "wrong", "refused", "estimated"]
+    whole: bool
+    labels: int | None
+    images: int
+    max_abs: float | None
+    tool: str
+    silicon: bool = False
+
+
 class Artifact(Frozen):
     """One exported file, and what it is.
 
@@ -191,6 +219,7 @@ class Artifact(Frozen):
         size_bytes: Bytes of the file, or of all files of the folder.
         checkpoint_sha256: Digest of the checkpoint it was made from.
         tool_versions: Version of each library that had a part in it, by name.
+        proofs: What was shown of it on accelerators, for this very digest; empty where nothing was.
     """
 
     path: Path
@@ -201,6 +230,7 @@ class Artifact(Frozen):
     size_bytes: int = Field(ge=0)
     checkpoint_sha256: str
     tool_versions: dict[str, str]
+    proofs: tuple[Proof, ...] = ()
 
     @field_validator("path", mode="after")
     @classmethod

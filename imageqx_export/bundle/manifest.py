@@ -12,6 +12,7 @@ from imageqx_export.support.untrusted import describe, read_model
 
 MANIFEST_FILE = "manifest.json"
 PARITY_FILE = "parity.json"
+LINT_FILE = "lint.json"
 BUDGETS_FILE = "budgets.json"
 GOLDEN_FOLDER = "golden"
 RECIPES_FOLDER = "quantization"

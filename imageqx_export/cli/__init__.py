@@ -10,10 +10,12 @@ import typer
 from imageqx_export.cli import (
     artifacts,
     bench,
+    compat,
     data,
     emulator,
     evaluation,
     finetune,
+    lint,
     quantize,
     report,
     streams,
@@ -43,6 +45,8 @@ app.add_typer(quantize.app)
 app.add_typer(thresholds.app)
 app.add_typer(evaluation.app)
 app.add_typer(bench.app)
+app.add_typer(compat.app)
+app.add_typer(lint.app)
 app.add_typer(report.app)
 app.add_typer(emulator.app)
 app.add_typer(data.app, name="data", rich_help_panel="Data")

@@ -7,19 +7,20 @@ import importlib.util
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from imageqx_export import networks
-from imageqx_export.artifact import Artifact, Checkpoint, Format, Manifest, Outputs, Precision
+from imageqx_export.artifact import QUANTIZED, Artifact, Checkpoint, Format, Manifest, Outputs, Precision, Proof
 from imageqx_export.budgets.check import BudgetReport, check_budgets
 from imageqx_export.budgets.limits import Budgets
 from imageqx_export.bundle.manifest import (
     BUDGETS_FILE,
     GOLDEN_FOLDER,
+    LINT_FILE,
     MANIFEST_FILE,
     PARITY_FILE,
     RECIPES_FOLDER,
@@ -27,11 +28,15 @@ from imageqx_export.bundle.manifest import (
     name_golden_outputs,
     name_recipe,
 )
+from imageqx_export.bundle.proofs import proofs_beside
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ConversionError, ImageQXError, UnavailableError
 from imageqx_export.export.metadata import versions
+from imageqx_export.lint.model import LintReport
+from imageqx_export.lint.stage import lint_files
 from imageqx_export.parity.compare import ParityReport
+from imageqx_export.parity.self_test import write_self_test
 from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.quantize.model import run_quantized
@@ -102,20 +107,22 @@ class ExportResult:
             failed.
         manifest: What was written.
         parity: How it compares with PyTorch.
-        budgets: How it stands beside its budgets; None where there are none, or parity failed.
+        budgets: How it stands beside its budgets; None where there are none, or lint or parity failed.
+        lint: What keeps accelerators from taking the files, or computing them right.
         notes: Which recipes beside the checkpoint were passed over, and why.
     """
 
     folder: Path
     manifest: Manifest
     parity: ParityReport
+    lint: LintReport
     budgets: BudgetReport | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether it was published: parity holds, and so does every budget."""
-        return self.parity.passed and (self.budgets is None or self.budgets.passed)
+        """Whether it was published: lint found no error, parity holds, and so does every budget."""
+        return self.lint.passed and self.parity.passed and (self.budgets is None or self.budgets.passed)
 
 
 def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> ExportResult:
@@ -123,7 +130,8 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
     quantized precisions, the recipes in ``quantization/``.
 
     Everything is written and compared in a folder beside it first. An export that fails or is killed leaves the
-    old folder whole; one whose artifacts break parity or a budget leaves them in ``<out>/<model>.rejected`` to look at.
+    old folder whole; one whose artifacts break parity, a budget, or a rule of lint at level "error" leaves them in
+    ``<out>/<model>.rejected`` to look at.
 
     Args:
         config: What to export, and where to.
@@ -155,7 +163,8 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
     with stage_folder(config.out / model, layout) as staging:
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
         _convert_all(checkpoint.path, model, files, chosen.recipes, progress)
-        artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint) for (f, p), path in files.items())
+        proofs = proofs_beside(checkpoint.path)
+        artifacts = tuple(_artifact(staging.path, path, f, p, checkpoint, proofs) for (f, p), path in files.items())
         written = _write_recipes(staging.path / RECIPES_FOLDER, model, chosen.recipes)
         _write_golden(staging.path / GOLDEN_FOLDER, checkpoint.path, reference, written)
         manifest = Manifest(
@@ -167,15 +176,17 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
             recipes=_digests(written.values()),
         )
         (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
+        linted = _relative(lint_files(list(files.values()), progress=progress))
+        (staging.path / LINT_FILE).write_text(linted.model_dump_json(indent=2) + "\n")
         report = compare_with_reference(staging.path, checkpoint, reference, generate_images(), progress=progress)
         (staging.path / PARITY_FILE).write_text(report.model_dump_json(indent=2) + "\n")
         held = None
-        if config.budgets is not None and report.passed:  # what does not agree with PyTorch need not be measured
+        if config.budgets is not None and report.passed and linted.passed:  # what is wrong need not be measured
             held = check_budgets(staging.path, manifest, checkpoint.path, config.budgets, progress=progress)
             (staging.path / BUDGETS_FILE).write_text(held.model_dump_json(indent=2) + "\n")
-        passed = report.passed and (held is None or held.passed)
-        folder = staging.publish() if passed else staging.reject()
-    return ExportResult(folder, manifest, report, held, chosen.notes)
+        result = ExportResult(staging.target, manifest, report, linted, held, chosen.notes)
+        folder = staging.publish() if result.passed else staging.reject()
+    return replace(result, folder=folder)
 
 
 def _available(config: ExportConfig) -> tuple[list[Format], dict[str, str]]:
@@ -299,17 +310,28 @@ def _digests(files: Iterable[Path]) -> dict[str, str]:
     return {path.name: digest(path) for path in sorted(files)}
 
 
-def _artifact(root: Path, path: Path, format: Format, precision: Precision, checkpoint: Checkpoint) -> Artifact:
+def _relative(report: LintReport) -> LintReport:
+    """Return a report that names files as the manifest does."""
+    rows = [file.model_copy(update={"path": Path(file.path.name)}) for file in report.files]
+    return LintReport(files=tuple(rows))
+
+
+def _artifact(
+    root: Path, path: Path, format: Format, precision: Precision, checkpoint: Checkpoint,
+    proofs: Mapping[str, tuple[Proof, ...]],
+) -> Artifact:  # fmt: skip
+    sha256 = digest(path)
     libraries = ("torch", "torchvision", *exporter(format).LIBRARIES.values())
     return Artifact(
         path=path.relative_to(root),
         format=format,
         precision=precision,
         spec=checkpoint.spec,
-        sha256=digest(path),
+        sha256=sha256,
         size_bytes=count_bytes(path),
         checkpoint_sha256=checkpoint.sha256,
         tool_versions=versions(libraries),
+        proofs=proofs.get(sha256, ()),
     )
 
 
@@ -330,6 +352,8 @@ def _write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recip
     for precision, outputs in found.items():
         rows = {f"{index:02}.png": _row(outputs, index) for index in range(len(pixels))}
         (folder / name_golden_outputs(precision)).write_text(json.dumps(rows, indent=1) + "\n")
+    precisions = [p for p in Precision if p not in QUANTIZED or p in found]
+    write_self_test(folder, (f"{index:02}.png" for index in range(len(pixels))), precisions)
 
 
 def _row(outputs: Outputs, index: int) -> dict[str, object]:

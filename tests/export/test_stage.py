@@ -53,7 +53,8 @@ def test_everything_is_there_and_the_manifest_says_so(exported: Path, checkpoint
     artifacts = sorted(f"imageqx_{p}{f.suffix}" for f in Format for p in precisions)
     assert sorted(str(artifact.path) for artifact in manifest.artifacts) == artifacts
     names = sorted(path.name for path in exported.iterdir())
-    assert names == sorted([*artifacts, "budgets.json", "golden", "manifest.json", "parity.json", "quantization"])
+    reports = ["budgets.json", "lint.json", "manifest.json", "parity.json"]
+    assert names == sorted([*artifacts, *reports, "golden", "quantization"])
     assert manifest.checkpoint_sha256 == digest(checkpoint)
     for artifact in manifest.artifacts:
         assert artifact.sha256 == digest(exported / artifact.path)
@@ -73,7 +74,9 @@ def test_the_same_checkpoint_gives_the_same_bytes(exported: Path, cli: Cli, size
     assert again.returncode == 0, again.stderr
     once_more = tmp_path / "imageqx"
     files = [path.relative_to(once_more) for path in sorted(once_more.rglob("*")) if path.is_file()]
-    listings = {Path("manifest.json"), Path("parity.json"), Path("budgets.json")}  # they name fp32's files too
+    # They name fp32's files too.
+    listings = {Path(name) for name in ("manifest.json", "parity.json", "budgets.json", "lint.json")}
+    listings.add(Path("golden/self_test.json"))
     files = [path for path in files if path not in listings]
     assert len(files) > 12 + len(Format)
     different = [str(f) for f in files if digest(exported / f) != digest(tmp_path / "imageqx" / f)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from imageqx_export.cli.show import budgets
+from imageqx_export.cli.show import budgets, lint
 from imageqx_export.cli.show.console import join, note, out, print_json, style
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
         body = {
             "manifest": manifest.model_dump(mode="json"),
             "parity": _parity_json(report),
+            "lint": lint.to_json(result.lint),
             "budgets": None if held is None else budgets.to_json(held),
         }
         print_json({"folder": str(result.folder), "notes": list(result.notes), **body})
@@ -47,10 +48,11 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
     for reason in manifest.unavailable.values():
         out.print(join(style("unavailable", "yellow"), f" {reason}"))
     show_parity(report, as_json=False)
+    lint.show_findings(result.lint)
     if held is not None:
         budgets.show_budgets(held)
     if not result.passed:
-        what = "a budget" if report.passed else "parity"
+        what = "parity" if not report.passed else "lint" if not result.lint.passed else "a budget"
         note(f"{what} broke: the new artifacts are in {result.folder}, the published ones are as they were")
 
 

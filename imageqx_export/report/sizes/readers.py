@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import struct
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,10 @@ from typing import Any
 from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.report.sizes.parts import Part, Sizes, sum_parts
+from imageqx_export.support.core_ml import find_root_model, read_core_ml
 from imageqx_export.support.files import count_bytes, list_files
 from imageqx_export.support.libraries import require
-from imageqx_export.support.untrusted import describe, list_zipped, read_json
+from imageqx_export.support.untrusted import describe, list_zipped
 
 _WEIGHTS, _GRAPH, _METADATA, _FILE = "weights", "graph", "metadata", "file"
 _OUTSIDE = 1  # a buffer's Offset: 0 and 1 mean that its data are in the flatbuffer (schema.fbs, Buffer)
@@ -112,11 +110,8 @@ def read_coreml(path: Path) -> list[Part]:
     Args:
         path: A ``.mlpackage`` folder.
     """
-    messages, root = _load_core_ml_messages(), _find_root_model(path)
-    try:
-        spec = messages.Model.FromString(root.read_bytes())
-    except Exception as error:  # as above
-        raise _make_error(root, str(error)) from error
+    root = find_root_model(path)
+    spec = read_core_ml(path)
     operations = [operation for block in _walk_blocks(spec) for operation in block.operations]
     parts = [Part(section=_GRAPH, name=operation.type, bytes=operation.ByteSize()) for operation in operations]
     parts += [_measure_entry(key, value) for key, value in sorted(spec.description.metadata.userDefined.items())]
@@ -128,33 +123,6 @@ def read_coreml(path: Path) -> list[Part]:
             name = file.relative_to(path).as_posix()
             parts.append(Part(section=_FILE, name=name, bytes=file.stat().st_size))
     return parts
-
-
-def _load_core_ml_messages() -> Any:
-    """Load coremltools' protobuf messages without coremltools, whose own import takes seconds and loads torch."""
-    require("coremltools", "coremltools")
-    name = "_imageqx_coremltools_proto"
-    if name not in sys.modules:
-        folders = importlib.util.find_spec("coremltools")
-        places = [Path(place) / "proto" for place in (folders.submodule_search_locations or [])] if folders else []
-        spec = importlib.util.spec_from_file_location(
-            name, places[0] / "__init__.py", submodule_search_locations=list(map(str, places))
-        )
-        assert spec is not None and spec.loader is not None  # as require() found the package
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return importlib.import_module(f"{name}.Model_pb2")
-
-
-def _find_root_model(path: Path) -> Path:
-    try:
-        manifest = read_json(path / "Manifest.json")
-        root = path / "Data" / str(manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _make_error(path, f"no readable Manifest.json: {describe(error)}") from error
-    if path.resolve() not in root.resolve().parents or not root.is_file():
-        raise _make_error(path, f"Manifest.json points to {root}, which is no file of the package")
-    return root
 
 
 def _walk_blocks(spec: Any) -> Iterator[Any]:

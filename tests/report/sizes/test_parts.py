@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.report.sizes.parts import Part, Sizes, compare_sizes, sum_parts
-from imageqx_export.report.sizes.readers import _load_core_ml_messages, read_sizes
+from imageqx_export.report.sizes.readers import read_sizes
+from imageqx_export.support.core_ml import _load_messages
 from imageqx_export.support.files import count_bytes
 from tests.conftest import EXPORTED
 
@@ -125,7 +126,7 @@ def test_an_onnx_file(tmp_path: Path) -> None:
 
 def write_mlpackage(path: Path, blobs: dict[str, bytes]) -> None:
     """Write a package by hand: StorageFormat.hpp's headers of 64 bytes, data at multiples of 64."""
-    messages: Any = _load_core_ml_messages()
+    messages: Any = _load_messages()
     spec = messages.Model()
     spec.description.metadata.userDefined["spec"] = "{}"
     function = spec.mlProgram.functions["main"]

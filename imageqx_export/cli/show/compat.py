@@ -1,0 +1,70 @@
+"""Print what accelerators make of artifacts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from imageqx_export.cli.show.console import join, out, print_json, style
+
+if TYPE_CHECKING:
+    from imageqx_export.compat.model import AcceleratorResult, CompatReport
+
+_COLORS = {"right": "green", "wrong": "bold red", "unproved": "bold red", "refused": "yellow"}
+
+
+def show_compat(report: CompatReport, *, as_json: bool) -> None:
+    """Print the controls, a row a file and chip, and every reason."""
+    if as_json:
+        print_json({"passed": report.passed, **report.model_dump(mode="json")})
+        return
+    for control in report.controls:
+        mark = style("found wrong", "green") if control.found else style("NOT found wrong", "bold red")
+        line = f" control on {control.target} {control.chip}: {control.what}: {control.got}"
+        out.print(join(mark, line), soft_wrap=True, highlight=False)
+    table = Table(
+        title=f"accelerators, on {report.images} golden pictures; none of it on silicon", title_justify="left"
+    )
+    for name in ("artifact", "accelerator", "answer"):
+        table.add_column(name, no_wrap=True)
+    for name in ("operators", "labels", "max |Δ|", "DRAM MB", "est. ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in report.results:
+        color = _COLORS.get(row.verdict, "dim")
+        table.add_row(row.artifact, f"{row.target} {row.chip}", style(row.verdict, color), *figures(row))
+    out.print(table)
+    for row in report.results:
+        for text in explain(row):
+            out.print(text, soft_wrap=True, highlight=False)
+    for tool in dict.fromkeys(row.tool for row in report.results if row.tool):
+        out.print(style(tool, "dim"), highlight=False)
+
+
+def figures(row: AcceleratorResult) -> tuple[str, str, str, str, str]:
+    """Return a row's numbers: operators, labels, the largest difference, traffic and estimate; empty where unknown."""
+    quality = next((output for output in row.outputs if output.output == "quality"), None)
+    worst = max((output.max_abs for output in row.outputs), default=None)
+    return (
+        f"{row.coverage.accelerated}/{row.coverage.total}" if row.coverage else "",
+        f"{quality.decisions - quality.differing}/{quality.decisions}" if quality else "",
+        f"{worst:.1e}" if worst is not None else "",
+        f"{row.dram_bytes / 1e6:.1f}" if row.dram_bytes is not None else "",
+        f"{row.estimated_seconds * 1e3:.1f}" if row.estimated_seconds else "",
+    )
+
+
+def explain(row: AcceleratorResult) -> list[str]:
+    """Return why a row is as it is, in words: what was refused, what is wrong, how single operators compare."""
+    head, lines = f"{row.artifact} on {row.target} {row.chip}", []
+    for refusal in row.coverage.refused if row.coverage else ():
+        count = f"{refusal.count} × " if refusal.count else ""
+        lines.append(f"{head}: left to the CPU: {count}{refusal.operator}: {refusal.reason or 'no reason given'}")
+    lines += [f"{head}: {problem}" for problem in row.problems]
+    if row.steps is not None:
+        share = row.steps.differing / row.steps.values
+        lines.append(
+            f"{head}: {row.steps.operators} operators alone, fed with the CPU's integers: {share:.1%} of "
+            f"{row.steps.values:,} values differ, by {row.steps.worst} step at most"
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""Phones' GPUs: LiteRT's WebGPU accelerator, on a software Vulkan."""

@@ -1,0 +1,78 @@
+"""Turn answers into proofs: what a manifest says of a file, so that an app can choose a delegate by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from imageqx_export.artifact import Proof
+from imageqx_export.bundle.proofs import ProofTable, read_proofs, write_proofs
+from imageqx_export.compat.model import AcceleratorResult, CompatReport
+
+_PROVED = ("right", "wrong", "refused", "estimated")
+
+
+def record_proofs(path: Path, report: CompatReport) -> ProofTable:
+    """Write what a report proves over what a file has of the same files and targets; what it says of others stays.
+
+    Args:
+        path: The table; made where there is none.
+        report: A comparison.
+
+    Raises:
+        ArtifactError: The file is there and cannot be read.
+    """
+    old = read_proofs(path) if path.exists() else ProofTable(proofs={}, names={})
+    found = prove(report)
+    asked = {(row.artifact, row.target) for row in report.results}
+    # A file of the same name and another digest is an older one, of which nothing need be said any more.
+    named = {row.artifact: row.sha256 for row in report.results}
+    stale = {sha for sha, name in old.names.items() if named.get(name, sha) != sha}
+    proofs = {
+        sha: tuple(proof for proof in rows if (old.names.get(sha), proof.target) not in asked)
+        for sha, rows in old.proofs.items()
+        if sha not in stale
+    }
+    for sha, rows in found.items():
+        proofs[sha] = (*proofs.get(sha, ()), *rows)
+    names = {sha: name for sha, name in old.names.items() if sha not in stale}
+    names |= {row.sha256: row.artifact for row in report.results}
+    order = sorted(proofs, key=lambda sha: names[sha])
+    table = ProofTable(
+        proofs={sha: tuple(sorted(proofs[sha], key=lambda p: (p.target, p.chips))) for sha in order if proofs[sha]},
+        names={sha: names[sha] for sha in order if proofs[sha]},
+    )
+    write_proofs(path, table)
+    return table
+
+
+def prove(report: CompatReport) -> dict[str, tuple[Proof, ...]]:
+    """Return the proofs in a report by the files' digests; chips with the same answer share one.
+
+    What is unavailable or unproved proves nothing.
+    """
+    found: dict[str, list[Proof]] = {}
+    for row in report.results:
+        if row.verdict not in _PROVED:
+            continue
+        proofs, new = found.setdefault(row.sha256, []), _proof(row, report.images)
+        alike = [p for p in proofs if p.model_copy(update={"chips": ()}) == new.model_copy(update={"chips": ()})]
+        for proof in alike:
+            proofs.remove(proof)
+        chips = [chip for proof in (*alike, new) for chip in proof.chips]
+        proofs.append(new.model_copy(update={"chips": tuple(chips)}))
+    return {sha: tuple(rows) for sha, rows in found.items()}
+
+
+def _proof(row: AcceleratorResult, images: int) -> Proof:
+    quality: Iterable[int] = [
+        output.decisions - output.differing for output in row.outputs if output.output == "quality"
+    ]
+    worst = max((output.max_abs for output in row.outputs), default=None)
+    return Proof.model_validate(
+        {
+            "target": row.target, "chips": (row.chip,), "verdict": row.verdict,
+            "whole": row.coverage is not None and row.coverage.whole, "labels": next(iter(quality), None),
+            "images": images, "max_abs": None if worst is None else float(f"{worst:.2g}"), "tool": row.tool,
+        }
+    )  # fmt: skip

@@ -1,0 +1,233 @@
+"""The compat stage: every artifact on every accelerator asked for; what cannot be asked says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Outputs, Pixels, Precision
+from imageqx_export.bundle.golden import load_golden_outputs, load_golden_pixels
+from imageqx_export.bundle.manifest import read_manifest
+from imageqx_export.compat.accelerator import Accelerator, Answer, load_accelerator, parse_target
+from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, Verdict
+from imageqx_export.compat.strangers import name_outputs, run_on_cpu
+from imageqx_export.errors import ArtifactError, UnavailableError
+from imageqx_export.parity.compare import (
+    ACCELERATOR_STEPS,
+    ACCELERATOR_TOLERANCES,
+    TOLERANCES,
+    OutputParity,
+    compare_outputs,
+)
+from imageqx_export.support.files import digest
+from imageqx_export.support.processes import isolated
+from imageqx_export.support.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A file that is asked about.
+
+    Attributes:
+        name: As tables call it.
+        path: The file.
+        sha256: Its digest.
+        format: Its format.
+        precision: Its scheme; None where no manifest says.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    format: Format
+    precision: Precision | None
+
+
+def check_compat(
+    folder: Path,
+    targets: Sequence[str],
+    *,
+    files: Sequence[Path] = (),
+    precisions: Sequence[Precision] = (),
+    steps: bool = False,
+    accept_license: bool = False,
+    progress: Progress = silent,
+) -> CompatReport:
+    """Compile and run files on accelerators' compilers and simulators, and compare what they say with PyTorch.
+
+    Args:
+        folder: The folder with ``manifest.json`` and ``golden/``.
+        targets: As :func:`parse_target` reads them, such as ``"qualcomm:SM8550,SM8650"``.
+        files: Files of anybody's with the same inputs and outputs, in place of the folder's; each is compared with what
+            it says itself on this CPU.
+        precisions: Of the folder's files, these alone; none for all.
+        steps: Whether single operators are compared too, where a target can.
+        accept_license: Whether the licences of what the targets install were accepted.
+        progress: Opens bars.
+
+    Raises:
+        ParityError: There is no readable manifest.
+        MeasurementError: The golden pictures cannot be read.
+        UnknownNameError: There is no such target or chip.
+        UnavailableError: None of the targets can be had here.
+    """
+    manifest = read_manifest(folder)
+    pixels, wanted = load_golden_pixels(folder), [parse_target(text) for text in targets]
+    subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
+    spec = manifest.artifacts[0].spec
+    references = _references(folder, subjects, spec, pixels)
+    controls: list[Control] = []
+    results: list[AcceleratorResult] = []
+    pairs = [(name, chip) for name, chips in wanted for chip in chips]
+    taken = {
+        name: [subject for subject in subjects if subject.format in load_accelerator(name).FORMATS]
+        for name, _ in wanted
+    }
+    with progress("asking accelerators", sum(len(taken[name]) for name, _ in pairs)) as advance:
+        for name, chip in pairs:
+            accelerator = load_accelerator(name)
+            trouble, control = _control(accelerator, chip, accept_license, progress)
+            if control is not None:
+                controls.append(control)
+            for subject in taken[name]:
+                asked = Asked(name, chip, subject, spec, *references[subject.name])
+                results.append(
+                    unavailable(asked, trouble) if trouble else ask(accelerator, asked, pixels, control, steps=steps)
+                )
+                advance()
+    if results and all(row.verdict == "unavailable" for row in results):
+        raise UnavailableError("no accelerator could be asked", got="; ".join(sorted({*results[0].problems})))
+    return CompatReport(images=len(pixels), controls=tuple(controls), results=tuple(results))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One file on one chip, and what it is compared with.
+
+    Attributes:
+        target: The accelerator's name.
+        chip: Its chip.
+        subject: The file.
+        spec: What outputs mean.
+        reference: The outputs that it should give.
+        golden: Whether these are PyTorch's; else the same file's on this CPU.
+    """
+
+    target: str
+    chip: str
+    subject: Subject
+    spec: ModelSpec
+    reference: Outputs
+    golden: bool
+
+
+def list_subjects(folder: Path, manifest: Manifest, precisions: Sequence[Precision]) -> list[Subject]:
+    """Return the manifest's files, of some precisions or of all."""
+
+    def subject(artifact: Artifact) -> Subject:
+        path = folder / artifact.path
+        return Subject(str(artifact.path), path, digest(path), artifact.format, artifact.precision)
+
+    return [subject(a) for a in manifest.artifacts if not precisions or a.precision in precisions]
+
+
+def read_subject(path: Path) -> Subject:
+    """Return a file that no manifest knows.
+
+    Raises:
+        ArtifactError: It is missing, or of no known format.
+    """
+    formats = {format.suffix: format for format in Format}
+    if path.suffix not in formats or not path.exists():
+        raise ArtifactError(
+            "not a file to ask about", where=path, expected="an existing " + ", ".join(formats), remedy="see its name"
+        )
+    return Subject(path.name, path, digest(path), formats[path.suffix], None)
+
+
+def ask(
+    accelerator: Accelerator, asked: Asked, pixels: Pixels, control: Control | None, *, steps: bool
+) -> AcceleratorResult:  # fmt: skip
+    """Put one file to one accelerator, and judge the answer."""
+    try:
+        answer = accelerator.run(asked.subject.path, asked.chip, pixels, steps=steps)
+    except UnavailableError as error:
+        return unavailable(asked, error)
+    rows: tuple[OutputParity, ...] = ()
+    if answer.outputs is not None:
+        # A stranger's scheme is not known: it gets the wider limit.
+        limits = ACCELERATOR_TOLERANCES[asked.subject.precision or Precision.W8A8]
+        rows = compare_outputs(asked.spec, asked.reference, name_outputs(answer.outputs, asked.spec), limits)
+    verdict, problems = judge(answer, rows, control, asked.subject.precision)
+    return AcceleratorResult(
+        artifact=asked.subject.name, sha256=asked.subject.sha256, format=asked.subject.format,
+        precision=asked.subject.precision, target=asked.target, chip=asked.chip, tool=answer.tool, verdict=verdict,
+        reference=("golden" if asked.golden else "cpu") if rows else None, coverage=answer.coverage, outputs=rows,
+        steps=answer.steps, dram_bytes=answer.dram_bytes, estimated_seconds=answer.estimated_seconds,
+        problems=problems,
+    )  # fmt: skip
+
+
+def judge(
+    answer: Answer, rows: Sequence[OutputParity], control: Control | None, precision: Precision | None
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Return the verdict on an answer, and its reasons.
+
+    That the accelerator answered, and not a CPU, is shown by its control; or by an answer that is further off than
+    parity lets a CPU be.
+
+    Args:
+        answer: What the accelerator's tools gave.
+        rows: How its outputs compare.
+        control: The check that had to be found wrong.
+        precision: The file's scheme; None where it is not known.
+    """
+    if answer.coverage is None or answer.coverage.accelerated == 0 or (answer.refused and not rows):
+        return "refused", (answer.refused or "the accelerator takes no operator of it",)
+    if not rows:
+        return "estimated", ()
+    problems = [f"{row.output}: {problem}" for row in rows for problem in row.problems]
+    if answer.steps is not None and answer.steps.worst > ACCELERATOR_STEPS:
+        problems.append(f"an operator alone is {answer.steps.worst} steps off, {ACCELERATOR_STEPS} may be")
+    if problems:
+        return "wrong", tuple(problems)
+    worst = max(row.max_abs for row in rows)
+    apart = precision is not None and worst > TOLERANCES[precision].max_abs
+    if not apart and (control is None or not control.found):
+        said = "no control was run" if control is None else f"{control.what} gave {control.got}"
+        return "unproved", (f"it is not shown that the accelerator answered: {said}",)
+    return "right", ()
+
+
+def unavailable(asked: Asked, error: UnavailableError) -> AcceleratorResult:
+    """Return the row of a file that could not be put to an accelerator."""
+    said = error.args[0].replace("\n  ", "; ")
+    return AcceleratorResult(
+        artifact=asked.subject.name, sha256=asked.subject.sha256, format=asked.subject.format,
+        precision=asked.subject.precision, target=asked.target, chip=asked.chip, tool="", verdict="unavailable",
+        problems=(said,),
+    )  # fmt: skip
+
+
+def _control(
+    accelerator: Accelerator, chip: str, accept_license: bool, progress: Progress
+) -> tuple[UnavailableError | None, Control | None]:
+    try:
+        accelerator.prepare(accept_license=accept_license, progress=progress)
+        return None, accelerator.check_control(chip)
+    except UnavailableError as error:
+        return error, None
+
+
+def _references(
+    folder: Path, subjects: Sequence[Subject], spec: ModelSpec, pixels: Pixels
+) -> dict[str, tuple[Outputs, bool]]:  # fmt: skip
+    """Return what each file should say: PyTorch's golden outputs, or, of a stranger, its own on this CPU."""
+    found: dict[str, tuple[Outputs, bool]] = {}
+    for subject in subjects:
+        if subject.precision is not None:
+            found[subject.name] = load_golden_outputs(folder, subject.precision), True
+        else:
+            found[subject.name] = isolated(run_on_cpu, subject.path, spec, pixels), False
+    return found

@@ -1,0 +1,65 @@
+"""Read the model inside a Core ML package without Core ML, or coremltools' own import, which takes seconds."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+from imageqx_export.errors import ArtifactError
+from imageqx_export.support.libraries import require
+from imageqx_export.support.untrusted import describe, read_json
+
+
+def read_core_ml(path: Path) -> Any:
+    """Return a package's model as coremltools' protobuf message ``Model``; weights are files beside it.
+
+    Args:
+        path: A ``.mlpackage`` folder.
+
+    Raises:
+        ArtifactError: It is not one.
+        UnavailableError: coremltools is not installed.
+    """
+    messages, root = _load_messages(), find_root_model(path)
+    try:
+        return messages.Model.FromString(root.read_bytes())
+    except Exception as error:  # protobuf's, whose module differs between its implementations
+        raise _broken(root, str(error)) from error
+
+
+def find_root_model(path: Path) -> Path:
+    """Return the file of a package's model.
+
+    Raises:
+        ArtifactError: Its manifest cannot be read, or points out of the package.
+    """
+    try:
+        manifest = read_json(path / "Manifest.json")
+        root = path / "Data" / str(manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(path, f"no readable Manifest.json: {describe(error)}") from error
+    if path.resolve() not in root.resolve().parents or not root.is_file():
+        raise _broken(path, f"Manifest.json points to {root}, which is no file of the package")
+    return root
+
+
+def _load_messages() -> Any:
+    require("coremltools", "coremltools")
+    name = "_imageqx_coremltools_proto"
+    if name not in sys.modules:
+        folders = importlib.util.find_spec("coremltools")
+        places = [Path(place) / "proto" for place in (folders.submodule_search_locations or [])] if folders else []
+        spec = importlib.util.spec_from_file_location(
+            name, places[0] / "__init__.py", submodule_search_locations=list(map(str, places))
+        )
+        assert spec is not None and spec.loader is not None  # as require() found the package
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return importlib.import_module(f"{name}.Model_pb2")
+
+
+def _broken(where: Path, got: str) -> ArtifactError:
+    return ArtifactError("the file cannot be read", where=where, got=got, remedy="imageqx export")
