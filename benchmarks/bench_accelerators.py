@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.int8_peers import PEERS, made
+from benchmarks.int8_peers import PEERS, make_cached
 from imageqx_export.artifact import Format
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.cli.options import DEFAULT_CHECKPOINT
@@ -29,8 +29,8 @@ from imageqx_export.compat.stage import check_compat
 from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.errors import ImageQXError
 from imageqx_export.support.files import digest
-from imageqx_export.support.folders import staged_folder
-from imageqx_export.support.processes import isolated, quiet
+from imageqx_export.support.folders import stage_folder
+from imageqx_export.support.processes import quiet, run_isolated
 from imageqx_export.support.progress import bar
 
 TARGETS = ("gpu", "qualcomm:SM8650", "ethos-u:U65-256")
@@ -69,9 +69,9 @@ def make_peers(artifacts: Path, checkpoint: Path, cache: Path) -> list[Path]:
     """Return the peers' files, made now or earlier; a tool that fails has none, and says so."""
     folder = cache / f"floats-{digest(checkpoint)[:16]}"
     if not folder.exists():
-        with staged_folder(folder) as staging:
+        with stage_folder(folder) as staging:
             for write in (write_torch, write_litert):
-                isolated(write, checkpoint, staging.path)
+                run_isolated(write, checkpoint, staging.path)
             staging.publish()
     sources = {Format.ONNX: folder / "torch_onnx.onnx", Format.TFLITE: folder / "litert_torch.tflite"}
     images, _ = gather_calibration_images(None, progress=bar)
@@ -80,7 +80,7 @@ def make_peers(artifacts: Path, checkpoint: Path, cache: Path) -> list[Path]:
         if peer.format not in sources:
             continue
         try:
-            file = made(peer, sources[peer.format], images, cache)
+            file = make_cached(peer, sources[peer.format], images, cache)
         except ImageQXError as error:
             print(f"{peer.name}: {error}")
             continue

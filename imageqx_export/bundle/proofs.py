@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from imageqx_export.artifact import Proof
 from imageqx_export.errors import ArtifactError
-from imageqx_export.support.files import written_aside
+from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen
 
 SUFFIX = ".proofs.json"
@@ -54,5 +54,5 @@ def read_proofs(path: Path) -> ProofTable:
 
 def write_proofs(path: Path, table: ProofTable) -> None:
     """Write proofs, whole or not at all."""
-    with written_aside(path) as aside:
+    with write_aside(path) as aside:
         aside.write_text(table.model_dump_json(indent=1) + "\n")

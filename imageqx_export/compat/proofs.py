@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from imageqx_export.artifact import Proof
@@ -24,12 +24,12 @@ def record_proofs(path: Path, report: CompatReport) -> ProofTable:
     """
     old = read_proofs(path) if path.exists() else ProofTable(proofs={}, names={})
     found = prove(report)
-    asked = {(row.artifact, row.target) for row in report.results}
+    asked = {(row.artifact, row.target, row.chip) for row in report.results}
     # A file of the same name and another digest is an older one, of which nothing need be said any more.
     named = {row.artifact: row.sha256 for row in report.results}
     stale = {sha for sha, name in old.names.items() if named.get(name, sha) != sha}
     proofs = {
-        sha: tuple(proof for proof in rows if (old.names.get(sha), proof.target) not in asked)
+        sha: tuple(kept for proof in rows if (kept := _without(proof, old.names.get(sha), asked)).chips)
         for sha, rows in old.proofs.items()
         if sha not in stale
     }
@@ -64,15 +64,23 @@ def prove(report: CompatReport) -> dict[str, tuple[Proof, ...]]:
     return {sha: tuple(rows) for sha, rows in found.items()}
 
 
+def _without(proof: Proof, name: str | None, asked: Container[tuple[str | None, str, str]]) -> Proof:
+    """Return a proof of those of its chips that were not asked again."""
+    return proof.model_copy(
+        update={"chips": tuple(chip for chip in proof.chips if (name, proof.target, chip) not in asked)}
+    )
+
+
 def _proof(row: AcceleratorResult, images: int) -> Proof:
     quality: Iterable[int] = [
         output.decisions - output.differing for output in row.outputs if output.output == "quality"
     ]
     worst = max((output.max_abs for output in row.outputs), default=None)
+    whole = row.verdict != "refused" and row.coverage is not None and row.coverage.whole
     return Proof.model_validate(
         {
             "target": row.target, "chips": (row.chip,), "verdict": row.verdict,
-            "whole": row.coverage is not None and row.coverage.whole, "labels": next(iter(quality), None),
+            "whole": whole, "labels": next(iter(quality), None),
             "images": images, "max_abs": None if worst is None else float(f"{worst:.2g}"), "tool": row.tool,
         }
     )  # fmt: skip

@@ -21,7 +21,7 @@ from imageqx_export.parity.compare import (
     compare_outputs,
 )
 from imageqx_export.support.files import digest
-from imageqx_export.support.processes import isolated
+from imageqx_export.support.processes import run_isolated
 from imageqx_export.support.progress import Progress, silent
 
 
@@ -229,5 +229,5 @@ def _references(
         if subject.precision is not None:
             found[subject.name] = load_golden_outputs(folder, subject.precision), True
         else:
-            found[subject.name] = isolated(run_on_cpu, subject.path, spec, pixels), False
+            found[subject.name] = run_isolated(run_on_cpu, subject.path, spec, pixels), False
     return found

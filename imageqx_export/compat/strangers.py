@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels
 from imageqx_export.errors import ArtifactError
-from imageqx_export.runtimes.onnx import session_config
+from imageqx_export.runtimes.onnx import choose_session_config
 from imageqx_export.support.libraries import require
 
 
@@ -68,7 +68,7 @@ def _run_onnx(path: Path, pixels: Pixels) -> dict[str, NDArray[Any]]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
-    for key, value in session_config().items():
+    for key, value in choose_session_config().items():
         options.add_session_config_entry(key, value)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     feed = session.get_inputs()[0]

@@ -10,7 +10,7 @@ from imageqx_export.errors import ArtifactError, ImageQXError, UnavailableError
 from imageqx_export.lint.model import FileFindings, Graph, LintReport, apply_rule
 from imageqx_export.lint.rules import RULES
 from imageqx_export.support.files import count_bytes
-from imageqx_export.support.processes import isolated, pool, quiet
+from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
 
 READERS = {
@@ -39,7 +39,7 @@ def lint_files(paths: Sequence[Path], progress: Progress = silent) -> LintReport
     files = [file for path in paths for file in list_files(path)]
     if not files:
         raise ArtifactError("no files to look at", where=str(paths[0]) if paths else None, expected=", ".join(READERS))
-    with pool() as threads, progress("linting", len(files)) as advance:
+    with start_pool() as threads, progress("linting", len(files)) as advance:
         jobs = [threads.submit(lint_file, file) for file in files]
         found = []
         for job in jobs:
@@ -73,7 +73,7 @@ def lint_file(path: Path) -> FileFindings:
     if count_bytes(path) > LARGEST:
         return FileFindings(path=path, kind=kind, operators=0, unread=f"larger than {LARGEST:,} bytes")
     try:
-        graph = isolated(read_bounded, kind, path)
+        graph = run_isolated(read_bounded, kind, path)
     except UnavailableError:
         raise
     except ImageQXError as error:

@@ -120,6 +120,9 @@ def test_new_proofs_replace_those_of_the_same_file_and_of_its_older_bytes(tmp_pa
         "3": ["right"],
     }
     assert isinstance(found["1" * 64][0], Proof)
+    record_proofs(path, report(result("wrong", chip="b")))
+    chips = {proof.chips: proof.verdict for proof in read_proofs(path).proofs["1" * 64]}
+    assert chips == {("a",): "right", ("b",): "wrong"}, "what is said of other chips stays"
     path.write_text("{")
     with pytest.raises(ArtifactError, match="proofs cannot be read"):
         read_proofs(path)
