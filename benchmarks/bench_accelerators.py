@@ -29,7 +29,7 @@ from imageqx_export.compat.stage import check_compat
 from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.errors import ImageQXError
 from imageqx_export.support.files import digest
-from imageqx_export.support.folders import stage_folder
+from imageqx_export.support.folders import Layout, stage_folder
 from imageqx_export.support.processes import quiet, run_isolated
 from imageqx_export.support.progress import bar
 
@@ -69,7 +69,7 @@ def make_peers(artifacts: Path, checkpoint: Path, cache: Path) -> list[Path]:
     """Return the peers' files, made now or earlier; a tool that fails has none, and says so."""
     folder = cache / f"floats-{digest(checkpoint)[:16]}"
     if not folder.exists():
-        with stage_folder(folder) as staging:
+        with stage_folder(folder, Layout("peers' files", (r".*\.(onnx|tflite)",))) as staging:
             for write in (write_torch, write_litert):
                 run_isolated(write, checkpoint, staging.path)
             staging.publish()
@@ -93,22 +93,20 @@ def make_peers(artifacts: Path, checkpoint: Path, cache: Path) -> list[Path]:
 def write_torch(checkpoint: Path, folder: Path) -> None:
     """Write what torch's dynamo exporter makes of the network, as it is."""
     from imageqx_export.export.onnx.exporter import convert
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     with quiet():
         held, network = load_checkpoint(checkpoint, "imageqx")
-        model = convert(PhoneGraph(network, "NHWC"), held)
+        model = convert(network.fold("NHWC"), held)
         (folder / "torch_onnx.onnx").write_bytes(model.SerializeToString())
 
 
 def write_litert(checkpoint: Path, folder: Path) -> None:
     """Write what litert-torch makes of the network, as it is."""
     from imageqx_export.export.tflite.exporter import convert
-    from imageqx_export.networks.imageqx.graph import PhoneGraph
 
     with quiet():
         held, network = load_checkpoint(checkpoint, "imageqx")
-        model = convert(PhoneGraph(network, "NHWC"), held.spec)
+        model = convert(network.fold("NHWC"), held.spec)
         (folder / "litert_torch.tflite").write_bytes(bytes(model.model_content()))
 
 

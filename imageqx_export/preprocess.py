@@ -90,7 +90,7 @@ def load_pixels(source: str | os.PathLike[str] | bytes, *, name: str | None = No
     """
     with _open(source, name) as image:
         # A square is asked for, so it does not matter yet whether EXIF swaps the sides.
-        reduced = image.draft(None, (REDUCED_SIDE, REDUCED_SIDE))
+        reduced = _decode_reduced(image, REDUCED_SIDE)
         # 1003 pixels become 502, of which the photo covers 501.5: without the box, edges shift.
         box = reduced[1] if reduced else None
         small = convert_to_srgb(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
@@ -118,7 +118,7 @@ def open_photo(
         raise ValueError(f"max_side must be at least 1, got {max_side}")
     with _open(source, name) as image:
         if max_side is not None:
-            image.draft(None, (2 * max_side, 2 * max_side))
+            _decode_reduced(image, 2 * max_side)
         rgb = convert_to_srgb(image)
         if max_side is not None and max(rgb.size) > max_side:
             width, height = (max(1, round(side * max_side / max(rgb.size))) for side in rgb.size)
@@ -126,6 +126,20 @@ def open_photo(
         upright = _turn_upright(rgb, image)
         # From bare pixels: the old EXIF would have a viewer turn the picture a second time.
         return Image.frombytes("RGB", upright.size, upright.tobytes())
+
+
+def _decode_reduced(image: ImageFile.ImageFile, side: int) -> tuple[str, tuple[float, float, float, float]] | None:
+    """Let a JPEG decode at the smallest scale whose sides are at least ``side``; return what Pillow's ``draft`` does.
+
+    Where colour has fewer samples along one side alone (4:2:2, 4:4:0), libjpeg scales it down with the brightness, and
+    thin coloured lines lose up to 38 levels at 1/8; of 4:2:0 it keeps what the photo has. One scale larger, they keep
+    within the bound.
+    """
+    samples = {(horizontal, vertical) for _, horizontal, vertical, _ in getattr(image, "layer", ())}
+    widest, tallest = (max((pair[axis] for pair in samples), default=1) for axis in (0, 1))
+    uneven = any(widest * vertical != tallest * horizontal for horizontal, vertical in samples)
+    asked = 2 * side if uneven else side
+    return image.draft(None, (asked, asked))
 
 
 def count_pictures(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> int:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms, ImageDraw, TiffImagePlugin
 
 from imageqx_export import preprocess
 from imageqx_export.errors import PhotoError
@@ -27,6 +27,7 @@ from imageqx_export.preprocess import (
     PIXEL_LIMIT,
     REDUCED_MAX,
     REDUCED_MEAN,
+    REDUCED_SIDE,
     SIZE,
     count_pictures,
     load_pixels,
@@ -209,6 +210,22 @@ def test_reduction_keeps_edges_where_they_are() -> None:
         careless = np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     assert furthest(load_pixels(data), full) <= REDUCED_MAX
     assert furthest(careless, full) > REDUCED_MAX
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_thin_coloured_lines_keep_their_colour_however_it_is_sampled(subsampling: str) -> None:
+    """Of 4:2:2, libjpeg halves a side of the colour that it has already halved."""
+    picture, rng = Image.new("RGB", (2688, 2688), (224, 188, 170)), np.random.default_rng(1)
+    for ends in rng.integers(0, 2688, (6, 4)).tolist():
+        ImageDraw.Draw(picture).line(ends, fill=(30, 40, 200), width=3)
+    data = file_of(picture, "JPEG", quality=92, subsampling=subsampling)
+    with Image.open(io.BytesIO(data)) as image:
+        full = stretched(np.asarray(image))
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft(None, (REDUCED_SIDE, REDUCED_SIDE))
+        careless = np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    assert np.abs(load_pixels(data) - full).mean() <= REDUCED_MEAN and furthest(load_pixels(data), full) <= REDUCED_MAX
+    assert subsampling != "4:2:2" or furthest(careless, full) > 1.5 * REDUCED_MAX
 
 
 def test_large_photos_are_decoded_reduced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from imageqx_export.quantize.calibration.ranges import (
     choose_weight_scales,
     make_activation_scale,
     make_pixel_scale,
+    make_room_for_biases,
     make_sigmoid_scale,
 )
 from imageqx_export.quantize.calibration.refine import refine_ranges
@@ -196,14 +197,15 @@ def choose_scales(
     weights: str = WEIGHT_OBSERVER,
 ) -> Recipe:
     """Choose every scale from what was seen; arguments as for :func:`make_w8a8_recipe`."""
+    activations = make_steps_exact(seen.program, _choose_activation_scales(seen.program, seen.tensors, observers))
     return Recipe(
         precision="w8a8",
         checkpoint_sha256=checkpoint_sha256,
         calibration=calibration,
         channels=seen.rewrites.channels,
         excitations=seen.rewrites.excitations,
-        weights=_choose_weight_scales(seen.program, weights),
-        activations=make_steps_exact(seen.program, _choose_activation_scales(seen.program, seen.tensors, observers)),
+        weights=make_room_for_biases(seen.program, _choose_weight_scales(seen.program, weights), activations),
+        activations=activations,
         floats=_list_heads(seen.program),
     )
 

@@ -110,7 +110,7 @@ from pathlib import Path
 from imageqx_export.runtimes import onnx
 path, pixels, out = sys.argv[1:]
 found = [onnx.load(Path(path)).run(numpy.load(pixels))["quality"]]
-onnx.session_config = dict
+onnx.choose_session_config = dict
 found.append(onnx.load(Path(path)).run(numpy.load(pixels))["quality"])
 numpy.save(out, numpy.stack(found))
 """

@@ -6,11 +6,15 @@ so, and all formats must have the same. The step grows by 0.1 % at most, no more
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch.fx import GraphModule, Node
 
 from imageqx_export.quantize.calibration.observers import SHRINKS, Range
+from imageqx_export.quantize.graph.capture import find_tensors
 from imageqx_export.quantize.recipe import (
     ACTIVATION_LEVELS,
     LEVELS,
@@ -21,6 +25,8 @@ from imageqx_export.quantize.recipe import (
 )
 from imageqx_export.quantize.rewrites.entry import PIXEL_STEP
 
+# Of int32 without its sign: one bit is spared for ranges that are narrowed afterwards.
+_BIAS_BITS = 30
 SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
 
 
@@ -66,6 +72,34 @@ def choose_weight_scales(tensor: str, weight: Tensor, observer: str = "minmax") 
         errors = torch.stack([_measure_squared_error(rows, candidate) for candidate in candidates])
         scales = candidates.gather(0, errors.argmin(0)[None])[0]
     return WeightScales(tensor=tensor, scales=tuple(round_up_to_half(scales).tolist()), observer=observer)
+
+
+def make_room_for_biases(
+    program: GraphModule, weights: Iterable[WeightScales], activations: Iterable[ActivationScale]
+) -> tuple[WeightScales, ...]:
+    """Return the weights' rows with steps so large that every int32 bias has a bit to spare.
+
+    A bias is a multiple of its input's step times its weight's. A channel whose weights are all nearly 0, as pruning
+    leaves them, would have the least step there is, and its bias would not fit: kernels then take the lowest int32.
+
+    Args:
+        program: The captured graph.
+        weights: The rows as the weights alone choose them.
+        activations: The rows of the activations.
+    """
+    nodes, steps = find_tensors(program), {row.tensor: row.scale for row in activations}
+    held = dict(program.named_parameters()) | dict(program.named_buffers())
+    roomy = []
+    for row in weights:
+        inputs = [node for node in nodes[row.tensor].args[:3] if isinstance(node, Node)]
+        step = steps.get(inputs[0].meta.get("tensor", ""))
+        if step is not None and len(inputs) > 2:
+            least = held[str(inputs[2].target)].detach().double().abs() / (step * 2.0**_BIAS_BITS)
+            scales = torch.tensor(row.scales).double()
+            wider = torch.where(least > scales, round_up_to_half(least).double(), scales)
+            row = row.model_copy(update={"scales": tuple(wider.float().tolist())})
+        roomy.append(row)
+    return tuple(roomy)
 
 
 def round_up_to_half(scales: Tensor) -> Tensor:

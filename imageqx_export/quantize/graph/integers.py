@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, fx
 
 from imageqx_export.artifact import Outputs, Pixels
+from imageqx_export.errors import ConversionError
 from imageqx_export.quantize.graph.capture import find_tensors, kind_of
 from imageqx_export.quantize.graph.interpreter import run_in_batches
 from imageqx_export.quantize.graph.simulate import join_outputs
@@ -87,9 +89,22 @@ def compute_integer_weights(program: GraphModule, recipe: Recipe) -> tuple[Integ
         step, bias = steps.get(inputs[0].meta.get("tensor", "")), None
         if step is not None and len(inputs) > 2 and row.tensor in steps:
             real = held[str(inputs[2].target)].detach()
-            bias = (real * (1 / (step * scales))).round().to(torch.int32).numpy()
+            bias = _round_bias(row.tensor, real * (1 / (step * scales)))
         found.append(IntegerWeight(row.tensor, value.numpy(), levels.to(torch.int8).numpy(), scales.numpy(), bias))
     return tuple(found)
+
+
+def _round_bias(tensor: str, bias: Tensor) -> NDArray[np.int32]:
+    rounded = bias.round()
+    if rounded.abs().max() >= 2**31:
+        raise ConversionError(
+            "a bias does not fit int32: a channel's weights are nearly 0 beside it",
+            where=f"{tensor}, channel {int(rounded.abs().argmax())}",
+            expected="less than 2^31 steps",
+            got=f"{float(rounded.abs().max()):.3g}",
+            remedy="imageqx quantize, which makes room for it",
+        )
+    return rounded.to(torch.int32).numpy()
 
 
 def run_integers(program: GraphModule, recipe: Recipe, pixels: Pixels, *, progress: Progress = silent) -> Outputs:
