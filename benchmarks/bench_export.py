@@ -103,18 +103,18 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
         Seconds for both precisions, ``ours_s`` and ``bare_s`` (medians), and the median of the pairs' ``ratio``.
     """
     from imageqx_export.checkpoint import load_checkpoint
-    from imageqx_export.export.stage import exporter
+    from imageqx_export.export.convert import load_exporter
 
     checkpoint, network = load_checkpoint(CHECKPOINT)
     bare = {Format.ONNX: _bare_onnx, Format.TFLITE: _bare_tflite, Format.COREML: _bare_coreml}[format]
     pairs = []
     with tempfile.TemporaryDirectory() as folder, quiet():
         paths = {p: Path(folder) / f"x_{p}{format.suffix}" for p in FLOATS}
-        exporter(format).write(network, checkpoint, paths, {})  # imports and first calls
+        load_exporter(format).write(network, checkpoint, paths, {})  # imports and first calls
         for _ in range(rounds):
             pairs.append(
                 (
-                    _seconds(lambda: exporter(format).write(network, checkpoint, paths, {})),
+                    _seconds(lambda: load_exporter(format).write(network, checkpoint, paths, {})),
                     _seconds(lambda: bare(network, checkpoint, Path(folder))),
                 )
             )

@@ -47,9 +47,11 @@ def read_proofs(path: Path) -> ProofTable:
         return ProofTable.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise ArtifactError(
-            "the proofs cannot be read", where=path, got=str(error).splitlines()[0],
+            "the proofs cannot be read",
+            where=path,
+            got=str(error).splitlines()[0],
             remedy="imageqx compat artifacts/imageqx --target … --record " + str(path),
-        ) from error  # fmt: skip
+        ) from error
 
 
 def write_proofs(path: Path, table: ProofTable) -> None:

@@ -74,9 +74,15 @@ class Environment:
                     # Relocatable, as it is renamed when it is whole.
                     self._uv("venv", "--relocatable", "--python", sys.executable, str(aside))
                     self._uv(
-                        "pip", "install", "--python", str(aside / "bin" / "python"), "--require-hashes",
-                        "--no-deps", "--requirement", str(self._requirements),
-                    )  # fmt: skip
+                        "pip",
+                        "install",
+                        "--python",
+                        str(aside / "bin" / "python"),
+                        "--require-hashes",
+                        "--no-deps",
+                        "--requirement",
+                        str(self._requirements),
+                    )
                     aside.replace(target)
                 finally:
                     shutil.rmtree(aside, ignore_errors=True)
@@ -88,10 +94,11 @@ class Environment:
         )
         if result.returncode != 0:
             raise UnavailableError(
-                f"the environment of {self._name} cannot be made", where=self.folder,
+                f"the environment of {self._name} cannot be made",
+                where=self.folder,
                 got=result.stderr.strip()[-500:],
                 remedy="see that this machine reaches its Python package index, and run it again",
-            )  # fmt: skip
+            )
 
     def call(
         self,
@@ -137,17 +144,25 @@ def run_tool(command: Sequence[str], environment: Mapping[str, str], folder: Pat
     """
     try:
         result = subprocess.run(
-            list(command), env=dict(environment), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=TIMEOUT,
-        )  # fmt: skip
+            list(command),
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT,
+        )
     except subprocess.TimeoutExpired as error:
         raise UnavailableError("the tool hung", where=where, got=f"no end after {TIMEOUT:g} s") from error
     if result.returncode != 0:
         last = " / ".join(line.strip() for line in result.stdout.strip().splitlines()[-2:]) or "nothing was printed"
         raise UnavailableError(
             "the tool failed" if result.returncode > 0 else f"the tool crashed (signal {-result.returncode})",
-            where=where, got=last[-500:],
-        )  # fmt: skip
+            where=where,
+            got=last[-500:],
+        )
     return result.stdout
 
 

@@ -79,8 +79,13 @@ def _proof(row: AcceleratorResult, images: int) -> Proof:
     whole = row.verdict != "refused" and row.coverage is not None and row.coverage.whole
     return Proof.model_validate(
         {
-            "target": row.target, "chips": (row.chip,), "verdict": row.verdict,
-            "whole": whole, "labels": next(iter(quality), None),
-            "images": images, "max_abs": None if worst is None else float(f"{worst:.2g}"), "tool": row.tool,
+            "target": row.target,
+            "chips": (row.chip,),
+            "verdict": row.verdict,
+            "whole": whole,
+            "labels": next(iter(quality), None),
+            "images": images,
+            "max_abs": None if worst is None else float(f"{worst:.2g}"),
+            "tool": row.tool,
         }
-    )  # fmt: skip
+    )

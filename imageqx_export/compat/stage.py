@@ -148,7 +148,7 @@ def read_subject(path: Path) -> Subject:
 
 def ask(
     accelerator: Accelerator, asked: Asked, pixels: Pixels, control: Control | None, *, steps: bool
-) -> AcceleratorResult:  # fmt: skip
+) -> AcceleratorResult:
     """Put one file to one accelerator, and judge the answer."""
     try:
         answer = accelerator.run(asked.subject.path, asked.chip, pixels, steps=steps)
@@ -161,12 +161,22 @@ def ask(
         rows = compare_outputs(asked.spec, asked.reference, name_outputs(answer.outputs, asked.spec), limits)
     verdict, problems = judge(answer, rows, control, asked.subject.precision)
     return AcceleratorResult(
-        artifact=asked.subject.name, sha256=asked.subject.sha256, format=asked.subject.format,
-        precision=asked.subject.precision, target=asked.target, chip=asked.chip, tool=answer.tool, verdict=verdict,
-        reference=("golden" if asked.golden else "cpu") if rows else None, coverage=answer.coverage, outputs=rows,
-        steps=answer.steps, dram_bytes=answer.dram_bytes, estimated_seconds=answer.estimated_seconds,
+        artifact=asked.subject.name,
+        sha256=asked.subject.sha256,
+        format=asked.subject.format,
+        precision=asked.subject.precision,
+        target=asked.target,
+        chip=asked.chip,
+        tool=answer.tool,
+        verdict=verdict,
+        reference=("golden" if asked.golden else "cpu") if rows else None,
+        coverage=answer.coverage,
+        outputs=rows,
+        steps=answer.steps,
+        dram_bytes=answer.dram_bytes,
+        estimated_seconds=answer.estimated_seconds,
         problems=problems,
-    )  # fmt: skip
+    )
 
 
 def judge(
@@ -204,10 +214,16 @@ def unavailable(asked: Asked, error: UnavailableError) -> AcceleratorResult:
     """Return the row of a file that could not be put to an accelerator."""
     said = error.args[0].replace("\n  ", "; ")
     return AcceleratorResult(
-        artifact=asked.subject.name, sha256=asked.subject.sha256, format=asked.subject.format,
-        precision=asked.subject.precision, target=asked.target, chip=asked.chip, tool="", verdict="unavailable",
+        artifact=asked.subject.name,
+        sha256=asked.subject.sha256,
+        format=asked.subject.format,
+        precision=asked.subject.precision,
+        target=asked.target,
+        chip=asked.chip,
+        tool="",
+        verdict="unavailable",
         problems=(said,),
-    )  # fmt: skip
+    )
 
 
 def _control(
@@ -222,7 +238,7 @@ def _control(
 
 def _references(
     folder: Path, subjects: Sequence[Subject], spec: ModelSpec, pixels: Pixels
-) -> dict[str, tuple[Outputs, bool]]:  # fmt: skip
+) -> dict[str, tuple[Outputs, bool]]:
     """Return what each file should say: PyTorch's golden outputs, or, of a stranger, its own on this CPU."""
     found: dict[str, tuple[Outputs, bool]] = {}
     for subject in subjects:

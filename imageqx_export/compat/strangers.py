@@ -52,9 +52,11 @@ def name_outputs(outputs: Mapping[str, NDArray[Any]], spec: ModelSpec) -> Output
         alike = [name for name, values in outputs.items() if sorted(values.shape[1:]) == sorted(output.shape[1:])]
         if len(alike) != 1:
             raise ArtifactError(
-                "an output cannot be told by its shape", where=output.name, expected=str(output.shape),
+                "an output cannot be told by its shape",
+                where=output.name,
+                expected=str(output.shape),
                 got=", ".join(f"{name} {values.shape}" for name, values in outputs.items()),
-            )  # fmt: skip
+            )
         values = np.asarray(outputs[alike[0]], np.float32)
         # onnx2tf gives maps with their channels last.
         turned = values.shape[1:] != output.shape[1:] and values.ndim == 4

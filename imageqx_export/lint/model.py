@@ -165,6 +165,11 @@ def apply_rule(rule: Rule, graph: Graph) -> Finding | None:
     named = list(dict.fromkeys(places))
     text = ", ".join(named[:EXAMPLES]) + (f" and {len(named) - EXAMPLES} more" if len(named) > EXAMPLES else "")
     return Finding(
-        rule=rule.name, level=rule.level, count=len(places), text=text, reason=rule.reason, source=rule.source,
+        rule=rule.name,
+        level=rule.level,
+        count=len(places),
+        text=text,
+        reason=rule.reason,
+        source=rule.source,
         mend=rule.mend,
-    )  # fmt: skip
+    )

@@ -14,9 +14,13 @@ from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
 
 READERS = {
-    ".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "mlpackage",
-    ".so": "library", ".aar": "library", ".apk": "library",
-}  # fmt: skip
+    ".onnx": "onnx",
+    ".tflite": "tflite",
+    ".mlpackage": "mlpackage",
+    ".so": "library",
+    ".aar": "library",
+    ".apk": "library",
+}
 LARGEST = 2 * 2**30
 """Bytes of the largest file that is read: protobuf takes no larger one."""
 MEMORY, SECONDS = 16 * 2**30, 300

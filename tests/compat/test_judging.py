@@ -86,10 +86,20 @@ def test_nothing_computed_is_an_estimate() -> None:
 
 
 def result(verdict: str, chip: str = "a", sha256: str = "1" * 64, artifact: str = "x.onnx") -> AcceleratorResult:
-    return AcceleratorResult.model_validate({
-        "artifact": artifact, "sha256": sha256, "format": Format.ONNX, "precision": Precision.FP32, "target": "gpu",
-        "chip": chip, "tool": "t", "verdict": verdict, "coverage": WHOLE, "outputs": rows(0.01),
-    })  # fmt: skip
+    return AcceleratorResult.model_validate(
+        {
+            "artifact": artifact,
+            "sha256": sha256,
+            "format": Format.ONNX,
+            "precision": Precision.FP32,
+            "target": "gpu",
+            "chip": chip,
+            "tool": "t",
+            "verdict": verdict,
+            "coverage": WHOLE,
+            "outputs": rows(0.01),
+        }
+    )
 
 
 def report(*results: AcceleratorResult) -> CompatReport:
@@ -131,11 +141,12 @@ def test_new_proofs_replace_those_of_the_same_file_and_of_its_older_bytes(tmp_pa
 def test_strangers_outputs_are_told_by_their_shapes() -> None:
     found = name_outputs(
         {
-            "a": np.zeros((2, 5)), "b": np.ones((2, 4)),
+            "a": np.zeros((2, 5)),
+            "b": np.ones((2, 4)),
             "c": np.arange(2 * 7 * 7 * 5, dtype=np.float32).reshape(2, 7, 7, 5),
         },
         SPEC,
-    )  # fmt: skip
+    )
     assert {name: values.shape for name, values in found.items()} == {
         "quality": (2, 4),
         "explanations": (2, 5),

@@ -327,9 +327,9 @@ def test_export_and_parity_read_and_hash_the_checkpoint_once(
             shutil.copy(exported / path.name, path)
 
     count("imageqx_export.checkpoint", "_read")
-    for module in ("checkpoint", "export.stage", "parity.stage"):
+    for module in ("checkpoint", "export.stage", "export.write", "parity.stage"):
         count(f"imageqx_export.{module}", "digest")
-    monkeypatch.setattr(stage, "_convert_all", copy)
+    monkeypatch.setattr(stage, "convert_all", copy)
     config = stage.ExportConfig(checkpoint, tmp_path, formats=[Format.ONNX], precisions=[Precision.FP32])
     assert stage.export_checkpoint(config).passed
     assert calls == {"_read": 1, "digest": 1}

@@ -29,11 +29,12 @@ def strangers_onnx(path: Path, *, cast: bool) -> Path:
         else helper.make_node("DequantizeLinear", ["x", "one", "zero"], ["f"])
     )
     graph = helper.make_graph(
-        [entry, helper.make_node("Mul", ["f", "two"], ["y"])], "g",
+        [entry, helper.make_node("Mul", ["f", "two"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.UINT8, (1, 4))],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 4))],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in arrays.items()],
-    )  # fmt: skip
+    )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=7), path)
     return path
 

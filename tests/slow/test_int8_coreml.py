@@ -12,7 +12,7 @@ import pytest
 from imageqx_export.artifact import Format, Outputs, Pixels, Precision
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.images import generate_images
-from imageqx_export.export import stage
+from imageqx_export.export.convert import convert
 from imageqx_export.export.coreml import exporter as coreml
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.recipe import read_recipe
@@ -40,7 +40,7 @@ def packages(quantized: dict[Precision, QuantizedModel], tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp("packages")
     paths = {precision: package(folder, precision) for precision in quantized}
     recipes = {precision: model.recipe for precision, model in quantized.items()}
-    run_isolated(stage._convert, Format.COREML, MODELS / "imageqx.safetensors", "imageqx", paths, recipes)
+    run_isolated(convert, Format.COREML, MODELS / "imageqx.safetensors", "imageqx", paths, recipes)
     return folder
 
 

@@ -16,7 +16,7 @@ import pytest
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.images import generate_images
-from imageqx_export.export import stage
+from imageqx_export.export.convert import convert
 from imageqx_export.export.onnx import exporter as onnx_export
 from imageqx_export.export.tflite import flatbuffer
 from imageqx_export.quantize import plan
@@ -131,7 +131,7 @@ def test_tflite_computes_with_integers_from_the_pixels_to_the_heads(
 
     path = tmp_path / "imageqx_w8a8.tflite"
     recipes = {Precision.W8A8: recipe}
-    run_isolated(stage._convert, Format.TFLITE, checkpoint, "imageqx", {Precision.W8A8: path}, recipes)
+    run_isolated(convert, Format.TFLITE, checkpoint, "imageqx", {Precision.W8A8: path}, recipes)
     assert path.stat().st_size <= GOAL
     file = flatbuffer.read(path.read_bytes())
     (graph,) = file.subgraphs

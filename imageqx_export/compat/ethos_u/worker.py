@@ -37,9 +37,11 @@ def compile_file(path: Path, configuration: str, folder: Path) -> dict[str, Any]
     moved = sum(float(row[name]) for name in ("dram_total_bytes", "off_chip_flash_total_bytes"))
     accelerated = re.search(r"NPU operators = (\d+)", said)
     return {
-        "refused": refused, "dram_bytes": int(moved), "seconds": float(row["inference_time"]),
+        "refused": refused,
+        "dram_bytes": int(moved),
+        "seconds": float(row["inference_time"]),
         "npu": int(accelerated[1]) if accelerated else 0,
-    }  # fmt: skip
+    }
 
 
 def count_operators(path: Path) -> int:
@@ -61,21 +63,34 @@ def compute(path: Path, pixels: Any, folder: Path) -> dict[str, Any]:
     content = text.read_text()
     mended.write_text(CONSTANT.sub(r'"tosa.const"() <{values = \1 : \2}> : () -> \2', content))
     _call(
-        "tosa-opt", str(mended), "--tosa-convert-integer-type-to-signless", "--tosa-serialize",
-        f"--tosa-flatbuffer-filename={graph}", f"--tosa-flatbuffer-schema={schema}", "-o", str(folder / "nothing"),
+        "tosa-opt",
+        str(mended),
+        "--tosa-convert-integer-type-to-signless",
+        "--tosa-serialize",
+        f"--tosa-flatbuffer-filename={graph}",
+        f"--tosa-flatbuffer-schema={schema}",
+        "-o",
+        str(folder / "nothing"),
         folder=folder,
-    )  # fmt: skip
+    )
     names = ENDS.findall(content.partition("{tf.entry_function")[0] or content)[1:]
     files = [f"{index}.npy" for index in range(len(names))]
     rows: dict[str, list[Any]] = {name: [] for name in names}
     for one in pixels:
         np.save(folder / "in.npy", one[None])
         _call(
-            "tosa_reference_model", f"--tosa_file={graph.name}", f"--flatbuffer_dir={folder}", f"--output_dir={folder}",
-            f"--operator_fbs={schema}", "--ifm_name=TosaInput_0", "--ifm_file=in.npy", "--tosa_level=NONE",
+            "tosa_reference_model",
+            f"--tosa_file={graph.name}",
+            f"--flatbuffer_dir={folder}",
+            f"--output_dir={folder}",
+            f"--operator_fbs={schema}",
+            "--ifm_name=TosaInput_0",
+            "--ifm_file=in.npy",
+            "--tosa_level=NONE",
             "--ofm_name=" + ",".join(f"TosaOutput_{index}" for index in range(len(names))),
-            "--ofm_file=" + ",".join(files), folder=folder,
-        )  # fmt: skip
+            "--ofm_file=" + ",".join(files),
+            folder=folder,
+        )
         for name, file in zip(names, files, strict=True):
             rows[name].append(np.load(folder / file).astype(np.float32))
     return {name: np.concatenate(row) for name, row in rows.items()}
@@ -84,9 +99,14 @@ def compute(path: Path, pixels: Any, folder: Path) -> dict[str, Any]:
 def _call(tool: str, *arguments: str, folder: Path) -> str:
     command = [str(Path(sys.executable).with_name(tool)), *arguments]
     result = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         errors="replace",
-    )  # fmt: skip
+    )
     if result.returncode != 0:
         lines = [line for line in result.stdout.splitlines() if "rror" in line] or result.stdout.splitlines()[-1:]
         raise RuntimeError(f"{tool}: {lines[0][:300] if lines else 'no word'}")

@@ -74,9 +74,12 @@ def check_control(chip: str) -> Control:
     except UnavailableError:
         got = "no answer"
     return Control(
-        target="gpu", chip=chip, what="192 bytes doubled by the GPU alone, and again without its driver",
-        found=right and got == "no answer", got=f"{'right' if right else 'wrong'}, then {got}",
-    )  # fmt: skip
+        target="gpu",
+        chip=chip,
+        what="192 bytes doubled by the GPU alone, and again without its driver",
+        found=right and got == "no answer",
+        got=f"{'right' if right else 'wrong'}, then {got}",
+    )
 
 
 def run(path: Path, chip: str, pixels: Pixels, *, steps: bool = False) -> Answer:

@@ -41,13 +41,24 @@ def compile_tflite(path: Path, chip: str, folder: Path) -> tuple[Path | None, st
     places = [folder, qnn, qnn.with_name("onnxruntime_qnn.libs"), litert, plugin]
     target = folder / "compiled.tflite"
     command = [
-        str(litert / "tools" / "apply_plugin_main"), "--cmd=apply", f"--model={path}", f"--o={target}",
-        "--soc_manufacturer=Qualcomm", f"--soc_model={chip}", "--err=--", f"--libs={plugin}",
-    ]  # fmt: skip
+        str(litert / "tools" / "apply_plugin_main"),
+        "--cmd=apply",
+        f"--model={path}",
+        f"--o={target}",
+        "--soc_manufacturer=Qualcomm",
+        f"--soc_model={chip}",
+        "--err=--",
+        f"--libs={plugin}",
+    ]
     result = subprocess.run(
-        command, env={**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, places))}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    )  # fmt: skip
+        command,
+        env={**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, places))},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     made = result.returncode == 0 and target.exists() and target.stat().st_size > 0
     return target if made else None, result.stdout
 
@@ -69,14 +80,22 @@ def wrap_context(compiled: Path) -> tuple[bytes, list[str]]:
     context = content[begin : begin + options["bytecode_size"]]
     inputs, outputs = ([_value(graph.tensors[i]) for i in side] for side in (dispatch.inputs, dispatch.outputs))
     node = onnx.helper.make_node(
-        "EPContext", [value.name for value in inputs], [value.name for value in outputs], name=options["name"],
-        domain="com.microsoft", embed_mode=1, main_context=1, source="QNN", partition_name=options["name"],
+        "EPContext",
+        [value.name for value in inputs],
+        [value.name for value in outputs],
+        name=options["name"],
+        domain="com.microsoft",
+        embed_mode=1,
+        main_context=1,
+        source="QNN",
+        partition_name=options["name"],
         ep_cache_context=context,
-    )  # fmt: skip
+    )
     wrapped = onnx.helper.make_model(
         onnx.helper.make_graph([node], "context", inputs, outputs),
-        opset_imports=[onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("com.microsoft", 1)], ir_version=8,
-    )  # fmt: skip
+        opset_imports=[onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("com.microsoft", 1)],
+        ir_version=8,
+    )
     names = {row.tensorIndex: row.name.decode() for row in model.signatureDefs[0].outputs}
     return wrapped.SerializeToString(), [names[int(index)] for index in dispatch.outputs]
 

@@ -50,10 +50,12 @@ def count_steps(path: Path, pixels: Any, open_session: Callable[[bytes], Any]) -
         row[1] += int(apart.size)
         worst = max(worst, int(apart.max()))
     return {
-        "operators": len(pieces), "values": sum(row[1] for row in counts.values()),
-        "differing": sum(row[0] for row in counts.values()), "worst": worst,
+        "operators": len(pieces),
+        "values": sum(row[1] for row in counts.values()),
+        "differing": sum(row[0] for row in counts.values()),
+        "worst": worst,
         "kinds": {kind: row[0] / row[1] for kind, row in counts.items()},
-    }  # fmt: skip
+    }
 
 
 def _pieces(graph: Any) -> Any:

@@ -60,13 +60,18 @@ def check_control(chip: str) -> Control:
 def run(path: Path, chip: str, pixels: Pixels, *, steps: bool = False) -> Answer:
     """Compile one file for one chip, and run it on the simulator."""
     request = {
-        "mode": "run", "path": str(path.absolute()), "soc": SOCS[chip], "chip": chip, "steps": steps,
-    }  # fmt: skip
+        "mode": "run",
+        "path": str(path.absolute()),
+        "soc": SOCS[chip],
+        "chip": chip,
+        "steps": steps,
+    }
     result, outputs, _ = ENVIRONMENT.call(_WORKER, request, {"pixels": pixels})
     coverage = Coverage(
-        accelerated=result["accelerated"], total=result["total"],
+        accelerated=result["accelerated"],
+        total=result["total"],
         refused=tuple(Refusal.model_validate(row) for row in result["refused"]),
-    )  # fmt: skip
+    )
     counted = result.get("steps")
     return Answer(
         tool=f"QNN {result['qnn']}'s x86 simulator",

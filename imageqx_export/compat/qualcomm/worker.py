@@ -88,9 +88,11 @@ def run_onnx(path: Path, request: dict[str, Any], pixels: Any) -> tuple[dict[str
             trouble = str(error).splitlines()[0]
     refused = read_refusals(said[0])
     result: dict[str, Any] = {
-        "total": total, "accelerated": total - sum(row["count"] for row in refused), "refused": refused,
+        "total": total,
+        "accelerated": total - sum(row["count"] for row in refused),
+        "refused": refused,
         "trouble": trouble,
-    }  # fmt: skip
+    }
     if session is None:
         return result, {}
     names = [value.name for value in session.get_outputs()]

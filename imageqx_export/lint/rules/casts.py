@@ -49,7 +49,9 @@ def find_float_islands(graph: Graph) -> Iterator[str]:
 
 RULES = (
     Rule(
-        "cast-from-uint8", "error", ("onnx", "tflite"),
+        "cast-from-uint8",
+        "error",
+        ("onnx", "tflite"),
         reason="on SM8450 to SM8850 the compiler makes of it what gives 1 for every byte but 0, and calls the graph "
         "fully accelerated",
         source=SIMULATOR,
@@ -57,7 +59,9 @@ RULES = (
         find=find_casts,
     ),
     Rule(
-        "integers-moved-outside-qdq", "error", ("onnx",),
+        "integers-moved-outside-qdq",
+        "error",
+        ("onnx",),
         reason="a moved integer between operations that are no dequantize and quantize has no scale to the compiler, "
         "which refuses it, and without fallback the file",
         source=SIMULATOR,
@@ -66,7 +70,9 @@ RULES = (
         find=find_moves,
     ),
     Rule(
-        "per-channel-dequantize", "warning", ("tflite",),
+        "per-channel-dequantize",
+        "warning",
+        ("tflite",),
         reason="LiteRT's GPU accelerator takes DEQUANTIZE up to version 3, and this is 5; Qualcomm's compiler accepts "
         "it, and then fails",
         source="imageqx compat --target gpu, --target qualcomm",
@@ -74,11 +80,13 @@ RULES = (
         find=find_channel_dequantize,
     ),
     Rule(
-        "float32-among-float16", "warning", ("mlpackage",),
+        "float32-among-float16",
+        "warning",
+        ("mlpackage",),
         reason="the Neural Engine computes in float16 alone: what is float32 runs on the CPU or GPU, and data go back "
         "and forth",
         source="coremltools' guide, Typed Execution",
         mend="keep those operations in float32 only where float16 costs accuracy, and say how many they are",
         find=find_float_islands,
     ),
-)  # fmt: skip
+)

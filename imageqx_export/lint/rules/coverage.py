@@ -42,17 +42,21 @@ def find_unlisted_tflite(graph: Graph) -> Iterator[str]:
 
 RULES = (
     Rule(
-        "outside-qnn-list", "warning", ("onnx",),
+        "outside-qnn-list",
+        "warning",
+        ("onnx",),
         reason="an operator that ONNX Runtime's QNN provider does not list runs on the CPU, and splits the graph",
         source="ONNX Runtime's documentation of its QNN execution provider, Supported ONNX operators",
         mend="write it with listed operators, or measure what the split costs",
         find=find_unlisted_onnx,
     ),
     Rule(
-        "outside-gpu-list", "warning", ("tflite",),
+        "outside-gpu-list",
+        "warning",
+        ("tflite",),
         reason="an operator that LiteRT's GPU delegate does not list runs on the CPU, and splits the graph",
         source="LiteRT's documentation of its GPU delegate; imageqx compat --target gpu",
         mend="write it with listed operators, or measure what the split costs",
         find=find_unlisted_tflite,
     ),
-)  # fmt: skip
+)

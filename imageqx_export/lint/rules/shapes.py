@@ -16,11 +16,13 @@ def find_dynamic(graph: Graph) -> Iterator[str]:
 
 RULES = (
     Rule(
-        "dynamic-shape", "error", ("onnx", "tflite"),
+        "dynamic-shape",
+        "error",
+        ("onnx", "tflite"),
         reason="NPUs' compilers plan memory for fixed sizes: ONNX Runtime's QNN provider takes no dynamic shapes, and "
         "Vela needs static ones",
         source="ONNX Runtime's documentation of its QNN execution provider, Model requirements",
         mend="export with a fixed batch of 1, or python -m onnxruntime.tools.make_dynamic_shape_fixed",
         find=find_dynamic,
     ),
-)  # fmt: skip
+)

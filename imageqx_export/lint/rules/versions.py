@@ -36,25 +36,31 @@ def find_small_pages(graph: Graph) -> Iterator[str]:
 
 RULES = (
     Rule(
-        "ir-too-high", "warning", ("onnx",),
+        "ir-too-high",
+        "warning",
+        ("onnx",),
         reason="a runtime refuses an IR that it does not know, whatever is in the file: ONNX Runtime before 1.18 IR 10",
         source="ONNX Runtime 1.15 to 1.17, tried",
         mend="model.ir_version = the one that the opset needs",
         find=find_high_ir,
     ),
     Rule(
-        "opset-higher-than-needed", "note", ("onnx",),
+        "opset-higher-than-needed",
+        "note",
+        ("onnx",),
         reason="older runtimes would take the lower one, and compute the same",
         source="ONNX's operator schemas",
         mend="export with the lower opset, where the exporter can",
         find=find_high_opset,
     ),
     Rule(
-        "16-kb-pages", "error", ("library",),
+        "16-kb-pages",
+        "error",
+        ("library",),
         reason="Android phones with pages of 16 kB do not load it, and Google Play wants apps for Android 15 to run "
         "there",
         source="Android's guide, Support 16 KB page sizes",
         mend="link with -Wl,-z,max-page-size=16384, or take a newer release of the runtime",
         find=find_small_pages,
     ),
-)  # fmt: skip
+)

@@ -20,10 +20,12 @@ PIXELS = np.arange(256, dtype=np.uint8).reshape(1, 8, 32, 1)
 def graph(nodes: list[Any], arrays: Mapping[str, Any], kind: int = TensorProto.UINT8) -> Any:
     """Return a checked model from x [1,8,32,1] to the float32 y."""
     made = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", kind, PIXELS.shape)],
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", kind, PIXELS.shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["a", "b", "c", "d"])],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -72,9 +74,13 @@ def moves_model(scale: float = 0.5, zero: int = 7) -> Any:
         helper.make_node("DequantizeLinear", ["u", "s2", "z"], ["y"]),
     ]
     arrays = {
-        "frame": np.full((1, 1, 32, 1), 9, np.uint8), "shape": np.array([1, 3, 3, 32], np.int64),
-        "s": np.float32(scale), "z": np.uint8(zero), "two": np.float32(2), "s2": np.float32(scale * 4),
-    }  # fmt: skip
+        "frame": np.full((1, 1, 32, 1), 9, np.uint8),
+        "shape": np.array([1, 3, 3, 32], np.int64),
+        "s": np.float32(scale),
+        "z": np.uint8(zero),
+        "two": np.float32(2),
+        "s2": np.float32(scale * 4),
+    }
     return graph(nodes, arrays)
 
 

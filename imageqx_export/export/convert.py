@@ -1,0 +1,137 @@
+"""Convert: each format in a process of its own, and which formats this machine can write."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from concurrent.futures import Future, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from imageqx_export.artifact import Checkpoint, Format, Precision
+from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.errors import ConversionError, ImageQXError
+from imageqx_export.support.files import is_disk_full
+from imageqx_export.support.processes import quiet, run_isolated, start_pool
+from imageqx_export.support.progress import Progress
+
+if TYPE_CHECKING:
+    from imageqx_export.networks.base import Network
+    from imageqx_export.quantize.model import QuantizedModel
+    from imageqx_export.quantize.recipe import Recipe
+
+
+class Exporter(Protocol):
+    """What each format's ``exporter.py`` offers."""
+
+    LIBRARIES: dict[str, str]
+    """Import name → distribution, of every library that the format needs."""
+
+    def write(
+        self,
+        network: Network,
+        checkpoint: Checkpoint,
+        paths: Mapping[Precision, Path],
+        quantized: Mapping[Precision, QuantizedModel],
+    ) -> None:
+        """Write one file per precision."""
+
+
+def load_exporter(format: Format) -> Exporter:
+    """Return the module that writes ``format``; its libraries are not imported yet."""
+    module: Exporter = importlib.import_module(f"imageqx_export.export.{format.value}.exporter")
+    return module
+
+
+def find_missing(format: Format) -> str | None:
+    """Say which libraries ``format`` lacks on this machine, or None."""
+    lacking = [
+        name for library, name in load_exporter(format).LIBRARIES.items() if importlib.util.find_spec(library) is None
+    ]
+    return f"{format}: {', '.join(lacking)} not installed" if lacking else None
+
+
+def convert_all(
+    checkpoint_path: Path,
+    model: str,
+    files: Mapping[tuple[Format, Precision], Path],
+    recipes: Mapping[Precision, Recipe],
+    progress: Progress,
+) -> None:
+    """Convert each format in processes of its own: they are slow, noisy, and do not like one another's libraries.
+
+    w8a8 is a graph of its own and has one; the others share what is converted once.
+    """
+    tasks: dict[tuple[Format, bool], dict[Precision, Path]] = {}
+    for (format, precision), path in files.items():
+        tasks.setdefault((format, precision is Precision.W8A8), {})[precision] = path
+    # The slowest first, so that the last to end is a short one.
+    order = sorted(tasks, key=lambda task: [Format.TFLITE, Format.COREML, Format.ONNX].index(task[0]))
+    with start_pool() as threads, progress("converting", len(order)) as advance:
+        jobs: dict[Future[None], Format] = {
+            threads.submit(run_isolated, convert, task[0], checkpoint_path, model, tasks[task], recipes): task[0]
+            for task in order
+        }
+        for job in as_completed(jobs):
+            _finish(job, jobs[job])
+            advance()
+
+
+def _finish(job: Future[None], format: Format) -> None:
+    try:
+        job.result()
+    except ImageQXError:
+        raise
+    except Exception as error:  # whatever a converter raises; its own words are kept
+        raise ConversionError(
+            f"the {format} converter failed", got=f"{type(error).__name__}: {error}", remedy="--formats without it"
+        ) from error
+
+
+def convert(
+    format: Format,
+    checkpoint_path: Path,
+    model: str,
+    paths: Mapping[Precision, Path],
+    recipes: Mapping[Precision, Recipe],
+) -> None:
+    """Convert a checkpoint to one format, in this process.
+
+    Args:
+        format: Which.
+        checkpoint_path: The weights.
+        model: The network's name.
+        paths: Where to, per precision.
+        recipes: Of each quantized precision in ``paths``.
+    """
+    try:
+        _convert_in_silence(format, checkpoint_path, model, paths, recipes)
+    except Exception as error:
+        if is_disk_full(error, folder := next(iter(paths.values())).parent):
+            files = ", ".join(path.name for path in paths.values())
+            raise ConversionError(
+                "no space left on device", where=f"{folder}: {files}", remedy="make room there, and run it again"
+            ) from error
+        raise
+
+
+def _convert_in_silence(
+    format: Format,
+    checkpoint_path: Path,
+    model: str,
+    paths: Mapping[Precision, Path],
+    recipes: Mapping[Precision, Recipe],
+) -> None:
+    # What converters print concerns their own insides and versions; what matters is compared afterwards.
+    checkpoint, network = load_checkpoint(checkpoint_path, model)
+    with quiet():
+        from imageqx_export.quantize.model import QuantizedModel
+        from imageqx_export.quantize.weights import load_quantized_network
+
+        quantized = {
+            precision: QuantizedModel(load_quantized_network(recipe, checkpoint_path, network), recipe)
+            for precision, recipe in recipes.items()
+            if precision in paths
+        }
+        load_exporter(format).write(network, checkpoint, paths, quantized)

@@ -1,0 +1,104 @@
+"""Write what lies beside the artifacts: recipes, golden files, and the manifest's entries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imageqx_export.artifact import QUANTIZED, Artifact, Checkpoint, Format, Outputs, Precision, Proof
+from imageqx_export.bundle.manifest import (
+    name_golden_outputs,
+    name_recipe,
+)
+from imageqx_export.data.images import generate_images
+from imageqx_export.export.convert import load_exporter
+from imageqx_export.export.metadata import versions
+from imageqx_export.parity.self_test import write_self_test
+from imageqx_export.quantize.model import run_quantized
+from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.support.files import count_bytes, digest
+from imageqx_export.support.processes import run_isolated, start_pool
+
+if TYPE_CHECKING:
+    from imageqx_export.quantize.recipe import Recipe
+
+GOLDEN_SEED = 2**32 + 1
+GOLDEN_COUNT = 12
+
+
+def write_recipes(folder: Path, model: str, recipes: Mapping[Precision, Recipe]) -> dict[Precision, Path]:
+    """Write how each quantized precision was made; return the files."""
+    from imageqx_export.quantize.recipe import write_recipe
+
+    paths = {precision: folder / name_recipe(model, precision) for precision in recipes}
+    for precision, path in paths.items():
+        write_recipe(path, recipes[precision])
+    return paths
+
+
+def hash_files(files: Iterable[Path]) -> dict[str, str]:
+    """Return each file's name with its SHA-256, hexadecimal."""
+    return {path.name: digest(path) for path in sorted(files)}
+
+
+def describe_artifact(
+    root: Path,
+    path: Path,
+    format: Format,
+    precision: Precision,
+    checkpoint: Checkpoint,
+    proofs: Mapping[str, tuple[Proof, ...]],
+) -> Artifact:
+    """Return the manifest's entry of an artifact that was written.
+
+    Args:
+        root: The artifacts folder.
+        path: The file or package in it.
+        format: Its format.
+        precision: Its scheme.
+        checkpoint: What it was made from.
+        proofs: What accelerators' compilers and simulators said, by the file's SHA-256.
+    """
+    sha256 = digest(path)
+    libraries = ("torch", "torchvision", *load_exporter(format).LIBRARIES.values())
+    return Artifact(
+        path=path.relative_to(root),
+        format=format,
+        precision=precision,
+        spec=checkpoint.spec,
+        sha256=sha256,
+        size_bytes=count_bytes(path),
+        checkpoint_sha256=checkpoint.sha256,
+        tool_versions=versions(libraries),
+        proofs=proofs.get(sha256, ()),
+    )
+
+
+def write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recipes: Mapping[Precision, Path]) -> None:
+    """Write inputs as PNG, and the outputs that PyTorch gives in float32 and in every quantized precision.
+
+    Phones' own tests, and the benchmark on any target, compare with them.
+    """
+    from PIL import Image
+
+    pixels = generate_images(GOLDEN_COUNT, GOLDEN_SEED)
+    with start_pool() as threads:
+        jobs = {p: threads.submit(run_isolated, run_quantized, checkpoint, path, pixels) for p, path in recipes.items()}
+        found = {Precision.FP32: reference.run(pixels)} | {precision: job.result() for precision, job in jobs.items()}
+    folder.mkdir()
+    for index, one in enumerate(pixels):
+        Image.fromarray(one).save(folder / f"{index:02}.png")
+    for precision, outputs in found.items():
+        rows = {f"{index:02}.png": _row(outputs, index) for index in range(len(pixels))}
+        (folder / name_golden_outputs(precision)).write_text(json.dumps(rows, indent=1) + "\n")
+    precisions = [p for p in Precision if p not in QUANTIZED or p in found]
+    write_self_test(folder, (f"{index:02}.png" for index in range(len(pixels))), precisions)
+
+
+def _row(outputs: Outputs, index: int) -> dict[str, object]:
+    # float64 of a float32 prints with all its digits; nine significant ones identify a float32 exactly.
+    return {name: np.vectorize(lambda v: float(f"{v:.9g}"))(values[index]).tolist() for name, values in outputs.items()}
