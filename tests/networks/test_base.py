@@ -46,3 +46,12 @@ def test_a_network_of_another_kind_is_exported_and_agrees(
     limit = 5e-3 if precision is Precision.FP16 else 1e-5
     assert np.abs(got - want).max() <= limit
     assert np.abs(want - floats).max() < 0.05 and floats.std() > 0.005
+
+
+def test_what_was_folded_is_put_back() -> None:
+    network = toy()
+    graph = network.fold("NHWC")
+    changed = {name: value + 1 for name, value in graph.named_parameters() if not name.startswith("head")}
+    network.unfold(changed)
+    again = dict(network.fold("NHWC").named_parameters())
+    assert changed and all(bool((again[name] == value).all()) for name, value in changed.items())

@@ -52,13 +52,15 @@ class Toy(Network):
         return Good(*self.probabilities(self.logits(self.features(pixels))))
 
     def set_temperatures(self, temperatures: Temperatures) -> None:
-        raise NotImplementedError
+        assert not temperatures.explanations, "the toy has no reasons"
 
     def fold(self, layout: Layout) -> PhoneGraph:
         return FoldedToy(self, layout)
 
     def unfold(self, parameters: Mapping[str, Tensor]) -> None:
-        raise NotImplementedError
+        for name, value in parameters.items():
+            path = name.replace("early.stages.", "features.").replace("late.", "features.1.")
+            self.get_parameter(path).data = value.clone()
 
 
 class FoldedToy(PhoneGraph):
