@@ -15,6 +15,8 @@ PARITY_FILE = "parity.json"
 LINT_FILE = "lint.json"
 BUDGETS_FILE = "budgets.json"
 GOLDEN_FOLDER = "golden"
+SELF_TEST_FILE = "self_test.json"
+"""In ``golden/``: what an app asks of the phone at its first start."""
 RECIPES_FOLDER = "quantization"
 
 
@@ -42,9 +44,9 @@ def make_layout(model: str) -> Layout:
     return Layout(
         "an export",
         (
-            "|".join(map(re.escape, (MANIFEST_FILE, PARITY_FILE, BUDGETS_FILE))),
+            "|".join(map(re.escape, (MANIFEST_FILE, PARITY_FILE, LINT_FILE, BUDGETS_FILE))),
             rf"{re.escape(model)}_({one})({ends})",
-            rf"{GOLDEN_FOLDER}/([0-9]+\.png|{golden})",
+            rf"{GOLDEN_FOLDER}/([0-9]+\.png|{golden}|{re.escape(SELF_TEST_FILE)})",
             rf"{RECIPES_FOLDER}/({recipes})",
         ),
     )

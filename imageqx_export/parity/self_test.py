@@ -12,12 +12,10 @@ from typing import Literal
 from pydantic import ValidationError
 
 from imageqx_export.artifact import Precision
-from imageqx_export.bundle.manifest import GOLDEN_FOLDER, name_golden_outputs
+from imageqx_export.bundle.manifest import GOLDEN_FOLDER, SELF_TEST_FILE, name_golden_outputs
 from imageqx_export.errors import ArtifactError
 from imageqx_export.parity.compare import ACCELERATOR_TOLERANCES, Tolerance
 from imageqx_export.support.frozen import Frozen
-
-SELF_TEST_FILE = "self_test.json"
 
 
 class Expectation(Frozen):

@@ -73,8 +73,8 @@ def test_the_shipped_budgets_are_those_of_the_specification() -> None:
             "accuracy.w8.reason_f1",
         ),
         (
-            f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.w8]\nmacro_f1 = 1\ncalibration = 1e9",
-            "accuracy.w8.calibration",
+            f"{HEAD}[size_bytes]\n[accuracy]\nsamples = 9\n[accuracy.w8]\nmacro_f1 = 1\nece = 1e9",
+            "accuracy.w8.ece",
         ),
         (f"{W8}macro_f1 = nan", "not finite"),
         (f"{W8}macro_f1 = inf", "not finite"),

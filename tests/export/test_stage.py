@@ -327,7 +327,7 @@ def test_export_and_parity_read_and_hash_the_checkpoint_once(
             shutil.copy(exported / path.name, path)
 
     count("imageqx_export.checkpoint", "_read")
-    for module in ("checkpoint", "export.stage", "export.write", "parity.stage"):
+    for module in ("checkpoint", "export.write", "parity.stage"):
         count(f"imageqx_export.{module}", "digest")
     monkeypatch.setattr(stage, "convert_all", copy)
     config = stage.ExportConfig(checkpoint, tmp_path, formats=[Format.ONNX], precisions=[Precision.FP32])
@@ -336,6 +336,10 @@ def test_export_and_parity_read_and_hash_the_checkpoint_once(
     calls.clear()
     assert parity.check(tmp_path / "imageqx", checkpoint).passed
     assert calls == {"_read": 1, "digest": 1}
+
+
+def test_an_exports_own_folder_may_be_replaced_by_the_next(exported: Path) -> None:
+    assert make_layout("imageqx").find_foreign(exported) == []
 
 
 def test_artifacts_that_break_parity_are_not_published(

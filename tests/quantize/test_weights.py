@@ -15,7 +15,7 @@ from imageqx_export.errors import ArtifactError, ImageQXError
 from imageqx_export.networks.base import Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.quantize.recipe import ChannelScales, ConstantExcitation, FineTunedWeights, Recipe
+from imageqx_export.quantize.recipe import ChannelScales, ConstantExcitation, FineTunedWeights, Recipe, WeightScales
 from imageqx_export.quantize.rewrites.entry import fold_normalisation
 from imageqx_export.quantize.rewrites.equalise import equalise, iterate_swishes
 from imageqx_export.quantize.rewrites.excitation import fold_excitations
@@ -53,7 +53,8 @@ def checkpoint(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Ch
 
 
 def recipe(*, rescaled: bool) -> Recipe:
-    plain = Recipe(precision="w8", checkpoint_sha256="ab" * 32, weights=())
+    row = WeightScales(tensor="early.stages.0.0:conv", scales=(0.01,) * 32, observer="minmax")
+    plain = Recipe(precision="w8", checkpoint_sha256="ab" * 32, weights=(row,))
     if not rescaled:
         return plain
     channels = ChannelScales(module="early.stages.0.1", scales=tuple(float(s) for s in np.linspace(0.1, 1, 32)))
