@@ -133,8 +133,7 @@ def auc(truth: Bools, scores: Floats) -> Measure:
     """Return the area under the ROC curve with DeLong's interval.
 
     The area is the chance that a positive photo scores higher than a negative one, ties counting half. Its variance:
-    DeLong, DeLong & Clarke-Pearson, Biometrics 1988; computed from midranks in O(N log N): Sun & Xu, IEEE Signal
-    Processing Letters 2014. The interval is normal, cut off at 0 and 1.
+    DeLong, DeLong & Clarke-Pearson, Biometrics 1988. The interval is normal, cut off at 0 and 1.
 
     Args:
         truth: Whether the reason holds, bool [N].
@@ -144,16 +143,10 @@ def auc(truth: Bools, scores: Floats) -> Measure:
         Unmeasured without a positive or without a negative photo; no interval with only one of either, or for a
         perfect separation, whose variance is estimated as 0.
     """
-    from scipy.stats import rankdata
-
-    positive, negative = scores[truth], scores[~truth]
-    m, n = len(positive), len(negative)
+    m, n = int(truth.sum()), int((~truth).sum())
     if m == 0 or n == 0:
         return UNMEASURED
-    ranks = rankdata(np.concatenate([positive, negative]))
-    # Per positive photo the share of negatives below it, and per negative photo the share of positives above it.
-    above = (ranks[:m] - rankdata(positive)) / n
-    below = 1 - (ranks[m:] - rankdata(negative)) / m
+    above, below = compute_placements(truth, scores)
     area = float(above.mean())
     if m < 2 or n < 2:
         return Measure(area)
@@ -162,3 +155,29 @@ def auc(truth: Bools, scores: Floats) -> Measure:
         return Measure(area)
     reach = _NORMAL * variance**0.5
     return Measure(area, (max(0.0, area - reach), min(1.0, area + reach)))
+
+
+def compute_placements(truth: Bools, scores: Floats) -> tuple[Floats, Floats]:
+    """Return DeLong's placement values: per positive photo the share of negatives below it, and the other way round.
+
+    Computed from midranks in O(N log N): Sun & Xu, IEEE Signal Processing Letters 2014. SciPy and scikit-learn have
+    neither these nor the variance.
+
+    Args:
+        truth: bool [N], M of them true, at least one true and one false.
+        scores: Any number that rises with it, [N]; ties count half.
+
+    Returns:
+        Of the positives the share of negatives that score lower, float64 [M], and of the negatives the share of
+        positives that score higher, float64 [N − M]; the mean of either is the AUC.
+
+    >>> compute_placements(np.array([True, False, True]), np.array([0.9, 0.5, 0.1]))
+    (array([1., 0.]), array([0.5]))
+    """
+    from scipy.stats import rankdata
+
+    positive, negative = scores[truth], scores[~truth]
+    m, n = len(positive), len(negative)
+    ranks = rankdata(np.concatenate([positive, negative]))
+    above = (ranks[:m] - rankdata(positive)) / n
+    return above, 1 - (ranks[m:] - rankdata(negative)) / m
