@@ -87,7 +87,7 @@ def choose_from_sources(
 
     loaded = load_checkpoint(config.checkpoint)  # before the photos, which take longer
     photos = load_held_out("val", (sources or Sources()).single(), samples, progress=progress)
-    return _choose(config, *loaded, photos, progress)
+    return choose_for_network(config, *loaded, photos, progress=progress)
 
 
 def choose_thresholds(
@@ -108,12 +108,29 @@ def choose_thresholds(
     """
     from imageqx_export.checkpoint import load_checkpoint
 
-    return _choose(config, *load_checkpoint(config.checkpoint), photos, progress)
+    return choose_for_network(config, *load_checkpoint(config.checkpoint), photos, progress=progress)
 
 
-def _choose(
-    config: ThresholdsConfig, old: Checkpoint, network: Network, photos: LabelledPhotos, progress: Progress
+def choose_for_network(
+    config: ThresholdsConfig,
+    old: Checkpoint,
+    network: Network,
+    photos: LabelledPhotos,
+    *,
+    progress: Progress = silent,
 ) -> tuple[Checkpoint, Choice]:
+    """Choose as :func:`choose_thresholds` does, for a checkpoint that is loaded already.
+
+    Args:
+        config: As there; its checkpoint is not read, only replaced where ``config.out`` is None.
+        old: The checkpoint.
+        network: Its network; has the new temperatures afterwards.
+        photos: Validation photos.
+        progress: Opens a bar over the photos.
+
+    Raises:
+        DatasetError: As there.
+    """
     from imageqx_export.checkpoint import save_checkpoint
 
     logits = compute_logits(network, photos.pixels, progress)

@@ -72,7 +72,7 @@ def train(
     progress: Progress = silent,
     report: Callable[[int, float, dict[str, Any]], None] = lambda epoch, loss, metrics: None,
     logs: Logs | None = None,
-) -> Checkpoint:
+) -> tuple[Checkpoint, Network | None]:
     """Train and write ``out``, going on from its state file if there is one of the same configuration and data.
 
     Args:
@@ -84,6 +84,9 @@ def train(
         progress: Opens a bar per epoch.
         report: Called before the first epoch (as epoch 0) and after every one, with the mean loss and the metrics.
         logs: Takes scalars by step.
+
+    Returns:
+        The checkpoint, and its network, read from the file as everybody will read it; only the first process has one.
 
     Raises:
         TrainingError: The loss or a weight is not a number, or the state file is of another run; the last good state
@@ -164,11 +167,12 @@ def train(
                 checkpoint = save_checkpoint(result, spec(), metrics, _provenance(config, history, data, origin), out)
             logs.epoch((epoch + 1) * config.steps, mean, metrics)
             report(epoch + 1, mean, metrics)
-    if first >= config.epochs and world.first:
-        checkpoint, _ = load_checkpoint(out)
+    trained: Network | None = None
+    if world.first:  # also where every epoch was done before
+        checkpoint, trained = load_checkpoint(out, sha256=None if checkpoint is None else checkpoint.sha256)
     checkpoint = world.broadcast(checkpoint)  # the others have none, and may be on another machine
     assert checkpoint is not None
-    return checkpoint
+    return checkpoint, trained
 
 
 def evaluate(network: Network, photos: LabelledPhotos) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.decisions import decide
-from imageqx_export.runtimes import load_runtime
+from imageqx_export.networks.base import Network
+from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.metrics import score
 
@@ -50,14 +51,18 @@ class Summary(BaseModel):
 
 
 def measure_runs(
-    checkpoints: Sequence[Checkpoint], tests: Mapping[str, LabelledPhotos], *, progress: Progress = silent
+    checkpoints: Sequence[Checkpoint],
+    networks: Sequence[Network],
+    tests: Mapping[str, LabelledPhotos],
+    *,
+    progress: Progress = silent,
 ) -> list[dict[str, dict[str, Any]]]:
-    """Score each checkpoint on each set, with its own thresholds; see :func:`metrics.score` for what comes back."""
+    """Score each checkpoint's network on each set, with its own thresholds; see :func:`metrics.score`."""
     rows = []
     batches = sum(-(-len(photos) // _CHUNK) for photos in tests.values())
     with progress("measuring on the test side", batches * len(checkpoints)) as advance:
-        for checkpoint in checkpoints:
-            runtime = load_runtime(checkpoint.path)
+        for checkpoint, network in zip(checkpoints, networks, strict=True):
+            runtime = TorchRuntime(network, checkpoint.spec)
             thresholds = np.array([runtime.spec.thresholds[reason] for reason in runtime.spec.reasons])
             row = {}
             for name, photos in tests.items():

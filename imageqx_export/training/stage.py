@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from imageqx_export.artifact import Checkpoint
-from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+from imageqx_export.checkpoint import save_checkpoint
 from imageqx_export.data.annotated import read_labelled, read_labels_with_photos
 from imageqx_export.data.bank import RATED, Bank, join, make_bank
 from imageqx_export.data.folder import PhotoFolder, read_folder
@@ -19,9 +19,10 @@ from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.scenes import render_scenes
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import StoppedError
+from imageqx_export.networks.base import Network
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds.criteria import Criterion
-from imageqx_export.thresholds.stage import ThresholdsConfig, choose_thresholds
+from imageqx_export.thresholds.stage import ThresholdsConfig, choose_for_network
 from imageqx_export.training import loop
 from imageqx_export.training.card import write_card
 from imageqx_export.training.config import TrainingConfig
@@ -83,22 +84,26 @@ def train(
         with join_world(config.batch_size) as here:
             shown = progress if here.first else silent
             folder = None if sources.photos is None else read_folder(sources.photos, progress=shown)
-            checkpoints = []
+            checkpoints, networks = list[Checkpoint](), list[Network]()  # only the first process has networks
             validation = load_held_out("val", sources, config.validation_samples, folder=folder, progress=shown)
             for seed in range(config.seed, config.seed + seeds):
                 initial = config.initialisation.replace("{seed}", str(seed))
                 own = replace(config, seed=seed, initialisation=initial)
                 path = out if seeds == 1 else seed_path(out, seed)
                 data = gather_data(own, sources, folder, validation, progress=shown)
-                checkpoints.append(_run(own, path, data, here, run.logs, run.resume, shown, report))
+                checkpoint, network = _run(own, path, data, here, run.logs, run.resume, shown, report)
+                checkpoints.append(checkpoint)
+                networks += [] if network is None else [network]
             if run.criterion is not None and here.first:
                 photos = load_held_out("val", sources, run.held_out_samples, folder=folder, progress=shown)
                 with explain_failed_writes(out.parent):
                     checkpoints = [
-                        choose_thresholds(ThresholdsConfig(c.path, run.criterion), photos, progress=shown)[0]
-                        for c in checkpoints
+                        choose_for_network(
+                            ThresholdsConfig(one.path, run.criterion), one, network, photos, progress=shown
+                        )[0]
+                        for one, network in zip(checkpoints, networks, strict=True)
                     ]
-            return _publish_best(checkpoints, out, sources, folder, run.held_out_samples, here, shown)
+            return _publish_best(checkpoints, networks, out, sources, folder, run.held_out_samples, here, shown)
     except KeyboardInterrupt:
         raise StoppedError(
             "stopped; the epochs that were finished are kept",
@@ -155,7 +160,7 @@ def _run(
     resume: bool,
     progress: Progress,
     report: Report,
-) -> Checkpoint:
+) -> tuple[Checkpoint, Network | None]:
     opened = open_tensorboard(logs / path.stem) if logs is not None and here.first else nullcontext()
     with opened as writer:
         return loop.train(config, path, data, here, resume=resume, progress=progress, report=report, logs=writer)
@@ -163,6 +168,7 @@ def _run(
 
 def _publish_best(
     checkpoints: Sequence[Checkpoint],
+    networks: Sequence[Network],
     out: Path,
     sources: Sources,
     folder: PhotoFolder | None,
@@ -176,11 +182,11 @@ def _publish_best(
     tests = {"test": load_held_out("test", sources, samples, folder=folder, progress=progress)}
     if folder is not None and sources.annotations is None:
         tests["synthetic scenes alone"] = load_held_out("test", Sources(), samples // 2, progress=progress)
-    reached = summarise(checkpoints, measure_runs(checkpoints, tests, progress=progress), tests)
+    reached = summarise(checkpoints, measure_runs(checkpoints, networks, tests, progress=progress), tests)
     best = max(checkpoints, key=lambda made: (float(str(made.metrics["quality_macro_f1"])), -checkpoints.index(made)))
-    chosen, network = load_checkpoint(best.path)
-    provenance = {**chosen.provenance, "seeds": reached.model_dump(mode="json")}
+    network = networks[checkpoints.index(best)]
+    provenance = {**best.provenance, "seeds": reached.model_dump(mode="json")}
     with explain_failed_writes(out.parent):
-        published = save_checkpoint(network, chosen.spec, chosen.metrics, provenance, out, chosen.temperatures)
+        published = save_checkpoint(network, best.spec, best.metrics, provenance, out, best.temperatures)
         write_card(published, out.with_suffix(".md"), sources.photos)
     return published, reached

@@ -46,7 +46,7 @@ class Kept:
 
 
 def train(config: TrainingConfig, out: Path, **options: Any) -> Checkpoint:
-    return loop.train(config, out, data(), ALONE, **options)
+    return loop.train(config, out, data(), ALONE, **options)[0]
 
 
 def interrupted(after: int) -> Report:

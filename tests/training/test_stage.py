@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import statistics
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from PIL import Image
 from sklearn.metrics import f1_score, recall_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from imageqx_export import checkpoint as checkpoint_file
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data import held_out
@@ -77,6 +80,36 @@ def test_every_seed_is_kept_and_the_best_on_validation_is_published(made: Made) 
         *("imageqx.seed3.safetensors", "imageqx.seed3.safetensors.state"),
         *("imageqx.seed4.safetensors", "imageqx.seed4.safetensors.state", "logs"),
     ]
+
+
+@pytest.mark.usefixtures("small")
+def test_every_seeds_checkpoint_is_read_once_and_hashed_once_a_writing(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For thresholds, the test side and publishing together; a run that was done before reads its own once too."""
+    calls: dict[str, Counter[str]] = {"_read": Counter(), "digest": Counter()}
+
+    def count(name: str) -> None:
+        whole: Callable[[Path], Any] = getattr(checkpoint_file, name)
+
+        def call(path: Path) -> Any:
+            calls[name][path.name] += 1
+            return whole(path)
+
+        monkeypatch.setattr(checkpoint_file, name, call)
+
+    count("_read")
+    count("digest")
+    config, sources = replace(CONFIG, epochs=1), Sources(annotations=table, images=table.parent)
+    run = TrainingRun(config, tmp_path / "x.safetensors", sources, seeds=2, criterion=BUDGET)
+    stage.train(run)
+    seeds = {"x.seed3.safetensors": 1, "x.seed4.safetensors": 1}
+    writings = dict.fromkeys(seeds, 2)  # the epoch's, and that with thresholds
+    assert calls == {"_read": seeds, "digest": {**writings, "x.safetensors": 1}}
+    for one in calls.values():
+        one.clear()
+    stage.train(run)
+    assert calls == {"_read": seeds, "digest": {**writings, "x.safetensors": 1}}  # what was read; thresholds
 
 
 @pytest.mark.usefixtures("small")

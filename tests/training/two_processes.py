@@ -51,7 +51,7 @@ def gradients(here: World) -> dict[str, float]:
 def trained(here: World, folder: Path) -> dict[str, Any]:
     """Train, and compare the two processes' weights; then again from a state that only one of them sees."""
     watched, reports = Watched(here.rank, here.size, here.device), list[int]()
-    made = loop.train(
+    made, own = loop.train(
         CONFIG, folder / "x.safetensors", data(), watched, report=lambda epoch, *rest: reports.append(epoch)
     )
     torch.manual_seed(CONFIG.seed)
@@ -59,6 +59,7 @@ def trained(here: World, folder: Path) -> dict[str, Any]:
     both = [torch.empty_like(weights), torch.empty_like(weights)]
     distributed.all_gather(both, weights)
     same, moved = torch.equal(*both), not torch.equal(weights, first)
+    assert (own is not None) == here.first
     return {"same": same, "moved": moved, "sha256": made.sha256, "reports": reports, "alone": alone(here, folder)}
 
 
