@@ -19,7 +19,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-train bench-harness \
-	bench-decisions train quantize clean
+	bench-decisions test-android train quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -102,6 +102,9 @@ test-emulator: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test the emu
 
 test-adb: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test attached phones against Debian's real adbd
 	$(BIN)/python tests/slow/apart.py $(BIN)/python -m pytest tests/slow/test_adb.py
+
+test-android: $(STAMP) artifacts/imageqx/manifest.json ## Test android_demo without Gradle or an SDK; needs a JDK, Maven and gcc; ONLY="core runtime"
+	OMP_NUM_THREADS=1 $(BIN)/python -m android_demo.tools test $(ONLY)
 
 test-kill: $(STAMP) ## Kill commands at random moments, fill the disk, write twice; KILLS=4 of each signal
 	IMAGEQX_KILLS=$(or $(KILLS),4) $(BIN)/python -m pytest tests/slow/test_kills.py
