@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from imageqx_export.cli.show import budgets, lint
 from imageqx_export.cli.show.console import join, note, out, print_json, style
+from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
     from imageqx_export.export.stage import ExportResult

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from imageqx_export.bench.summary import describe_shortfall, summarise
 from imageqx_export.cli.show.console import join, note, out, print_json, style
+from imageqx_export.cli.show.tables import Table
 from imageqx_export.errors import ImageQXError
 
 if TYPE_CHECKING:

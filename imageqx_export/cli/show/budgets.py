@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from imageqx_export.cli.show.console import join, out, style
+from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
     from imageqx_export.budgets.check import ArtifactBudget, BudgetReport

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from imageqx_export.cli.show.console import join, out, print_json, style
+from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
     from imageqx_export.compat.model import AcceleratorResult, CompatReport

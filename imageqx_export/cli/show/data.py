@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
 from rich.text import Text
 
 from imageqx_export.cli.show.console import join, note, out, print_json, style
+from imageqx_export.cli.show.tables import Table
 from imageqx_export.data.labels import SPLITS, Label
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from imageqx_export.cli.show.console import note, out, print_json
+from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
     from imageqx_export.bench.emulator.cache import Built

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from imageqx_export.cli.show.console import note, out, print_json
+from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss

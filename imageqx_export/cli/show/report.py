@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from imageqx_export.cli.show.console import join, note, out, print_json, style
+from imageqx_export.cli.show.tables import Table
 from imageqx_export.report.render import words
 from imageqx_export.report.rules.verdicts import Verdict
 
