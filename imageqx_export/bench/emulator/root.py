@@ -22,11 +22,12 @@ PACKAGES = ("python3.13-minimal", "libpython3.13-stdlib", "libstdc++6", "zlib1g"
 
 
 @contextmanager
-def open_debian(mirror: str | None = None) -> Iterator[Apt]:
-    """Give an apt with verified indexes of Debian's stable release, for arm64; its folder is temporary.
+def open_debian(mirror: str | None = None, architecture: str = ARCHITECTURE) -> Iterator[Apt]:
+    """Give an apt with verified indexes of Debian's stable release; its folder is temporary.
 
     Args:
         mirror: A Debian archive, such as an organisation's own; None tries each that the machine's apt is set up with.
+        architecture: Of the packages, as Debian names it.
 
     Raises:
         DeviceError: There is no apt or no keyring, or no archive has the release.
@@ -37,7 +38,7 @@ def open_debian(mirror: str | None = None) -> Iterator[Apt]:
     for uri in [mirror] if mirror else list_mirrors():
         with temporary_folder("apt") as folder:
             lines = [f"{kind} [signed-by={keyring}] {uri} {SUITE} main" for kind in ("deb", "deb-src")]
-            apt = Apt(folder, lines, ARCHITECTURE)
+            apt = Apt(folder, lines, architecture)
             try:
                 apt.update()
             except DeviceError as error:
