@@ -19,7 +19,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-train bench-harness \
-	bench-decisions test-android train quantize clean
+	bench-decisions test-android test-ios train quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -108,6 +108,9 @@ test-android: $(STAMP) artifacts/imageqx/manifest.json ## Test android_demo with
 
 test-kill: $(STAMP) ## Kill commands at random moments, fill the disk, write twice; KILLS=4 of each signal
 	IMAGEQX_KILLS=$(or $(KILLS),4) $(BIN)/python -m pytest tests/slow/test_kills.py
+
+test-ios: $(STAMP) artifacts/imageqx/manifest.json ## Test ios_demo with Debian's Swift compiler, in a root of its own; needs root
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_ios_*.py
 
 test-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Test phones' GPU and NPUs on their compilers and simulators; needs chromium-common
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_accelerators.py

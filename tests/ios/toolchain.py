@@ -79,7 +79,7 @@ TRIMMED: Final = (
     "usr/lib/swift/embedded",
     "var",
 )
-TRIMMED_PATTERNS: Final = ("*lldb*", "*sourcekit*", "*clangd*", "*libLTO*", "*clang-repl*", "*libIndexStore*")
+TRIMMED_PATTERNS: Final = ("*lldb*", "*sourcekit*", "*clangd*", "*libLTO*", "*clang-repl*")
 
 ENVIRONMENT: Final = {
     "PATH": "/usr/bin:/usr/libexec/swift/bin",
