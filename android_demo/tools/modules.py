@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy
+import PIL
+
+from android_demo.tools import golden
 from android_demo.tools.junit import Counts, run_junit
 from android_demo.tools.kotlin import TEST_OPTIONS, compile_kotlin
 from android_demo.tools.maven import fetch
+from android_demo.tools.steps import run_step
 
 DEMO = Path(__file__).resolve().parent.parent
 
@@ -22,10 +27,18 @@ def build_core() -> list[Path]:
     return [compile_kotlin("core/main", [list_sources("core")], libraries), *libraries]
 
 
+def make_golden() -> Path:
+    """Write what core's tests compare with; return its folder."""
+    package = DEMO.parent / "imageqx_export"
+    reads = ("artifact.py", "decisions.py", "evaluation/heatmap.py", "predict/verdict.py", "networks/imageqx/spec.py")
+    files = [Path(golden.__file__), *(package / name for name in reads)]
+    return run_step("golden", files, golden.write_golden, options=[PIL.__version__, numpy.__version__])
+
+
 def test_core() -> Counts:
     """Run ``core/``'s tests."""
     core = build_core()
     tests = compile_kotlin(
         "core/test", [list_sources("core", "test")], [*core, *fetch("junit")], friends=core[:1], options=TEST_OPTIONS
     )
-    return run_junit("core", tests, core)
+    return run_junit("core", tests, core, properties={"imageqx.golden": make_golden().resolve()})

@@ -24,7 +24,7 @@ internal class ColumnPass(private val out: Pixels) {
                 val weight = columns.values[columns.start[output] + x - columns.first[output]]
                 strips[output % strips.size].add(row, weight, picture.width)
             }
-            while (done < begun && columns.end(done) <= x + 1) finish(done++, rows)
+            while (done < begun && columns.end(done) <= x + 1) finish(done++, rows, picture.width)
         }
     }
 
@@ -38,10 +38,11 @@ internal class ColumnPass(private val out: Pixels) {
     }
 
     /** Shrinks a complete strip along itself into the output's column. */
-    private fun finish(column: Int, rows: Weights) {
+    private fun finish(column: Int, rows: Weights, width: Int) {
         val strip = strips[column % strips.size]
-        for ((channel, sums) in strip.channels.withIndex()) {
-            for (i in line.indices) line[i] = sums[i] shr WEIGHT_BITS
+        for (channel in strip.channels.indices) {
+            val sums = strip.channels[channel]
+            for (i in 0 until width) line[i] = sums[i] shr WEIGHT_BITS
             for (output in 0 until rows.outputs) {
                 val begin = rows.start[output]
                 val shift = rows.first[output] - begin
