@@ -25,12 +25,15 @@ from PIL import Image, features
 from rich.console import Console
 from rich.table import Table
 
-from imageqx_export.preprocess import REDUCED_MAX, REDUCED_MEAN, REDUCED_SIDE, SIZE, load_pixels
+from imageqx_export.artifact import Preprocessing
+from imageqx_export.preprocess import REDUCED, REDUCED_MAX, REDUCED_MEAN, load_pixels
 
 WIDTH, HEIGHT = 4032, 3024
 RATIO_LIMIT = 1.3
 # The first four leave exactly 1.5 times the target at 1/8, 1/4, 1/2; the odd ones do not divide evenly.
 GEOMETRIES = ((2688, 2688), (2688, 3600), (1344, 1344), (672, 672), (1350, 2999), (750, 753))
+SIZE = Preprocessing().height
+REDUCED_SIDE = int(REDUCED * SIZE)
 OURS = "load_pixels"
 OURS_WIDE = "load_pixels, P3 → sRGB"
 BASELINE = f"Pillow draft({SIZE}) + resize"

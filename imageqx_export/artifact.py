@@ -8,8 +8,17 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
+from imageqx_export.model_spec import BinaryDecision as BinaryDecision
+from imageqx_export.model_spec import ModelSpec as ModelSpec
+from imageqx_export.model_spec import Preprocessing as Preprocessing
+from imageqx_export.model_spec import Ranks as Ranks
+from imageqx_export.model_spec import Region as Region
+from imageqx_export.model_spec import Regions as Regions
+from imageqx_export.model_spec import Temperatures as Temperatures
+from imageqx_export.model_spec import TensorSpec as TensorSpec
+from imageqx_export.model_spec import Thresholds as Thresholds
 from imageqx_export.support.frozen import Frozen
 
 Pixels = NDArray[np.uint8]
@@ -45,118 +54,6 @@ class Precision(StrEnum):
 
 QUANTIZED = (Precision.W8, Precision.W8A8)
 """What is compared with the network quantized in PyTorch, not with the float32 one."""
-
-
-class TensorSpec(Frozen):
-    """One input or output of a graph.
-
-    Args:
-        name: The name that the graph uses.
-        shape: Sizes; the batch is always 1 in an artifact.
-        dtype: ``"uint8"`` or ``"float32"``.
-        meaning: What the numbers are, in a sentence.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: Literal["uint8", "float32"]
-    meaning: str = ""
-
-
-class Preprocessing(Frozen):
-    """The way from a photo's bytes to the graph's input.
-
-    The steps, in order: apply the EXIF orientation; convert to sRGB, alpha over white; keep the
-    whole frame and stretch it to ``height`` × ``width`` with an antialiased triangle ("bilinear")
-    filter. ``mean`` and ``std`` are in the graph already: do not apply them on the phone.
-    """
-
-    height: int = 224
-    width: int = 224
-    layout: Literal["NHWC"] = "NHWC"
-    color_space: Literal["sRGB"] = "sRGB"
-    resize: Literal["stretch"] = "stretch"
-    resample: Literal["bilinear-antialias"] = "bilinear-antialias"
-    orientation: Literal["apply-exif"] = "apply-exif"
-    alpha: Literal["over-white"] = "over-white"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    normalisation: Literal["in-graph"] = "in-graph"
-
-
-class ModelSpec(Frozen):
-    """What a photo becomes and what an output means: the one place that says it.
-
-    It is serialised into every artifact's own metadata and beside it as JSON.
-
-    Args:
-        name: The model's name, such as ``"imageqx"``.
-        inputs: The graph's inputs.
-        outputs: The graph's outputs, in the graph's order.
-        preprocessing: How a photo becomes the input.
-        labels: The names of ``quality``'s columns.
-        reasons: The names of ``explanations``' columns.
-        thresholds: Per reason, the probability from which it counts as given; in [0, 1].
-        poor_quality_threshold: The probability of ``poor_quality`` from which a photo is poor, in [0, 1]; below it, the
-            most probable of the other labels holds. None: the most probable of all labels holds.
-        hints: Per reason, what to tell the person who takes the photo.
-    """
-
-    name: str
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    preprocessing: Preprocessing = Preprocessing()
-    labels: tuple[str, ...]
-    reasons: tuple[str, ...]
-    thresholds: dict[str, float]
-    poor_quality_threshold: float | None = Field(default=None, ge=0, le=1)
-    hints: dict[str, str]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ModelSpec:
-        for field, names in (("thresholds", self.thresholds), ("hints", self.hints)):
-            if set(names) != set(self.reasons):
-                raise ValueError(f"{field} must name each of {self.reasons}, got {sorted(names)}")
-        if not all(0.0 <= value <= 1.0 for value in self.thresholds.values()):
-            raise ValueError(f"thresholds must lie in [0, 1], got {self.thresholds}")
-        for field, words in (("labels", self.labels), ("reasons", self.reasons)):
-            if len(set(words)) != len(words):
-                raise ValueError(f"{field} names one twice, got {', '.join(words)[:200]}")
-        return self
-
-
-# Beyond these, float16 overflows or vanishes where the temperatures are folded into the weights.
-Temperature = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
-
-
-class Temperatures(Frozen):
-    """The temperatures that logits are divided by on the way out, so that probabilities are calibrated.
-
-    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
-
-    Args:
-        quality: Of ``quality``'s softmax; in [0.01, 100], 1 changes nothing.
-        explanations: Per reason, of its sigmoid; likewise.
-    """
-
-    quality: Temperature = 1.0
-    explanations: dict[str, Temperature]
-
-
-class Thresholds(Frozen):
-    """A clinic's own thresholds, which stand in for the ModelSpec's without an export.
-
-    Args:
-        poor_quality: As :attr:`ModelSpec.poor_quality_threshold`; where it is not given, the ModelSpec's stays.
-        reasons: Per reason, the probability from which it counts as given, in [0, 1]; those left out stay.
-        chosen: How they were chosen; read by people alone.
-    """
-
-    model_config = ConfigDict(strict=True)
-    schema_version: Literal[1]
-    poor_quality: float | None = Field(default=None, ge=0, le=1)
-    reasons: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
-    chosen: dict[str, object] = Field(default_factory=dict)
 
 
 class Checkpoint(Frozen):
@@ -254,7 +151,8 @@ class Manifest(Frozen):
         checkpoint_sha256: Digest of the checkpoint.
         artifacts: One entry per file that was written.
         unavailable: Per format that could not be written here, the reason.
-        golden: Digest of each file under ``golden/``, by relative path.
+        golden: Digest of each file in ``golden/``, by name.
+        photos: Digest of each file in ``golden/photos/``, by name.
         recipes: Digest of each file under ``quantization/``, by relative path: how a quantized precision was made.
     """
 
@@ -264,6 +162,7 @@ class Manifest(Frozen):
     artifacts: tuple[Artifact, ...]
     unavailable: dict[str, str] = Field(default_factory=dict)
     golden: dict[FileName, str] = Field(default_factory=dict)
+    photos: dict[FileName, str] = Field(default_factory=dict)
     recipes: dict[FileName, str] = Field(default_factory=dict)
 
     @field_validator("artifacts")

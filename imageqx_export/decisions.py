@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import ModelSpec, TensorSpec, Thresholds
+from imageqx_export.artifact import BinaryDecision, ModelSpec, TensorSpec, Thresholds
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.support.untrusted import describe, read_model
 
-POOR = "poor_quality"
-ATTENTION = "attention"
-SIZE = (1, 224, 224, 3)
-"""What :func:`~imageqx_export.preprocess.load_pixels` makes of a photo, with a batch."""
+POOR, GOOD = "poor_quality", "good"
+"""The label that sends a photo back, and what a binary decision calls the other photos."""
+QUALITY, EXPLANATIONS, ATTENTION = "quality", "explanations", "attention"
+"""The outputs of a model with labels: what the label, the reasons and the heat maps are read from."""
 
 
 def decide(quality: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int64]:
@@ -38,6 +38,103 @@ def decide(quality: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int64]:
     return np.where(quality[:, poor] >= np.float32(spec.poor_quality_threshold), poor, others.argmax(1))
 
 
+def decide_good(good: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.bool_]:
+    """Decide whether each photo is good, by a spec with a binary decision.
+
+    Args:
+        good: Probabilities, float32 [N,1]; the threshold is rounded to float32 too.
+        spec: Has the threshold.
+
+    Returns:
+        bool [N].
+    """
+    return np.asarray(good[:, 0] >= np.float32(_binary(spec).threshold))
+
+
+def find_bad_regions(regions: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.bool_]:
+    """Decide which regions of each photo are bad, by a spec with a binary decision that has regions.
+
+    Args:
+        regions: Probabilities that they are good, float32 [N,R].
+        spec: Has their threshold.
+
+    Returns:
+        bool [N,R].
+    """
+    parts = _binary(spec).regions
+    if parts is None:
+        raise ValueError(f"{spec.name} has no regions")
+    return np.asarray(regions < np.float32(parts.threshold))
+
+
+def count_votes(ranks: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return how many raters would call each photo good, int64 [N]: the ranks [N,K] that are likelier than not."""
+    return np.asarray((ranks >= 0.5).sum(1), np.int64)
+
+
+def decide_output(name: str, values: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int64 | np.bool_] | None:
+    """Take the decisions that an output is there for, of either kind of spec.
+
+    Args:
+        name: The output's.
+        values: float32 [N,…].
+        spec: Has the thresholds.
+
+    Returns:
+        What was decided, [N] or [N,decisions]; None where nothing is decided by this output.
+    """
+    if spec.binary is None:
+        if name == QUALITY:
+            return decide(values, spec)
+        return values >= _reason_thresholds(spec) if name == EXPLANATIONS else None
+    if name == spec.binary.output:
+        return decide_good(values, spec)
+    parts = spec.binary.regions
+    return find_bad_regions(values, spec) if parts is not None and name == parts.output else None
+
+
+def measure_margins(
+    name: str, want: NDArray[np.float32], got: NDArray[np.float32], spec: ModelSpec
+) -> NDArray[np.float32]:
+    """Return how near a model was to deciding otherwise, in the step in which another may differ from it.
+
+    Args:
+        name: An output that :func:`decide_output` decides by.
+        want: The model's values, float32 [N,…].
+        got: The other's.
+        spec: Has the thresholds.
+
+    Returns:
+        Shaped like the decisions. Of labels without a threshold, the lead of the best over the second; with one, the
+        distance of P(poor) from it where only one of both says poor, and else the lead among the other labels.
+    """
+    if spec.binary is not None:
+        if name == spec.binary.output:
+            return np.asarray(np.abs(want[:, 0] - np.float32(spec.binary.threshold)))
+        assert spec.binary.regions is not None
+        return np.asarray(np.abs(want - np.float32(spec.binary.regions.threshold)))
+    if name == EXPLANATIONS:
+        return np.asarray(np.abs(want - _reason_thresholds(spec)))
+    if spec.poor_quality_threshold is None:
+        ranked = np.sort(want, axis=1)
+        return np.asarray(ranked[:, -1] - ranked[:, -2])
+    poor = spec.labels.index(POOR)
+    ranked = np.sort(np.delete(want, poor, axis=1), axis=1)
+    crossed = (decide(want, spec) == poor) != (decide(got, spec) == poor)
+    distance = np.abs(want[:, poor] - np.float32(spec.poor_quality_threshold))
+    return np.where(crossed, distance, ranked[:, -1] - ranked[:, -2])
+
+
+def _reason_thresholds(spec: ModelSpec) -> NDArray[np.float32]:
+    return np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
+
+
+def _binary(spec: ModelSpec) -> BinaryDecision:
+    if spec.binary is None:
+        raise ValueError(f"{spec.name} has labels, and no binary decision")
+    return spec.binary
+
+
 def refuse_undecidable(spec: ModelSpec, signature: Sequence[TensorSpec], where: Path) -> None:
     """Refuse a model that takes no photo, or whose outputs decisions, reasons and attention maps cannot be read from.
 
@@ -51,33 +148,38 @@ def refuse_undecidable(spec: ModelSpec, signature: Sequence[TensorSpec], where: 
     """
     size = (1, spec.preprocessing.height, spec.preprocessing.width, 3)
     got = [(one.shape, one.dtype) for one in spec.inputs]
-    if got != [(SIZE, "uint8")] or size != SIZE:
+    if got != [(size, "uint8")]:
         shown = "; ".join(f"{dtype} {list(shape)}" for shape, dtype in got) or "none"
-        raise _make_undecidable(
-            where, "inputs", f"one, uint8 {list(SIZE)}", f"{shown}, photos of {size[1]} × {size[2]}"
-        )
-    if POOR not in spec.labels or len(spec.labels) < 2:
-        raise _make_undecidable(where, "labels", f"{POOR} and another", ", ".join(spec.labels)[:200] or "none")
-    if not spec.reasons:
-        raise _make_undecidable(where, "reasons", "one or more", "none")
-    wanted = {"quality": (1, len(spec.labels)), "explanations": (1, len(spec.reasons))}
+        raise _make_undecidable(where, "inputs", f"one, uint8 {list(size)} as its preprocessing says", shown)
+    wanted = _list_outputs(spec, where)
     for source, outputs in (("ModelSpec", spec.outputs), ("file", signature)):
         by_name = {output.name: output for output in outputs}
         if len(by_name) != len(outputs):
             raise _make_undecidable(where, "outputs", "each name once", ", ".join(o.name for o in outputs)[:200])
-        for name in (*wanted, ATTENTION):
+        for name, shape in wanted.items():
             output = by_name.get(name)
-            fits = output is not None and output.dtype == "float32"
-            if output is None or not fits or (output.shape != () and not _fits(output, wanted, len(spec.reasons))):
-                shape = list(wanted[name]) if name in wanted else [1, len(spec.reasons), "height", "width"]
+            if output is None or output.dtype != "float32" or (output.shape != () and not _fits(output.shape, shape)):
                 shown = "none" if output is None else f"{output.dtype} {list(output.shape)}"
-                raise _make_undecidable(where, f"output {name} of the {source}", f"float32 {shape}", shown)
+                sizes = ", ".join(str(side or "any") for side in shape)
+                raise _make_undecidable(where, f"output {name} of the {source}", f"float32 [{sizes}]", shown)
 
 
-def _fits(output: TensorSpec, wanted: Mapping[str, tuple[int, ...]], reasons: int) -> bool:
-    if output.name in wanted:
-        return output.shape == wanted[output.name]
-    return len(output.shape) == 4 and output.shape[:2] == (1, reasons) and min(output.shape) > 0
+def _list_outputs(spec: ModelSpec, where: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the outputs that a spec's decisions are read from; 0 is any size from 1."""
+    if spec.binary is not None:
+        return spec.binary.list_outputs()
+    if POOR not in spec.labels or len(spec.labels) < 2:
+        raise _make_undecidable(where, "labels", f"{POOR} and another", ", ".join(spec.labels)[:200] or "none")
+    if not spec.reasons:
+        raise _make_undecidable(where, "reasons", "one or more", "none")
+    reasons = len(spec.reasons)
+    return {QUALITY: (1, len(spec.labels)), EXPLANATIONS: (1, reasons), ATTENTION: (1, reasons, 0, 0)}
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    return len(shape) == len(wanted) and all(
+        side == want if want else side > 0 for side, want in zip(shape, wanted, strict=True)
+    )
 
 
 def _make_undecidable(where: Path, what: str, expected: str, got: str) -> ArtifactError:
@@ -112,7 +214,33 @@ def apply_thresholds(spec: ModelSpec, file: Path) -> ModelSpec:
     for name in own.reasons:
         if name not in spec.reasons:
             raise UnknownNameError(f"reason in {file}:", name, spec.reasons)
+    if spec.binary is not None:
+        return _apply_to_binary(spec, spec.binary, own, file)
+    if own.good is not None or own.regions is not None:
+        raise ArtifactError(
+            "the thresholds are of another kind of model",
+            where=file,
+            expected=f"poor_quality and reasons, as {spec.name} has labels",
+            got="good or regions",
+        )
     changes: dict[str, object] = {"thresholds": {**spec.thresholds, **own.reasons}}
     if "poor_quality" in own.model_fields_set:
         changes["poor_quality_threshold"] = own.poor_quality
     return spec.model_copy(update=changes)
+
+
+def _apply_to_binary(spec: ModelSpec, binary: BinaryDecision, own: Thresholds, file: Path) -> ModelSpec:
+    if own.poor_quality is not None:
+        raise ArtifactError(
+            "the thresholds are of another kind of model",
+            where=file,
+            expected=f"good and regions, as {spec.name} has a binary decision",
+            got="poor_quality",
+        )
+    regions = binary.regions
+    if own.regions is not None and regions is None:
+        raise ArtifactError("a threshold of regions, which the model does not have", where=file, got=spec.name)
+    if own.regions is not None and regions is not None:
+        regions = regions.model_copy(update={"threshold": own.regions})
+    threshold = binary.threshold if own.good is None else own.good
+    return spec.model_copy(update={"binary": binary.model_copy(update={"threshold": threshold, "regions": regions})})

@@ -1,11 +1,18 @@
 """Photo bytes → the model's pixels: the one definition. The phone's code must reproduce it.
 
-In this order: decode; scale 16-bit samples to 8 bits; convert to sRGB; lay alpha over white; stretch
-the whole frame to 224 × 224 with an antialiased triangle filter; turn as EXIF says (last, for free:
-a stretch to a square commutes with it).
+In this order: decode; scale 16-bit samples to 8 bits; convert to sRGB; lay alpha over white; turn as EXIF says;
+stretch the whole frame to the ModelSpec's size with an antialiased triangle filter.
 
-**Reduced decoding.** A JPEG is decoded at 1/2, 1/4 or 1/8 while both sides keep ``REDUCED_SIDE`` = 336
-pixels, 1.5 times the target. "Exact enough" means: of photo-like pictures the pixels move by at most
+**The order of the passes.** The stretch is two passes, each rounding to 8 bits: first along the rows, then along the
+columns, of the upright photo. Pillow 13.0.0 decides by the photo's shape (columns first where h − H > 0 and
+h − H > 2·(w − W)), Pillow 12 never does, and which comes first moves 15 to 20 % of a tall photo's bytes by one level;
+so either pass is asked for on its own here. What one pass computes is Pillow's, in integers: per output sample the
+weights 1 − |distance| / reach of the samples within reach (the scale, at least 1), normalised in float64, rounded to
+2⁻²² halves away from zero; the sum plus 2²¹ shifted right by 22 and clipped to 0…255.
+``tests/bundle/test_photos.py`` has it in numpy, and ``golden/photos/`` of an export has examples.
+
+**Reduced decoding.** A JPEG is decoded at 1/2, 1/4 or 1/8 while both sides keep ``REDUCED`` = 1.5 times
+the target, 336 pixels of 224. "Exact enough" means: of photo-like pictures the pixels move by at most
 ``REDUCED_MEAN`` = 0.75 levels of 255 on average and ``REDUCED_MAX`` = 12 anywhere. Seven sizes, six of them
 the worst that the rule allows, moved by up to 0.52 and 11; black and white stripes about one output pixel wide,
 which no photo is, by 8 and 21. ``python -m benchmarks.bench_preprocess --rounds 9`` on 2 x86 cores with
@@ -36,22 +43,20 @@ from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image, ImageFile
 
 from imageqx_export.artifact import Preprocessing
 from imageqx_export.errors import PhotoError
 from imageqx_export.support.colours import RefusedError, convert_to_srgb
+from imageqx_export.support.orientation import find_turn
 from imageqx_export.support.raws import begins_reduced, find_raw
-
-SIZE: Final = Preprocessing().height
-"""Height and width of the model's input, in pixels."""
 
 PIXEL_LIMIT: Final = 200_000_000
 """Most pixels a photo may have: phones go up to 16320 × 12240 = 199,756,800, 0.8 GB decoded in full.
 More is taken for a decompression bomb and never decoded."""
 
-REDUCED_SIDE: Final = 3 * SIZE // 2
-"""Fewest pixels per side that reduced decoding may leave."""
+REDUCED: Final = 1.5
+"""Fewest pixels that reduced decoding may leave of a side, per pixel of the target."""
 
 REDUCED_MEAN: Final = 0.75
 REDUCED_MAX: Final = 12
@@ -61,40 +66,72 @@ REDUCED_MAX: Final = 12
 # registered a plugin for it (pillow_heif). First come those that Pillow loads quickest.
 FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000")
 
+_DEFAULT: Final = Preprocessing()
 _EXPECTED: Final = f"a complete image file ({', '.join(FORMATS)}) of at most {PIXEL_LIMIT:,} pixels"
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
-def load_pixels(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
-    """Turn a photo into the pixels that every model takes.
+def load_pixels(
+    source: str | os.PathLike[str] | bytes, preprocessing: Preprocessing = _DEFAULT, *, name: str | None = None
+) -> NDArray[np.uint8]:
+    """Turn a photo into the pixels that a model takes.
 
     Args:
         source: The photo's path, or the bytes of its file. Of several pictures (a TIFF's pages,
             an MPO's views, frames of a GIF, WebP, PNG or AVIF) the first counts; of a HEIC's the primary.
+        preprocessing: Of the model's spec; has the size. The default is ImageQX's, 224 × 224.
         name: What errors call the photo; its path, or ``"<bytes>"``, unless given.
 
     Returns:
-        uint8 [224, 224, 3] (row, column, channel): upright sRGB, 0 to 255, red first.
+        uint8 [height, width, 3] (row, column, channel): upright sRGB, 0 to 255, red first.
 
     Raises:
         PhotoError: If there is no such file, it is no image or a damaged one, a camera raw or a reduced
             version, its samples have no known range, or it has more than ``PIXEL_LIMIT`` pixels.
     """
+    size = (preprocessing.width, preprocessing.height)
     with _open(source, name) as image:
-        # A square is asked for, so it does not matter yet whether EXIF swaps the sides.
-        reduced = _decode_reduced(image, REDUCED_SIDE)
-        # 1003 pixels become 502, of which the photo covers 501.5: without the box, edges shift.
-        box = reduced[1] if reduced else None
-        small = convert_to_srgb(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
-        return np.array(_turn_upright(small, image), dtype=np.uint8)
+        reduced = _decode_reduced(image, _list_least_sides(image, preprocessing))
+        rgb = convert_to_srgb(image)
+        # 1003 pixels become 502, of which the photo covers 501.5: without the margins, edges shift.
+        right, bottom = reduced[1][2:] if reduced else rgb.size
+        margins: tuple[float, ...] = (0.0, 0.0, rgb.width - right, rgb.height - bottom)
+        turn = find_turn(image)  # again: of some kinds of file, EXIF is read with the pixels
+        if turn is not None:
+            rgb, margins = rgb.transpose(turn.method), tuple(margins[edge] for edge in turn.edges)
+        return np.array(stretch(rgb, size, margins), dtype=np.uint8)
+
+
+def stretch(
+    picture: Image.Image, size: tuple[int, int], margins: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+) -> Image.Image:
+    """Stretch a picture with an antialiased triangle filter, along its rows first.
+
+    Args:
+        picture: Of mode RGB, upright.
+        size: Width and height of the result.
+        margins: What the photo does not cover of the picture's left, upper, right and lower edge, in pixels.
+    """
+    left, top, right, bottom = margins
+    filter = Image.Resampling.BILINEAR
+    box = (left, 0, picture.width - right, picture.height)
+    wide = picture.resize((size[0], picture.height), filter, box=box)
+    return wide.resize(size, filter, box=(0, top, size[0], picture.height - bottom))
+
+
+def find_reduction(source: str | os.PathLike[str] | bytes, preprocessing: Preprocessing = _DEFAULT) -> int:
+    """Return by how much a photo is decoded smaller on its way to a model's pixels: 1, 2, 4 or 8.
+
+    Args:
+        source: As for :func:`load_pixels`.
+        preprocessing: Likewise.
+
+    Raises:
+        PhotoError: As :func:`load_pixels`.
+    """
+    with _open(source, None) as image:
+        width = image.width
+        _decode_reduced(image, _list_least_sides(image, preprocessing))
+        return round(width / image.width)
 
 
 def open_photo(
@@ -118,18 +155,28 @@ def open_photo(
         raise ValueError(f"max_side must be at least 1, got {max_side}")
     with _open(source, name) as image:
         if max_side is not None:
-            _decode_reduced(image, 2 * max_side)
+            _decode_reduced(image, (2 * max_side, 2 * max_side))
         rgb = convert_to_srgb(image)
         if max_side is not None and max(rgb.size) > max_side:
             width, height = (max(1, round(side * max_side / max(rgb.size))) for side in rgb.size)
             rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
-        upright = _turn_upright(rgb, image)
+        turn = find_turn(image)
+        upright = rgb if turn is None else rgb.transpose(turn.method)
         # From bare pixels: the old EXIF would have a viewer turn the picture a second time.
         return Image.frombytes("RGB", upright.size, upright.tobytes())
 
 
-def _decode_reduced(image: ImageFile.ImageFile, side: int) -> tuple[str, tuple[float, float, float, float]] | None:
-    """Let a JPEG decode at the smallest scale whose sides are at least ``side``; return what Pillow's ``draft`` does.
+def _list_least_sides(image: Image.Image, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Return how many pixels a photo's rows and columns, as they are stored, must keep of a reduced decode."""
+    width, height = int(preprocessing.width * REDUCED), int(preprocessing.height * REDUCED)
+    turn = find_turn(image)
+    return (height, width) if turn is not None and turn.swaps_sides else (width, height)
+
+
+def _decode_reduced(
+    image: ImageFile.ImageFile, least: tuple[int, int]
+) -> tuple[str, tuple[float, float, float, float]] | None:
+    """Let a JPEG decode at the smallest scale whose sides are at least these; return what Pillow's ``draft`` does.
 
     Where colour has fewer samples along one side alone (4:2:2, 4:4:0), libjpeg scales it down with the brightness, and
     thin coloured lines lose up to 38 levels at 1/8; of 4:2:0 it keeps what the photo has. One scale larger, they keep
@@ -138,8 +185,8 @@ def _decode_reduced(image: ImageFile.ImageFile, side: int) -> tuple[str, tuple[f
     samples = {(horizontal, vertical) for _, horizontal, vertical, _ in getattr(image, "layer", ())}
     widest, tallest = (max((pair[axis] for pair in samples), default=1) for axis in (0, 1))
     uneven = any(widest * vertical != tallest * horizontal for horizontal, vertical in samples)
-    asked = 2 * side if uneven else side
-    return image.draft(None, (asked, asked))
+    factor = 2 if uneven else 1
+    return image.draft(None, (factor * least[0], factor * least[1]))
 
 
 def count_pictures(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> int:
@@ -226,15 +273,6 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
             file.seek(0)
             return factory(file, b"")
     raise RefusedError("the photo is of no known image format", f"a file that starts with {prefix!r}")
-
-
-def _turn_upright(picture: Image.Image, source: Image.Image) -> Image.Image:
-    """Turn ``picture`` as the decoded ``source``'s EXIF or XMP says; leave it if they say nonsense."""
-    try:
-        turn = _TURNS.get(int(source.getexif().get(ExifTags.Base.Orientation, 1)))
-    except Exception:  # damaged EXIF fails in as many ways as a damaged photo, and is no reason to refuse it
-        return picture
-    return picture if turn is None else picture.transpose(turn)
 
 
 class _Quiet:

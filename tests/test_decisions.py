@@ -3,12 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from imageqx_export.artifact import ModelSpec
-from imageqx_export.decisions import refuse_undecidable
+from imageqx_export.decisions import (
+    apply_thresholds,
+    count_votes,
+    decide_good,
+    decide_output,
+    find_bad_regions,
+    measure_margins,
+    refuse_undecidable,
+)
 from imageqx_export.errors import ArtifactError
 from imageqx_export.networks.imageqx.spec import spec
+from tests.binary_spec import binary_spec
 
 FILE = Path("a.onnx")
 
@@ -68,3 +78,51 @@ def test_what_the_file_declares_is_held_to_its_spec() -> None:
 def test_a_name_that_is_there_twice_is_no_spec(field: str) -> None:
     with pytest.raises(ValueError, match=f"{field} names one twice"):
         _change(**{field: (*getattr(spec(), field), getattr(spec(), field)[0])})
+
+
+def test_a_binary_spec_decides_at_its_threshold_as_float32() -> None:
+    threshold = float(np.float32(0.6))
+    good = np.array([[threshold], [np.nextafter(np.float32(0.6), 0)], [1.0]], np.float32)
+    assert decide_good(good, binary_spec()).tolist() == [True, False, True]
+    regions = np.array([[0.5, 0.49], [0.0, 1.0]], np.float32)
+    assert find_bad_regions(regions, binary_spec()).tolist() == [[False, True], [True, False]]
+    assert count_votes(np.array([[0.9, 0.6, 0.2], [0.1, 0.0, 0.0]], np.float32)).tolist() == [2, 0]
+
+
+def test_each_output_decides_what_its_kind_of_spec_says() -> None:
+    one, two = np.full((1, 4), 0.25, np.float32), np.full((1, 2), 0.7, np.float32)
+    assert decide_output("quality", one, spec()) is not None and decide_output("attention", one, spec()) is None
+    assert decide_output("quality", one, binary_spec()) is None and decide_output("ranks", one, binary_spec()) is None
+    decided = decide_output("regions", two, binary_spec())
+    assert decided is not None and decided.tolist() == [[False, False]]
+    np.testing.assert_allclose(measure_margins("regions", two, two, binary_spec()), [[0.2, 0.2]], atol=1e-6)
+    np.testing.assert_allclose(measure_margins("good", two[:, :1], two[:, :1], binary_spec()), [0.1], atol=1e-6)
+    with pytest.raises(ValueError, match="no binary decision"):
+        decide_good(two[:, :1], spec())
+
+
+def test_a_binary_spec_can_judge_and_its_file_is_held_to_it() -> None:
+    own = binary_spec()
+    refuse_undecidable(own, own.outputs, FILE)
+    for wrong in (own.outputs[:2], (*own.outputs[:2], own.outputs[2].model_copy(update={"shape": (1, 3)}))):
+        with pytest.raises(ArtifactError, match="cannot judge photos") as caught:
+            refuse_undecidable(own, wrong, FILE)
+        assert "output regions of the file" in str(caught.value.where)
+
+
+def test_a_clinics_thresholds_are_of_the_models_kind(tmp_path: Path) -> None:
+    def write(text: str) -> Path:
+        (tmp_path / "clinic.json").write_text(text)
+        return tmp_path / "clinic.json"
+
+    both = apply_thresholds(binary_spec(), write('{"schema_version": 2, "good": 0.9, "regions": 0.1}'))
+    assert both.binary is not None and both.binary.regions is not None
+    assert (both.binary.threshold, both.binary.regions.threshold) == (0.9, 0.1)
+    part = apply_thresholds(binary_spec(), write('{"schema_version": 2, "regions": 0.1}')).binary
+    assert part is not None and part.threshold == 0.6
+    for model, text in (
+        (spec(), '{"schema_version": 2, "good": 0.9}'),
+        (binary_spec(), '{"schema_version": 1, "poor_quality": 0.9}'),
+    ):
+        with pytest.raises(ArtifactError, match="another kind of model"):
+            apply_thresholds(model, write(text))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imageqx_export.artifact import Outputs, Pixels, Precision
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, name_golden_outputs
 from imageqx_export.errors import MeasurementError, PhotoError
-from imageqx_export.preprocess import load_pixels
+from imageqx_export.preprocess import open_photo
 from imageqx_export.support.untrusted import describe, read_json
 
 
@@ -22,13 +22,15 @@ def load_golden_pixels(folder: Path) -> Pixels:
         folder: The artifacts' folder, which has ``golden/``.
 
     Returns:
-        uint8 [N,224,224,3], in the order of their names.
+        uint8 [N,H,W,3], in the order of their names; they have the model's size already.
 
     Raises:
         MeasurementError: There are none, or one cannot be read.
     """
     try:
-        return np.stack([load_pixels(folder / GOLDEN_FOLDER / name) for name in _read(folder, Precision.FP32)])
+        return np.stack(
+            [np.asarray(open_photo(folder / GOLDEN_FOLDER / name)) for name in _read(folder, Precision.FP32)]
+        )
     except (OSError, PhotoError, ValueError) as error:
         raise _make_error(folder / GOLDEN_FOLDER, describe(error)) from error
 

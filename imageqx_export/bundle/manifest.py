@@ -15,6 +15,10 @@ PARITY_FILE = "parity.json"
 LINT_FILE = "lint.json"
 BUDGETS_FILE = "budgets.json"
 GOLDEN_FOLDER = "golden"
+PHOTOS_FOLDER = f"{GOLDEN_FOLDER}/photos"
+PHOTO_INDEX_FILE = "photos.json"
+"""In :data:`PHOTOS_FOLDER`: which photo becomes which pixels."""
+PIXELS_SUFFIX = ".rgb"
 SELF_TEST_FILE = "self_test.json"
 """In ``golden/``: what an app asks of the phone at its first start."""
 RECIPES_FOLDER = "quantization"
@@ -47,6 +51,7 @@ def make_layout(model: str) -> Layout:
             "|".join(map(re.escape, (MANIFEST_FILE, PARITY_FILE, LINT_FILE, BUDGETS_FILE))),
             rf"{re.escape(model)}_({one})({ends})",
             rf"{GOLDEN_FOLDER}/([0-9]+\.png|{golden}|{re.escape(SELF_TEST_FILE)})",
+            rf"{PHOTOS_FOLDER}/([a-z0-9_]+(\.jpg|\.png|{re.escape(PIXELS_SUFFIX)})|{re.escape(PHOTO_INDEX_FILE)})",
             rf"{RECIPES_FOLDER}/({recipes})",
         ),
     )

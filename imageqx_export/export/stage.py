@@ -17,6 +17,7 @@ from imageqx_export.bundle.manifest import (
     LINT_FILE,
     MANIFEST_FILE,
     PARITY_FILE,
+    PHOTOS_FOLDER,
     RECIPES_FOLDER,
     make_layout,
 )
@@ -143,6 +144,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
             artifacts=artifacts,
             unavailable=unavailable,
             golden=hash_files((staging.path / GOLDEN_FOLDER).iterdir()),
+            photos=hash_files((staging.path / PHOTOS_FOLDER).iterdir()),
             recipes=hash_files(written.values()),
         )
         (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")

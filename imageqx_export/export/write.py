@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imageqx_export.artifact import QUANTIZED, Artifact, Checkpoint, Format, Outputs, Precision, Proof
-from imageqx_export.bundle.manifest import (
-    name_golden_outputs,
-    name_recipe,
-)
+from imageqx_export.bundle.manifest import PHOTOS_FOLDER, name_golden_outputs, name_recipe
+from imageqx_export.bundle.photos import write_photos
 from imageqx_export.data.images import generate_images
 from imageqx_export.export.convert import load_exporter
 from imageqx_export.export.metadata import versions
@@ -41,8 +39,8 @@ def write_recipes(folder: Path, model: str, recipes: Mapping[Precision, Recipe])
 
 
 def hash_files(files: Iterable[Path]) -> dict[str, str]:
-    """Return each file's name with its SHA-256, hexadecimal."""
-    return {path.name: digest(path) for path in sorted(files)}
+    """Return each file's name with its SHA-256, hexadecimal; folders are left out."""
+    return {path.name: digest(path) for path in sorted(files) if path.is_file()}
 
 
 def describe_artifact(
@@ -81,7 +79,8 @@ def describe_artifact(
 def write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recipes: Mapping[Precision, Path]) -> None:
     """Write inputs as PNG, and the outputs that PyTorch gives in float32 and in every quantized precision.
 
-    Phones' own tests, and the benchmark on any target, compare with them.
+    Phones' own tests, and the benchmark on any target, compare with them; and, in ``photos/``, photos with the pixels
+    that they become.
     """
     from PIL import Image
 
@@ -96,6 +95,7 @@ def write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recipe
         rows = {f"{index:02}.png": _row(outputs, index) for index in range(len(pixels))}
         (folder / name_golden_outputs(precision)).write_text(json.dumps(rows, indent=1) + "\n")
     precisions = [p for p in Precision if p not in QUANTIZED or p in found]
+    write_photos(folder / Path(PHOTOS_FOLDER).name, reference.spec.preprocessing)
     write_self_test(folder, (f"{index:02}.png" for index in range(len(pixels))), precisions)
 
 

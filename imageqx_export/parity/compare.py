@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from imageqx_export.artifact import ModelSpec, Outputs, Precision
-from imageqx_export.decisions import POOR, decide
+from imageqx_export.decisions import decide_output, measure_margins
 from imageqx_export.support.frozen import Frozen
 
 
@@ -211,32 +211,12 @@ def _count_decisions(
     spec: ModelSpec, name: str, want: NDArray[np.float32], got: NDArray[np.float32], margin: float
 ) -> tuple[int, int, int]:
     """Count decisions that differ, that differ within the margin, and that there are."""
-    if name == "quality":
-        margins = _measure_label_margins(spec, want, got)
-        differs = decide(want, spec) != decide(got, spec)
-    elif name == "explanations":
-        thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
-        margins = np.abs(want - thresholds)
-        differs = (want >= thresholds) != (got >= thresholds)
-    else:
+    decided = decide_output(name, want, spec)
+    if decided is None:
         return 0, 0, 0
-    excused = differs & (margins < margin)
+    differs = decided != decide_output(name, got, spec)
+    excused = differs & (measure_margins(name, want, got, spec) < margin)
     return int((differs & ~excused).sum()), int(excused.sum()), int(differs.size)
-
-
-def _measure_label_margins(spec: ModelSpec, want: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how near PyTorch was to deciding otherwise, in the step in which ``got`` may differ from it.
-
-    Without a threshold that is the lead of the best label over the second. With one, it is the distance of
-    P(poor) from it where only one of both says poor, and else the lead among the other labels.
-    """
-    threshold, poor = spec.poor_quality_threshold, spec.labels.index(POOR)
-    ranked = np.sort(want if threshold is None else np.delete(want, poor, axis=1), axis=1)
-    lead: NDArray[np.float32] = ranked[:, -1] - ranked[:, -2]
-    if threshold is None:
-        return lead
-    crossed = (decide(want, spec) == poor) != (decide(got, spec) == poor)
-    return np.where(crossed, np.abs(want[:, poor] - np.float32(threshold)), lead)
 
 
 def explain_problem(kind: str, text: str) -> str:

@@ -161,7 +161,7 @@ def test_a_clinics_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -
         "[]",
         "{}",
         '{"schema_version": 1, "poor_quality": NaN}',
-        {"schema_version": 2},
+        {"schema_version": 3},
         {"schema_version": 1, "poor_quality": 1.5},
         {"schema_version": 1, "poor_quality": "0.5"},
         {"schema_version": 1, "poor_quality": True},
