@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy
@@ -25,6 +26,27 @@ def build_core() -> list[Path]:
     """Compile ``core/``; return its class path, itself first."""
     libraries = fetch("serialization")
     return [compile_kotlin("core/main", [list_sources("core")], libraries), *libraries]
+
+
+def build_runtime() -> list[Path]:
+    """Compile ``runtime/``, against the libraries that run it; return its class path, itself first."""
+    core, libraries = build_core(), [*fetch("onnx"), *unpack_tflite()]
+    return [compile_kotlin("runtime/main", [list_sources("runtime")], [*core, *libraries]), *core, *libraries]
+
+
+def unpack_tflite() -> list[Path]:
+    """Take the classes out of TensorFlow Lite's AARs; return their jars."""
+    return [unpack_classes(aar) for aar in fetch("tflite")]
+
+
+def unpack_classes(aar: Path) -> Path:
+    """Take ``classes.jar`` out of an AAR."""
+
+    def unpack(output: Path) -> None:
+        with zipfile.ZipFile(aar) as archive:
+            output.write_bytes(archive.read("classes.jar"))
+
+    return run_step(f"classes/{aar.stem}", [aar], unpack, suffix=".jar")
 
 
 def make_golden() -> Path:
