@@ -21,8 +21,9 @@ _MEASUREMENT, _ANDROID = "Measurement", "Android phones"
 )
 def bench(
     folder: Annotated[
-        Path, typer.Argument(help="An exported folder, with manifest.json.", metavar="ARTIFACTS", show_default=False)
-    ],
+        Path | None,
+        typer.Argument(help="An exported folder, with manifest.json.", metavar="ARTIFACTS", show_default=False),
+    ] = None,
     target: Annotated[
         list[str],
         typer.Option(
@@ -81,12 +82,26 @@ def bench(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    shared: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            help="Measure nothing; append the run that android_demo or ios_demo shared to --history.",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Measure the latency, memory, size and instructions of artifacts.
 
     The exit code is 1 if an artifact fails to run, or if nothing could be measured.
     """
+    if shared is not None:
+        _import(shared, folder, history, as_json=json)
+        return
+    if folder is None:
+        raise typer.BadParameter("needs ARTIFACTS, an exported folder, or --import FILE")
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.bench.history import append_run, check_history
     from imageqx_export.bench.model import QUICK, Schedule
@@ -118,3 +133,19 @@ def bench(
         if runs:
             show.show_runs(runs, as_json=json)
     raise typer.Exit(0 if all(has_passed(run) for run in runs) else 1)
+
+
+def _import(shared: Path, folder: Path | None, history: Path | None, *, as_json: bool) -> None:
+    """Append an app's run to a history, and show it."""
+    from imageqx_export.bench.history import append_run, check_history
+    from imageqx_export.bench.imported import read_shared_run
+    from imageqx_export.bench.summary import has_passed
+    from imageqx_export.cli.show import bench as show
+
+    if folder is not None or history is None:
+        raise typer.BadParameter("--import needs --history FILE, and no ARTIFACTS")
+    check_history(history)
+    run = read_shared_run(shared, history)
+    append_run(history, run)
+    show.show_runs([run], as_json=as_json)
+    raise typer.Exit(0 if has_passed(run) else 1)
