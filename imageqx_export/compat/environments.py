@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.errors import UnavailableError
+from imageqx_export.support.caches import find_cache
+from imageqx_export.support.libraries import find_uv
 from imageqx_export.support.progress import Progress, silent
 
 VARIABLE = "IMAGEQX_COMPAT"
+"""Names another folder for the environments than one in the user's cache."""
 TIMEOUT = 1800.0
 """Seconds after which a tool counts as hung."""
 
@@ -41,7 +44,7 @@ class Environment:
         """Where it lies, or would lie: another list of wheels is another folder."""
         text = b"" if self._requirements is None else self._requirements.read_bytes()
         version = f"{sys.version_info.major}.{sys.version_info.minor}".encode()
-        return cache_folder() / f"{self._name}-{hashlib.sha256(version + text).hexdigest()[:16]}"
+        return find_cache("compat", VARIABLE) / f"{self._name}-{hashlib.sha256(version + text).hexdigest()[:16]}"
 
     @property
     def python(self) -> Path:
@@ -90,7 +93,7 @@ class Environment:
 
     def _uv(self, *arguments: str) -> None:
         result = subprocess.run(
-            [_find_uv(), "--quiet", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL
+            [find_uv(), "--quiet", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
         if result.returncode != 0:
             raise UnavailableError(
@@ -176,20 +179,3 @@ def require_linux_x86(what: str) -> None:
         raise UnavailableError(
             f"{what} is for Linux on x86-64", got=f"{sys.platform} on {platform.machine()}", remedy="run it there"
         )
-
-
-def cache_folder() -> Path:
-    """Return the folder of the environments: ``$IMAGEQX_COMPAT``, or one in the user's cache."""
-    if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE]).expanduser().absolute()
-    home = os.environ.get("XDG_CACHE_HOME", "")  # the XDG specification ignores relative ones
-    base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
-    return base / "imageqx-export" / "compat"
-
-
-def _find_uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")
-    if found is None:
-        raise UnavailableError("uv is missing", where=beside, remedy="make setup, or pip install uv")
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Outputs, Pixels, Precision
 from imageqx_export.bundle.golden import load_golden_outputs, load_golden_pixels
@@ -121,6 +122,20 @@ class Asked:
     reference: Outputs
     golden: bool
 
+    def answer(self, verdict: Verdict, problems: tuple[str, ...], **found: Any) -> AcceleratorResult:
+        """Return the row of this file on this chip; ``found`` has the fields that the accelerator's tools filled."""
+        return AcceleratorResult(
+            artifact=self.subject.name,
+            sha256=self.subject.sha256,
+            format=self.subject.format,
+            precision=self.subject.precision,
+            target=self.target,
+            chip=self.chip,
+            verdict=verdict,
+            problems=problems,
+            **found,
+        )
+
 
 def list_subjects(folder: Path, manifest: Manifest, precisions: Sequence[Precision]) -> list[Subject]:
     """Return the manifest's files, of some precisions or of all."""
@@ -160,22 +175,16 @@ def ask(
         limits = ACCELERATOR_TOLERANCES[asked.subject.precision or Precision.W8A8]
         rows = compare_outputs(asked.spec, asked.reference, name_outputs(answer.outputs, asked.spec), limits)
     verdict, problems = judge(answer, rows, control, asked.subject.precision)
-    return AcceleratorResult(
-        artifact=asked.subject.name,
-        sha256=asked.subject.sha256,
-        format=asked.subject.format,
-        precision=asked.subject.precision,
-        target=asked.target,
-        chip=asked.chip,
+    return asked.answer(
+        verdict,
+        problems,
         tool=answer.tool,
-        verdict=verdict,
         reference=("golden" if asked.golden else "cpu") if rows else None,
         coverage=answer.coverage,
         outputs=rows,
         steps=answer.steps,
         dram_bytes=answer.dram_bytes,
         estimated_seconds=answer.estimated_seconds,
-        problems=problems,
     )
 
 
@@ -212,18 +221,7 @@ def judge(
 
 def unavailable(asked: Asked, error: UnavailableError) -> AcceleratorResult:
     """Return the row of a file that could not be put to an accelerator."""
-    said = error.args[0].replace("\n  ", "; ")
-    return AcceleratorResult(
-        artifact=asked.subject.name,
-        sha256=asked.subject.sha256,
-        format=asked.subject.format,
-        precision=asked.subject.precision,
-        target=asked.target,
-        chip=asked.chip,
-        tool="",
-        verdict="unavailable",
-        problems=(said,),
-    )
+    return asked.answer("unavailable", (error.args[0].replace("\n  ", "; "),), tool="")
 
 
 def _control(

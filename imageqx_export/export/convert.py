@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -105,27 +106,9 @@ def convert(
         paths: Where to, per precision.
         recipes: Of each quantized precision in ``paths``.
     """
-    try:
-        _convert_in_silence(format, checkpoint_path, model, paths, recipes)
-    except Exception as error:
-        if is_disk_full(error, folder := next(iter(paths.values())).parent):
-            files = ", ".join(path.name for path in paths.values())
-            raise ConversionError(
-                "no space left on device", where=f"{folder}: {files}", remedy="make room there, and run it again"
-            ) from error
-        raise
-
-
-def _convert_in_silence(
-    format: Format,
-    checkpoint_path: Path,
-    model: str,
-    paths: Mapping[Precision, Path],
-    recipes: Mapping[Precision, Recipe],
-) -> None:
-    # What converters print concerns their own insides and versions; what matters is compared afterwards.
     checkpoint, network = load_checkpoint(checkpoint_path, model)
-    with quiet():
+    # What converters print concerns their own insides and versions; what matters is compared afterwards.
+    with _explain_full_disk(list(paths.values())), quiet():
         from imageqx_export.quantize.model import QuantizedModel
         from imageqx_export.quantize.weights import load_quantized_network
 
@@ -135,3 +118,17 @@ def _convert_in_silence(
             if precision in paths
         }
         load_exporter(format).write(network, checkpoint, paths, quantized)
+
+
+@contextmanager
+def _explain_full_disk(paths: Sequence[Path]) -> Iterator[None]:
+    """Turn what a converter raises where its disk is full into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        if is_disk_full(error, folder := paths[0].parent):
+            files = ", ".join(path.name for path in paths)
+            raise ConversionError(
+                "no space left on device", where=f"{folder}: {files}", remedy="make room there, and run it again"
+            ) from error
+        raise

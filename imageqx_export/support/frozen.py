@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+T = TypeVar("T")
 
 
 class Frozen(BaseModel):
@@ -13,14 +15,14 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def rename_key(fields: object, old: str, new: str) -> object:
+def rename_key(fields: T, old: str, new: str) -> T:
     """Return the fields of a value with an older name's value under its new one; for validators that come before.
 
     >>> rename_key({"protocol": 1, "runs": 2}, "protocol", "schedule")
     {'schedule': 1, 'runs': 2}
     """
     if isinstance(fields, dict) and old in fields and new not in fields:
-        return {new if name == old else name: value for name, value in fields.items()}
+        return cast(T, {new if name == old else name: value for name, value in fields.items()})
     return fields
 
 

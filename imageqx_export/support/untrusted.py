@@ -14,7 +14,8 @@ import struct
 import tomllib
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,23 +80,20 @@ def parse_json(text: bytes | str, *, parse_float: Callable[[str], float] = float
     """
     if len(text) > MOST_JSON:
         raise UntrustedError(f"more than {MOST_JSON:,} bytes")
-    try:
-        value = json.loads(
-            text if isinstance(text, str) else text.decode("utf-8"),
-            parse_float=parse_float,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_refuse_repeated,
-        )
-    except UntrustedError:
-        raise
-    except RecursionError as error:
-        raise UntrustedError(f"more than {MOST_DEPTH} values within values") from error
-    except UnicodeDecodeError as error:
-        raise UntrustedError(f"not UTF-8 at byte {error.start}") from error
-    except json.JSONDecodeError as error:
-        raise UntrustedError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise UntrustedError("a number with too many digits") from error
+    with _explain_depth_and_text():
+        try:
+            value = json.loads(
+                text if isinstance(text, str) else text.decode("utf-8"),
+                parse_float=parse_float,
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_refuse_repeated,
+            )
+        except (UntrustedError, UnicodeDecodeError):
+            raise
+        except json.JSONDecodeError as error:
+            raise UntrustedError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+        except ValueError as error:  # a number of thousands of digits
+            raise UntrustedError("a number with too many digits") from error
     _check(value)
     return value
 
@@ -139,18 +137,24 @@ def read_toml(path: Path) -> dict[str, Any]:
         UntrustedError: It is not TOML, too long or too deep, or has a number that is not finite.
         OSError: It cannot be read.
     """
+    with _explain_depth_and_text():
+        text = read_bytes(path, MOST_TOML).decode("utf-8")
+        try:
+            value = tomllib.loads(text)
+        except (ValueError, OverflowError) as error:
+            raise UntrustedError(f"not TOML: {str(error).splitlines()[0]}") from error
+    _check(value)
+    return value
+
+
+@contextmanager
+def _explain_depth_and_text() -> Iterator[None]:
     try:
-        value = tomllib.loads(read_bytes(path, MOST_TOML).decode("utf-8"))
-    except UntrustedError:
-        raise
+        yield
     except RecursionError as error:
         raise UntrustedError(f"more than {MOST_DEPTH} values within values") from error
     except UnicodeDecodeError as error:
         raise UntrustedError(f"not UTF-8 at byte {error.start}") from error
-    except (ValueError, OverflowError) as error:
-        raise UntrustedError(f"not TOML: {str(error).splitlines()[0]}") from error
-    _check(value)
-    return value
 
 
 def list_zipped(path: Path) -> list[zipfile.ZipInfo] | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imageqx_export.data.bank import SIDE
 from imageqx_export.errors import TrainingError, UnknownNameError
+from imageqx_export.support.frozen import rename_key
 
 INITIALISATIONS = ("imagenet", "lite0", "random")
 ARITHMETIC = ("fp32", "bf16", "fp16")
-_OLD_NAMES = {"painted": "synthetic_scenes"}
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,10 @@ class TrainingConfig:
             raise TrainingError("epochs, samples, batch size, restart factor and validation samples must be at least 1")
         if self.small_size % 16 or not 32 <= self.small_size <= SIDE:
             raise TrainingError(f"the small size must be a multiple of 16 from 32 to {SIDE}", got=str(self.small_size))
-        if not 0 <= self.seed < 2**31:
-            raise TrainingError("the seed must lie in [0, 2 ** 31)", got=str(self.seed))
         for name in ("learning_rate", "weight_decay"):
             if not 0 <= getattr(self, name) <= 1e30:  # float32 goes little further; NaN is refused too
                 raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1e30]", got=str(getattr(self, name)))
-        for name in ("ema_decay", "label_smoothing", "photo_share", "rated_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1]", got=str(getattr(self, name)))
+        require_seed_and_shares(self, ("ema_decay", "label_smoothing", "photo_share", "rated_share"))
 
     @property
     def from_checkpoint(self) -> bool:
@@ -94,10 +90,23 @@ class TrainingConfig:
         return self.small_size if epoch < self.small_epochs else SIDE
 
 
+def require_seed_and_shares(config: Any, shares: Sequence[str]) -> None:
+    """Raise unless a configuration's ``seed`` lies in [0, 2 ** 31) and its fields ``shares`` in [0, 1].
+
+    Raises:
+        TrainingError: One does not; NaN is refused too.
+    """
+    if not 0 <= config.seed < 2**31:
+        raise TrainingError("the seed must lie in [0, 2 ** 31)", got=str(config.seed))
+    for name in shares:
+        if not 0 <= getattr(config, name) <= 1:
+            raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1]", got=str(getattr(config, name)))
+
+
 def rename_old_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration that an earlier version wrote under the names that its fields have today.
 
     >>> rename_old_fields({"painted": 2048, "seed": 1})
     {'synthetic_scenes': 2048, 'seed': 1}
     """
-    return {_OLD_NAMES.get(name, name): value for name, value in config.items()}
+    return rename_key(dict(config), "painted", "synthetic_scenes")

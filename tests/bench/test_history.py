@@ -19,6 +19,7 @@ from imageqx_export.bench import history
 from imageqx_export.bench.history import append_run, load_history, select
 from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
 from imageqx_export.errors import MeasurementError
+from tests.bench.tiny import make_run
 
 text = st.text(max_size=12)
 seconds = st.floats(0, 1e6)
@@ -301,18 +302,7 @@ def test_a_line_that_says_both_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path: Path, old: str, new: str, place: str) -> None:
-    measured = Measurement(artifact="a", sha256="", format=Format.ONNX, precision=Precision.FP32, size_bytes=1)
-    run = BenchRun(
-        run_id="a",
-        started=1.0,
-        commit="c",
-        target="host",
-        machine=Machine(name="m", cores=1, abi="x86_64", system="s"),
-        schedule=Schedule(),
-        tool_versions={},
-        checkpoint_sha256="",
-        measurements=(measured,),
-    )
+    run = make_run()
     path = tmp_path / "history.jsonl"
     append_run(path, run)
     assert load_history(path) == (run,)

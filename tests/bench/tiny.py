@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.tiny_models import write_onnx, write_tflite
 from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec
-from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
+from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.files import count_bytes, digest
 
@@ -27,6 +27,22 @@ SPEC = ModelSpec(
     hints={},
 )
 SHORT = Schedule(warmup_runs=2, warmup_seconds=0, runs=6, seconds=0.0, processes=2)
+
+
+def make_run() -> BenchRun:
+    """Return a run of one file that was only looked at: the least that a history's line can say."""
+    measured = Measurement(artifact="a", sha256="0", format=Format.ONNX, precision=Precision.FP32, size_bytes=1)
+    return BenchRun(
+        run_id="a",
+        started=1.0,
+        commit="c",
+        target="host",
+        machine=Machine(name="m", cores=1, abi="x86_64", system="s"),
+        schedule=Schedule(),
+        tool_versions={},
+        checkpoint_sha256="0",
+        measurements=(measured,),
+    )
 
 
 def tiny_folder(folder: Path, *, off_by: float = 0.0, coreml: bool = True) -> Path:

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from imageqx_export.artifact import Format, Precision
+from imageqx_export.artifact import Precision
 from imageqx_export.bench.android import benchmark_model
 from imageqx_export.bench.android.thermal import parse_battery, parse_thermal
 from imageqx_export.bench.ios.phones import read_phones
-from imageqx_export.bench.model import BenchRun, Machine, Measurement, Schedule
 from imageqx_export.budgets.limits import SHIPPED, read_budgets
 from imageqx_export.bundle.golden import load_golden_outputs
 from imageqx_export.bundle.manifest import read_manifest
@@ -24,6 +23,7 @@ from imageqx_export.report.sides import read_side
 from imageqx_export.runtimes.base import read_spec
 from imageqx_export.runtimes.tflite import read_metadata
 from imageqx_export.support.untrusted import parse_json
+from tests.bench.tiny import make_run
 
 RECORDED = Path(__file__).parents[1] / "bench"
 
@@ -50,22 +50,6 @@ def _from_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], o
             return read(path)
 
     return parse
-
-
-def _make_run() -> bytes:
-    measured = Measurement(artifact="a", sha256="0", format=Format.ONNX, precision=Precision.FP32, size_bytes=1)
-    run = BenchRun(
-        run_id="a",
-        started=1.0,
-        commit="c",
-        target="host",
-        machine=Machine(name="m", cores=1, abi="x86_64", system="s"),
-        schedule=Schedule(),
-        tool_versions={},
-        checkpoint_sha256="0",
-        measurements=(measured,),
-    )
-    return run.model_dump_json().encode() + b"\n"
 
 
 def _make_manifest() -> bytes:
@@ -116,7 +100,7 @@ def _make_result() -> bytes:
 
 def list_parsers() -> dict[str, Parser]:
     """Return every parser by name: the one table."""
-    run = _make_run()
+    run = make_run().model_dump_json().encode() + b"\n"
     golden = json.dumps({"00.png": {"quality": [0.1, 0.9], "explanations": [0.5]}}).encode()
     clinic = b'{"schema_version": 1, "poor_quality": 0.5, "reasons": {"blurry": 0.4}}'
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.caches import find_cache
 from imageqx_export.support.files import count_bytes
 from imageqx_export.support.frozen import Frozen, rename_key
 from imageqx_export.support.untrusted import describe, read_model
@@ -59,19 +59,15 @@ Contents = tuple[dict[str, str], dict[str, str]]
 """What making a part gives: the files it downloaded, and the versions in it."""
 
 
-def find_cache() -> Path:
+def find_folder() -> Path:
     """Return the folder that holds the parts: ``$IMAGEQX_EMULATOR``, or one in the user's cache."""
-    if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE]).expanduser().absolute()
-    home = os.environ.get("XDG_CACHE_HOME", "")  # the XDG specification ignores relative ones
-    base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
-    return base / "imageqx-export" / "emulator"
+    return find_cache("emulator", VARIABLE)
 
 
 def name_folder(part: str, inputs: dict[str, object]) -> Path:
     """Return where the part made of ``inputs`` lies, or would lie."""
     text = json.dumps(inputs, sort_keys=True).encode()
-    return find_cache() / f"{part}-{hashlib.sha256(text).hexdigest()[:16]}"
+    return find_folder() / f"{part}-{hashlib.sha256(text).hexdigest()[:16]}"
 
 
 def read_part(part: str, inputs: dict[str, object]) -> Built | None:
@@ -95,8 +91,8 @@ def hold_lock() -> Iterator[None]:
     """Keep other builds away; they wait, and then find what this one made."""
     from filelock import FileLock
 
-    find_cache().mkdir(parents=True, exist_ok=True)
-    with FileLock(find_cache() / ".lock"):
+    find_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(find_folder() / ".lock"):
         yield
 
 

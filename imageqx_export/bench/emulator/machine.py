@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imageqx_export.bench.emulator import qemu, root, wheels
-from imageqx_export.bench.emulator.cache import BUILD, Built, find_cache, name_folder, read_part
+from imageqx_export.bench.emulator.cache import BUILD, Built, find_folder, name_folder, read_part
 from imageqx_export.errors import DeviceError, UnknownNameError
 
 # What qemu calls them. SVE is off everywhere: cortex-a53 and a76 have none, and under it an inference takes 50 s.
@@ -93,7 +93,7 @@ def load_emulator() -> Emulator:
     missing = [name for name, record in built.items() if record is None]
     if missing:
         raise DeviceError(
-            "the emulator is not built", where=find_cache(), got="without " + ", ".join(missing), remedy=BUILD
+            "the emulator is not built", where=find_folder(), got="without " + ", ".join(missing), remedy=BUILD
         )
     return _assemble(inputs_by_part, {name: record for name, record in built.items() if record is not None})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from imageqx_export.bench.emulator.cache import Contents
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.libraries import find_uv
 from imageqx_export.support.progress import Progress, silent
 
 # The runner's imports and what they import; of ai-edge-litert's and onnxruntime's own lists, nothing else is loaded.
@@ -114,7 +114,7 @@ def make_wheels(folder: Path, lines: Sequence[str], progress: Progress = silent)
 
 def _make_command(requirements: Path, site: Path) -> list[str]:
     return [
-        _find_uv(),
+        find_uv(DeviceError),
         "pip",
         "install",
         "--quiet",
@@ -142,11 +142,3 @@ def read_versions(site: Path) -> dict[str, str]:
     from importlib.metadata import distributions
 
     return {d.metadata["Name"]: d.version for d in sorted(distributions(path=[str(site)]), key=lambda d: d.name)}
-
-
-def _find_uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")
-    if found is None:
-        raise DeviceError("uv is missing", where=beside, remedy="make setup, or pip install uv")
-    return found

@@ -22,14 +22,18 @@ def show_parts(parts: Sequence[Built], seconds: float, *, as_json: bool) -> None
         seconds: What this run took; parts that were there already took nothing of it.
         as_json: Print the whole records.
     """
-    from imageqx_export.bench.emulator.cache import find_cache
+    from imageqx_export.bench.emulator.cache import find_folder
 
     if as_json:
         print_json(
-            {"folder": str(find_cache()), "seconds": seconds, "parts": [part.model_dump(mode="json") for part in parts]}
+            {
+                "folder": str(find_folder()),
+                "seconds": seconds,
+                "parts": [part.model_dump(mode="json") for part in parts],
+            }
         )
         return
-    table = Table(title=f"{find_cache()}/", title_justify="left")
+    table = Table(title=f"{find_folder()}/", title_justify="left")
     table.add_column("part")
     table.add_column("MB", justify="right")
     table.add_column("made in", justify="right")

@@ -18,6 +18,7 @@ from imageqx_export.quantize.distillation import compute_distillation_loss
 from imageqx_export.quantize.qat.student import LearntValues, Student, run_teacher
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.signals import postpone_signals
+from imageqx_export.training.config import require_seed_and_shares
 from imageqx_export.training.state import describe_divergence, load_state, save_state
 
 if TYPE_CHECKING:
@@ -63,13 +64,9 @@ class QatConfig:
     def __post_init__(self) -> None:
         if min(self.epochs, self.samples, self.batch_size, self.validation_samples) < 1:
             raise TrainingError("epochs, samples, batch size and validation samples must be at least 1")
-        if not 0 <= self.seed < 2**31:
-            raise TrainingError("the seed must lie in [0, 2 ** 31)", got=str(self.seed))
         if not 0 < self.learning_rate <= 127:  # a weight has no more steps than that; NaN is refused too
             raise TrainingError("the learning rate must lie in (0, 127] int8 steps", got=str(self.learning_rate))
-        for name in ("ema_decay", "photo_share", "rated_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise TrainingError(f"{name.replace('_', ' ')} must lie in [0, 1]", got=str(getattr(self, name)))
+        require_seed_and_shares(self, ("ema_decay", "photo_share", "rated_share"))
 
     @property
     def steps(self) -> int:

@@ -13,7 +13,7 @@ from imageqx_export.bench.emulator import machine
 from imageqx_export.bench.emulator.cache import (
     RECORD,
     Contents,
-    find_cache,
+    find_folder,
     hold_lock,
     make_once,
     name_folder,
@@ -39,15 +39,15 @@ def test_lies_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("IMAGEQX_EMULATOR", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert find_cache() == tmp_path / ".cache/imageqx-export/emulator"
+    assert find_folder() == tmp_path / ".cache/imageqx-export/emulator"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert find_cache() == tmp_path / "xdg/imageqx-export/emulator"
+    assert find_folder() == tmp_path / "xdg/imageqx-export/emulator"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert find_cache() == tmp_path / ".cache/imageqx-export/emulator"
+    assert find_folder() == tmp_path / ".cache/imageqx-export/emulator"
 
 
 def test_the_variable_names_another_place(home: Path) -> None:
-    assert find_cache() == home
+    assert find_folder() == home
 
 
 def test_makes_a_part_once(home: Path) -> None:
