@@ -7,12 +7,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import MeasurementError
 from imageqx_export.evaluation.accuracy_loss import Budget
-from imageqx_export.support.frozen import Frozen, find_problem
+from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.untrusted import describe, read_toml
 
 SHIPPED = Path(__file__).with_name("budgets.toml")
@@ -69,17 +69,10 @@ def read_budgets(path: Path | None = None) -> Budgets:
     path = path or SHIPPED
     try:
         return Budgets.model_validate(read_toml(path))
-    except ValidationError as error:
-        problem = find_problem(error)
+    except (OSError, ValueError) as error:  # pydantic's among them
         raise MeasurementError(
-            "the budgets are not valid",
-            where=f"{path}: {problem.place}",
-            got=problem.value,
-            expected=f"{problem.message[:1].lower()}{problem.message[1:]}",
-            remedy=f"see {SHIPPED}",
+            "not a file of budgets", where=path, got=describe(error), remedy=f"see {SHIPPED}"
         ) from error
-    except (OSError, ValueError) as error:
-        raise MeasurementError("the budgets cannot be read", where=path, got=describe(error)) from error
 
 
 def size_limit(name: str, size_bytes: Mapping[str, int]) -> int | None:
