@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageqx_export import networks
-from imageqx_export.artifact import Format, Manifest, Precision
+from imageqx_export.artifact import Checkpoint, Format, Manifest, Precision
 from imageqx_export.budgets.check import BudgetReport, check_budgets
 from imageqx_export.budgets.limits import Budgets
 from imageqx_export.bundle.manifest import (
@@ -132,22 +132,9 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
     with stage_folder(config.out / model, layout) as staging:
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
         convert_all(checkpoint.path, model, files, chosen.recipes, progress)
-        proofs = proofs_beside(checkpoint.path)
-        artifacts = tuple(
-            describe_artifact(staging.path, path, f, p, checkpoint, proofs) for (f, p), path in files.items()
-        )
-        written = write_recipes(staging.path / RECIPES_FOLDER, model, chosen.recipes)
-        write_golden(staging.path / GOLDEN_FOLDER, checkpoint.path, reference, written)
-        manifest = Manifest(
-            model=model,
-            checkpoint_sha256=checkpoint.sha256,
-            artifacts=artifacts,
-            unavailable=unavailable,
-            golden=hash_files((staging.path / GOLDEN_FOLDER).iterdir()),
-            photos=hash_files((staging.path / PHOTOS_FOLDER).iterdir()),
-            recipes=hash_files(written.values()),
-        )
-        (staging.path / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
+        recipes = write_recipes(staging.path / RECIPES_FOLDER, model, chosen.recipes)
+        write_golden(staging.path / GOLDEN_FOLDER, checkpoint.path, reference, recipes)
+        manifest = _write_manifest(staging.path, checkpoint, files, recipes, unavailable)
         linted = _relative(lint_files(list(files.values()), progress=progress))
         (staging.path / LINT_FILE).write_text(linted.model_dump_json(indent=2) + "\n")
         report = compare_with_reference(staging.path, checkpoint, reference, generate_images(), progress=progress)
@@ -159,6 +146,27 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         result = ExportResult(staging.target, manifest, report, linted, held, chosen.notes)
         folder = staging.publish() if result.passed else staging.reject()
     return replace(result, folder=folder)
+
+
+def _write_manifest(
+    folder: Path,
+    checkpoint: Checkpoint,
+    files: Mapping[tuple[Format, Precision], Path],
+    recipes: Mapping[Precision, Path],
+    unavailable: dict[str, str],
+) -> Manifest:
+    proofs = proofs_beside(checkpoint.path)
+    manifest = Manifest(
+        model=checkpoint.spec.name,
+        checkpoint_sha256=checkpoint.sha256,
+        artifacts=tuple(describe_artifact(folder, path, f, p, checkpoint, proofs) for (f, p), path in files.items()),
+        unavailable=unavailable,
+        golden=hash_files((folder / GOLDEN_FOLDER).iterdir()),
+        photos=hash_files((folder / PHOTOS_FOLDER).iterdir()),
+        recipes=hash_files(recipes.values()),
+    )
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
+    return manifest
 
 
 def _available(config: ExportConfig) -> tuple[list[Format], dict[str, str]]:

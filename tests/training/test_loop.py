@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,71 +10,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
-from imageqx_export.artifact import Checkpoint, Temperatures
+from imageqx_export.artifact import Temperatures
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.sample_plan import plan_samples
-from imageqx_export.errors import CheckpointError, TrainingError, UnknownNameError
-from imageqx_export.networks.base import Network
+from imageqx_export.errors import CheckpointError, TrainingError
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import REASONS
-from imageqx_export.training import loop, losses
-from imageqx_export.training.config import TrainingConfig
-from imageqx_export.training.state import load_state, state_path
-from tests.training.fakes import ALONE, CONFIG, Watched, bank, data, validation
-
-Report = Callable[[int, float, dict[str, Any]], None]
-
-
-class Kept:
-    """Keep a run's scalars."""
-
-    def __init__(self) -> None:
-        self.steps: dict[int, dict[str, float]] = {}
-        self.epochs: dict[int, float] = {}
-
-    def step(self, number: int, **scalars: Any) -> None:
-        self.steps[number] = {name: float(value) for name, value in scalars.items()}
-
-    def epoch(self, step: int, loss: float, metrics: dict[str, Any]) -> None:
-        self.epochs[step] = loss
-
-    def rates(self) -> list[float]:
-        return [scalars["rate"] for scalars in self.steps.values()]
-
-
-def train(config: TrainingConfig, out: Path, **options: Any) -> Checkpoint:
-    return loop.train(config, out, data(), ALONE, **options)[0]
-
-
-def interrupted(after: int) -> Report:
-    """Press Ctrl-C after an epoch."""
-
-    def report(epoch: int, value: float, metrics: dict[str, Any]) -> None:
-        if epoch == after:
-            raise KeyboardInterrupt
-
-    return report
-
-
-def state_of(out: Path) -> dict[str, Any]:
-    state = torch.load(state_path(out), weights_only=True)
-    assert isinstance(state, dict)
-    return state
-
-
-def same(one: Any, other: Any) -> bool:
-    """Compare nested values bit by bit."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return torch.equal(one, other) if isinstance(one, Tensor) else bool(one == other)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+from imageqx_export.training import loop
+from tests.training.fakes import ALONE, CONFIG, bank, data, validation
+from tests.training.runs import Kept, files, interrupted, same, state_of, train
 
 
 def test_resuming_the_whole_network_gives_the_same_bits(tmp_path: Path) -> None:
@@ -219,81 +163,6 @@ def test_averaged_weights_by_hand(tmp_path: Path) -> None:
             assert torch.allclose(value.double(), expected, atol=1e-6), name
 
 
-def damage_from(step: int, monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) -> None:
-    """Change the loss from a step on."""
-    real, count = losses.compute_loss, 0
-
-    def damaged(*args: Any) -> Tensor:
-        nonlocal count
-        count += 1
-        value = real(*args)
-        return value if count < step else change(value)
-
-    monkeypatch.setattr(loop, "compute_loss", damaged)
-
-
-@pytest.mark.usefixtures("small")
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda value: value * float("nan"),
-        lambda value: value * float("inf"),
-        # The loss is a number, its gradient is not.
-        lambda value: value.detach() + (value - value.detach()).abs().sqrt() * 1.0,
-    ],
-    ids=["nan", "inf", "gradient"],
-)
-def test_a_loss_that_is_not_a_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]
-) -> None:
-    out = tmp_path / "x.safetensors"
-    damage_from(4, monkeypatch, change)  # the last step of the second epoch
-    kept: dict[str, bytes] = {}
-    with pytest.raises(TrainingError, match=r"(?s)diverged.*epoch 2.*--learning-rate.*x\.safetensors\.state"):
-        train(CONFIG, out, report=lambda *said: kept.update(files(tmp_path)))
-    assert len(kept) == 2 and kept == files(tmp_path)
-    load_checkpoint(out)  # refuses weights that are not numbers
-    assert state_of(out)["epoch"] == 1
-    monkeypatch.setattr(loop, "compute_loss", losses.compute_loss)
-    train(CONFIG, out)
-    assert state_of(out)["epoch"] == 2
-
-
-@pytest.mark.usefixtures("small")
-def test_a_learning_rate_that_is_far_too_high(tmp_path: Path) -> None:
-    out = tmp_path / "x.safetensors"
-    config = replace(CONFIG, learning_rate=1e30, samples=4, epochs=3)
-    with pytest.raises(TrainingError, match=r"(?s)diverged.*epoch 2.*finite numbers"):
-        train(config, out)
-    load_checkpoint(out)
-    network = ImageQX()
-    assert load_state(state_path(out), config, data().digest(), [network, *_rest(network, config)])[0] == 1
-
-
-def _rest(network: Network, config: TrainingConfig) -> list[Any]:
-    optimizer = torch.optim.AdamW(network.parameters())
-    schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, config.epochs)
-    scaler = torch.amp.GradScaler("cpu", enabled=False)
-    return [torch.optim.swa_utils.AveragedModel(network, use_buffers=True), optimizer, schedule, scaler]
-
-
-@pytest.mark.usefixtures("small")
-def test_the_last_step_of_an_epoch_can_damage_the_weights(tmp_path: Path) -> None:
-    """No loss has seen them by then."""
-    watched = Watched(0, 1, torch.device("cpu"))
-
-    class Damager(Kept):
-        def step(self, number: int, **scalars: Any) -> None:
-            if number == 3:  # the last of the second epoch
-                next(watched.networks[0].parameters()).data[0] = torch.inf
-
-    out = tmp_path / "x.safetensors"
-    with pytest.raises(TrainingError, match=r"(?s)diverged.*epoch 2.*weights that are not"):
-        loop.train(CONFIG, out, data(), watched, logs=Damager())
-    assert load_checkpoint(out)[0].provenance["history"] == state_of(out)["history"]
-    assert state_of(out)["epoch"] == 1 and len(files(tmp_path)) == 2
-
-
 @pytest.mark.usefixtures("small")
 def test_the_loss_goes_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four samples again and again can be learnt by heart."""
@@ -316,34 +185,3 @@ def test_other_pictures_or_labels_are_other_data(tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match=r"(?s)other values for the photos.*--fresh"):
             loop.train(replace(CONFIG, epochs=1), out, replace(data(), bank=changed), ALONE)
     assert files(tmp_path) == before
-
-
-@pytest.mark.parametrize("name", ["epochs", "samples", "batch_size", "validation_samples", "restart_factor"])
-def test_configurations_that_make_no_sense(name: str) -> None:
-    with pytest.raises(TrainingError, match="at least 1"):
-        replace(CONFIG, **{name: 0})  # type: ignore[arg-type]  # all of them are integers
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"small_size": 100}, "multiple of 16"),
-        ({"small_size": 16}, "multiple of 16"),
-        ({"learning_rate": float("nan")}, "learning rate"),
-        ({"learning_rate": 1e39}, "learning rate"),
-        ({"weight_decay": -1.0}, "weight decay"),
-        ({"ema_decay": 1.5}, "ema decay"),
-        ({"label_smoothing": -0.1}, "label smoothing"),
-        ({"rated_share": 2.0}, "rated share"),
-    ],
-)
-def test_values_out_of_range(change: dict[str, Any], words: str) -> None:
-    with pytest.raises(TrainingError, match=words):
-        replace(CONFIG, **change)
-
-
-def test_unknown_names() -> None:
-    with pytest.raises(UnknownNameError, match=r"(?s)'pretrained'.*imagenet, lite0, random"):
-        TrainingConfig(initialisation="pretrained")
-    with pytest.raises(UnknownNameError, match=r"(?s)'int8'.*fp32, bf16, fp16"):
-        TrainingConfig(arithmetic="int8")

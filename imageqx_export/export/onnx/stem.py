@@ -69,15 +69,6 @@ def group_pixels(model: Any) -> bool:
     from onnx import numpy_helper as arrays
 
     graph = model.graph
-    held = {tensor.name: tensor for tensor in graph.initializer}
-    made = {name: node for node in graph.node for name in node.output}
-
-    def replace(node: Any, index: int, value: NDArray[Any]) -> None:
-        # Under a name of its own, as zeros are shared with other convolutions.
-        name = f"{node.output[0]}.{index}.fours"
-        graph.initializer.append(arrays.from_array(np.ascontiguousarray(value), name))
-        node.input[index] = name
-
     chain = [_find_reader(graph, graph.input[0].name)]
     while chain[-1].op_type != "QuantizeLinear":
         chain.append(_find_reader(graph, chain[-1].output[0]))
@@ -85,30 +76,14 @@ def group_pixels(model: Any) -> bool:
     if kinds != ("Transpose", "Concat", "Concat", "DequantizeLinear", "Conv", "QuantizeLinear"):
         raise unknown_entry("ONNX", "a frame in bytes, and a convolution", kinds)
     turned, above, left, unpacked, conv, packed = chain
-    weight, bias = made[conv.input[1]], made[conv.input[2]]
-    kernel = grouped_kernel(arrays.to_array(held[weight.input[0]]), _GROUP)
-    for node, index in ((weight, 1), (weight, 2), *((bias, i) for i in range(len(bias.input)))):
-        replace(node, index, np.tile(arrays.to_array(held[node.input[index]]), 2))
-    replace(weight, 0, kernel)
-    for node, axis in ((above, 1), (left, 2)):
-        frame = arrays.to_array(held[node.input[0]]).transpose(0, 2, 3, 1)
-        # One column would do; with four, columns 0, 4, 8… begin the groups.
-        replace(node, 0, frame if node is above else frame.repeat(_GROUP, axis=2))
-        (attribute,) = node.attribute
-        attribute.i = axis
-    above.input[1], channels = turned.input[0], kernel.shape[0] // 2
-    graph.node.remove(turned)
-    shapes = {"in_fours": (1, 0, -1, kernel.shape[1]), "in_ones": (1, 0, -1, channels)}
+    kernel = _widen_convolution(graph, conv)
+    _widen_frame(graph, turned, above, left)
+
+    shapes = {"in_fours": (1, 0, -1, kernel[1]), "in_ones": (1, 0, -1, kernel[0] // 2)}
     for name, shape in shapes.items():
         graph.initializer.append(arrays.from_array(np.array(shape, np.int64), name))
     integers = packed.output[0]
     packed.output[0], unpacked.input[0] = "twos.first", "fours.first"
-    for attribute in conv.attribute:
-        if attribute.name == "strides":
-            attribute.ints[:] = (2, 1)
-        if attribute.name == "kernel_shape":
-            attribute.ints[:] = kernel.shape[2:]
-
     _insert(
         graph,
         unpacked,
@@ -123,6 +98,49 @@ def group_pixels(model: Any) -> bool:
         onnx.helper.make_node("Transpose", ["ones"], [integers], perm=(0, 3, 1, 2)),
     )
     return True
+
+
+def _widen_convolution(graph: Any, conv: Any) -> tuple[int, ...]:
+    """Give a convolution the kernel that reads pixels in fours and gives columns in twos; return the kernel's shape."""
+    from onnx import numpy_helper as arrays
+
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    made = {name: node for node in graph.node for name in node.output}
+    weight, bias = made[conv.input[1]], made[conv.input[2]]
+    kernel = grouped_kernel(arrays.to_array(held[weight.input[0]]), _GROUP)
+    for node, index in ((weight, 1), (weight, 2), *((bias, i) for i in range(len(bias.input)))):
+        _replace(graph, node, index, np.tile(arrays.to_array(held[node.input[index]]), 2))
+    _replace(graph, weight, 0, kernel)
+    for attribute in conv.attribute:
+        if attribute.name == "strides":
+            attribute.ints[:] = (2, 1)
+        if attribute.name == "kernel_shape":
+            attribute.ints[:] = kernel.shape[2:]
+    return tuple(kernel.shape)
+
+
+def _widen_frame(graph: Any, turned: Any, above: Any, left: Any) -> None:
+    """Frame the pixels where channels come last, and on the left by a whole group; the first Transpose goes."""
+    from onnx import numpy_helper as arrays
+
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    for node, axis in ((above, 1), (left, 2)):
+        frame = arrays.to_array(held[node.input[0]]).transpose(0, 2, 3, 1)
+        # One column would do; with four, columns 0, 4, 8… begin the groups.
+        _replace(graph, node, 0, frame if node is above else frame.repeat(_GROUP, axis=2))
+        (attribute,) = node.attribute
+        attribute.i = axis
+    above.input[1] = turned.input[0]
+    graph.node.remove(turned)
+
+
+def _replace(graph: Any, node: Any, index: int, value: NDArray[Any]) -> None:
+    """Give a node another constant, under a name of its own, as zeros are shared with other convolutions."""
+    from onnx import numpy_helper as arrays
+
+    name = f"{node.output[0]}.{index}.fours"
+    graph.initializer.append(arrays.from_array(np.ascontiguousarray(value), name))
+    node.input[index] = name
 
 
 def _insert(graph: Any, before: Any, *nodes: Any) -> None:

@@ -1,20 +1,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from imageqx_export.bench.android.discovery import choose_phone, list_phones, reach_server
 from imageqx_export.errors import DeviceError
-from tests.bench.android.fakes import FakePhone, World, world
-
-
-@pytest.fixture
-def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path, monkeypatch) as found:
-        yield found
+from tests.bench.android.fakes import FakePhone, World
 
 
 def test_the_only_phone_needs_no_name(one: World) -> None:

@@ -7,7 +7,6 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +18,7 @@ from imageqx_export.bench.android.discovery import reach_server
 from imageqx_export.bench.android.phone import Phone, PhoneGoneError, PhoneSlowError
 from imageqx_export.bench.android.transport import CHUNK, run_shell
 from imageqx_export.errors import DeviceError
-from tests.bench.android.fakes import TMP, World, world
-
-
-@pytest.fixture
-def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path, monkeypatch) as found:
-        yield found
+from tests.bench.android.fakes import TMP, World
 
 
 def test_exit_code_and_standard_error_come_apart(one: World) -> None:

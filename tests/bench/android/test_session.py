@@ -16,17 +16,11 @@ from imageqx_export.bench.android.session import lock_phone, open_session
 from imageqx_export.bench.android.workdir import Supply
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.signals import ignore_signals, raise_on_signals
-from tests.bench.android.fakes import World, world
+from tests.bench.android.fakes import World
 
 ON, OFF = (f"power set-fixed-performance-mode-enabled {word}" for word in ("true", "false"))
 COOL = "Thermal Status: 0\n"
 WRITE = ["sh", "-c", "echo done >out"]
-
-
-@pytest.fixture
-def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path, monkeypatch) as found:
-        yield found
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +12,9 @@ import pytest
 from imageqx_export.bench.android.phone import PhoneGoneError
 from imageqx_export.bench.android.workdir import Supply, Workdir, clear_stale, parse_free_bytes
 from imageqx_export.errors import DeviceError, MeasurementError
-from tests.bench.android.fakes import World, world
+from tests.bench.android.fakes import World
 
 TABLE = "Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/block/dm-47\n  115249236 98000000 {} 86% /data\n"
-
-
-@pytest.fixture
-def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path, monkeypatch) as found:
-        yield found
 
 
 def make_workdir(one: World, **files: bytes) -> Workdir:

@@ -15,10 +15,11 @@ from imageqx_export.networks.imageqx.spec import spec
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     ct = pytest.importorskip("coremltools")
-    from coremltools.converters.mil import Builder as mb  # noqa: N813 - its usual name
-    from coremltools.converters.mil.mil import Function, Program, types
+    from coremltools.converters.mil import Builder, mil
+    from coremltools.converters.mil.mil import Function, Program
 
 
+mb, types = Builder, mil.types
 Array = np.ndarray[Any, Any]
 Build = Callable[..., Any]
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
