@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # One key, as safetensors writes several in an order that changes from run to run.
 _HEADER_KEY = "imageqx_export"
+UNTRAINED = "untrained"
+"""Where provenance names tensors that are random, as an import from a backbone leaves the heads."""
+_IMPORT = "imageqx import-checkpoint {} --out NEW.safetensors"
 _OLD_TEMPERATURES_KEY = "calibration"  # a word that now means activation ranges alone
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -75,7 +78,7 @@ def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = 
         CheckpointError: The file is missing, truncated, a pickle, or its tensors do not fit the network exactly.
         UnknownNameError: There is no network of that name.
     """
-    tensors, header = _read(path)  # first, as it needs no torch: a wrong path is told at once
+    tensors, header = read_safetensors(path)  # first, as it needs no torch: a wrong path is told at once
     network = networks.build(model)
     _check(path, tensors, network.state_dict())
     network.load_state_dict(tensors)  # casts float32 back to the integer buffers
@@ -129,7 +132,27 @@ def _read_temperatures(header: dict[str, Any], path: Path, reasons: tuple[str, .
     return temperatures
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def refuse_untrained(checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint whose heads are random, as :mod:`imageqx_export.checkpoint_import` leaves a backbone's.
+
+    Raises:
+        CheckpointError: Its provenance says so.
+    """
+    if checkpoint.provenance.get(UNTRAINED):
+        raise CheckpointError(
+            "the heads are random: only the backbone was imported",
+            where=checkpoint.path,
+            expected="a trained network",
+            remedy=f"imageqx train --init {checkpoint.path}",
+        )
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return a file's tensors and our header, empty where it has none.
+
+    Raises:
+        CheckpointError: There is no such file, it is a pickle, truncated, or its header is no JSON object.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -142,7 +165,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "a pickle: loading it could run code, so it was not read",
             where=path,
             expected="a safetensors file",
-            remedy="where the file was made: safetensors.torch.save_file(network.state_dict(), 'x.safetensors')",
+            remedy=_IMPORT.format(path),
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -172,7 +195,7 @@ def _check(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) ->
     for what, names in (("a tensor is missing", missing), ("a tensor is not the network's", surplus)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise CheckpointError(what, where=f"{path}: {names[0]}{more}", remedy="train with this version")
+            raise CheckpointError(what, where=f"{path}: {names[0]}{more}", remedy=_IMPORT.format(path))
     for name, value in tensors.items():
         expected = wanted[name]
         if value.shape != expected.shape:

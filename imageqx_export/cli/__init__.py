@@ -10,6 +10,7 @@ import typer
 from imageqx_export.cli import (
     artifacts,
     bench,
+    checkpoints,
     compat,
     data,
     emulator,
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.add_typer(artifacts.app)
 app.add_typer(training.app)
 app.add_typer(finetune.app)
+app.add_typer(checkpoints.app)
 app.add_typer(quantize.app)
 app.add_typer(thresholds.app)
 app.add_typer(evaluation.app)

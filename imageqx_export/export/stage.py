@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from imageqx_export.bundle.manifest import (
     make_layout,
 )
 from imageqx_export.bundle.proofs import proofs_beside
-from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.checkpoint import load_checkpoint, refuse_untrained
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import UnavailableError
 from imageqx_export.export.convert import convert_all, find_missing
@@ -107,7 +107,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         progress: Opens a bar over the conversions and one over the comparisons.
 
     Raises:
-        CheckpointError: The checkpoint cannot be trusted.
+        CheckpointError: The checkpoint cannot be trusted, or its heads were never trained.
         UnavailableError: A format's library is missing and ``allow_missing`` is off, or every format's is.
         ArtifactError: A named recipe is missing, broken, or for other weights.
         DatasetError: The photos cannot be calibrated on.
@@ -117,6 +117,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
     model = config.model
     networks.spec(model)
     checkpoint, network = load_checkpoint(config.checkpoint, model)
+    refuse_untrained(checkpoint)
     wanted, unavailable = _available(config)
     layout = make_layout(model)
     layout.refuse_other(config.out / model)  # before the minutes that a new recipe takes
@@ -143,7 +144,9 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         if config.budgets is not None and report.passed and linted.passed:  # what is wrong need not be measured
             held = check_budgets(staging.path, manifest, checkpoint.path, config.budgets, progress=progress)
             (staging.path / BUDGETS_FILE).write_text(held.model_dump_json(indent=2) + "\n")
-        result = ExportResult(staging.target, manifest, report, linted, held, chosen.notes)
+        result = ExportResult(
+            staging.target, manifest, report, linted, held, (*chosen.notes, *note_undecided(checkpoint))
+        )
         folder = staging.publish() if result.passed else staging.reject()
     return replace(result, folder=folder)
 
@@ -167,6 +170,16 @@ def _write_manifest(
     )
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
     return manifest
+
+
+def note_undecided(checkpoint: Checkpoint) -> Iterator[str]:
+    """Yield a remark on a checkpoint for which nobody chose thresholds, such as an imported one."""
+    plain = networks.spec(checkpoint.spec.name)
+    if checkpoint.temperatures is None and checkpoint.spec == plain:
+        yield (
+            f"{checkpoint.path} has no thresholds of its own and no temperatures, so every decision is at 0.5: "
+            f"imageqx thresholds --checkpoint {checkpoint.path} --retake-budget 0.1 chooses them"
+        )
 
 
 def _available(config: ExportConfig) -> tuple[list[Format], dict[str, str]]:

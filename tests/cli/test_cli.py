@@ -18,6 +18,7 @@ COMMANDS = (
     "predict",
     "train",
     "finetune",
+    "import-checkpoint",
     "quantize",
     "thresholds",
     "evaluate",

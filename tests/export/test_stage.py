@@ -182,16 +182,16 @@ def test_export_and_parity_read_and_hash_the_checkpoint_once(
         for path in files.values():
             shutil.copy(exported / path.name, path)
 
-    count("imageqx_export.checkpoint", "_read")
+    count("imageqx_export.checkpoint", "read_safetensors")
     for module in ("checkpoint", "export.write", "parity.stage"):
         count(f"imageqx_export.{module}", "digest")
     monkeypatch.setattr(stage, "convert_all", copy)
     config = stage.ExportConfig(checkpoint, tmp_path, formats=[Format.ONNX], precisions=[Precision.FP32])
     assert stage.export_checkpoint(config).passed
-    assert calls == {"_read": 1, "digest": 1}
+    assert calls == {"read_safetensors": 1, "digest": 1}
     calls.clear()
     assert parity.check(tmp_path / "imageqx", checkpoint).passed
-    assert calls == {"_read": 1, "digest": 1}
+    assert calls == {"read_safetensors": 1, "digest": 1}
 
 
 def test_an_exports_own_folder_may_be_replaced_by_the_next(exported: Path) -> None:

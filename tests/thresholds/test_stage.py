@@ -313,13 +313,13 @@ def test_the_command_replaces_the_checkpoint_and_prints(own: Path, drawn: list[t
 def test_the_checkpoint_is_read_once(
     own: Path, drawn: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads, read = [], checkpoint_file._read
+    reads, read = [], checkpoint_file.read_safetensors
 
     def count(path: Path) -> Any:
         reads.append(path)
         return read(path)
 
-    monkeypatch.setattr(checkpoint_file, "_read", count)
+    monkeypatch.setattr(checkpoint_file, "read_safetensors", count)
     choose_from_sources(ThresholdsConfig(own, YOUDEN, tmp_path / "new.safetensors"), samples=36)
     assert reads == [own]
 

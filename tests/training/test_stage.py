@@ -87,7 +87,7 @@ def test_every_seeds_checkpoint_is_read_once_and_hashed_once_a_writing(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For thresholds, the test side and publishing together; a run that was done before reads its own once too."""
-    calls: dict[str, Counter[str]] = {"_read": Counter(), "digest": Counter()}
+    calls: dict[str, Counter[str]] = {"read_safetensors": Counter(), "digest": Counter()}
 
     def count(name: str) -> None:
         whole: Callable[[Path], Any] = getattr(checkpoint_file, name)
@@ -98,18 +98,18 @@ def test_every_seeds_checkpoint_is_read_once_and_hashed_once_a_writing(
 
         monkeypatch.setattr(checkpoint_file, name, call)
 
-    count("_read")
+    count("read_safetensors")
     count("digest")
     config, sources = replace(CONFIG, epochs=1), Sources(annotations=table, images=table.parent)
     run = TrainingRun(config, tmp_path / "x.safetensors", sources, seeds=2, criterion=BUDGET)
     stage.train(run)
     seeds = {"x.seed3.safetensors": 1, "x.seed4.safetensors": 1}
     writings = dict.fromkeys(seeds, 2)  # the epoch's, and that with thresholds
-    assert calls == {"_read": seeds, "digest": {**writings, "x.safetensors": 1}}
+    assert calls == {"read_safetensors": seeds, "digest": {**writings, "x.safetensors": 1}}
     for one in calls.values():
         one.clear()
     stage.train(run)
-    assert calls == {"_read": seeds, "digest": {**writings, "x.safetensors": 1}}  # what was read; thresholds
+    assert calls == {"read_safetensors": seeds, "digest": {**writings, "x.safetensors": 1}}  # what was read; thresholds
 
 
 @pytest.mark.usefixtures("small")
