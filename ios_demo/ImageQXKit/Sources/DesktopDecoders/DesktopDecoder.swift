@@ -26,14 +26,26 @@ public struct DesktopDecoder: PhotoDecoder {
             }
             let (width, height) = (Int(image.width), Int(image.height))
             try Preprocessor.check(width: width, height: height)
-            image.format = UInt32(PNG_FORMAT_RGB)
-            var white = png_color(red: 255, green: 255, blue: 255)
-            var samples = [UInt8](repeating: 0, count: width * height * 3)
-            guard png_image_finish_read(&image, &white, &samples, 0, nil) != 0 else {
+            image.format = UInt32(PNG_FORMAT_FLAG_COLOR | PNG_FORMAT_FLAG_ALPHA)
+            var samples = [UInt8](repeating: 0, count: width * height * 4)
+            guard png_image_finish_read(&image, nil, &samples, 0, nil) != 0 else {
                 throw ImageQXError.unreadablePhoto(got: message(of: image))
             }
-            return RGBPicture(width: width, height: height, samples: samples)
+            return RGBPicture(width: width, height: height, samples: layOverWhite(samples))
         }
+    }
+
+    /// Returns RGBA over white, rounded as Pillow's `composite` does; libpng's own blends in linear light.
+    private func layOverWhite(_ samples: [UInt8]) -> [UInt8] {
+        var rgb = [UInt8]()
+        rgb.reserveCapacity(samples.count / 4 * 3)
+        for pixel in stride(from: 0, to: samples.count, by: 4) {
+            let alpha = Int(samples[pixel + 3])
+            for channel in 0..<3 {
+                rgb.append(divideBy255(255 * (255 - alpha) + Int(samples[pixel + channel]) * alpha))
+            }
+        }
+        return rgb
     }
 
     private func message(of image: png_image) -> String {
@@ -51,10 +63,10 @@ public struct DesktopDecoder: PhotoDecoder {
                 throw ImageQXError.unreadablePhoto(got: String(cString: tjGetErrorStr2(handle)))
             }
             try Preprocessor.check(width: Int(width), height: Int(height))
-            let uneven = [TJSAMP_422.rawValue, TJSAMP_440.rawValue, TJSAMP_411.rawValue].contains(UInt32(sampling))
             let orientation = Orientation(exif: EXIF.orientation(ofJPEG: file))
             let divisor = ReducedDecoding.divisor(
-                width: Int(width), height: Int(height), keeping: least, orientation: orientation, unevenColour: uneven)
+                width: Int(width), height: Int(height), keeping: least, orientation: orientation,
+                unevenColour: JPEGHeader.hasUnevenColour(file))
             let (columns, rows) = ((Int(width) + divisor - 1) / divisor, (Int(height) + divisor - 1) / divisor)
             let fourColours = colours == Int32(TJCS_CMYK.rawValue) || colours == Int32(TJCS_YCCK.rawValue)
             let channels = fourColours ? 4 : 3
@@ -79,10 +91,15 @@ public struct DesktopDecoder: PhotoDecoder {
         for pixel in stride(from: 0, to: samples.count, by: 4) {
             let light = Int(samples[pixel + 3])
             for channel in 0..<3 {
-                let product = Int(samples[pixel + channel]) * light + 128
-                rgb.append(UInt8((product + product >> 8) >> 8))
+                rgb.append(divideBy255(Int(samples[pixel + channel]) * light))
             }
         }
         return rgb
     }
+}
+
+/// Divides a product of two samples by 255, rounded.
+private func divideBy255(_ product: Int) -> UInt8 {
+    let half = product + 128
+    return UInt8((half + half >> 8) >> 8)
 }

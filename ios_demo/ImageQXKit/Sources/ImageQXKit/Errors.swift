@@ -80,9 +80,9 @@ extension ImageQXError: LocalizedError {
     public var recoverySuggestion: String? {
         switch self {
         case .unreadablePhoto, .unusableSize, .outOfMemory: "take another photo"
-        case .missingFile, .damagedFile, .wrongDigest: "run ios_demo/take-model.sh again"
+        case .missingFile, .damagedFile, .wrongDigest: "run ios_demo/take_model.py again"
         case .unknownSchema: "update the app, or take a model of the version that it knows"
-        case .unusableSpec, .unusableOutput, .noSuchArtifact, .modelFailed: "imageqx export, then ios_demo/take-model.sh"
+        case .unusableSpec, .unusableOutput, .noSuchArtifact, .modelFailed: "imageqx export, then ios_demo/take_model.py"
         }
     }
 }

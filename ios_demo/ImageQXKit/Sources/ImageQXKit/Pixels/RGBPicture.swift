@@ -54,3 +54,30 @@ public protocol PhotoDecoder: Sendable {
     ///   ``ImageQXError/outOfMemory(bytes:)``.
     func decode(_ file: Data, keeping least: (width: Int, height: Int)) throws -> DecodedPhoto
 }
+
+extension RGBPicture {
+    /// Copies rows of four bytes a pixel, of which the last is left out.
+    ///
+    /// - Parameters:
+    ///   - bytes: The first row.
+    ///   - width: Pixels of a row.
+    ///   - height: Rows.
+    ///   - stride: Bytes from one row to the next.
+    ///   - redFirst: Whether red comes first, or blue.
+    init(fourByteRows bytes: UnsafePointer<UInt8>, width: Int, height: Int, stride: Int, redFirst: Bool) {
+        let (red, blue) = redFirst ? (0, 2) : (2, 0)
+        let samples = [UInt8](unsafeUninitializedCapacity: width * height * 3) { target, count in
+            for row in 0..<height {
+                var (from, to) = (bytes + row * stride, target.baseAddress! + row * width * 3)
+                for _ in 0..<width {
+                    to[0] = from[red]
+                    to[1] = from[1]
+                    to[2] = from[blue]
+                    (from, to) = (from + 4, to + 3)
+                }
+            }
+            count = width * height * 3
+        }
+        self.init(width: width, height: height, samples: samples)
+    }
+}
