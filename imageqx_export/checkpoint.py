@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures
-from imageqx_export.errors import CheckpointError
+from imageqx_export.errors import CheckpointError, UnknownNameError
 from imageqx_export.support.files import digest, write_aside
 from imageqx_export.support.untrusted import describe, parse_json
 
@@ -54,6 +54,8 @@ def save_checkpoint(
 
     tensors = {name: value.detach().cpu().float().contiguous() for name, value in network.state_dict().items()}
     header = {"spec": spec.model_dump(mode="json"), "metrics": metrics, "provenance": provenance}
+    if network.options:
+        header["options"] = dict(network.options)
     if temperatures is not None:
         header["temperatures"] = temperatures.model_dump(mode="json")
     with write_aside(path) as aside:
@@ -79,31 +81,59 @@ def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = 
         UnknownNameError: There is no network of that name.
     """
     tensors, header = read_safetensors(path)  # first, as it needs no torch: a wrong path is told at once
-    network = networks.build(model)
+    networks.spec(model)
+    _refuse_other(path, header, model)
+    network = _build(path, header, model)
     _check(path, tensors, network.state_dict())
     network.load_state_dict(tensors)  # casts float32 back to the integer buffers
     network.eval()
     try:
-        spec = ModelSpec.model_validate(header["spec"]) if "spec" in header else networks.spec(model)
+        spec = ModelSpec.model_validate(header["spec"]) if "spec" in header else network.spec
         checkpoint = Checkpoint(
             path=path,
             sha256=sha256 or digest(path),
             spec=spec,
             metrics=header.get("metrics", {}),
             provenance=header.get("provenance", {}),
-            temperatures=_read_temperatures(header, path, networks.spec(model).reasons),
+            temperatures=_read_temperatures(header, path, network.spec.reasons),
         )
     except ValidationError as error:
         raise CheckpointError("the ModelSpec in the header is not valid", where=path, got=describe(error)) from error
-    if spec.name != model:
-        raise CheckpointError("a checkpoint of another model", where=path, expected=model, got=spec.name)
     # Thresholds and hints are a clinic's to change; what the outputs are is the network's.
     for field in ("inputs", "outputs", "labels", "reasons", "preprocessing"):
-        if getattr(spec, field) != getattr(networks.spec(model), field):
+        if getattr(spec, field) != getattr(network.spec, field):
             raise CheckpointError("the header's ModelSpec is not the network's", where=f"{path}: {field}")
+    known = [one.binary and (one.binary.list_outputs(), one.binary.ranks) for one in (spec, network.spec)]
+    if known[0] != known[1]:
+        raise CheckpointError("the header's ModelSpec is not the network's", where=f"{path}: binary")
     if checkpoint.temperatures is not None:
         network.set_temperatures(checkpoint.temperatures)
     return checkpoint, network
+
+
+def _refuse_other(path: Path, header: dict[str, Any], model: str) -> None:
+    """Refuse another network's checkpoint before its tensors are missed."""
+    spec = header.get("spec")
+    name = spec.get("name") if isinstance(spec, dict) else None
+    if isinstance(name, str) and name != model:
+        raise CheckpointError(
+            "a checkpoint of another model", where=path, expected=model, got=name[:80], remedy=f"--model {name[:80]}"
+        )
+
+
+def _build(path: Path, header: dict[str, Any], model: str) -> Network:
+    """Build the network with the header's options, or raise what is wrong with them."""
+    options = header.get("options", {})
+    try:
+        if not isinstance(options, dict) or not all(isinstance(value, str | float) for value in options.values()):
+            raise ValueError("not names with words and numbers")
+        return networks.build(model, options=options)
+    except (UnknownNameError, ValueError, TypeError) as error:
+        if not options:  # then it is the model's name
+            raise
+        raise CheckpointError(
+            "the options in the header are not valid", where=path, got=f"{str(options)[:80]}: {describe(error)}"
+        ) from error
 
 
 def _read_temperatures(header: dict[str, Any], path: Path, reasons: tuple[str, ...]) -> Temperatures | None:

@@ -245,7 +245,7 @@ class Temperatures(Frozen):
     """
 
     quality: Temperature = 1.0
-    explanations: dict[str, Temperature] = Field(default_factory=dict)
+    explanations: dict[str, Temperature]
 
 
 class Thresholds(Frozen):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import UnknownNameError
@@ -11,42 +14,78 @@ from imageqx_export.errors import UnknownNameError
 if TYPE_CHECKING:
     from imageqx_export.networks.base import Network
 
-_PACKAGES = {"imageqx": "imageqx_export.networks.imageqx"}
-MODELS = tuple(_PACKAGES)
+Options = Mapping[str, str | float]
+"""What makes one network of a family: what ``build`` takes beside the weights, by name."""
+NO_OPTIONS: Options = {}
+
+
+class Entry(NamedTuple):
+    """Where a network is, and which one of its family.
+
+    Args:
+        package: With ``spec.py`` and ``network.py``, or a module with what both have.
+        options: Of the network; a checkpoint's own come on top.
+    """
+
+    package: str
+    options: Options = NO_OPTIONS
+
+
+NETWORKS = {
+    "imageqx": Entry("imageqx_export.networks.imageqx"),
+    "duke-iqa": Entry("imageqx_export.networks.duke_iqa"),
+    "duke-iqa-vgg16": Entry("imageqx_export.networks.duke_iqa", {"backbone": "vgg16"}),
+}
+MODELS = tuple(NETWORKS)
+GROUP = "imageqx_export.networks"
+"""The entry points by which another distribution offers networks: a name, and the package."""
 
 
 class _SpecModule(Protocol):
-    def spec(self) -> ModelSpec: ...
+    def spec(self, name: str, **options: str | float) -> ModelSpec: ...
 
 
 class _NetworkModule(Protocol):
-    def build(self, weights: str) -> Network: ...
+    def build(self, weights: str, name: str, **options: str | float) -> Network: ...
 
 
-def build(name: str, weights: str = "random") -> Network:
+def build(name: str, weights: str = "random", options: Options = NO_OPTIONS) -> Network:
     """Build the network called ``name``.
 
     Args:
-        name: One of :data:`MODELS`.
+        name: One of :data:`MODELS`, or another distribution's.
         weights: ``"random"`` or ``"imagenet"``.
+        options: Of its family, by name.
 
     Raises:
-        UnknownNameError: There is no such network or initialisation.
+        UnknownNameError: There is no such network, option or initialisation.
         UnavailableError: The weights could not be downloaded.
     """
-    return cast("_NetworkModule", import_module(f"{_package(name)}.network")).build(weights)
+    entry = _find(name)
+    module = cast("_NetworkModule", _load(entry, "network"))
+    return module.build(weights, name, **{**entry.options, **options})
 
 
-def spec(name: str) -> ModelSpec:
+def spec(name: str, options: Options = NO_OPTIONS) -> ModelSpec:
     """Return the ModelSpec of the network called ``name``.
 
     Raises:
         UnknownNameError: There is no such network.
     """
-    return cast("_SpecModule", import_module(f"{_package(name)}.spec")).spec()
+    entry = _find(name)
+    return cast("_SpecModule", _load(entry, "spec")).spec(name, **{**entry.options, **options})
 
 
-def _package(name: str) -> str:
-    if name not in _PACKAGES:
-        raise UnknownNameError("model", name, MODELS)
-    return _PACKAGES[name]
+def _find(name: str) -> Entry:
+    if name in NETWORKS:
+        return NETWORKS[name]
+    others = {point.name: point.value for point in entry_points(group=GROUP)}
+    if name not in others:
+        raise UnknownNameError("model", name, (*MODELS, *sorted(others)))
+    return Entry(others[name])
+
+
+def _load(entry: Entry, part: str) -> object:
+    found = find_spec(entry.package)
+    alone = found is not None and found.submodule_search_locations is None
+    return import_module(entry.package if alone else f"{entry.package}.{part}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from imageqx_export.artifact import ModelSpec, Preprocessing, Temperatures
+from imageqx_export.errors import CheckpointError
 
 Layout = Literal["NHWC", "NCHW"]
 EARLY = "early"
@@ -91,11 +93,36 @@ class Network(nn.Module, ABC):
 
     Attributes:
         spec: What its inputs and outputs mean, with thresholds of 0.5.
+        options: Which one of its family it is: what ``build`` was given beside the weights; a checkpoint keeps them.
         features: The backbone, [N,3,H,W] to feature maps.
     """
 
     spec: ModelSpec
+    options: Mapping[str, str | float] = MappingProxyType({})
     features: nn.Module
+
+    def start_from(self, donor: Network) -> None:
+        """Take over the weights of another network's backbone, in place.
+
+        Args:
+            donor: With the same backbone.
+
+        Raises:
+            CheckpointError: It has another.
+        """
+        own, given = self.get_backbone(), donor.get_backbone()
+        shapes = [{name: value.shape for name, value in one.state_dict().items()} for one in (own, given)]
+        if shapes[0] != shapes[1]:
+            raise CheckpointError(
+                "a network with another backbone",
+                expected=f"{self.spec.name}'s, of {len(shapes[0])} tensors",
+                got=f"{donor.spec.name}'s, of {len(shapes[1])}",
+            )
+        own.load_state_dict(given.state_dict())
+
+    def get_backbone(self) -> nn.Module:
+        """Return what :meth:`start_from` takes over: :attr:`features`, or what in it is alike in other networks."""
+        return self.features
 
     @abstractmethod
     def logits(self, features: Tensor) -> Any:

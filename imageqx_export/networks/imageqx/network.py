@@ -128,14 +128,20 @@ class ImageQX(Network):
         unfold(self, parameters)
 
 
-def build(weights: str) -> ImageQX:
+def build(weights: str, name: str = "imageqx") -> ImageQX:
     """Return a network with ``"random"`` or ``"imagenet"`` weights.
+
+    Args:
+        weights: Which.
+        name: The model's.
 
     Raises:
         UnavailableError: The weights could not be downloaded.
         UnknownNameError: ``weights`` is neither.
     """
-    return ImageQX(weights)  # type: ignore[arg-type]  # checked by the constructor
+    network = ImageQX(weights)  # type: ignore[arg-type]  # checked by the constructor
+    network.spec = spec(name)
+    return network
 
 
 def _backbone(weights: str) -> nn.Module:

@@ -17,7 +17,7 @@ HINTS = {
 }
 
 
-def spec() -> ModelSpec:
+def spec(name: str = "imageqx") -> ModelSpec:
     """Return ImageQX's ModelSpec with thresholds of 0.5.
 
     >>> [output.name for output in spec().outputs]
@@ -26,7 +26,7 @@ def spec() -> ModelSpec:
     pixels = Preprocessing()
     image = (1, pixels.height, pixels.width, 3)
     return ModelSpec(
-        name="imageqx",
+        name=name,
         inputs=(TensorSpec(name="image", shape=image, dtype="uint8", meaning="sRGB, 0…255"),),
         outputs=(
             TensorSpec(name="quality", shape=(1, 4), dtype="float32", meaning="probability per label; the sum is 1"),
