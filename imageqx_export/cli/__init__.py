@@ -13,6 +13,7 @@ from imageqx_export.cli import (
     checkpoints,
     compat,
     data,
+    doctor,
     emulator,
     evaluation,
     finetune,
@@ -49,6 +50,7 @@ app.add_typer(evaluation.app)
 app.add_typer(bench.app)
 app.add_typer(compat.app)
 app.add_typer(lint.app)
+app.add_typer(doctor.app)
 app.add_typer(report.app)
 app.add_typer(emulator.app)
 app.add_typer(data.app, name="data", rich_help_panel="Data")

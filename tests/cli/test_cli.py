@@ -26,6 +26,7 @@ COMMANDS = (
     "report",
     "baseline",
     "emulator",
+    "doctor",
 )
 
 

@@ -1,0 +1,1 @@
+"""Say what this machine can do of what the package offers, and how to close each gap."""

