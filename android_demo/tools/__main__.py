@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from android_demo.tools import maven, modules
+from android_demo.tools.checks import api_level, dex
 from imageqx_export.errors import ImageQXError
 
-TESTS: Mapping[str, Callable[[], object]] = {
-    "core": modules.test_core,
+ARTIFACTS = Path("artifacts") / "imageqx"
+
+TESTS: Mapping[str, Callable[[Path], object]] = {
+    "core": lambda _: modules.test_core(),
+    "runtime": modules.test_runtime,
+    "tflite": modules.test_tflite,
+    "api-level": lambda _: api_level.check_api_level(),
+    "dex": lambda _: dex.test_dex(),
 }
-"""What ``test`` runs, in this order: name → a function that raises where something is wrong."""
+"""What ``test`` runs, in this order: name → a function of an export's folder that raises where something is wrong."""
 
 
 def main() -> None:
@@ -21,20 +30,28 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     test = commands.add_parser("test", help="run proofs; all unless named")
     test.add_argument("names", nargs="*", choices=[[], *TESTS], metavar="NAME", help=", ".join(TESTS))
+    test.add_argument("--artifacts", type=Path, default=ARTIFACTS, help="an export's folder")
     commands.add_parser("fetch", help="fetch everything that the lock names")
     commands.add_parser("lock", help="fetch everything whatever its digest, and write the digests into the lock")
     arguments = parser.parse_args()
     try:
         if arguments.command == "test":
-            for name in arguments.names or TESTS:
-                print(f"{name}:", flush=True)
-                TESTS[name]()
+            run_tests(arguments.names or list(TESTS), arguments.artifacts)
         elif arguments.command == "fetch":
             maven.fetch(*maven.read_lock())
         else:
             maven.write_lock()
     except ImageQXError as error:
         sys.exit(f"error: {error}")
+
+
+def run_tests(names: list[str], artifacts: Path) -> None:
+    """Run some of ``TESTS``, each with its time; the first that fails ends it."""
+    for name in names:
+        began = time.monotonic()
+        print(f"{name}:", flush=True)
+        TESTS[name](artifacts)
+        print(f"{name}: right, {time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

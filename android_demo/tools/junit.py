@@ -13,6 +13,9 @@ from android_demo.tools.maven import fetch
 from android_demo.tools.programs import run_program
 from imageqx_export.errors import ImageQXError
 
+REPORT = "report: "
+"""How a line begins that a test prints for people to see, whether it passes or not."""
+
 _COUNT = re.compile(r"\[\s*(\d+) tests (found|successful|failed|skipped|aborted)")
 
 
@@ -72,6 +75,9 @@ def run_junit(
     counts = read_counts(done.stdout)
     if done.returncode or not counts.successful or counts.failed:
         raise TestsFailedError(name, counts, (done.stdout + done.stderr).strip())
+    for line in done.stdout.splitlines():
+        if line.startswith(REPORT):
+            print(f"  {line.removeprefix(REPORT)}")
     print(f"  {name}: {counts.successful} passed, {counts.failed} failed, {counts.skipped + counts.aborted} skipped")
     return counts
 

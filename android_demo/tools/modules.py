@@ -13,6 +13,7 @@ from android_demo.tools.junit import Counts, run_junit
 from android_demo.tools.kotlin import TEST_OPTIONS, compile_kotlin
 from android_demo.tools.maven import fetch
 from android_demo.tools.steps import run_step
+from android_demo.tools.tflite.native import build_native
 
 DEMO = Path(__file__).resolve().parent.parent
 
@@ -57,10 +58,48 @@ def make_golden() -> Path:
     return run_step("golden", files, golden.write_golden, options=[PIL.__version__, numpy.__version__])
 
 
-def test_core() -> Counts:
-    """Run ``core/``'s tests."""
+def build_core_tests() -> Path:
+    """Compile ``core/``'s tests."""
     core = build_core()
-    tests = compile_kotlin(
+    return compile_kotlin(
         "core/test", [list_sources("core", "test")], [*core, *fetch("junit")], friends=core[:1], options=TEST_OPTIONS
     )
-    return run_junit("core", tests, core, properties={"imageqx.golden": make_golden().resolve()})
+
+
+def test_core() -> Counts:
+    """Run ``core/``'s tests."""
+    return run_junit("core", build_core_tests(), build_core(), properties={"imageqx.golden": make_golden().resolve()})
+
+
+def build_runtime_tests() -> tuple[Path, list[Path]]:
+    """Compile ``runtime/``'s tests; return their jar, and what it needs."""
+    runtime = build_runtime()
+    tests = compile_kotlin(
+        "runtime/test",
+        [list_sources("runtime", "test")],
+        [*runtime, *fetch("junit")],
+        friends=runtime[:1],
+        options=TEST_OPTIONS,
+    )
+    return tests, runtime
+
+
+def test_runtime(artifacts: Path) -> Counts:
+    """Run ``runtime/``'s tests with ONNX Runtime's own build for desktops, over an export's golden pictures."""
+    tests, classpath = build_runtime_tests()
+    properties = {"imageqx.artifacts": artifacts.resolve()}
+    return run_junit("runtime", tests, classpath, properties=properties, only=r"^(?!.*\.TfliteRuntimeTest$).*Test$")
+
+
+def test_tflite(artifacts: Path) -> Counts:
+    """Run the same contract with TensorFlow Lite's library for Android."""
+    tests, classpath = build_runtime_tests()
+    folder = build_native().resolve()
+    return run_junit(
+        "tflite",
+        tests,
+        classpath,
+        properties={"imageqx.artifacts": artifacts.resolve(), "java.library.path": folder},
+        environment={"LD_LIBRARY_PATH": str(folder)},
+        only=r".*\.TfliteRuntimeTest$",
+    )

@@ -61,7 +61,8 @@ private class TfliteModel(
 ) : QualityModel {
     private val signature = interpreter.signatureKeys.singleOrNull()
         ?: throw UnfitModel(name, "one signature", interpreter.signatureKeys.joinToString().ifEmpty { "none" })
-    private val input = ByteBuffer.allocateDirect(spec.input.size)
+    // Of another byte order it would be copied, from its position on.
+    private val input = ByteBuffer.allocateDirect(spec.input.size).order(ByteOrder.nativeOrder())
     private val outputs: Map<String, FloatBuffer> = spec.outputs.associate { it.name to allocate(it.size) }
 
     init {
@@ -71,8 +72,9 @@ private class TfliteModel(
 
     override fun run(pixels: Pixels): Outputs {
         // As a Buffer: the same methods of ByteBuffer are missing on Android 8.
-        (input as Buffer).rewind()
+        (input as Buffer).clear()
         input.put(pixels.bytes)
+        (input as Buffer).rewind()
         outputs.values.forEach { (it as Buffer).rewind() }
         try {
             interpreter.runSignature(mapOf(spec.input.name to input), outputs, signature)

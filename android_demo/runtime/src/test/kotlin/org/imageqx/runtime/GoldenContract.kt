@@ -1,0 +1,122 @@
+package org.imageqx.runtime
+
+import org.imageqx.core.ModelDamaged
+import org.imageqx.core.model.Artifact
+import org.imageqx.core.verdict.LabelVerdict
+import org.imageqx.core.verdict.Outputs
+import org.imageqx.core.verdict.decide
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertNotEquals
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.DynamicTest
+import org.junit.jupiter.api.DynamicTest.dynamicTest
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.TestFactory
+import org.junit.jupiter.api.TestInstance
+import java.nio.ByteBuffer
+import kotlin.math.abs
+
+/** What every runtime must do with the exported files: the numbers and verdicts of PyTorch, on every golden picture. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+abstract class GoldenContract(private val runtime: ModelRuntime) {
+    /** Files that are known not to keep it here, with the reason; each must go on failing, or leave this list. */
+    protected open val known: Map<String, String> = emptyMap()
+
+    private val files = Export.files(runtime.format)
+    private val answers = mutableMapOf<String, List<Outputs>>()
+
+    @TestFactory
+    fun `numbers are PyTorch's`(): List<DynamicTest> = files.map { file ->
+        dynamicTest(file.path) {
+            val distance = measure(file, Export.expected(file))
+            println("report: ${file.path}: max |Δ| $distance")
+            val limit = TOLERANCES.getValue(file.precision)
+            val reason = known[file.precision]
+            if (reason == null) assertTrue(distance <= limit, "$distance > $limit") else assertTrue(distance > limit, "mended: $reason")
+        }
+    }
+
+    @TestFactory
+    fun `verdicts are PyTorch's`(): List<DynamicTest> = files.map { file ->
+        dynamicTest(file.path) {
+            val wanted = Export.expected(file).map { decide(it, file.spec) as LabelVerdict }
+            val got = run(file).map { decide(it, file.spec) as LabelVerdict }
+            val differing = wanted.indices.filter { wanted[it].label != got[it].label || wanted[it].given() != got[it].given() }
+            println("report: ${file.path}: ${differing.size} of ${wanted.size} verdicts differ")
+            assertEquals(emptyList<Int>(), differing)
+        }
+    }
+
+    @TestFactory
+    fun `the file's own spec is the manifest's`(): List<DynamicTest> = files.map { file ->
+        dynamicTest(file.path) { open(file).use { assertEquals(file.spec, it.spec) } }
+    }
+
+    @Test
+    fun `red and blue changed places are found`() {
+        val file = files.first { it.precision == "fp32" }
+        val swapped = open(file).use { model ->
+            Export.pictures.map { name ->
+                val pixels = Export.pixels(name)
+                for (i in pixels.bytes.indices step 3) pixels.bytes[i] = pixels.bytes[i + 2].also { pixels.bytes[i + 2] = pixels.bytes[i] }
+                model.run(pixels)
+            }
+        }
+        assertTrue(measure(swapped, Export.expected(file)) > TOLERANCES.getValue("fp32"))
+    }
+
+    @Test
+    fun `a photo's answer does not depend on the one before`() {
+        open(files.first()).use { model ->
+            val (first, second) = Export.pictures.take(2).map { Export.pixels(it) }
+            val alone = model.run(first)["quality"].asList()
+            assertNotEquals(alone, model.run(second)["quality"].asList())
+            assertEquals(alone, model.run(first)["quality"].asList())
+        }
+    }
+
+    @Test
+    fun `a photo is judged from picture to verdict`() {
+        val file = files.first { it.precision == "fp32" }
+        PhotoJudge(open(file)).use { judge ->
+            for ((name, wanted) in Export.pictures.zip(Export.expected(file))) {
+                val judgement = judge.judge(Export.picture(name))
+                assertEquals((decide(wanted, file.spec) as LabelVerdict).label, (judgement.verdict as LabelVerdict).label)
+                assertEquals(5, judgement.maps.size)
+            }
+        }
+    }
+
+    @Test
+    fun `a file that is cut off or none is damaged`() {
+        val bytes = Export.source.read(files.first().path)
+        for (size in listOf(0, 1000, bytes.limit() / 2)) {
+            val cut = ByteBuffer.allocateDirect(size).apply { put(bytes.duplicate().apply { limit(size) }) }
+            cut.rewind()
+            assertThrows(ModelDamaged::class.java, { runtime.open(ModelFile("cut", cut)) }, "$size bytes")
+        }
+    }
+
+    private fun open(file: Artifact): QualityModel = runtime.open(Export.source.readModel(Export.manifest, file.path))
+
+    private fun run(file: Artifact): List<Outputs> = answers.getOrPut(file.path) {
+        open(file).use { model -> Export.pictures.map { model.run(Export.pixels(it)) } }
+    }
+
+    private fun measure(file: Artifact, wanted: List<Outputs>): Float = measure(run(file), wanted)
+
+    private fun measure(got: List<Outputs>, wanted: List<Outputs>): Float = wanted.indices.maxOf { picture ->
+        wanted[picture].names.maxOf { name ->
+            val numbers = wanted[picture][name]
+            numbers.indices.maxOf { abs(numbers[it] - got[picture][name][it]) }
+        }
+    }
+
+    private fun LabelVerdict.given() = reasons.filter { it.given }.map { it.name }.toSet()
+
+    private companion object {
+        /** What a conversion may change: `TOLERANCES` in imageqx_export/parity/compare.py. */
+        val TOLERANCES = mapOf("fp32" to 1e-4f, "fp16" to 5e-3f, "w8" to 1e-2f, "w8a8" to 1e-2f)
+    }
+}

@@ -1,0 +1,3 @@
+package org.imageqx.runtime
+
+class OnnxRuntimeTest : GoldenContract(OnnxRuntime(threads = 1))

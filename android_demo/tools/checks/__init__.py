@@ -1,0 +1,1 @@
+"""One file a proof, each with what must fail."""
