@@ -2,13 +2,15 @@
 
 Run as a program, ``python -m android_demo.tools.golden FOLDER``, it writes:
 
-- ``pixels.json``, with per case the stored picture (``*.rgba``), its orientation and margins, and the expected bytes;
+- ``pixels.json``, with per case the stored picture (``*.rgba``), its orientation and margins, and the expected bytes:
+  the photos of ``golden/photos/`` as Pillow decodes them, and painted ones;
 - ``overlays.json``, with heat maps, photos and blended pictures;
-- ``verdicts.json``, with specs, outputs and what ``imageqx predict`` makes of them.
+- ``verdicts.json`` and ``binary.json``, with specs, outputs and what ``imageqx predict`` makes of them.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -19,10 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageqx_export.artifact import ModelSpec
+from imageqx_export.artifact import (
+    BinaryDecision,
+    ModelSpec,
+    Preprocessing,
+    Ranks,
+    Region,
+    Regions,
+    TensorSpec,
+)
+from imageqx_export.bundle.photos import list_shipped
+from imageqx_export.decisions import count_votes, decide_good, find_bad_regions
 from imageqx_export.evaluation.heatmap import blend
 from imageqx_export.networks.imageqx.spec import spec as imageqx_spec
 from imageqx_export.predict.verdict import make_verdict
+from imageqx_export.preprocess import find_reduction, load_pixels
+from imageqx_export.support.colours import convert_to_srgb
 
 SIDE = 224
 _TURNS = {
@@ -47,8 +61,46 @@ _SIZES = (
 def write_golden(folder: Path) -> None:
     """Write all of it into a folder."""
     folder.mkdir(parents=True)
-    for name, cases in (("pixels", _make_pixels(folder)), ("overlays", _make_overlays(folder)), ("verdicts", _judge())):
+    pixels = [*_decode_photos(folder), *_make_pixels(folder)]
+    for name, cases in (
+        ("pixels", pixels), ("overlays", _make_overlays(folder)), ("verdicts", _judge()), ("binary", _judge_binary()),
+    ):  # fmt: skip
         (folder / f"{name}.json").write_text(json.dumps(list(cases)), encoding="utf-8")
+
+
+def _decode_photos(folder: Path) -> Iterator[dict[str, Any]]:
+    """Decode the photos of an export's ``golden/photos/``, for a square model and an oblong one."""
+    for size in (Preprocessing(), Preprocessing(width=64, height=40)):
+        for name, data in list_shipped().items():
+            with Image.open(io.BytesIO(data)) as image:
+                width, height = image.size
+                reduction = find_reduction(data, size)
+                image.draft(None, (width // reduction, height // reduction))
+                opaque = image.mode != "RGBA"
+                picture = (convert_to_srgb(image) if opaque else image).convert("RGBA")
+                orientation = image.getexif().get(0x0112, 1)
+            stem = f"{name}-{size.width}"
+            (folder / f"{stem}.rgba").write_bytes(picture.tobytes())
+            (folder / f"{stem}.rgb").write_bytes(load_pixels(data, size).tobytes())
+            margins = (0.0, 0.0, picture.width - width / reduction, picture.height - height / reduction)
+            yield _describe(name, picture, size, orientation, margins, f"{stem}.rgba", f"{stem}.rgb", opaque)
+
+
+def _describe(
+    name: str,
+    picture: Image.Image,
+    size: Preprocessing,
+    orientation: int,
+    margins: tuple[float, ...],
+    stored: str,
+    expected: str,
+    opaque: bool,
+) -> dict[str, Any]:
+    return {
+        "name": name, "picture": stored, "width": picture.width, "height": picture.height, "expected": expected,
+        "outWidth": size.width, "outHeight": size.height, "orientation": orientation, "margins": margins,
+        "opaque": opaque,
+    }  # fmt: skip
 
 
 def _make_pixels(folder: Path) -> Iterator[dict[str, Any]]:
@@ -62,10 +114,9 @@ def _make_pixels(folder: Path) -> Iterator[dict[str, Any]]:
             margins = (0.0, 0.0, *(random.integers(0, 4) / 4 if side > 1 else 0.0 for side in (width, height)))
             name = f"{number}-{orientation}.rgb"
             (folder / name).write_bytes(stretch(picture, orientation, margins).tobytes())
-            yield {
-                "picture": f"{number}.rgba", "width": width, "height": height, "expected": name,
-                "orientation": orientation, "margins": margins, "opaque": picture.getextrema()[3] == (255, 255),
-            }  # fmt: skip
+            opaque = picture.getchannel("A").getextrema() == (255, 255)
+            title = f"painted, {width} × {height}, EXIF {orientation}"
+            yield _describe(title, picture, Preprocessing(), orientation, margins, f"{number}.rgba", name, opaque)
 
 
 def _paint(random: np.random.Generator, width: int, height: int) -> Image.Image:
@@ -143,6 +194,50 @@ def _draw_outputs(
         if spec.poor_quality_threshold is not None:
             quality[0, spec.labels.index("poor_quality")] = spec.poor_quality_threshold
     return {"quality": quality, "explanations": explanations}
+
+
+def _judge_binary() -> Iterator[dict[str, Any]]:
+    """Judge random outputs of a model that says good or poor, some of them just at a threshold."""
+    random = np.random.default_rng(3)
+    for number in range(32):
+        spec = _make_binary_spec(threshold=float(random.uniform()), region_threshold=float(random.uniform()))
+        assert spec.binary is not None and spec.binary.regions is not None
+        good, ranks, regions = (random.uniform(0, 1, (1, n)).astype(np.float32) for n in (1, 4, 5))
+        if number % 2:
+            good[0, 0], regions[0, 2] = spec.binary.threshold, spec.binary.regions.threshold
+        yield {
+            "spec": spec.model_dump_json(),
+            "good": good[0].tolist(),
+            "ranks": ranks[0].tolist(),
+            "regions": regions[0].tolist(),
+            "retake": not decide_good(good, spec)[0],
+            "votes": int(count_votes(ranks)[0]),
+            "bad": find_bad_regions(regions, spec)[0].tolist(),
+        }
+
+
+def _make_binary_spec(*, threshold: float, region_threshold: float) -> ModelSpec:
+    corners = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5), (0.25, 0.25))
+    parts = tuple(
+        Region(name=f"region{i}", left=x, top=y, width=0.5, height=0.5, hint=f"Look at region {i}")
+        for i, (x, y) in enumerate(corners)
+    )
+    return ModelSpec(
+        name="binary",
+        inputs=(TensorSpec(name="image", shape=(1, 40, 64, 3), dtype="uint8"),),
+        outputs=tuple(
+            TensorSpec(name=name, shape=(1, size), dtype="float32")
+            for name, size in (("good", 1), ("ranks", 4), ("regions", 5))
+        ),
+        preprocessing=Preprocessing(height=40, width=64),
+        binary=BinaryDecision(
+            output="good",
+            threshold=threshold,
+            hint="Take it again",
+            ranks=Ranks(output="ranks", raters=4, good_when_at_least=2),
+            regions=Regions(output="regions", threshold=region_threshold, parts=parts),
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from filelock import FileLock
+
 from android_demo.tools.jdk import find_jdk
 from android_demo.tools.programs import run_program
 from imageqx_export.errors import ImageQXError, UnavailableError
@@ -81,9 +83,10 @@ def fetch(*sets: str) -> list[Path]:
     """
     lock = read_lock()
     pins = {coordinate: sha for name in sets for coordinate, sha in lock[name].items()}
-    missing = [coordinate for coordinate in pins if not (REPOSITORY / coordinate.path).is_file()]
-    if missing:
-        _download(missing)
+    with _lock():
+        missing = [coordinate for coordinate in pins if not (REPOSITORY / coordinate.path).is_file()]
+        if missing:
+            _download(missing)
     for coordinate, sha in pins.items():
         _verify(coordinate, sha)
     return [REPOSITORY / coordinate.path for coordinate in pins]
@@ -115,6 +118,12 @@ def write_lock() -> None:
     text = re.sub(r'^"([^"]+)" = "[^"]*"$', pin, LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE)
     with write_aside(LOCK) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def _lock() -> FileLock:
+    """Return what only one process at a time may hold: Maven's repository knows no other reader while it grows."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    return FileLock(CACHE / "maven.lock")
 
 
 def _download(coordinates: Iterable[Coordinate]) -> None:

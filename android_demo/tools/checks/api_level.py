@@ -18,7 +18,14 @@ from android_demo.tools.steps import run_step
 from imageqx_export.errors import ConversionError
 
 CHECKER = Path(__file__).with_name("ApiLevel.java")
-PASSED_OVER = ("org.imageqx.*", "kotlin.*", "kotlinx.*", "org.jetbrains.annotations.*", "org.tensorflow.lite.*", "ai.onnxruntime.*")
+PASSED_OVER = (
+    "org.imageqx.*",
+    "kotlin.*",
+    "kotlinx.*",
+    "org.jetbrains.annotations.*",
+    "org.tensorflow.lite.*",
+    "ai.onnxruntime.*",
+)
 """What comes with the app, and so is there on every version."""
 
 _TOO_NEW = """

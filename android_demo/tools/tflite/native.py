@@ -39,7 +39,9 @@ def build_native() -> Path:
         folder.mkdir()
         shim = folder / _PROVIDED[0]
         command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", shim, SHIM]
-        run_or_raise([*command, "-Wl,--no-as-needed", "-lm", "-ldl", "-lpthread"], ConversionError, "the shim does not compile")
+        run_or_raise(
+            [*command, "-Wl,--no-as-needed", "-lm", "-ldl", "-lpthread"], ConversionError, "the shim does not compile"
+        )
         for name in _PROVIDED[1:]:
             (folder / name).symlink_to(shim.name)
         with zipfile.ZipFile(aar) as archive:

@@ -1,5 +1,11 @@
 package org.imageqx.runtime
 
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
 import org.imageqx.core.ModelFailed
 import org.imageqx.core.verdict.Outputs
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -7,9 +13,31 @@ import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.nio.ByteBuffer
+
+/** The export, as if its first .tflite had been proved right on a GPU; a fresh export may have no proofs yet. */
+private object ProvedExport : ArtifactSource {
+    private val text = Export.source.readText("manifest.json")
+    private val manifest = Json.parseToJsonElement(text).jsonObject
+    private val proof = Json.parseToJsonElement(
+        """[{"target": "gpu", "chips": ["any"], "verdict": "right", "whole": true, "tool": "a test"}]""",
+    )
+
+    override fun read(path: String): ByteBuffer = if (path == "manifest.json") prove() else Export.source.read(path)
+
+    private fun prove(): ByteBuffer {
+        val artifacts = manifest.getValue("artifacts").jsonArray.map { artifact ->
+            val isTflite = artifact.jsonObject.getValue("format").jsonPrimitive.content == "tflite"
+            JsonObject(artifact.jsonObject + ("proofs" to if (isTflite) proof else JsonArray(emptyList())))
+        }
+        val text = JsonObject(manifest + ("artifacts" to JsonArray(artifacts))).toString()
+        return ByteBuffer.wrap(text.toByteArray())
+    }
+}
 
 class AcceleratorTest {
-    private val proved = requireNotNull(Export.manifest.chooseFor("tflite", "gpu")) { "no proofs in this export" }
+    private val source = ProvedExport
+    private val proved = requireNotNull(source.readManifest().chooseFor("tflite", "gpu"))
     private val expected = Export.expected(proved)
     private val memory = FakeMemory()
     private val processor = FakeRuntime { expected[0] }
@@ -63,11 +91,11 @@ class AcceleratorTest {
     @Test
     fun `what no file was proved on is not asked`() {
         val npu = FakeRuntime { expected[it] }
-        val opened = openModel(Export.source, processor, proved.path, Accelerator("ethos-u", "1", npu), memory, Export::decode)
+        val opened = openModel(source, processor, proved.path, Accelerator("ethos-u", "1", npu), memory, Export::decode)
         assertEquals("no file was proved right on ethos-u", opened.fallback)
         assertEquals(0, npu.opened)
     }
 
     private fun open(gpu: FakeRuntime, identity: String = "driver 1"): OpenedModel =
-        openModel(Export.source, processor, proved.path, Accelerator("gpu", identity, gpu), memory, Export::decode)
+        openModel(source, processor, proved.path, Accelerator("gpu", identity, gpu), memory, Export::decode)
 }

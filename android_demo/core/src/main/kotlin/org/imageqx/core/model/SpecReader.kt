@@ -111,8 +111,13 @@ private fun SpecJson.toBinary(binary: BinaryJson, where: String): Answer.Binary 
         throw UnfitModel("$where: binary", "labels or a binary decision", "both")
     }
     checkProbability(binary.threshold, "$where: binary.threshold")
-    val regions = binary.regions?.let { it.toRegions(where) }
+    val regions = binary.regions?.toRegions(where)
     val ranks = binary.ranks?.let { Ranks(it.output, it.raters, it.goodWhenAtLeast) }
+    if (ranks != null && ranks.goodWhenAtLeast !in 1..ranks.raters) {
+        throw UnfitModel("$where: binary.ranks", "1 to ${ranks.raters} raters", "${ranks.goodWhenAtLeast}")
+    }
+    val read = listOfNotNull(binary.output, ranks?.output, regions?.output)
+    if (read.distinct() != read) throw UnfitModel("$where: binary", "an output a part", read.toString())
     return Answer.Binary(binary.output, binary.threshold, binary.hint, ranks, regions)
 }
 

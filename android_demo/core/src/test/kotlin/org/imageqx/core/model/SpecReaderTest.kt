@@ -88,6 +88,8 @@ class SpecReaderTest {
         refusal<UnfitModel>("a region outside", Examples.binary, "\"left\": 0.5" to "\"left\": 0.75"),
         refusal<UnfitModel>("a region twice", Examples.binary, "\"name\": \"right\"" to "\"name\": \"left\""),
         refusal<UnfitModel>("labels and a binary decision", Examples.binary, "\"binary\": {" to "\"labels\": [\"a\"], \"binary\": {"),
+        refusal<UnfitModel>("more votes than raters", Examples.binary, "\"good_when_at_least\": 2" to "\"good_when_at_least\": 5"),
+        refusal<UnfitModel>("one output for two parts", Examples.binary, "\"output\": \"ranks\"" to "\"output\": \"regions\""),
         refusal<UnfitModel>("fewer ranks than raters", Examples.binary, "[1, 4]" to "[1, 3]"),
     )
 

@@ -4,6 +4,7 @@ import org.imageqx.core.Golden
 import org.imageqx.core.ModelFailed
 import org.imageqx.core.flag
 import org.imageqx.core.floats
+import org.imageqx.core.int
 import org.imageqx.core.model.Answer
 import org.imageqx.core.model.Examples
 import org.imageqx.core.model.readSpec
@@ -32,6 +33,17 @@ class DecisionsTest {
             assertEquals(case.texts("reasons"), verdict.reasons.map { it.name })
             assertEquals(case.primitives("given").map { it.content == "true" }, verdict.reasons.map { it.given })
             assertEquals(case.texts("hints"), verdict.hints.map { it.text })
+        }
+    }
+
+    @TestFactory
+    fun `yes or no is Python's too`(): List<DynamicTest> = Golden.cases("binary").mapIndexed { number, case ->
+        dynamicTest("outputs $number") {
+            val outputs = Outputs(listOf("good", "ranks", "regions").associateWith { case.floats(it) })
+            val verdict = decide(outputs, readSpec(case.text("spec"), "case $number")) as BinaryVerdict
+            assertEquals(case.flag("retake"), verdict.retake)
+            assertEquals(case.int("votes"), verdict.votes)
+            assertEquals(case.primitives("bad").map { it.content == "true" }, verdict.regions.sortedBy { it.index }.map { it.bad })
         }
     }
 
