@@ -10,7 +10,7 @@ internal class RowPass(private val out: Pixels) {
     private val line = IntArray(out.width * Pixels.CHANNELS)
     private val sums = IntArray(out.bytes.size)
 
-    fun run(picture: Picture, orientation: Orientation, columns: Weights, rows: Weights) {
+    fun run(picture: Picture, orientation: Orientation, columns: RowShrinker, rows: Weights) {
         if (row.size < picture.width) row = IntArray(picture.width)
         sums.fill(WEIGHT_HALF)
         var oldest = 0
@@ -19,35 +19,10 @@ internal class RowPass(private val out: Pixels) {
             picture.readRow(if (orientation.flipsRows) picture.height - 1 - y else y, row)
             if (!picture.isOpaque) layOverWhite(row, picture.width)
             if (orientation.flipsColumns) row.reverse(0, picture.width)
-            shrink(columns)
+            columns.shrink(row, line)
             addTo(y, oldest, rows)
         }
         for (i in sums.indices) out.bytes[i] = (sums[i] shr WEIGHT_BITS).toByte()
-    }
-
-    /**
-     * Writes the row's output samples into [line].
-     *
-     * Red and blue share a Long, 32 bits apart: weights are never negative and sum up to 1, so no carry meets.
-     */
-    private fun shrink(columns: Weights) {
-        val row = row
-        val values = columns.values
-        for (output in 0 until columns.outputs) {
-            val begin = columns.start[output]
-            val shift = columns.first[output] - begin
-            var redBlue = WEIGHT_HALF.toLong() shl 32 or WEIGHT_HALF.toLong()
-            var green = WEIGHT_HALF
-            for (k in begin until columns.start[output + 1]) {
-                val pixel = row[k + shift]
-                val weight = values[k]
-                redBlue += ((pixel.toLong() and 0xFF0000 shl 16) or (pixel.toLong() and 0xFF)) * weight
-                green += (pixel ushr 8 and 0xFF) * weight
-            }
-            line[output * 3] = (redBlue ushr 32).toInt() shr WEIGHT_BITS
-            line[output * 3 + 1] = green shr WEIGHT_BITS
-            line[output * 3 + 2] = redBlue.toInt() shr WEIGHT_BITS
-        }
     }
 
     private fun addTo(y: Int, oldest: Int, rows: Weights) {

@@ -34,7 +34,7 @@ public class Stretcher(private val size: Preprocessing) {
         if (orientation.swapsSides) {
             alongColumns.run(picture, orientation, plan.columns, plan.rows)
         } else {
-            alongRows.run(picture, orientation, plan.columns, plan.rows)
+            alongRows.run(picture, orientation, plan.shrinker, plan.rows)
         }
         return pixels
     }
@@ -52,5 +52,7 @@ public class Stretcher(private val size: Preprocessing) {
     private data class Key(val width: Int, val height: Int, val orientation: Orientation, val margins: Margins)
 
     /** The weights of the upright photo's columns (the pass along its rows) and of its rows. */
-    private class Plan(val key: Key, val columns: Weights, val rows: Weights)
+    private class Plan(val key: Key, val columns: Weights, val rows: Weights) {
+        val shrinker = chooseShrinker(columns, if (key.orientation.swapsSides) key.height else key.width)
+    }
 }

@@ -27,6 +27,10 @@ internal class Weights(val first: IntArray, val start: IntArray, val values: Int
     /** Where an output's last input sample lies, plus 1. */
     fun end(output: Int): Int = first[output] + count(output)
 
+    /** Returns an output's weight of an input sample; 0 for one that it does not have. */
+    fun at(output: Int, input: Int): Int =
+        if (input in first[output] until end(output)) values[start[output] + input - first[output]] else 0
+
     /** Returns the most outputs that are begun and not ended at any input sample. */
     fun countOpen(): Int {
         var oldest = 0
@@ -58,16 +62,21 @@ internal fun computeWeights(inputs: Int, from: Double, to: Double, outputs: Int)
         val center = from + (output + 0.5) * scale
         val begin = max(0, (center - reach + 0.5).toInt())
         val count = minOf(inputs, (center + reach + 0.5).toInt()) - begin
-        first[output] = begin
-        start[output + 1] = start[output] + count
         val sum = weigh(exact, begin, count, center, 1.0 / reach)
-        for (k in 0 until count) {
-            val share = if (sum != 0.0) exact[k] / sum else exact[k]
-            values[start[output] + k] = (0.5 + share * (1 shl WEIGHT_BITS)).toInt()
-        }
+        // Weights of 0 at either end are left out, so that a picture that shrinks has no sample in three outputs.
+        var left = 0
+        var right = count
+        while (left < right - 1 && round(exact[left], sum) == 0) left++
+        while (right > left + 1 && round(exact[right - 1], sum) == 0) right--
+        first[output] = begin + left
+        start[output + 1] = start[output] + right - left
+        for (k in left until right) values[start[output] + k - left] = round(exact[k], sum)
     }
     return Weights(first, start, values)
 }
+
+private fun round(weight: Double, sum: Double): Int =
+    (0.5 + (if (sum != 0.0) weight / sum else weight) * (1 shl WEIGHT_BITS)).toInt()
 
 private fun weigh(into: DoubleArray, begin: Int, count: Int, center: Double, perReach: Double): Double {
     var sum = 0.0
