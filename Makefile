@@ -19,7 +19,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-train bench-harness \
-	bench-decisions test-android test-ios train quantize clean
+	bench-decisions bench-android test-android test-ios train quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -142,6 +142,9 @@ bench-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Ask accelerators
 bench-export: $(STAMP) ## Measure export, start-up and preprocessing beside the bare libraries, in one run
 	$(BIN)/python -m benchmarks.bench_export
 	$(BIN)/python -m benchmarks.bench_preprocess
+
+bench-android: $(STAMP) ## Measure core's stretch of a 12-megapixel photo beside Pillow's, in one run
+	$(BIN)/python -m benchmarks.bench_android
 
 bench-train: $(STAMP) ## Measure training beside a plain torchvision loop, in one run
 	$(BIN)/python -m benchmarks.bench_train

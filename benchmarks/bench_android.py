@@ -58,18 +58,23 @@ def measure(
             began = time.thread_time()
             expected = stretch(photo if turn is None else photo.transpose(turn), (SIDE, SIDE))
             seconds = time.thread_time() - began
-            assert bench.stdin and bench.stdout
-            bench.stdin.write("\n")
-            bench.stdin.flush()
-            nanoseconds, bytes_allocated = map(int, bench.stdout.readline().split())
+            nanoseconds, bytes_allocated = ask(bench)
             if number >= 0:
                 times[:, number] = seconds * 1e3, nanoseconds / 1e6
                 allocated = max(allocated, bytes_allocated)
-        bench.stdin.close()
-        bench.wait()
+        bench.communicate()
         if (Path(folder) / "out.rgb").read_bytes() != expected.tobytes():
             raise SystemExit("core and Pillow give other bytes")
     return times[0], times[1], allocated
+
+
+def ask(bench: subprocess.Popen[str]) -> tuple[int, int]:
+    """Let core stretch once; return nanoseconds of CPU and bytes that it allocated."""
+    assert bench.stdin and bench.stdout
+    bench.stdin.write("\n")
+    bench.stdin.flush()
+    nanoseconds, allocated = map(int, bench.stdout.readline().split())
+    return nanoseconds, allocated
 
 
 @contextmanager
