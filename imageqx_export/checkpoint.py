@@ -68,12 +68,12 @@ def save_checkpoint(
     )
 
 
-def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = None) -> tuple[Checkpoint, Network]:
+def load_checkpoint(path: Path, model: str | None = None, *, sha256: str | None = None) -> tuple[Checkpoint, Network]:
     """Read ``path`` and put its weights and temperatures into a new network, in eval mode.
 
     Args:
         path: A safetensors file. Nothing in it is ever executed; pickles are refused unread.
-        model: The network's name.
+        model: The network's name, and no other is taken; None takes what the file says, ImageQX where it says nothing.
         sha256: The file's digest, where it is known already; None computes it.
 
     Raises:
@@ -81,6 +81,8 @@ def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = 
         UnknownNameError: There is no network of that name.
     """
     tensors, header = read_safetensors(path)  # first, as it needs no torch: a wrong path is told at once
+    if model is None:
+        model = _find_name(header)
     networks.spec(model)
     _refuse_other(path, header, model)
     network = _build(path, header, model)
@@ -109,6 +111,17 @@ def load_checkpoint(path: Path, model: str = "imageqx", *, sha256: str | None = 
     if checkpoint.temperatures is not None:
         network.set_temperatures(checkpoint.temperatures)
     return checkpoint, network
+
+
+def _find_name(header: dict[str, Any]) -> str:
+    """Return the network that a header names, if there is one of that name, and ImageQX otherwise."""
+    spec = header.get("spec")
+    name = spec.get("name") if isinstance(spec, dict) else None
+    try:
+        networks.spec(str(name))
+    except UnknownNameError:
+        return networks.MODELS[0]
+    return str(name)
 
 
 def _refuse_other(path: Path, header: dict[str, Any], model: str) -> None:

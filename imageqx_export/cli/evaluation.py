@@ -10,6 +10,7 @@ import typer
 from imageqx_export.cli.help import PlainCommand
 from imageqx_export.cli.options import (
     DEFAULT_CHECKPOINT,
+    MODEL,
     OUTPUT,
     PHOTOS,
     AnnotationsOption,
@@ -38,6 +39,34 @@ def evaluate(
     photos: ClassFoldersOption = None,
     split: Annotated[str, typer.Option(help="The split to evaluate on: test or val.", rich_help_panel=PHOTOS)] = "test",
     samples: HeldOutOption = 1000,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="Put a classical method beside the model: trueimage (blur, light and zoom features with a logistic "
+            "regression), fitted to the training side of the same photos.",
+            metavar="NAME",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            help="A table with boxes around the lesions (image, left, top, right, bottom, in pixels): compare crops "
+            "with whole photos, for a model that says good or poor.",
+            metavar="TABLE",
+            rich_help_panel=PHOTOS,
+        ),
+    ] = None,
+    prevalence: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=0.99,
+            help="For a model that says good or poor: the share of good photos to resample to. The default is that of "
+            "the paper's training photos.",
+            rich_help_panel=PHOTOS,
+        ),
+    ] = 0.733,
     out: Annotated[
         Path,
         typer.Option(
@@ -50,13 +79,24 @@ def evaluate(
 
     Writes a report with F1, recall and specificity per label and reason with 95 % intervals, ROC and precision-recall
     curves, calibration (reliability diagrams), results per skin type and attention maps. If the table has two raters
-    or more, the model is also compared with the agreement between raters.
+    or more, the model is also compared with the agreement between raters. Of a model that says good or poor: AUC, PPV,
+    TPR, NPV and TNR, the same at another share of good photos, the calibration slope and the votes.
     """
     from imageqx_export.cli.show import evaluation as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.evaluation.file import EvaluationConfig, evaluate_file
     from imageqx_export.support.progress import bar
 
-    config = EvaluationConfig(file, out, Sources(photos, annotations, images), split, samples, thresholds)
+    config = EvaluationConfig(
+        file,
+        out,
+        Sources(photos, annotations, images),
+        split,
+        samples,
+        thresholds,
+        baseline,
+        boxes,
+        prevalence,
+    )
     result = evaluate_file(config, progress=bar)
     show.show_evaluation(result, out, as_json=json)

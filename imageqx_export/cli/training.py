@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,12 @@ app = typer.Typer(rich_markup_mode=None)
     """,
 )
 def train(
+    model: Annotated[
+        str,
+        typer.Option(
+            help="The network: imageqx, duke-iqa or duke-iqa-vgg16.", metavar="NAME", rich_help_panel=options.SCHEDULE
+        ),
+    ] = "imageqx",
     photos: options.ClassFoldersOption = None,
     annotations: options.AnnotationsOption = None,
     images: options.ImagesOption = None,
@@ -49,7 +56,27 @@ def train(
             rich_help_panel=options.SCHEDULE,
         ),
     ] = "random",
-    epochs: options.EpochsOption = 39,
+    frozen_backbone: Annotated[
+        bool,
+        typer.Option(
+            "--frozen-backbone",
+            help="Train the heads alone: the samples' features are computed once, which is quick.",
+            rich_help_panel=options.SCHEDULE,
+        ),
+    ] = False,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs to train. [default: 39; duke-iqa: 50]", rich_help_panel=options.SCHEDULE),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Epochs without a better validation score after which training stops, to save the best epoch; 0 saves "
+            "the last. [default: 0; duke-iqa: 10]",
+            rich_help_panel=options.SCHEDULE,
+        ),
+    ] = None,
     samples: options.SamplesOption = 2048,
     batch_size: options.BatchSizeOption = 32,
     small_epochs: Annotated[
@@ -73,11 +100,24 @@ def train(
         ),
     ] = 1,
     fresh: options.FreshOption = False,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            help="adamw, or sgd with a momentum of 0.9. [default: adamw; duke-iqa: sgd]",
+            rich_help_panel=options.OPTIMIZER,
+        ),
+    ] = None,
     learning_rate: Annotated[
-        float,
-        typer.Option(min=0, help="AdamW's, at the top of the cosine schedule.", rich_help_panel=options.OPTIMIZER),
-    ] = 1e-3,
-    weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's.", rich_help_panel=options.OPTIMIZER)] = 1e-4,
+        float | None,
+        typer.Option(
+            min=0,
+            help="The optimizer's, at the top of the cosine schedule. [default: 0.001; duke-iqa: 0.01]",
+            rich_help_panel=options.OPTIMIZER,
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float, typer.Option(min=0, help="The optimizer's.", rich_help_panel=options.OPTIMIZER)
+    ] = 1e-4,
     restart_epochs: Annotated[
         int,
         typer.Option(
@@ -94,7 +134,16 @@ def train(
             rich_help_panel=options.OPTIMIZER,
         ),
     ] = 1,
-    ema_decay: options.EmaDecayOption = 0.99,
+    ema_decay: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Decay of the exponential moving average of the weights, which is what is saved; 0 for none. "
+            "[default: 0.99; duke-iqa: 0]",
+            rich_help_panel=options.OPTIMIZER,
+        ),
+    ] = None,
     label_smoothing: Annotated[
         float,
         typer.Option(min=0, max=1, help="Label smoothing of the quality labels.", rich_help_panel=options.OPTIMIZER),
@@ -105,6 +154,24 @@ def train(
             help="fp32, or bf16 or fp16 for mixed precision; fp16 needs a GPU.", rich_help_panel=options.OPTIMIZER
         ),
     ] = "fp32",
+    flips: Annotated[
+        bool | None,
+        typer.Option(
+            "--flips/--no-flips",
+            help="Flip samples at random, both ways. [default: no-flips; duke-iqa: flips]",
+            rich_help_panel=options.SCHEDULE,
+        ),
+    ] = None,
+    good_when_at_least: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=4,
+            help="Of four raters, how many make a photo good, for duke-iqa. The paper's PPV and NPV follow from 2, and "
+            "not from its words, more than half.",
+            rich_help_panel="Thresholds",
+        ),
+    ] = 2,
     retake_budget: Annotated[
         float | None,
         typer.Option(
@@ -116,13 +183,14 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            help="The checkpoint to write; its model card and the state to resume from lie beside it.",
+            help="The checkpoint to write (models/NAME.safetensors unless given); its model card and the state to "
+            "resume from lie beside it.",
             metavar="FILE",
             rich_help_panel=options.OUTPUT,
         ),
-    ] = options.DEFAULT_CHECKPOINT,
+    ] = None,
     logs: Annotated[
         Path | None,
         typer.Option(
@@ -140,12 +208,14 @@ def train(
     from imageqx_export.support.progress import bar
     from imageqx_export.thresholds.criteria import make_criterion
     from imageqx_export.training import stage
-    from imageqx_export.training.config import TrainingConfig
+    from imageqx_export.training.targets import choose_targets, make_config
 
-    config = TrainingConfig(
+    config = make_config(
+        model,
         epochs=epochs,
         samples=samples,
         batch_size=batch_size,
+        optimizer=optimizer,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         restart_epochs=restart_epochs,
@@ -161,11 +231,15 @@ def train(
         rated_share=rated_share,
         soft_labels=soft_labels,
         validation_samples=validation_samples,
+        flips=flips,
+        frozen_backbone=frozen_backbone,
+        patience=patience,
+        good_when_at_least=good_when_at_least,
         seed=seed,
     )
     run = stage.TrainingRun(
         config,
-        out,
+        out or Path(f"models/{model}.safetensors"),
         Sources(photos, annotations, images),
         seeds=seeds,
         criterion=None if retake_budget is None else make_criterion(retake_budget=retake_budget),
@@ -173,6 +247,7 @@ def train(
         logs=logs,
         resume=not fresh,
     )
-    checkpoint, reached = stage.train(run, progress=bar, report=show.show_epoch)
+    report = partial(show.show_epoch, choose_targets(model))
+    checkpoint, reached = stage.train(run, progress=bar, report=report)
     if reached.seeds:  # of several processes, the first prints
         show.show_training(checkpoint, reached, as_json=json)

@@ -12,7 +12,10 @@ from imageqx_export.data.annotations import Rating, read_ratings
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import SPLITS, Label, LabelledPhotos, Split
 from imageqx_export.data.photos import read_photos
+from imageqx_export.data.settings import USUAL, PhotoSettings
+from imageqx_export.data.splits import VAL_SHARE
 from imageqx_export.data.tables import Problem, Row, read_columns, read_table, write_table
+from imageqx_export.data.votes import count_votes
 from imageqx_export.errors import DatasetError, PhotoError
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.progress import Progress, silent
@@ -33,17 +36,21 @@ def clean_ratings(path: Path) -> tuple[Rating, ...]:
     return ratings
 
 
-def read_labels(path: Path) -> tuple[Label, ...]:
+def read_labels(path: Path, *, val_share: float = VAL_SHARE) -> tuple[Label, ...]:
     """Read labels from an annotation table, which is fused, or from a table that :func:`write_labels` wrote.
 
     Without its soft columns, a table of fused labels says nothing of the raters' shares: the label counts as
     everybody's then, and so does every reason.
 
+    Args:
+        path: The table.
+        val_share: Of an annotation table's groups whose split it does not give, the share that validates.
+
     Raises:
         DatasetError: There is a bad row (the first are named), no such file, or it is no table.
     """
     if "evaluation" in (columns := read_columns(path)) or "label" not in columns:
-        return fuse(clean_ratings(path))
+        return fuse(clean_ratings(path), val_share=val_share)
     soft = SOFT if any(name in columns for name in SOFT) else ()
     rows, problems = read_table(path, (*FUSED, *soft))
     labels: list[Label] = []
@@ -78,17 +85,18 @@ def write_labels(labels: Sequence[Label], path: Path, *, soft: bool = False) -> 
     write_table(path, (*FUSED, *(SOFT if soft else ())), rows)
 
 
-def read_labels_with_photos(annotations: Path, images: Path) -> tuple[Label, ...]:
+def read_labels_with_photos(annotations: Path, images: Path, *, val_share: float = VAL_SHARE) -> tuple[Label, ...]:
     """Read labels whose photos must all be there.
 
     Args:
         annotations: An annotation table, or a table of fused labels.
         images: The folder of photos that the table's names are relative to.
+        val_share: As for :func:`read_labels`.
 
     Raises:
         DatasetError: A row is bad or a photo is missing; the first are named.
     """
-    labels = read_labels(annotations)
+    labels = read_labels(annotations, val_share=val_share)
     if not images.is_dir():
         raise DatasetError(
             "no such folder of photos", where=images, remedy="pass the folder that the table's names are relative to"
@@ -104,7 +112,9 @@ def read_labels_with_photos(annotations: Path, images: Path) -> tuple[Label, ...
     return labels
 
 
-def read_labelled(annotations: Path, images: Path, split: Split, *, progress: Progress = silent) -> LabelledPhotos:
+def read_labelled(
+    annotations: Path, images: Path, split: Split, *, settings: PhotoSettings = USUAL, progress: Progress = silent
+) -> LabelledPhotos:
     """Read one split's photos as the network sees them, with the truth about each.
 
     Photos that cannot be read are left out; ``source`` says how many.
@@ -113,16 +123,21 @@ def read_labelled(annotations: Path, images: Path, split: Split, *, progress: Pr
         annotations: An annotation table, or a table of fused labels.
         images: The folder of photos.
         split: ``"train"``, ``"val"`` or ``"test"``.
+        settings: What the network wants photos to be like.
         progress: Opens a bar.
 
     Raises:
         DatasetError: A row is bad, a photo is missing, the split has no photo, none of its photos can be read, or it
             is ``"train"`` and a label has no photo.
     """
-    labels = [label for label in read_labels_with_photos(annotations, images) if label.split == split]
+    labels = [
+        label
+        for label in read_labels_with_photos(annotations, images, val_share=settings.val_share)
+        if label.split == split
+    ]
     if not labels:
         raise DatasetError(f"no photo is in the split {split}", where=annotations, remedy="give some rows that split")
-    photos = read_photos([images / label.image for label in labels], progress)
+    photos = read_photos([images / label.image for label in labels], progress, settings.side)
     read = [(label, photo) for label, photo in zip(labels, photos, strict=True) if not isinstance(photo, PhotoError)]
     if not read:
         raise DatasetError(
@@ -141,6 +156,7 @@ def read_labelled(annotations: Path, images: Path, split: Split, *, progress: Pr
         fitzpatrick=np.array([label.fitzpatrick for label in kept], np.int64),
         names=tuple(label.image for label in kept),
         source=f"{len(kept)} photos of {annotations.name} ({split}{left_out})",
+        votes=count_votes(kept),
     )
 
 

@@ -12,22 +12,25 @@ from numpy.typing import NDArray
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 
 SIDE = spec().preprocessing.height
+"""Pixels a side, unless a network takes others."""
 NOWHERE, PHOTO, SYNTHETIC, RATED = -1, 0, 1, 2
 """Where a picture comes from: a photo that is good as it is, a synthetic scene, or a photo that raters labelled."""
 
 
 @dataclass(frozen=True)
 class Bank:
-    """A number N of pictures with their labels; 150,528 bytes each.
+    """A number N of pictures with their labels; 150,528 bytes each at 224 pixels a side.
 
     Args:
-        images: uint8 [N,224,224,3], the whole frame, stretched.
-        masks: Subjects' masks, uint8 [M,224,224], 255 on the subject.
+        images: uint8 [N,H,H,3], the whole frame, stretched.
+        masks: Subjects' masks, uint8 [M,H,H], 255 on the subject.
         mask: Index into ``masks``, or -1, int64 [N].
         shares: Per label, the share of raters; one-hot where there were none; float32 [N,4].
         reasons: What is wrong with the picture as it is, 0 or 1, float32 [N,5].
         origin: :data:`PHOTO`, :data:`SYNTHETIC` or :data:`RATED`, int64 [N].
         fitzpatrick: Skin type 1…6, or 0 where it is not known, int64 [N].
+        severity: How far each reason goes in the picture as it is, in [0, 1]; 0 where it is not known; float32 [N,5].
+        votes: How many of four raters call the picture good, or -1 where nobody was asked, int64 [N].
     """
 
     images: NDArray[np.uint8] = field(repr=False)
@@ -37,9 +40,16 @@ class Bank:
     reasons: NDArray[np.float32] = field(repr=False)
     origin: NDArray[np.int64] = field(repr=False)
     fitzpatrick: NDArray[np.int64] = field(repr=False)
+    severity: NDArray[np.float32] = field(repr=False)
+    votes: NDArray[np.int64] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def side(self) -> int:
+        """Pixels a side."""
+        return int(self.images.shape[1])
 
     @cached_property
     def quality(self) -> NDArray[np.int64]:
@@ -53,7 +63,7 @@ class Bank:
 
     def take(self, indices: NDArray[np.int64]) -> Bank:
         """Return the pictures at ``indices``."""
-        names = ("images", "mask", "shares", "reasons", "origin", "fitzpatrick")
+        names = ("images", "mask", "shares", "reasons", "origin", "fitzpatrick", "severity", "votes")
         return Bank(masks=self.masks, **{name: getattr(self, name)[indices] for name in names})
 
     def pool(
@@ -98,7 +108,7 @@ def join(banks: Sequence[Bank]) -> Bank:
     """Put banks one after the other."""
     starts = np.cumsum([0, *(len(bank.masks) for bank in banks)])
     shifted = [np.where(bank.mask >= 0, bank.mask + start, -1) for bank, start in zip(banks, starts, strict=False)]
-    names = ("images", "masks", "shares", "reasons", "origin", "fitzpatrick")
+    names = ("images", "masks", "shares", "reasons", "origin", "fitzpatrick", "severity", "votes")
     parts = {name: np.concatenate([getattr(bank, name) for bank in banks]) for name in names}
     return Bank(mask=np.concatenate(shifted), **parts)
 
@@ -110,16 +120,21 @@ def make_bank(
     reasons: NDArray[np.float32] | None = None,
     fitzpatrick: NDArray[np.int64] | None = None,
     masks: Sequence[NDArray[np.uint8] | None] = (),
+    *,
+    severity: NDArray[np.float32] | None = None,
+    votes: NDArray[np.int64] | None = None,
 ) -> Bank:
     """Make a bank of pictures of one origin.
 
     Args:
-        images: uint8 [N,224,224,3].
+        images: uint8 [N,H,H,3].
         labels: Indices into ``LABELS``, int64 [N], or shares, float32 [N,4].
         origin: :data:`PHOTO`, :data:`SYNTHETIC` or :data:`RATED`.
         reasons: What is wrong as it is, [N,5]; None for nothing.
         fitzpatrick: Skin types; None for unknown.
         masks: Per picture its subject's mask, or None; empty for none at all.
+        severity: How far each reason goes as it is, [N,5]; None for not known.
+        votes: Of four raters; None where nobody was asked.
     """
     count = len(images)
     shares = np.eye(len(LABELS), dtype=np.float32)[labels] if labels.ndim == 1 else labels
@@ -127,10 +142,12 @@ def make_bank(
     numbers = iter(range(len(known)))
     return Bank(
         images=images,
-        masks=np.stack(known) if known else np.empty((0, SIDE, SIDE), np.uint8),
+        masks=np.stack(known) if known else np.empty((0, *images.shape[1:3]), np.uint8),
         mask=np.array([-1 if mask is None else next(numbers) for mask in masks] or [-1] * count, np.int64),
         shares=np.asarray(shares, np.float32),
         reasons=np.zeros((count, len(REASONS)), np.float32) if reasons is None else reasons,
         origin=np.full(count, origin, np.int64),
         fitzpatrick=np.zeros(count, np.int64) if fitzpatrick is None else fitzpatrick,
+        severity=np.zeros((count, len(REASONS)), np.float32) if severity is None else severity,
+        votes=np.full(count, -1, np.int64) if votes is None else votes,
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from imageqx_export.data.bank import SIDE, Bank
+from imageqx_export.data.bank import Bank
 from imageqx_export.data.jpeg import recompress
 from imageqx_export.data.sample_plan import SamplePlan
 from imageqx_export.data.synthetic import FITZPATRICK
@@ -36,7 +36,7 @@ class Degrader:
 
         Args:
             plan: What to do.
-            size: Pixels a side, a multiple of 16, at most 224.
+            size: Pixels a side, a multiple of 16, at most the bank's.
 
         Returns:
             float32 [B,size,size,3] in 0…255, whole numbers, as in a photo's file.
@@ -56,7 +56,7 @@ class Degrader:
         """Fetch pictures or masks as float32 [B,C,size,size] in [0, 1]."""
         chosen = store[torch.as_tensor(indices, device=store.device)].to(self.device, non_blocking=True)
         chosen = (chosen.permute(0, 3, 1, 2) if chosen.ndim == 4 else chosen[:, None]).float().div_(255)
-        if size != SIDE:
+        if size != store.shape[1]:
             chosen = functional.interpolate(chosen, (size, size), mode="bilinear", antialias=True)
         return chosen
 

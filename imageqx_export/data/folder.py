@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 from PIL.Image import Resampling
 
-from imageqx_export.data.bank import PHOTO, SIDE, Bank, make_bank
+from imageqx_export.data.bank import PHOTO, Bank, make_bank
 from imageqx_export.data.labels import Split
 from imageqx_export.data.photos import find_photos
+from imageqx_export.data.settings import USUAL, PhotoSettings
+from imageqx_export.data.splits import TEST_SHARE, VAL_SHARE
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
 from imageqx_export.data.tables import read_table
 from imageqx_export.errors import DatasetError, PhotoError
@@ -26,7 +28,6 @@ from imageqx_export.support.progress import Progress, silent
 
 MIN_SIDE = 96
 _CLASSES: tuple[SceneClass, ...] = get_args(SceneClass)
-_HELD_OUT_SHARE = 0.15
 _LAB_WEIGHTS = np.array([0.3, 2, 2], np.float32)
 _PLAIN = 30.0  # in weighted Lab units
 _PLAIN_SHARE = 0.75  # of the border
@@ -97,8 +98,8 @@ def _skin_type(text: str) -> int:
     return number if 1 <= number <= 6 else 0
 
 
-def split_groups(groups: Sequence[str], settled: dict[str, Split]) -> dict[str, Split]:
-    """Hold out 15 % of the groups to validate and as many to test, by their names' hash.
+def split_groups(groups: Sequence[str], settled: dict[str, Split], val_share: float = VAL_SHARE) -> dict[str, Split]:
+    """Hold out 15 % of the groups to test and ``val_share`` to validate, by their names' hash.
 
     With six groups or fewer those with the fewest photos are held out, as a hash would be a gamble: one to test from
     two groups on, and another to validate from four on; with fewer, synthetic scenes stand in for the class there.
@@ -106,6 +107,7 @@ def split_groups(groups: Sequence[str], settled: dict[str, Split]) -> dict[str, 
     Args:
         groups: A name per photo.
         settled: Where other classes have put a group; it stays there.
+        val_share: Of the groups.
 
     Returns:
         ``settled`` and the new groups.
@@ -114,8 +116,8 @@ def split_groups(groups: Sequence[str], settled: dict[str, Split]) -> dict[str, 
     if len(names) <= 6:
         counted = Counter(groups)
         names.sort(key=lambda name: (counted[name], name))
-    each = max(1, round(_HELD_OUT_SHARE * len(names)))
-    test, val = (each if len(names) >= 2 else 0), (each if len(names) >= 4 else 0)
+    test = max(1, round(TEST_SHARE * len(names))) if len(names) >= 2 else 0
+    val = max(1, round(val_share * len(names))) if len(names) >= 4 else 0
     first: dict[str, Split] = dict.fromkeys(names[:test], "test")
     second: dict[str, Split] = dict.fromkeys(names[test : test + val], "val")
     return settled | dict.fromkeys(names[test + val :], "train") | first | second
@@ -125,7 +127,9 @@ def _files(root: Path, label: SceneClass) -> list[Path]:
     return find_photos(root / label)
 
 
-def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = silent) -> PhotoFolder:
+def read_folder(
+    root: Path, *, settings: PhotoSettings = USUAL, min_side: int = MIN_SIDE, progress: Progress = silent
+) -> PhotoFolder:
     """Read ``root``.
 
     ``root`` has the folders ``lesion``, ``healthy_skin`` and ``no_skin``. If it also has a ``manifest.csv`` with
@@ -136,6 +140,7 @@ def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = si
 
     Args:
         root: The folder.
+        settings: What the network wants photos to be like.
         min_side: Pixels.
         progress: Opens a bar.
 
@@ -151,7 +156,7 @@ def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = si
     names: list[str] = []
     labels: list[SceneClass] = []
     with progress("reading photos", len(found)) as advance, ThreadPoolExecutor() as threads:
-        decoded = threads.map(lambda item: _decode(item[0], min_side, item[1] == "healthy_skin"), found)
+        decoded = threads.map(lambda item: _decode(item[0], settings.side, min_side, item[1] == "healthy_skin"), found)
         for (path, label), picture in zip(found, decoded, strict=True):
             advance()
             if isinstance(picture, str):
@@ -163,7 +168,9 @@ def read_folder(root: Path, *, min_side: int = MIN_SIDE, progress: Progress = si
     known = [rows.get(name, _Row(name, 0)) for name in names]
     sides: dict[str, Split] = {}
     for label in _CLASSES:
-        sides = split_groups([row.group for row, own in zip(known, labels, strict=True) if own == label], sides)
+        sides = split_groups(
+            [row.group for row, own in zip(known, labels, strict=True) if own == label], sides, settings.val_share
+        )
     splits = tuple(sides[row.group] for row in known)
     _check_classes(root, list(zip(labels, splits, strict=True)), min_side)
     bank = make_bank(
@@ -227,7 +234,7 @@ def cut_out_subject(picture: Image) -> Floats | None:
     return np.asarray(cv2.GaussianBlur(mask, (3, 3), 0) / 255, np.float32)
 
 
-def _decode(path: Path, min_side: int, with_mask: bool) -> _Decoded | str:
+def _decode(path: Path, side: int, min_side: int, with_mask: bool) -> _Decoded | str:
     """Decode a photo, or say why it is left out."""
     try:
         photo = open_photo(path)
@@ -236,6 +243,6 @@ def _decode(path: Path, min_side: int, with_mask: bool) -> _Decoded | str:
     if min(photo.size) < min_side:
         return f"under {min_side} px"
     # As preprocess does; with its draft decoding, a photo's own size would not be known.
-    picture = np.asarray(photo.resize((SIDE, SIDE), Resampling.BILINEAR), np.uint8)
+    picture = np.asarray(photo.resize((side, side), Resampling.BILINEAR), np.uint8)
     mask = cut_out_subject(picture) if with_mask else None
     return _Decoded(picture, None if mask is None else np.asarray(np.rint(mask * 255), np.uint8))

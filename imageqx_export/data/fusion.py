@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from imageqx_export.data.annotations import Rating, find_groups, settle
 from imageqx_export.data.labels import Label, Split
-from imageqx_export.data.splits import split_groups
+from imageqx_export.data.splits import VAL_SHARE, split_groups
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 TIE_BREAK = ("lesion", "healthy_skin", "no_skin", "poor_quality")
@@ -15,7 +15,9 @@ TIE_BREAK = ("lesion", "healthy_skin", "no_skin", "poor_quality")
 only sent back when more raters say so than say anything else."""
 
 
-def fuse(ratings: Iterable[Rating], *, tie_break: Sequence[str] = TIE_BREAK) -> tuple[Label, ...]:
+def fuse(
+    ratings: Iterable[Rating], *, tie_break: Sequence[str] = TIE_BREAK, val_share: float = VAL_SHARE
+) -> tuple[Label, ...]:
     """Fuse ratings into one label per photo, as the ImageQX paper does.
 
     The quality label is the plurality of the raters, all ICD-10 codes counting as ``lesion``. A reason holds if at
@@ -26,6 +28,7 @@ def fuse(ratings: Iterable[Rating], *, tie_break: Sequence[str] = TIE_BREAK) -> 
     Args:
         ratings: Well-formed ratings, one per rater and photo.
         tie_break: All of ``LABELS``; of labels with as many raters the first of these wins.
+        val_share: The share of groups that validate, of those whose split the table does not give.
 
     Returns:
         Labels, sorted by the photo's name: the order of the ratings does not matter.
@@ -48,7 +51,7 @@ def fuse(ratings: Iterable[Rating], *, tie_break: Sequence[str] = TIE_BREAK) -> 
         side: Split | None = settle(sides)
         if side is not None:
             given[group] = side
-    splits = split_groups(Counter(groups.values()), given)
+    splits = split_groups(Counter(groups.values()), given, val_share)
     return tuple(
         _label(image, by_image[image], groups[image], splits[groups[image]], tie_break) for image in sorted(by_image)
     )

@@ -19,14 +19,23 @@ _SCENES = 408
 _BATCH = 32
 
 
-def make_held_out_bank(split: Split, folder: PhotoFolder | None, *, progress: Progress = silent) -> Bank:
-    """Return one side's photos and synthetic scenes."""
-    scenes = render_scenes(SEEDS[split], _SCENES, progress=progress)
+def make_held_out_bank(
+    split: Split, folder: PhotoFolder | None, *, side: int = SIDE, progress: Progress = silent
+) -> Bank:
+    """Return one side's photos and synthetic scenes, of ``side`` pixels a side as the folder's."""
+    scenes = render_scenes(SEEDS[split], _SCENES, side=side, progress=progress)
     return scenes if folder is None else join([folder.side(split), scenes])
 
 
 def draw_samples(
-    bank: Bank, count: int, split: Split, photos: bool, *, photo_share: float = 0.7, progress: Progress = silent
+    bank: Bank,
+    count: int,
+    split: Split,
+    photos: bool,
+    *,
+    photo_share: float = 0.7,
+    between: bool = False,
+    progress: Progress = silent,
 ) -> LabelledPhotos:
     """Draw ``count`` samples of one side of the split.
 
@@ -36,11 +45,12 @@ def draw_samples(
         split: Whose random numbers.
         photos: Whether the bank has photos; for the source's sentence.
         photo_share: Of the samples, the share that is made from photos.
+        between: Whether degraded samples may have the severities on which raters disagree.
         progress: Opens a bar.
     """
     kind = "other patients' photos and other synthetic scenes" if photos else "synthetic scenes"
     source = f"{count} {split} samples: {kind}, degraded in known ways"
-    return _make_samples(bank, SEEDS[split], count, photo_share, split, source, progress)
+    return _make_samples(bank, SEEDS[split], count, photo_share, split, source, progress, between=between)
 
 
 def synthetic_samples(count: int, seed: int) -> LabelledPhotos:
@@ -50,16 +60,26 @@ def synthetic_samples(count: int, seed: int) -> LabelledPhotos:
 
 
 def _make_samples(
-    bank: Bank, seed: int, count: int, photo_share: float, name: str, source: str, progress: Progress
+    bank: Bank,
+    seed: int,
+    count: int,
+    photo_share: float,
+    name: str,
+    source: str,
+    progress: Progress,
+    *,
+    between: bool = False,
 ) -> LabelledPhotos:
     """Make samples on the CPU, so that they are the same wherever the model runs."""
     room = Degrader(bank, torch.device("cpu"))
     starts = range(0, count, _BATCH)
-    plans = [plan_samples(bank, (seed, start), min(_BATCH, count - start), photo_share) for start in starts]
+    plans = [
+        plan_samples(bank, (seed, start), min(_BATCH, count - start), photo_share, between=between) for start in starts
+    ]
     pixels = []
     with progress("drawing samples", len(plans)) as advance:
         for plan in plans:
-            pixels.append(room.degrade(plan, SIDE).to(torch.uint8).numpy())
+            pixels.append(room.degrade(plan, bank.side).to(torch.uint8).numpy())
             advance()
     return LabelledPhotos(
         pixels=np.concatenate(pixels),
@@ -68,4 +88,5 @@ def _make_samples(
         fitzpatrick=np.concatenate([plan.fitzpatrick for plan in plans]),
         names=tuple(f"{name} sample {i}" for i in range(count)),
         source=source,
+        votes=np.concatenate([plan.votes for plan in plans]),
     )

@@ -50,12 +50,13 @@ class LabelledPhotos:
     """A set of photos as the network sees them, with the truth about each.
 
     Args:
-        pixels: uint8 [N,224,224,3], RGB.
+        pixels: uint8 [N,H,H,3], RGB.
         quality: Index into ``LABELS``, int64 [N].
         reasons: 0 or 1, float32 [N,5].
         fitzpatrick: Skin type 1…6, or 0 where it is not known, int64 [N].
         names: What to call each in a report.
         source: Where they come from, in a sentence without a full stop.
+        votes: How many of four raters call each photo good, int64 [N]; None where nobody was asked.
     """
 
     pixels: NDArray[np.uint8]
@@ -64,6 +65,7 @@ class LabelledPhotos:
     fitzpatrick: NDArray[np.int64]
     names: tuple[str, ...]
     source: str
+    votes: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.quality)

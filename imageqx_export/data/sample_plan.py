@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.data.bank import NOWHERE, PHOTO, RATED, SYNTHETIC, Bank
 from imageqx_export.data.synthetic import MILD, STRONG
+from imageqx_export.data.votes import simulate_votes
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 NO_SKIN, HEALTHY, POOR = (LABELS.index(name) for name in ("no_skin", "healthy_skin", "poor_quality"))
@@ -52,6 +53,7 @@ class SamplePlan:
         resolution: Pixels a side, JPEG quality (100: none), and whether it is enlarged without smoothing, [B,3].
         shares: Truth, [B,4]; one-hot unless raters' shares are wanted.
         reasons: Truth, [B,5].
+        votes: Truth: how many of four raters call it good, simulated where nobody was asked; int64 [B].
         fitzpatrick: Skin type, or 0 where it is not known (any longer), int64 [B].
         seed: Of the noise.
     """
@@ -70,6 +72,7 @@ class SamplePlan:
     resolution: Array
     shares: Array
     reasons: Array
+    votes: Indices
     fitzpatrick: Indices
     seed: int
 
@@ -88,7 +91,13 @@ class SamplePlan:
 
 
 def plan_samples(
-    bank: Bank, key: tuple[int, ...], count: int, photo_share: float = 0.7, rated_share: float = 0.5
+    bank: Bank,
+    key: tuple[int, ...],
+    count: int,
+    photo_share: float = 0.7,
+    rated_share: float = 0.5,
+    *,
+    between: bool = False,
 ) -> SamplePlan:
     """Draw a plan.
 
@@ -98,10 +107,11 @@ def plan_samples(
         count: Samples.
         photo_share: Of the samples, the share that is made from photos, where the bank has photos of the class.
         rated_share: Of the samples, the share that are rated photos as they are, where the bank has any.
+        between: Whether degraded samples may have the severities on which raters disagree.
     """
     rng = np.random.default_rng(key)
     labels = rng.choice([c for c, _ in _CLASS_SHARES], count, p=[p for _, p in _CLASS_SHARES])
-    severity = _draw_severities(rng, labels)
+    severity = _draw_severities(rng, labels, MILD if between else STRONG)
     subject = _choose_subjects(rng, bank, labels, severity, photo_share, rated_share)
     origin, rated = bank.origin[subject], bank.origin[subject] == RATED
     severity[rated] = 0
@@ -115,6 +125,7 @@ def plan_samples(
     given = severity >= STRONG
     poor = (given.any(1) & ~rated).astype(np.float32)[:, None]
     tone = _draw_tones(rng, origin == PHOTO)
+    votes = simulate_votes(_settle_geometry(severity, bank, subject), key)
     return SamplePlan(
         subject=subject,
         behind=behind,
@@ -130,12 +141,22 @@ def plan_samples(
         resolution=_draw_resolutions(rng, severity[:, RESOLUTION], rated),
         shares=bank.shares[subject] * (1 - poor) + poor * np.eye(len(LABELS), dtype=np.float32)[POOR],
         reasons=np.where(rated[:, None], bank.reasons[subject], given).astype(np.float32),
+        votes=np.where(bank.votes[subject] >= 0, bank.votes[subject], votes),
         fitzpatrick=np.where(np.abs(tone[:, 0] - 1) < 1e-6, bank.fitzpatrick[subject], 0),
         seed=int(rng.integers(2**62)),
     )
 
 
-def _draw_severities(rng: np.random.Generator, labels: Indices) -> Array:
+def _settle_geometry(severity: Array, bank: Bank, subject: Indices) -> Array:
+    """Return severities with a synthetic scene's own framing and distance, which are drawn in."""
+    settled = severity.copy()
+    drawn = bank.origin[subject] == SYNTHETIC
+    for reason in (FRAMING, DISTANCE):
+        settled[drawn, reason] = bank.severity[subject[drawn], reason]
+    return settled
+
+
+def _draw_severities(rng: np.random.Generator, labels: Indices, least: float) -> Array:
     count, reasons = len(labels), len(REASONS)
     # Squared: most good photos are far from the limit.
     severity = (rng.random((count, reasons)) ** 2 * MILD).astype(np.float32)
@@ -148,7 +169,7 @@ def _draw_severities(rng: np.random.Generator, labels: Indices) -> Array:
         order = (-(np.log(odds) + rng.gumbel(size=odds.shape))).argsort(1).argsort(1)
     number = np.where(rng.random(count) < _DEGRADED_SHARE, 1 + rng.choice(3, count, p=_REASONS_SHARES), 0)
     degraded = (order < number[:, None]) & (odds > 0)
-    severity = np.where(degraded, rng.uniform(STRONG, 1, severity.shape), severity).astype(np.float32)
+    severity = np.where(degraded, rng.uniform(least, 1, severity.shape), severity).astype(np.float32)
     both = (severity[:, FRAMING] >= STRONG) & (severity[:, DISTANCE] >= STRONG)
     severity[both, DISTANCE] = rng.uniform(0, MILD, int(both.sum()))  # half a speck tells nothing
     return severity

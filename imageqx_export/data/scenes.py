@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,32 +29,48 @@ SCENE_KINDS = len(_KINDS)
 _CHUNK = 34
 
 
-def render_scenes(seed: int, count: int, *, progress: Progress = silent) -> Bank:
+def render_scenes(seed: int, count: int, *, side: int = SIDE, progress: Progress = silent) -> Bank:
     """Draw ``count`` scenes in all classes and skin tones, in a process per core.
 
     Args:
-        seed: Scene i of a seed is always the same picture.
+        seed: Scene i of a seed is always the same picture, at one size.
         count: At least 17, so that there is one of each kind.
+        side: Pixels a side.
         progress: Opens a bar.
     """
     if count < SCENE_KINDS:
         raise ValueError(f"expected at least {SCENE_KINDS} scenes, got {count}")
     starts = range(0, count, _CHUNK)
-    jobs = [(seed, start, min(start + _CHUNK, count)) for start in starts]
+    jobs = [(seed, start, min(start + _CHUNK, count), side) for start in starts]
     with progress("drawing scenes", len(jobs)) as advance:
         scenes = list(chain.from_iterable(_render_parts(jobs, advance)))
     reasons = np.zeros((count, len(REASONS)), np.float32)
     reasons[:, REASONS.index("bad_framing")] = [_kind(i)[1] for i in range(count)]
     reasons[:, REASONS.index("too_far_away")] = [_kind(i)[2] for i in range(count)]
     labels = np.array([LABELS.index(_kind(i)[0]) for i in range(count)], np.int64)
-    tones = np.where(labels == LABELS.index("no_skin"), 0, [tone + 1 for _, tone in scenes])
-    return make_bank(np.stack([image for image, _ in scenes]), labels, SYNTHETIC, reasons, tones.astype(np.int64))
+    severity = np.zeros_like(reasons)
+    severity[:, REASONS.index("bad_framing")] = [scene.off_frame for scene in scenes]
+    severity[:, REASONS.index("too_far_away")] = [scene.distance for scene in scenes]
+    skin = labels != LABELS.index("no_skin")
+    tones = np.where(skin, [scene.tone + 1 for scene in scenes], 0).astype(np.int64)
+    pictures = np.stack([scene.image for scene in scenes])
+    return make_bank(pictures, labels, SYNTHETIC, reasons, tones, severity=severity * skin[:, None])
 
 
-def _render_parts(jobs: list[tuple[int, int, int]], advance: Callable[[], None]) -> Iterator[list[tuple[Image, int]]]:
+class _Scene(NamedTuple):
+    image: Image
+    tone: int
+    off_frame: float
+    distance: float
+
+
+_Job = tuple[int, int, int, int]  # seed, first and last scene, pixels a side
+
+
+def _render_parts(jobs: list[_Job], advance: Callable[[], None]) -> Iterator[list[_Scene]]:
     cores = count_cores()
     with ExitStack() as stack:
-        parts: Iterator[list[tuple[Image, int]]] = map(_render_chunk, jobs)
+        parts: Iterator[list[_Scene]] = map(_render_chunk, jobs)
         if len(jobs) >= 4 and cores > 1:  # starting processes takes longer than a few scenes
             parts = stack.enter_context(start_process_pool(min(cores, len(jobs)))).map(_render_chunk, jobs)
         for part in parts:
@@ -61,9 +78,9 @@ def _render_parts(jobs: list[tuple[int, int, int]], advance: Callable[[], None])
             yield part
 
 
-def _render_chunk(job: tuple[int, int, int]) -> list[tuple[Image, int]]:
-    seed, start, stop = job
-    return [_render_scene(np.random.default_rng((seed, index)), index) for index in range(start, stop)]
+def _render_chunk(job: _Job) -> list[_Scene]:
+    seed, start, stop, side = job
+    return [_render_scene(np.random.default_rng((seed, index)), index, side) for index in range(start, stop)]
 
 
 def _kind(index: int) -> tuple[SceneClass, bool, bool]:
@@ -71,7 +88,7 @@ def _kind(index: int) -> tuple[SceneClass, bool, bool]:
     return _KINDS[index * 5 % len(_KINDS)]
 
 
-def _render_scene(rng: np.random.Generator, index: int) -> tuple[Image, int]:
+def _render_scene(rng: np.random.Generator, index: int, side: int) -> _Scene:
     label, cut_off, far = _kind(index)
     off_frame = rng.uniform(STRONG, 1) if cut_off else rng.random() ** 2 * MILD
     distance = rng.uniform(STRONG, 1) if far else rng.random() ** 2 * MILD
@@ -79,7 +96,7 @@ def _render_scene(rng: np.random.Generator, index: int) -> tuple[Image, int]:
     if label == "healthy_skin":  # a limb fills more of the frame than a lesion does
         where = where._replace(scale=where.scale * (1.2 if far else 3.0))
     tone = int(rng.integers(6))
-    return draw_scene(rng, label, where, SIDE, tone), tone
+    return _Scene(draw_scene(rng, label, where, side, tone), tone, float(off_frame), float(distance))
 
 
 def choose_placement(rng: np.random.Generator, off_frame: float, distance: float) -> Placement:

@@ -12,6 +12,7 @@ from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
     from imageqx_export.data.folder import PhotoFolder
+    from imageqx_export.data.settings import PhotoSettings
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,13 @@ class Sources:
 
 
 def load_held_out(
-    split: Split, sources: Sources, count: int, *, folder: PhotoFolder | None = None, progress: Progress = silent
+    split: Split,
+    sources: Sources,
+    count: int,
+    *,
+    folder: PhotoFolder | None = None,
+    settings: PhotoSettings | None = None,
+    progress: Progress = silent,
 ) -> LabelledPhotos:
     """Return one held-out side: of the table, if there is one, and samples of photos and synthetic scenes otherwise.
 
@@ -60,7 +67,8 @@ def load_held_out(
         split: Which side.
         sources: Where from.
         count: How many samples to make; of a table all photos are taken.
-        folder: ``sources.photos``, where it has been read already.
+        folder: ``sources.photos``, where it has been read already, with the same settings.
+        settings: What the network wants photos to be like; None for the usual.
         progress: Opens bars.
 
     Raises:
@@ -69,10 +77,12 @@ def load_held_out(
     from imageqx_export.data.annotated import read_labelled
     from imageqx_export.data.folder import read_folder
     from imageqx_export.data.held_out import draw_samples, make_held_out_bank
+    from imageqx_export.data.settings import USUAL
 
+    settings = settings or USUAL
     if sources.table is not None:
-        return read_labelled(*sources.table, split, progress=progress)
+        return read_labelled(*sources.table, split, settings=settings, progress=progress)
     if folder is None and sources.photos is not None:
-        folder = read_folder(sources.photos, progress=progress)
-    bank = make_held_out_bank(split, folder, progress=progress)
-    return draw_samples(bank, count, split, folder is not None, progress=progress)
+        folder = read_folder(sources.photos, settings=settings, progress=progress)
+    bank = make_held_out_bank(split, folder, side=settings.side, progress=progress)
+    return draw_samples(bank, count, split, folder is not None, between=settings.between, progress=progress)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe & Ito's colours, which the colour-blind can tell apart; each with a dash of its own, for print in grey.
-_COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000")
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000")
 _DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), ":")
-_GREY = "#888888"
+GREY = "#888888"
 
 
 def to_words(name: str) -> str:
@@ -81,29 +81,29 @@ def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str], title: str)
 
 def draw_roc(curves: Sequence[Curve], title: str) -> Figure:
     """Draw ROC curves, with the areas and their 95 % intervals in the legend."""
-    figure, axes = _make_square(title)
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
+    figure, axes = make_square(title)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     for k, row in enumerate(curves):
         label = f"{_describe(row)}: AUC {format_measure(row.auc)}"
         points = row.roc if len(row.roc) else np.full((1, 2), np.nan)
-        axes.plot(points[:, 0], points[:, 1], label=label, color=_COLORS[k % 6], linestyle=_DASHES[k % 6])
+        axes.plot(points[:, 0], points[:, 1], label=label, color=COLORS[k % 6], linestyle=_DASHES[k % 6])
     axes.set_xlabel("1 − specificity")
     axes.set_ylabel("recall")
-    _add_legend(figure)
+    add_legend(figure)
     return figure
 
 
 def draw_precision_recall(curves: Sequence[Curve], title: str) -> Figure:
     """Draw precision–recall curves, with the average precisions and their 95 % intervals in the legend."""
-    figure, axes = _make_square(title)
+    figure, axes = make_square(title)
     for k, row in enumerate(curves):
         label = f"{_describe(row)}: AP {format_measure(row.average_precision)}"
         points = _steps(row.pr) if len(row.pr) else np.full((1, 2), np.nan)
-        style = {"color": _COLORS[k % 6], "linestyle": _DASHES[k % 6]}
+        style = {"color": COLORS[k % 6], "linestyle": _DASHES[k % 6]}
         axes.step(points[:, 0], points[:, 1], where="post", label=label, **style)  # type: ignore[arg-type]
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")
-    _add_legend(figure)
+    add_legend(figure)
     return figure
 
 
@@ -118,7 +118,8 @@ def _describe(curve: Curve) -> str:
     return f"{to_words(curve.name)}{kind}, {curve.photos:,} of {curve.photos + curve.others:,}"
 
 
-def _make_square(title: str) -> tuple[Figure, Axes]:
+def make_square(title: str) -> tuple[Figure, Axes]:
+    """Return a figure with axes from 0 to 1 both ways, and room for a legend below."""
     from matplotlib.figure import Figure
 
     # Not aspect="equal": a constrained layout then cuts off the title and lays the legend over the axis.
@@ -137,7 +138,8 @@ def _plain_axes(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _add_legend(figure: Figure) -> None:
+def add_legend(figure: Figure) -> None:
+    """Put the legend below the axes."""
     figure.legend(loc="outside lower center", frameon=False, fontsize=9.5)
 
 
@@ -171,14 +173,14 @@ def draw_reliability(reliabilities: Sequence[Reliability], title: str) -> Figure
 
 
 def _draw_bins(axes: Axes, row: Reliability) -> None:
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     most = max(b.count for b in row.bins)
     for b in row.bins:
         if b.confidence is None or b.accuracy.value is None or b.accuracy.interval is None:
             continue
-        axes.plot([b.confidence] * 2, b.accuracy.interval, color=_COLORS[0], linewidth=1, alpha=0.5)
+        axes.plot([b.confidence] * 2, b.accuracy.interval, color=COLORS[0], linewidth=1, alpha=0.5)
         # The area is the number of photos, so that a bin of one photo does not look like one of a thousand.
-        axes.scatter([b.confidence], [b.accuracy.value], s=12 + 70 * b.count / most, color=_COLORS[0], zorder=3)
+        axes.scatter([b.confidence], [b.accuracy.value], s=12 + 70 * b.count / most, color=COLORS[0], zorder=3)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     name = "most probable label" if row.name == LABEL else to_words(row.name)
     axes.set_title(f"{name}: ECE {format_measure(row.ece)}", fontsize=10)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageqx_export.decisions import POOR
-from imageqx_export.evaluation.by_skin import POOLED
 from imageqx_export.evaluation.figures import format_measure, to_words
 from imageqx_export.evaluation.intervals import Measure
 from imageqx_export.evaluation.scores import LABEL, Scores
-from imageqx_export.evaluation.tables import METRICS, Table
+from imageqx_export.evaluation.skin_types import POOLED
+from imageqx_export.evaluation.tables import METRICS, Row, Table
+from imageqx_export.evaluation.trueimage import NAME
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.raters import RatersRow
     from imageqx_export.evaluation.result import Evaluation
+    from imageqx_export.evaluation.trueimage.baseline import Baseline, BaselineRow
 
 _HEADS = {"recall": "recall", "specificity": "specificity", "precision": "precision", "f1": "F1"}
 _EXPERT = {True: "yes", False: "no", None: "–"}
@@ -75,8 +77,12 @@ def build_model(evaluation: Evaluation, group: str) -> Grid:
     for row in table.rows:
         agreed = raters.get(row.name)
         more = () if agreed is None else (_EXPERT[agreed.expert],)
-        rows.append((to_words(row.name), *(format_cell(getattr(row, metric)) for metric in METRICS), *more))
+        rows.append((to_words(row.name), *_cells(row), *more))
+    names = {row.name for row in table.rows}
+    below = [one.row for name, one in _list_baseline(evaluation).items() if name in names]
     rows.append(("mean", *(format_cell(getattr(table, metric)) for metric in METRICS), *(("",) if raters else ())))
+    for row in below:
+        rows.append((f"{NAME}: {to_words(row.name)}", *_cells(row), *(("",) if raters else ())))
     return Grid(title, ("", *_HEADS.values(), *(("expert level",) if raters else ())), tuple(rows))
 
 
@@ -88,6 +94,9 @@ def build_ranking(evaluation: Evaluation) -> Grid:
         errors = _errors(scores, row.name) if row.name != POOR else ("", "")
         rows.append((to_words(row.name), format_cell(row.auc), format_cell(row.average_precision), *errors))
     rows.append(("the most probable label", "", "", *_errors(scores, LABEL)))
+    for name, one in _list_baseline(evaluation).items():
+        areas = format_cell(one.curve.auc), format_cell(one.curve.average_precision)
+        rows.append((f"{NAME}: {to_words(name)}", *areas, "", ""))
     return Grid(
         "Ranking and reliability", ("probability of", "AUC", "average precision", "ECE", "by chance"), tuple(rows)
     )
@@ -115,7 +124,29 @@ def build_skin(evaluation: Evaluation, *, pooled: bool = False) -> Grid:
     add("poor quality: specificity", lambda scores: scores.quality.row(POOR).specificity)
     add("poor quality: AUC", lambda scores: scores.curve(POOR).auc)
     add("label: ECE", lambda scores: scores.reliability(LABEL).ece)
+    if evaluation.baseline is not None:
+        one = evaluation.baseline.rows[POOR]
+        cells = (format_cell(one.curve.auc), *(format_cell(one.skin[group.name]) for group in groups))
+        rows.append((f"{NAME}: poor quality: AUC", *cells))
     return Grid("By Fitzpatrick skin type", ("", "all", *(group.name for group in groups)), tuple(rows))
+
+
+def describe_baseline(baseline: Baseline) -> str:
+    """Say what the classical features were fitted to, and what a photo takes."""
+    low, middle, high = baseline.milliseconds
+    return (
+        f"{NAME}: blur, light and zoom by classical features (Vodrahalli et al. 2021) and a logistic regression, "
+        f"fitted to {baseline.source}, with Youden's threshold there; {middle:.1f} ms a photo ({low:.1f}–{high:.1f}), "
+        "on one thread of the machine that wrote this"
+    )
+
+
+def _list_baseline(evaluation: Evaluation) -> Mapping[str, BaselineRow]:
+    return {} if evaluation.baseline is None else evaluation.baseline.rows
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return tuple(format_cell(getattr(row, metric)) for metric in METRICS)
 
 
 def _choose_table(scores: Scores, group: str) -> Table:

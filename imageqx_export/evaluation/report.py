@@ -9,17 +9,20 @@ import numpy as np
 
 from imageqx_export.decisions import POOR
 from imageqx_export.evaluation import grids
-from imageqx_export.evaluation.by_skin import FEWEST
 from imageqx_export.evaluation.curves import Curve
 from imageqx_export.evaluation.figures import to_words
 from imageqx_export.evaluation.intervals import Floats, Measure
+from imageqx_export.evaluation.reliability import Reliability
 from imageqx_export.evaluation.scores import LABEL, Scores
+from imageqx_export.evaluation.skin_types import FEWEST
 from imageqx_export.evaluation.tables import METRICS, Row, Table
+from imageqx_export.evaluation.trueimage import NAME
 from imageqx_export.support.escapes import escape_markdown
 
 if TYPE_CHECKING:
     from imageqx_export.evaluation.raters import Raters
     from imageqx_export.evaluation.result import Evaluation
+    from imageqx_export.evaluation.trueimage.baseline import Baseline
 
 _POINTS = 201
 
@@ -38,13 +41,30 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "reasons": list(spec.reasons),
         "thresholds": {"poor_quality": spec.poor_quality_threshold, "reasons": spec.thresholds},
         **_scores(scores),
-        "curves": {row.name: _curve(row) for row in scores.curves},
+        "curves": {row.name: describe_curve(row) for row in scores.curves},
         "skin": {group.name: _scores(group.scores) for group in evaluation.skin},
         "skin_unknown": evaluation.skin_unknown,
         "raters": None if evaluation.raters is None else _raters(evaluation.raters),
     }
+    if evaluation.baseline is not None:
+        value["baseline"] = describe_baseline(evaluation.baseline)
     sorted_value: dict[str, Any] = json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
     return sorted_value
+
+
+def describe_baseline(baseline: Baseline) -> dict[str, Any]:
+    """Return what was measured of the classical features, as JSON-able values."""
+    rows = {}
+    for name, one in baseline.rows.items():
+        measures = describe_measures({"auc": one.curve.auc, "average_precision": one.curve.average_precision})
+        rows[name] = {**_row(one.row), **measures, "threshold": one.threshold}
+    low, middle, high = baseline.milliseconds
+    return {
+        "name": NAME,
+        "fitted_to": baseline.source,
+        "rows": rows,
+        "milliseconds": {"lower_quartile": low, "median": middle, "upper_quartile": high},
+    }
 
 
 def _scores(scores: Scores) -> dict[str, Any]:
@@ -66,34 +86,39 @@ def _scores(scores: Scores) -> dict[str, Any]:
 
 def _row(row: Row) -> dict[str, Any]:
     counts = {"photos": row.photos, "tp": row.tp, "fp": row.fp, "fn": row.fn, "tn": row.tn}
-    return {**counts, **_measures({metric: getattr(row, metric) for metric in METRICS})}
+    return {**counts, **describe_measures({metric: getattr(row, metric) for metric in METRICS})}
 
 
 def _means(group: str, table: Table) -> dict[str, Any]:
-    return _measures({f"{group}_macro_{metric}": getattr(table, metric) for metric in METRICS})
+    return describe_measures({f"{group}_macro_{metric}": getattr(table, metric) for metric in METRICS})
 
 
 def _ranking(scores: Scores, name: str) -> dict[str, Any]:
     row = scores.curve(name)
-    return _measures({"auc": row.auc, "average_precision": row.average_precision})
+    return describe_measures({"auc": row.auc, "average_precision": row.average_precision})
 
 
 def _describe_reliability(scores: Scores, name: str) -> dict[str, Any]:
-    row = scores.reliability(name)
+    return describe_bins(scores.reliability(name))
+
+
+def describe_bins(row: Reliability) -> dict[str, Any]:
+    """Return a calibration error and its bins as JSON-able values."""
     bins = [
         {
             "low": b.low,
             "high": b.high,
             "photos": b.count,
             "confidence": b.confidence,
-            **_measures({"accuracy": b.accuracy}),
+            **describe_measures({"accuracy": b.accuracy}),
         }
         for b in row.bins
     ]
-    return {**_measures({"ece": row.ece}), "ece_chance": row.chance, "bins": bins}
+    return {**describe_measures({"ece": row.ece}), "ece_chance": row.chance, "bins": bins}
 
 
-def _measures(measures: dict[str, Measure]) -> dict[str, Any]:
+def describe_measures(measures: dict[str, Measure]) -> dict[str, Any]:
+    """Return measures as JSON-able values, each with its interval beside it."""
     values: dict[str, Any] = {}
     for name, measure in measures.items():
         values[name] = measure.value
@@ -110,7 +135,8 @@ def _raters(raters: Raters) -> dict[str, Any]:
     }
 
 
-def _curve(row: Curve) -> dict[str, Any]:
+def describe_curve(row: Curve) -> dict[str, Any]:
+    """Return both curves, thinned to 201 points, as JSON-able values."""
     return {"roc": _points(row.roc, "fpr", "recall"), "precision_recall": _points(row.pr, "recall", "precision")}
 
 
@@ -133,6 +159,7 @@ def to_markdown(evaluation: Evaluation) -> str:
         lstrip_blocks=True,
     )
     environment.filters["text"] = escape_markdown
+    environment.filters["baseline"] = grids.describe_baseline
     environment.filters["words"] = lambda name: escape_markdown(to_words(name))
     tables = {
         "counts": grids.build_counts,

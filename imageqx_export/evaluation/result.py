@@ -11,7 +11,7 @@ from imageqx_export.evaluation.raters import Raters
 from imageqx_export.evaluation.scores import Scores
 
 if TYPE_CHECKING:
-    pass
+    from imageqx_export.evaluation.trueimage.baseline import Baseline
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Evaluation:
         skin: Per group of skin types; empty where no type is known.
         skin_unknown: How many photos have no known skin type.
         raters: How well raters agree, and which F1 is at their level; None where they are not known.
+        baseline: What the classical features reach on the same photos; None where they were not asked.
     """
 
     model: str
@@ -35,3 +36,4 @@ class Evaluation:
     skin: tuple[SkinGroup, ...]
     skin_unknown: int
     raters: Raters | None
+    baseline: Baseline | None = None

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, DatasetError
@@ -17,10 +15,11 @@ from imageqx_export.evaluation.attention import choose_examples, draw_attention_
 from imageqx_export.evaluation.by_skin import measure_by_skin
 from imageqx_export.evaluation.raters import compare_with_raters
 from imageqx_export.evaluation.result import Evaluation
+from imageqx_export.evaluation.running import DPI, LAYOUT, check_folder, run
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes.base import Runtime
-from imageqx_export.support.folders import Layout, stage_folder
+from imageqx_export.support.folders import stage_folder
 from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
 
@@ -28,12 +27,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from imageqx_export.evaluation.agreement import Agreement
+    from imageqx_export.evaluation.trueimage.baseline import Baseline
 
-CHUNK = 32
 FIGURES = ("attention.png", "reliability.png", "confusion.png", "precision_recall.png", "roc.png")
 FILES = ("evaluation.json", "evaluation.md", *FIGURES)
-_LAYOUT = Layout.of_names("an evaluation", {*FILES, "calibration.png"})  # the earlier name of reliability.png
-_DPI = 110
 
 
 def evaluate(
@@ -44,6 +41,7 @@ def evaluate(
     model_name: str,
     agreement: Agreement | None = None,
     spec: ModelSpec | None = None,
+    train: LabelledPhotos | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Measure a model on labelled photos and write ``evaluation.json``, ``evaluation.md`` and the figures.
@@ -55,6 +53,7 @@ def evaluate(
         model_name: What to call the model in the report.
         agreement: Of the raters of these photos, if there were two or more.
         spec: Thresholds to decide with in place of the runtime's own.
+        train: Training photos to fit the classical features to, as a comparison; None leaves it out.
         progress: Shows the chunks of 32 photos that were run.
 
     Raises:
@@ -66,7 +65,7 @@ def evaluate(
     require("matplotlib", "imageqx-export[train]")
     check_folder(out)
     evaluation, outputs = assess(
-        runtime, photos, model_name=model_name, agreement=agreement, spec=spec, progress=progress
+        runtime, photos, model_name=model_name, agreement=agreement, spec=spec, train=train, progress=progress
     )
     with progress("writing the report", len(FIGURES)) as advance:
         _write(evaluation, photos, outputs, out, advance)
@@ -80,6 +79,7 @@ def assess(
     model_name: str,
     agreement: Agreement | None = None,
     spec: ModelSpec | None = None,
+    train: LabelledPhotos | None = None,
     progress: Progress = silent,
 ) -> tuple[Evaluation, Outputs]:
     """Measure a model as :func:`evaluate` does, and write nothing.
@@ -106,57 +106,26 @@ def assess(
         skin=measure_by_skin(photos, outputs, spec),
         skin_unknown=int((photos.fitzpatrick == 0).sum()),
         raters=None if agreement is None else compare_with_raters(agreement, scores),
+        baseline=None if train is None else _compare_with_baseline(train, photos, progress),
     )
     return evaluation, outputs
 
 
-def run(runtime: Runtime, photos: LabelledPhotos, name: str, progress: Progress = silent) -> Outputs:
-    """Run a model over photos, 32 at a time.
+def _compare_with_baseline(train: LabelledPhotos, photos: LabelledPhotos, progress: Progress) -> Baseline:
+    from imageqx_export.evaluation.trueimage.baseline import ask_labels, measure_baseline
 
-    Returns:
-        ``quality`` [N,4], ``explanations`` [N,5] and ``attention`` [N,5,7,7].
-
-    Raises:
-        ArtifactError: An output is not finite.
-    """
-    starts = range(0, len(photos), CHUNK)
-    parts: list[Outputs] = []
-    with progress(f"running {name}", len(starts)) as advance:
-        for start in starts:
-            parts.append(runtime.run(photos.pixels[start : start + CHUNK]))
-            advance()
-    outputs = {key: np.concatenate([part[key] for part in parts]) for key in ("quality", "explanations", "attention")}
-    for key, value in outputs.items():
-        bad = int((~np.isfinite(value)).sum())
-        if bad:
-            raise ArtifactError(
-                "outputs that are not numbers",
-                where=f"{name}: {key}",
-                expected="finite values",
-                got=f"{bad} of {value.size} are NaN or infinite",
-                remedy="imageqx parity",
-            )
-    return outputs
-
-
-def check_folder(out: Path) -> None:
-    """Refuse a place that holds anything but an earlier evaluation, as the new one replaces the folder whole.
-
-    Raises:
-        ImageQXError: It does.
-    """
-    _LAYOUT.refuse_other(out)
+    return measure_baseline(train, photos, (ask_labels(train), ask_labels(photos)), progress=progress)
 
 
 def _write(
     evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs, out: Path, advance: Callable[[], None]
 ) -> None:
-    with stage_folder(out, _LAYOUT) as staging:
+    with stage_folder(out, LAYOUT) as staging:
         (staging.path / "evaluation.json").write_text(json.dumps(report.to_json(evaluation), indent=2) + "\n")
         (staging.path / "evaluation.md").write_text(report.to_markdown(evaluation), encoding="utf-8")
         for name, figure in _figures(evaluation, photos, outputs):
             # Without the version of matplotlib, so that the same numbers give the same bytes for longer.
-            figure.savefig(staging.path / name, dpi=_DPI, facecolor="white", metadata={"Software": None})
+            figure.savefig(staging.path / name, dpi=DPI, facecolor="white", metadata={"Software": None})
             advance()
         staging.publish()
 

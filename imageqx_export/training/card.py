@@ -14,6 +14,7 @@ from imageqx_export.artifact import Checkpoint
 from imageqx_export.support.escapes import escape_code, escape_markdown
 from imageqx_export.support.files import write_aside
 from imageqx_export.training.config import TrainingConfig, rename_old_fields
+from imageqx_export.training.targets import choose_targets
 
 _OPTIONS = {"initialisation": "init"}
 _INITIALISATIONS = {
@@ -40,7 +41,7 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
     environment.filters["code"] = escape_code
     environment.filters["words"] = lambda name: escape_markdown(name.replace("_", " "))
     environment.filters["spread"] = _spread
-    text = environment.get_template("card.md.j2").render(
+    text = environment.get_template(choose_targets(config.get("model", "imageqx")).CARD).render(
         name=checkpoint.path.name,
         checkpoint=checkpoint,
         spec=checkpoint.spec,
@@ -66,7 +67,7 @@ def _commands(provenance: dict[str, Any]) -> list[str]:
     """Write the commands that train this again, the first run's before the one that goes on from it."""
     seeds, commands, out = provenance["seeds"]["seeds"], list[str](), ""
     run: dict[str, Any] | None = provenance
-    while run:
+    while run and "config" in run:  # another network's checkpoint has none here
         config = rename_old_fields(run["config"])
         commands.insert(0, _command(config, run["data"], run.get("thresholds"), seeds) + out)
         out = f" --out {config['initialisation'].replace('.seed' + str(config['seed']), '')}"
@@ -77,10 +78,11 @@ def _commands(provenance: dict[str, Any]) -> list[str]:
 def _command(config: dict[str, Any], data: dict[str, Any], chosen: dict[str, Any] | None, seeds: list[int]) -> str:
     """Write the command that trains this again: where data come from, and the options that are not the defaults."""
     options: dict[str, Any] = {}
+    usual = {**asdict(TrainingConfig()), **choose_targets(config.get("model", "imageqx")).DEFAULTS}
     options |= {"photos": "DIR"} if "photos" in data else {}
     options |= {"annotations": data["rated"]["table"], "images": "DIR"} if "rated" in data else {}
-    for name, default in asdict(TrainingConfig()).items():
-        if config[name] != default and not (name == "seed" and len(seeds) > 1):
+    for name, default in usual.items():
+        if config.get(name, default) != default and not (name == "seed" and len(seeds) > 1):
             options[_OPTIONS.get(name, name)] = config[name]
     if chosen is not None and chosen["criterion"]["kind"] == "retake_budget":
         options["retake_budget"] = chosen["criterion"]["value"]
@@ -89,8 +91,11 @@ def _command(config: dict[str, Any], data: dict[str, Any], chosen: dict[str, Any
         options["seeds"] = len(seeds)
         if "init" in options:
             options["init"] = options["init"].replace(f"seed{config['seed']}", "seed{seed}")
-    parts = [f" --{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in options.items()]
-    return "imageqx train" + "".join(parts)
+    return "imageqx train" + "".join(_write_option(name.replace("_", "-"), value) for name, value in options.items())
+
+
+def _write_option(name: str, value: object) -> str:
+    return f" --no-{name}" if value is False else f" --{name}" + ("" if value is True else f" {value}")
 
 
 def _counts(side: dict[str, int]) -> str:

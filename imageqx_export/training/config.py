@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from imageqx_export.data.bank import SIDE
+from imageqx_export.data.votes import RATERS
 from imageqx_export.errors import TrainingError, UnknownNameError
 from imageqx_export.support.frozen import rename_key
 
 INITIALISATIONS = ("imagenet", "lite0", "random")
 ARITHMETIC = ("fp32", "bf16", "fp16")
+OPTIMIZERS = ("adamw", "sgd")
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class TrainingConfig:
     """One way to train.
 
     Args:
+        model: The network's name.
         epochs: Passes over ``samples`` fresh samples each; 39 in the paper.
         samples: Samples an epoch.
         batch_size: Samples a step, over all processes together.
-        learning_rate: AdamW's, at the top of the cosine.
-        weight_decay: AdamW's.
+        optimizer: ``"adamw"``, or ``"sgd"`` with a momentum of 0.9.
+        learning_rate: The optimizer's, at the top of the cosine.
+        weight_decay: The optimizer's.
         restart_epochs: Length of the cosine's first cycle, T_0; 0 stands for one cycle over the whole run.
         restart_factor: How many times as long each cycle is as the one before it, T_mult.
         arithmetic: ``"fp32"``, or ``"bf16"`` or ``"fp16"`` (mixed precision; fp16 needs a GPU).
@@ -38,12 +42,21 @@ class TrainingConfig:
         rated_share: Of the samples, the share that are rated photos as they are, where there are any.
         soft_labels: Whether rated photos are learnt with the raters' shares instead of their plurality.
         validation_samples: Held-out samples that are scored before the first and after every epoch.
+        flips: Whether samples are flipped at random, from left to right and from top to bottom.
+        frozen_backbone: Whether the backbone keeps its first weights. The first epoch's samples are then those of every
+            epoch, so that their features are computed once.
+        patience: Epochs without a better score on validation after which training stops, and the best epoch's weights
+            are what is saved; 0 goes on to the end and saves the last.
+        good_when_at_least: How many of four raters make a photo good, for a network that learns their votes. 2, as the
+            printed values of Jeong et al. 2024 follow from it and not from their "more than half".
         seed: Of everything random; under 2 ** 31, from where on the held-out scenes are drawn.
     """
 
+    model: str = "imageqx"
     epochs: int = 39
     samples: int = 2048
     batch_size: int = 32
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     restart_epochs: int = 0
@@ -59,6 +72,10 @@ class TrainingConfig:
     rated_share: float = 0.7
     soft_labels: bool = False
     validation_samples: int = 256
+    flips: bool = False
+    frozen_backbone: bool = False
+    patience: int = 0
+    good_when_at_least: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -66,6 +83,12 @@ class TrainingConfig:
             raise UnknownNameError("initialisation", self.initialisation, (*INITIALISATIONS, "a .safetensors file"))
         if self.arithmetic not in ARITHMETIC:
             raise UnknownNameError("arithmetic", self.arithmetic, ARITHMETIC)
+        if self.optimizer not in OPTIMIZERS:
+            raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
+        if self.frozen_backbone and self.small_epochs:
+            raise TrainingError("a backbone that does not learn sees every sample once, in full: no small epochs")
+        if self.patience < 0 or not 1 <= self.good_when_at_least <= RATERS:
+            raise TrainingError(f"patience must be at least 0, and good when at least 1 to {RATERS} raters say so")
         if min(self.epochs, self.samples, self.batch_size, self.validation_samples, self.restart_factor) < 1:
             raise TrainingError("epochs, samples, batch size, restart factor and validation samples must be at least 1")
         if self.small_size % 16 or not 32 <= self.small_size <= SIDE:
@@ -85,9 +108,9 @@ class TrainingConfig:
         """Steps an epoch."""
         return -(-self.samples // self.batch_size)
 
-    def size(self, epoch: int) -> int:
-        """Pixels a side in epoch ``epoch``, counted from 0."""
-        return self.small_size if epoch < self.small_epochs else SIDE
+    def size(self, epoch: int, side: int = SIDE) -> int:
+        """Pixels a side in epoch ``epoch``, counted from 0, of pictures of ``side``."""
+        return self.small_size if epoch < self.small_epochs else side
 
 
 def require_seed_and_shares(config: Any, shares: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,8 +19,8 @@ class Logs(Protocol):
         """Take a step's."""
         ...
 
-    def epoch(self, step: int, loss: float, metrics: dict[str, Any]) -> None:
-        """Take an epoch's, after ``step`` steps."""
+    def epoch(self, step: int, loss: float, scalars: Mapping[str, float]) -> None:
+        """Take an epoch's loss and validation scores, after ``step`` steps."""
         ...
 
 
@@ -30,7 +30,7 @@ class NoLogs:
     def step(self, number: int, **scalars: Any) -> None:
         """Do nothing."""
 
-    def epoch(self, step: int, loss: float, metrics: dict[str, Any]) -> None:
+    def epoch(self, step: int, loss: float, scalars: Mapping[str, float]) -> None:
         """Do nothing."""
 
 
@@ -46,14 +46,11 @@ class TensorBoard:
             for name, value in scalars.items():
                 self._writer.add_scalar(f"train/{name}", float(value), number)
 
-    def epoch(self, step: int, loss: float, metrics: dict[str, Any]) -> None:
-        """Write an epoch's loss and validation scores, F1 of every label and reason included."""
+    def epoch(self, step: int, loss: float, scalars: Mapping[str, float]) -> None:
+        """Write an epoch's loss and validation scores."""
         self._writer.add_scalar("train/epoch_loss", loss, step)
-        for name in ("quality_macro_f1", "explanations_macro_f1"):
-            self._writer.add_scalar(f"validation/{name}", metrics[name], step)
-        for group in ("quality", "explanations"):
-            for name, row in metrics[group].items():
-                self._writer.add_scalar(f"validation_f1/{name}", row["f1"], step)
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
 

@@ -1,4 +1,4 @@
-"""Train ImageQX: one loop, to be read from top to bottom."""
+"""Train a network: one loop, to be read from top to bottom. What is learnt comes from ``targets/``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -20,24 +19,25 @@ from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.data.bank import Bank
 from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.data.sample_plan import plan_samples
+from imageqx_export.data.settings import USUAL, PhotoSettings
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.base import Network
-from imageqx_export.networks.imageqx.spec import REASONS, spec
 from imageqx_export.networks.imageqx.warmstart import warm_start
-from imageqx_export.networks.pixels import normalise
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.signals import postpone_signals
+from imageqx_export.training.batches import Batches, FreshBatches, KeptBatches, Maker
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.logs import Logs, NoLogs
-from imageqx_export.training.losses import compute_class_weights, compute_loss
-from imageqx_export.training.metrics import score
+from imageqx_export.training.looks import HeldOut, run_batches
 from imageqx_export.training.parallel import World
 from imageqx_export.training.state import describe_divergence, load_state, save_state, state_path
+from imageqx_export.training.stopping import is_best, is_over
+from imageqx_export.training.targets import choose_targets
+from imageqx_export.training.targets.base import Targets
 
 GRADIENT_CLIP = 5.0
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-_COUNTING, _TRAINING = 0, 1  # what random numbers are for: the second part of their key
+_MOMENTUM = 0.9  # of SGD
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,20 @@ class TrainingData:
         bank: Pictures to make samples from.
         validation: Held-out photos; of other patients.
         facts: What the checkpoint's provenance says about the photos; JSON-able.
+        settings: What the network wants photos to be like, as these are.
     """
 
     bank: Bank
     validation: LabelledPhotos
     facts: dict[str, Any]
+    settings: PhotoSettings = USUAL
 
     def digest(self) -> str:
         """Return a digest of the pictures and their labels, by which a resumed run knows its data."""
         body = hashlib.sha256(self.bank.images.tobytes())
-        for part in (self.bank.shares, self.bank.reasons, self.bank.origin):
+        parts = [self.bank.shares, self.bank.reasons, self.bank.origin]
+        parts += [self.bank.votes] if (self.bank.votes >= 0).any() else []
+        for part in parts:
             body.update(np.ascontiguousarray(part).tobytes())
         return body.hexdigest()
 
@@ -98,6 +102,7 @@ def train(
         raise TrainingError("fp16 arithmetic needs a GPU", got=str(world.device), remedy="--arithmetic bf16, or fp32")
     checkpoint: Checkpoint | None = None
     torch.manual_seed(config.seed)
+    targets = choose_targets(config.model)
     network, origin = _build_network(config)
     average = AveragedModel(
         network,
@@ -106,7 +111,7 @@ def train(
     )
     network.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     average.to(world.device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = _make_optimizer(config, network)
     cycle = (config.restart_epochs or config.epochs) * config.steps
     schedule = CosineAnnealingWarmRestarts(optimizer, cycle, config.restart_factor, config.learning_rate / 100)
     scaler = torch.amp.GradScaler(world.device.type, enabled=config.arithmetic == "fp16")
@@ -114,29 +119,31 @@ def train(
     parts = [network, average, optimizer, schedule, scaler]
     first, history = load_state(state, config, digest, parts) if resume else (0, [])
     _require_agreement(first, world, state)
-    weights = compute_class_weights(_count_labels(config, data.bank)).to(world.device)
-    module = world.spread(network)
-    room = Degrader(data.bank, world.device)
+    loss = targets.make_loss(config, data.bank)
+    module = world.spread(network, heads=config.frozen_backbone)
+    maker = Maker(config, data.bank, data.settings, targets, world, Degrader(data.bank, world.device))
+    batches: Batches = FreshBatches(maker)
+    looks = HeldOut(data.validation)
+    if config.frozen_backbone and first < config.epochs:
+        batches, looks = KeptBatches(maker, network.eval(), progress), looks.keep(network)
     if first == 0 and world.first:  # an early look: what cannot be scored should not wait for an epoch to end
-        report(0, float("nan"), evaluate(network, data.validation))
+        report(0, float("nan"), targets.score(looks.run(network), data.validation, network.spec))
 
     for epoch in range(first, config.epochs):
+        if is_over(history, targets.HEADLINE, config.patience):
+            break
         torch.manual_seed(config.seed + epoch + 1_000_003 * world.rank)  # dropout does not depend on resuming
-        size = config.size(epoch)
         total = 0.0
         network.train()
+        if config.frozen_backbone:
+            network.features.eval()
+        size = config.size(epoch, data.bank.side)
         with progress(f"epoch {epoch + 1}/{config.epochs} at {size} px", config.steps) as advance:
             for step in range(config.steps):
-                key = (config.seed, _TRAINING, epoch, step)
-                plan = world.share(
-                    plan_samples(data.bank, key, config.batch_size, config.photo_share, config.rated_share)
-                )
-                pixels = normalise(room.degrade(plan, size))
+                batch = batches.load(epoch, step)
                 with torch.autocast(world.device.type, _DTYPES.get(config.arithmetic), config.arithmetic != "fp32"):
-                    logits = module(pixels)
-                value = compute_loss(
-                    logits, *_move_truth(plan.shares, plan.reasons, world), weights, config.label_smoothing
-                )
+                    logits = module(batch.inputs)
+                value = loss(logits, batch.truth)
                 optimizer.zero_grad()
                 scaler.scale(value).backward()  # type: ignore[no-untyped-call]
                 scaler.unscale_(optimizer)
@@ -160,54 +167,68 @@ def train(
         if world.first:
             result = average.module if config.ema_decay else network
             assert isinstance(result, Network)
-            metrics = evaluate(result, data.validation)
-            history.append({"epoch": epoch + 1, "loss": mean, "quality_macro_f1": metrics["quality_macro_f1"]})
+            metrics = targets.score(looks.run(result), data.validation, network.spec)
+            history.append({"epoch": epoch + 1, "loss": mean, targets.HEADLINE: metrics[targets.HEADLINE]})
             # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
             with postpone_signals(), save_state(state, config, digest, epoch + 1, history, parts):
-                checkpoint = save_checkpoint(result, spec(), metrics, _provenance(config, history, data, origin), out)
-            logs.epoch((epoch + 1) * config.steps, mean, metrics)
+                if not config.patience or is_best(history, targets.HEADLINE):
+                    facts = _provenance(config, history, data, origin)
+                    checkpoint = save_checkpoint(result, network.spec, metrics, facts, out)
+            logs.epoch((epoch + 1) * config.steps, mean, targets.list_scalars(metrics))
             report(epoch + 1, mean, metrics)
+        history = world.broadcast(history)  # so that all of them stop together
     trained: Network | None = None
     if world.first:  # also where every epoch was done before
-        checkpoint, trained = load_checkpoint(out, sha256=None if checkpoint is None else checkpoint.sha256)
+        sha256 = None if checkpoint is None else checkpoint.sha256
+        checkpoint, trained = load_checkpoint(out, config.model, sha256=sha256)
+        if targets.chooses:
+            checkpoint = _choose_spec(checkpoint, trained, targets, batches, config)
     checkpoint = world.broadcast(checkpoint)  # the others have none, and may be on another machine
     assert checkpoint is not None
     return checkpoint, trained
 
 
-def evaluate(network: Network, photos: LabelledPhotos) -> dict[str, Any]:
-    """Score the likeliest label, and reasons from 0.5 on; see :func:`metrics.score` for what comes back."""
-    network.eval()
-    device = next(network.parameters()).device
-    quality, reasons = [], []
-    with torch.inference_mode():
-        for start in range(0, len(photos), 32):
-            outputs = network(normalise(torch.from_numpy(photos.pixels[start : start + 32]).to(device)))
-            quality.append(outputs.quality.argmax(1).cpu().numpy())
-            reasons.append((outputs.explanations >= 0.5).cpu().numpy())
-    return score(np.concatenate(quality), np.concatenate(reasons), photos.quality, photos.reasons)
-
-
 def _build_network(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
     """Return the first weights, and where they come from, if from a checkpoint: its digest and provenance."""
     if config.from_checkpoint:
-        start, network = load_checkpoint(Path(config.initialisation))
-        network.set_temperatures(Temperatures(explanations=dict.fromkeys(REASONS, 1.0)))
-        return network, {"sha256": start.sha256, **start.provenance}
-    network = networks.build("imageqx", "imagenet" if config.initialisation == "imagenet" else "random")
+        return _go_on(config)
+    network = networks.build(config.model, "imagenet" if config.initialisation == "imagenet" else "random")
     if config.initialisation == "lite0":
         warm_start(network)
     return network, {}
 
 
-def _move_truth(shares: Any, reasons: Any, world: World) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(shares).to(world.device), torch.from_numpy(reasons).to(world.device)
+def _go_on(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
+    """Return a checkpoint's network; of another network's checkpoint, the backbone alone is taken over."""
+    start, network = load_checkpoint(Path(config.initialisation))
+    if start.spec.name != config.model:
+        donor, network = network, networks.build(config.model)
+        network.start_from(donor)
+        return network, {"sha256": start.sha256, "model": start.spec.name}
+    network.set_temperatures(Temperatures(explanations=dict.fromkeys(network.spec.reasons, 1.0)))
+    return network, {"sha256": start.sha256, **start.provenance}
 
 
-def _count_labels(config: TrainingConfig, bank: Bank) -> Tensor:
-    """Count the labels of two thousand samples; their pictures need not be made for that."""
-    plan = plan_samples(bank, (config.seed, _COUNTING), 2000, config.photo_share, config.rated_share)
-    return torch.from_numpy(plan.shares.sum(0))
+def _make_optimizer(config: TrainingConfig, network: Network) -> torch.optim.Optimizer:
+    """Return the optimizer of what learns; a backbone that does not is told so here."""
+    if config.frozen_backbone:
+        network.features.requires_grad_(False)
+    learning = [value for value in network.parameters() if value.requires_grad]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(learning, config.learning_rate, momentum=_MOMENTUM, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(learning, lr=config.learning_rate, weight_decay=config.weight_decay)
+
+
+def _choose_spec(
+    checkpoint: Checkpoint, network: Network, targets: Targets, batches: Batches, config: TrainingConfig
+) -> Checkpoint:
+    """Write what is chosen on training samples, such as a threshold, into the checkpoint's header."""
+    network.eval()
+    outputs, truth = run_batches(network, batches, config)
+    spec = targets.choose_spec(outputs, truth, checkpoint.spec)
+    if spec == checkpoint.spec:
+        return checkpoint
+    return save_checkpoint(network, spec, checkpoint.metrics, checkpoint.provenance, checkpoint.path)
 
 
 def _require_agreement(first: int, world: World, state: Path) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -17,7 +17,6 @@ from torch.nn.parallel import DistributedDataParallel
 from imageqx_export.data.sample_plan import SamplePlan
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.base import Network
-from imageqx_export.networks.imageqx.network import Logits
 
 T = TypeVar("T")
 _MEETINGS = itertools.count()  # a script may train twice: without a number it would call at the first time's addresses
@@ -47,9 +46,14 @@ class World:
         each = len(plan) // self.size
         return plan.part(self.rank * each, (self.rank + 1) * each) if self.size > 1 else plan
 
-    def spread(self, network: Network) -> nn.Module:
-        """Return a module whose gradients are the mean over all processes; it maps pixels to logits."""
-        module = _Logits(network)
+    def spread(self, network: Network, *, heads: bool = False) -> nn.Module:
+        """Return a module whose gradients are the mean over all processes.
+
+        Args:
+            network: What learns.
+            heads: Whether it maps features to logits, rather than pixels.
+        """
+        module = _Heads(network) if heads else _Logits(network)
         if self.size == 1:
             return module
         return DistributedDataParallel(module, device_ids=[self.device] if self.device.type == "cuda" else None)
@@ -75,14 +79,18 @@ class World:
         return box[0]
 
 
-class _Logits(nn.Module):
+class _Heads(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, pixels: Tensor) -> Logits:
-        logits: Logits = self.network.logits(self.network.features(pixels))
-        return logits
+    def forward(self, features: Tensor) -> Any:
+        return self.network.logits(features)
+
+
+class _Logits(_Heads):
+    def forward(self, pixels: Tensor) -> Any:
+        return self.network.logits(self.network.features(pixels))
 
 
 @contextmanager

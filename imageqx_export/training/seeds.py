@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.decisions import decide
 from imageqx_export.networks.base import Network
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.training.metrics import score
+from imageqx_export.training.targets.base import Groups, Targets
 
 _CHUNK = 32
 
@@ -32,8 +31,8 @@ class Table(BaseModel):
 
     Args:
         source: What the photos are.
-        rows: Per label and reason, ``f1``, ``recall`` and ``specificity``.
-        macro: Per group (``quality``, ``explanations``), the mean over its rows of each, in each run.
+        rows: Per label and reason (or ``good``), numbers such as ``f1``.
+        macro: Per group of rows (``quality``, ``explanations``), the mean over its rows of each, in each run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,25 +53,24 @@ def measure_runs(
     checkpoints: Sequence[Checkpoint],
     networks: Sequence[Network],
     tests: Mapping[str, LabelledPhotos],
+    targets: Targets,
     *,
     progress: Progress = silent,
 ) -> list[dict[str, dict[str, Any]]]:
-    """Score each checkpoint's network on each set, with its own thresholds; see :func:`metrics.score`."""
+    """Score each checkpoint's network on each set, with its own thresholds; see :meth:`Targets.score`."""
     rows = []
     batches = sum(-(-len(photos) // _CHUNK) for photos in tests.values())
     with progress("measuring on the test side", batches * len(checkpoints)) as advance:
         for checkpoint, network in zip(checkpoints, networks, strict=True):
             runtime = TorchRuntime(network, checkpoint.spec)
-            thresholds = np.array([runtime.spec.thresholds[reason] for reason in runtime.spec.reasons])
             row = {}
             for name, photos in tests.items():
-                guessed, given = [], []
+                parts = []
                 for start in range(0, len(photos), _CHUNK):
-                    outputs = runtime.run(photos.pixels[start : start + _CHUNK])
-                    guessed.append(decide(outputs["quality"], runtime.spec))
-                    given.append(outputs["explanations"] >= thresholds)
+                    parts.append(runtime.run(photos.pixels[start : start + _CHUNK]))
                     advance()
-                row[name] = score(np.concatenate(guessed), np.concatenate(given), photos.quality, photos.reasons)
+                outputs = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+                row[name] = targets.score(outputs, photos, checkpoint.spec)
             rows.append(row)
     return rows
 
@@ -81,19 +79,23 @@ def summarise(
     checkpoints: Sequence[Checkpoint],
     scores: Sequence[Mapping[str, Mapping[str, Any]]],
     tests: Mapping[str, LabelledPhotos],
+    targets: Targets,
 ) -> Summary:
     """Put several runs' scores together."""
     seeds = []
     for checkpoint in checkpoints:
         config: Any = checkpoint.provenance["config"]
         seeds.append(int(config["seed"]))
-    return Summary(seeds=tuple(seeds), tests={name: _make_table(scores, name, tests[name].source) for name in tests})
+    tables = {}
+    for name, photos in tests.items():
+        tables[name] = _make_table([targets.group(run[name]) for run in scores], photos.source)
+    return Summary(seeds=tuple(seeds), tests=tables)
 
 
-def _make_table(scores: Sequence[Mapping[str, Mapping[str, Any]]], test: str, source: str) -> Table:
+def _make_table(scores: Sequence[Groups], source: str) -> Table:
     rows, macro = {}, {}
-    for group in ("quality", "explanations"):
-        runs = [run[test][group] for run in scores]
+    for group in scores[0]:
+        runs = [run[group] for run in scores]
         for name in runs[0]:
             rows[name] = {key: compute_spread([run[name][key] for run in runs]) for key in runs[0][name]}
         keys = next(iter(runs[0].values()))

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import save_checkpoint
-from imageqx_export.data.annotated import read_labelled, read_labels_with_photos
+from imageqx_export.data.annotated import read_labelled, read_labels, read_labels_with_photos
 from imageqx_export.data.bank import RATED, Bank, join, make_bank
 from imageqx_export.data.folder import PhotoFolder, read_folder
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.scenes import render_scenes
+from imageqx_export.data.settings import USUAL, PhotoSettings, choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import StoppedError
 from imageqx_export.networks.base import Network
@@ -31,6 +33,8 @@ from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import World, join_world
 from imageqx_export.training.seeds import Summary, measure_runs, summarise
 from imageqx_export.training.state import explain_failed_writes, state_path
+from imageqx_export.training.targets import choose_targets
+from imageqx_export.training.targets.base import Targets
 
 Report = Callable[[int, float, dict[str, Any]], None]
 
@@ -80,30 +84,34 @@ def train(
         StoppedError: Ctrl-C; likewise.
     """
     config, out, sources, seeds = run.config, run.out, run.sources, run.seeds
+    settings = choose_settings(networks.spec(config.model))
+    if sources.table is not None:
+        choose_targets(config.model).refuse(read_labels(sources.table[0], val_share=settings.val_share), config)
     try:
         with join_world(config.batch_size) as here:
             shown = progress if here.first else silent
-            folder = None if sources.photos is None else read_folder(sources.photos, progress=shown)
-            checkpoints, networks = list[Checkpoint](), list[Network]()  # only the first process has networks
-            validation = load_held_out("val", sources, config.validation_samples, folder=folder, progress=shown)
+            folder = None if sources.photos is None else read_folder(sources.photos, settings=settings, progress=shown)
+            checkpoints, trained = list[Checkpoint](), list[Network]()  # only the first process has networks
+            held = HeldOutSide(sources, folder, settings, shown)
+            validation = held.load("val", config.validation_samples)
             for seed in range(config.seed, config.seed + seeds):
                 initial = config.initialisation.replace("{seed}", str(seed))
                 own = replace(config, seed=seed, initialisation=initial)
                 path = out if seeds == 1 else seed_path(out, seed)
-                data = gather_data(own, sources, folder, validation, progress=shown)
+                data = gather_data(own, sources, folder, validation, settings=settings, progress=shown)
                 checkpoint, network = _run(own, path, data, here, run.logs, run.resume, shown, report)
                 checkpoints.append(checkpoint)
-                networks += [] if network is None else [network]
+                trained += [] if network is None else [network]
             if run.criterion is not None and here.first:
-                photos = load_held_out("val", sources, run.held_out_samples, folder=folder, progress=shown)
+                photos = held.load("val", run.held_out_samples)
                 with explain_failed_writes(out.parent):
                     checkpoints = [
                         choose_for_network(
                             ThresholdsConfig(one.path, run.criterion), one, network, photos, progress=shown
                         )[0]
-                        for one, network in zip(checkpoints, networks, strict=True)
+                        for one, network in zip(checkpoints, trained, strict=True)
                     ]
-            return _publish_best(checkpoints, networks, out, sources, folder, run.held_out_samples, here, shown)
+            return _publish_best(run, checkpoints, trained, held, here)
     except KeyboardInterrupt:
         raise StoppedError(
             "stopped; the epochs that were finished are kept",
@@ -122,12 +130,36 @@ def seed_path(out: Path, seed: int | str) -> Path:
     return out.with_name(f"{out.stem}.seed{seed}{out.suffix}")
 
 
+@dataclass(frozen=True)
+class HeldOutSide:
+    """A loader of held-out sides, all of the same sources.
+
+    Args:
+        sources: Where photos come from.
+        folder: ``sources.photos``, read.
+        settings: What the network wants photos to be like.
+        progress: Opens bars.
+    """
+
+    sources: Sources
+    folder: PhotoFolder | None
+    settings: PhotoSettings
+    progress: Progress
+
+    def load(self, split: Split, count: int) -> LabelledPhotos:
+        """Return a side, of ``count`` samples where there is no table."""
+        return load_held_out(
+            split, self.sources, count, folder=self.folder, settings=self.settings, progress=self.progress
+        )
+
+
 def gather_data(
     config: TrainingConfig,
     sources: Sources,
     folder: PhotoFolder | None,
     validation: LabelledPhotos,
     *,
+    settings: PhotoSettings = USUAL,
     progress: Progress = silent,
 ) -> TrainingData:
     """Gather the pictures that one run makes its samples from."""
@@ -137,18 +169,18 @@ def gather_data(
         sides: dict[Split, dict[str, int]] = {side: folder.counts(side) for side in ("train", "val", "test")}
         facts["photos"] = {**sides, "skipped": folder.skipped}
     if sources.table is not None:
-        rated = _read_rated(*sources.table, config.soft_labels, progress)
+        rated = _read_rated(*sources.table, config.soft_labels, settings, progress)
         facts["rated"] = {"photos": len(rated), "table": sources.table[0].name}
         banks.append(rated)
-    banks.append(render_scenes(config.seed, config.synthetic_scenes, progress=progress))
-    return TrainingData(join(banks), validation, facts)
+    banks.append(render_scenes(config.seed, config.synthetic_scenes, side=settings.side, progress=progress))
+    return TrainingData(join(banks), validation, facts, settings)
 
 
-def _read_rated(annotations: Path, images: Path, soft: bool, progress: Progress) -> Bank:
-    read = read_labelled(annotations, images, "train", progress=progress)
+def _read_rated(annotations: Path, images: Path, soft: bool, settings: PhotoSettings, progress: Progress) -> Bank:
+    read = read_labelled(annotations, images, "train", settings=settings, progress=progress)
     shares = {label.image: label.shares for label in read_labels_with_photos(annotations, images)}
     labels = np.array([shares[name] for name in read.names], np.float32) if soft else read.quality
-    return make_bank(read.pixels, labels, RATED, read.reasons, read.fitzpatrick)
+    return make_bank(read.pixels, labels, RATED, read.reasons, read.fitzpatrick, votes=read.votes)
 
 
 def _run(
@@ -167,26 +199,31 @@ def _run(
 
 
 def _publish_best(
+    run: TrainingRun,
     checkpoints: Sequence[Checkpoint],
-    networks: Sequence[Network],
-    out: Path,
-    sources: Sources,
-    folder: PhotoFolder | None,
-    samples: int,
+    trained: Sequence[Network],
+    held: HeldOutSide,
     here: World,
-    progress: Progress,
 ) -> tuple[Checkpoint, Summary]:
     """Measure every seed on the test side, and publish the one that does best on validation."""
     if not here.first:
         return checkpoints[0], Summary()
-    tests = {"test": load_held_out("test", sources, samples, folder=folder, progress=progress)}
-    if folder is not None and sources.annotations is None:
-        tests["synthetic scenes alone"] = load_held_out("test", Sources(), samples // 2, progress=progress)
-    reached = summarise(checkpoints, measure_runs(checkpoints, networks, tests, progress=progress), tests)
-    best = max(checkpoints, key=lambda made: (float(str(made.metrics["quality_macro_f1"])), -checkpoints.index(made)))
-    network = networks[checkpoints.index(best)]
+    out, sources, targets = run.out, run.sources, choose_targets(run.config.model)
+    tests = {"test": held.load("test", run.held_out_samples)}
+    if held.folder is not None and sources.annotations is None:
+        alone = replace(held, sources=Sources(), folder=None)
+        tests["synthetic scenes alone"] = alone.load("test", run.held_out_samples // 2)
+    scores = measure_runs(checkpoints, trained, tests, targets, progress=held.progress)
+    reached = summarise(checkpoints, scores, tests, targets)
+    best = max(checkpoints, key=lambda made: (_headline(made, targets), -checkpoints.index(made)))
+    network = trained[checkpoints.index(best)]
     provenance = {**best.provenance, "seeds": reached.model_dump(mode="json")}
     with explain_failed_writes(out.parent):
         published = save_checkpoint(network, best.spec, best.metrics, provenance, out, best.temperatures)
         write_card(published, out.with_suffix(".md"), sources.photos)
     return published, reached
+
+
+def _headline(made: Checkpoint, targets: Targets) -> float:
+    value = made.metrics[targets.HEADLINE]
+    return float("-inf") if value is None else float(str(value))

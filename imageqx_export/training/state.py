@@ -90,7 +90,8 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
         saved, saved_data = rename_old_fields(state["config"]), str(state["data"])
     except Exception as error:  # torch raises whatever the damaged bytes provoke
         raise _unusable("the state file cannot be read", path, error) from error
-    changed = [name for name, value in asdict(config).items() if saved.get(name) != value]
+    fresh = asdict(type(config)())  # what an earlier version did not know, it did as is usual today
+    changed = [name for name, value in asdict(config).items() if saved.get(name, fresh[name]) != value]
     changed += ["the photos"] if saved_data != data else []
     if changed:
         raise TrainingError(

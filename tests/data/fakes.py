@@ -36,6 +36,7 @@ def plan_of(count: int) -> SamplePlan:
         resolution=np.tile(f32([256, 100, 0]), (count, 1)),
         shares=np.tile(np.eye(len(LABELS), dtype=np.float32)[LESION], (count, 1)),
         reasons=np.zeros((count, len(REASONS)), np.float32),
+        votes=np.full(count, 4),
         fitzpatrick=np.zeros(count, np.int64),
         seed=1,
     )

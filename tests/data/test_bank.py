@@ -86,6 +86,8 @@ def test_shapes_and_types() -> None:
         "reasons": ((3, 5), "float32"),
         "origin": ((3,), "int64"),
         "fitzpatrick": ((3,), "int64"),
+        "severity": ((3, 5), "float32"),
+        "votes": ((3,), "int64"),
     }
     assert len(bank) == 3 and bank.mask.tolist() == [-1] * 3 and not bank.reasons.any()
     assert np.array_equal(bank.shares, np.eye(4)[[0, 2, 1]]) and bank.quality.tolist() == [0, 2, 1]

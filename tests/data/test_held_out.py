@@ -46,7 +46,7 @@ def synthetic(seed: int, count: int) -> Bank:
     return render_scenes(seed, count)
 
 
-def render_once(seed: int, count: int, *, progress: Progress = silent) -> Bank:
+def render_once(seed: int, count: int, *, side: int = 224, progress: Progress = silent) -> Bank:
     return synthetic(seed, count)
 
 
@@ -81,7 +81,7 @@ def made(banks: dict[Split, Bank]) -> LabelledPhotos:
 
 
 def same(one: LabelledPhotos, other: LabelledPhotos) -> bool:
-    arrays = ("pixels", "quality", "reasons", "fitzpatrick")
+    arrays = ("pixels", "quality", "reasons", "fitzpatrick", "votes")
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays)
 
 
@@ -136,6 +136,7 @@ def test_shapes_names_and_source(made: LabelledPhotos, banks: dict[Split, Bank])
         "quality": ((COUNT,), "int64"),
         "reasons": ((COUNT, 5), "float32"),
         "fitzpatrick": ((COUNT,), "int64"),
+        "votes": ((COUNT,), "int64"),
     }
     assert made.names == tuple(f"test sample {i}" for i in range(COUNT)) and len(made) == COUNT
     assert made.source == "20 test samples: other patients' photos and other synthetic scenes, degraded in known ways"

@@ -54,7 +54,7 @@ def severities() -> tuple[Array, Array]:
     """Draw each sample's class and its five severities."""
     rng = np.random.default_rng(12)
     labels = rng.choice([LESION, NO_SKIN, HEALTHY], COUNT)
-    return labels, sample_plan._draw_severities(rng, labels)
+    return labels, sample_plan._draw_severities(rng, labels, STRONG)
 
 
 def holds(hits: Array, share: float) -> bool:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from imageqx_export.evaluation.by_skin import FEWEST, measure_by_skin, select_photos
+from imageqx_export.evaluation.by_skin import measure_by_skin, select_photos
 from imageqx_export.evaluation.scores import measure
+from imageqx_export.evaluation.skin_types import FEWEST
 from imageqx_export.networks.imageqx.spec import spec
 from tests.evaluation.fakes import answers, labelled
 

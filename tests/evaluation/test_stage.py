@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from imageqx_export.data.annotations import Rating
 from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
-from imageqx_export.evaluation import report, stage
+from imageqx_export.evaluation import report, running
 from imageqx_export.evaluation.agreement import measure_agreement
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.evaluation.stage import FILES, assess, evaluate
@@ -146,7 +146,7 @@ def test_thresholds_decide_and_leave_the_curves_alone() -> None:
 
 def test_photos_are_run_32_at_a_time_in_their_order() -> None:
     runtime = FakeRuntime(OUTPUTS)
-    got = stage.run(runtime, PHOTOS, "fake")
+    got = running.run(runtime, PHOTOS, "fake")
     assert runtime.batches == [32, 32, 6]
     assert all(np.array_equal(got[name], OUTPUTS[name]) for name in OUTPUTS)
 

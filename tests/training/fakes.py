@@ -62,9 +62,9 @@ class Watched(World):
 
     networks: list[Network] = field(default_factory=list)
 
-    def spread(self, network: Network) -> nn.Module:
+    def spread(self, network: Network, *, heads: bool = False) -> nn.Module:
         self.networks.append(network)
-        return super().spread(network)
+        return super().spread(network, heads=heads)
 
 
 def small_backbone(weights: str) -> nn.Module:

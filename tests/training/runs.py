@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Kept:
     def step(self, number: int, **scalars: Any) -> None:
         self.steps[number] = {name: float(value) for name, value in scalars.items()}
 
-    def epoch(self, step: int, loss: float, metrics: dict[str, Any]) -> None:
+    def epoch(self, step: int, loss: float, scalars: Mapping[str, float]) -> None:
         self.epochs[step] = loss
 
     def rates(self) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from imageqx_export.training.card import write_card
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.metrics import score
 from imageqx_export.training.seeds import summarise
+from imageqx_export.training.targets import make_config
+from imageqx_export.training.targets.labels import TARGETS
 
 CONFIG = TrainingConfig(epochs=12, small_epochs=10, samples=64, batch_size=16, learning_rate=2e-4, seed=9)
 SKIPPED = {"unreadable": 2, "under 96 px": 0}
@@ -86,7 +88,7 @@ def made(
     path = folder / "imageqx.safetensors"
     base = Checkpoint(path=path, sha256="ab" * 32, spec=spec(), metrics={}, provenance=provenance)
     runs = [base.model_copy(update={"provenance": {"config": {"seed": seed}}}) for seed in seeds]
-    provenance = {**provenance, "seeds": summarise(runs, scores, {"test": photos}).model_dump(mode="json")}
+    provenance = {**provenance, "seeds": summarise(runs, scores, {"test": photos}, TARGETS).model_dump(mode="json")}
     if chosen is not None:
         provenance["thresholds"] = choice(chosen).provenance()
     return base.model_copy(update={"provenance": provenance})
@@ -166,9 +168,8 @@ def test_the_command_makes_the_same_configuration(tmp_path: Path, config: Traini
     best = replace(config, seed=first + seeds - 1)
     text = card(made(tmp_path, PHOTOS, tuple(range(first, first + seeds)), config=best))
     (parsed,) = commands(text)
-    wanted = asdict(config) | {"init": config.initialisation}
-    del wanted["initialisation"]
-    assert {name: parsed[name] for name in wanted} == wanted
+    options = {f.name: parsed["init" if f.name == "initialisation" else f.name] for f in fields(config)}
+    assert make_config(**options) == config
     assert parsed["seeds"] == seeds
 
 

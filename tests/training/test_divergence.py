@@ -18,6 +18,7 @@ from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.training import loop, losses
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.state import load_state, state_path
+from imageqx_export.training.targets import labels
 from tests.training.fakes import CONFIG, Watched, data
 from tests.training.runs import Kept, files, state_of, train
 
@@ -32,7 +33,7 @@ def damage_from(step: int, monkeypatch: pytest.MonkeyPatch, change: Callable[[Te
         value = real(*args)
         return value if count < step else change(value)
 
-    monkeypatch.setattr(loop, "compute_loss", damaged)
+    monkeypatch.setattr(labels, "compute_loss", damaged)
 
 
 @pytest.mark.usefixtures("small")
@@ -57,7 +58,7 @@ def test_a_loss_that_is_not_a_number(
     assert len(kept) == 2 and kept == files(tmp_path)
     load_checkpoint(out)  # refuses weights that are not numbers
     assert state_of(out)["epoch"] == 1
-    monkeypatch.setattr(loop, "compute_loss", losses.compute_loss)
+    monkeypatch.setattr(labels, "compute_loss", losses.compute_loss)
     train(CONFIG, out)
     assert state_of(out)["epoch"] == 2
 

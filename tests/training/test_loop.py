@@ -17,7 +17,9 @@ from imageqx_export.data.sample_plan import plan_samples
 from imageqx_export.errors import CheckpointError, TrainingError
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.networks.imageqx.spec import REASONS
-from imageqx_export.training import loop
+from imageqx_export.training import batches, loop
+from imageqx_export.training.looks import HeldOut
+from imageqx_export.training.targets.labels import TARGETS
 from tests.training.fakes import ALONE, CONFIG, bank, data, validation
 from tests.training.runs import Kept, files, interrupted, same, state_of, train
 
@@ -82,7 +84,8 @@ def test_the_early_look_is_at_the_first_weights(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(CONFIG, tmp_path / "x.safetensors", report=report)
     torch.manual_seed(CONFIG.seed)
-    assert looks == [loop.evaluate(ImageQX(), validation())]
+    network = ImageQX()
+    assert looks == [TARGETS.score(HeldOut(validation()).run(network), validation(), network.spec)]
 
 
 @pytest.mark.usefixtures("small")
@@ -166,7 +169,7 @@ def test_averaged_weights_by_hand(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small")
 def test_the_loss_goes_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four samples again and again can be learnt by heart."""
-    monkeypatch.setattr(loop, "plan_samples", lambda kept, key, count, *shares: plan_samples(kept, (1,), count))
+    monkeypatch.setattr(batches, "plan_samples", lambda kept, key, count, *shares, **_: plan_samples(kept, (1,), count))
     means: list[float] = []
     config = replace(CONFIG, epochs=6, samples=32, learning_rate=2e-2)
     train(config, tmp_path / "x.safetensors", report=lambda epoch, value, metrics: means.append(value))

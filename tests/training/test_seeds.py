@@ -16,6 +16,7 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
 from imageqx_export.training.metrics import score
 from imageqx_export.training.seeds import Spread, Summary, compute_spread, summarise
+from imageqx_export.training.targets.labels import TARGETS
 
 PHOTOS = LabelledPhotos(
     np.zeros((0, 224, 224, 3), np.uint8),
@@ -53,7 +54,7 @@ def runs(count: int) -> tuple[list[Checkpoint], list[dict[str, dict[str, Any]]]]
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_the_summary_of_runs(count: int) -> None:
     made, scores = runs(count)
-    got = summarise(made, scores, {"test": PHOTOS, "scenes": PHOTOS})
+    got = summarise(made, scores, {"test": PHOTOS, "scenes": PHOTOS}, TARGETS)
     assert got.seeds == tuple(range(7, 7 + count))
     assert list(got.tests) == ["test", "scenes"] and got.tests["test"].source == "nothing"
     for group, names in (("quality", LABELS), ("explanations", REASONS)):

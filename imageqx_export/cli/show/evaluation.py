@@ -9,14 +9,19 @@ from imageqx_export.cli.show.console import note, out, print_json
 from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
+    from imageqx_export.evaluation.binary.result import BinaryEvaluation
     from imageqx_export.evaluation.grids import Grid
     from imageqx_export.evaluation.result import Evaluation
 
 
-def show_evaluation(evaluation: Evaluation, folder: Path, *, as_json: bool) -> None:
+def show_evaluation(evaluation: Evaluation | BinaryEvaluation, folder: Path, *, as_json: bool) -> None:
     """Print the model's tables, with 95 % intervals; as JSON, what ``evaluation.json`` has."""
     from imageqx_export.evaluation import grids, report
+    from imageqx_export.evaluation.binary.result import BinaryEvaluation
 
+    if isinstance(evaluation, BinaryEvaluation):
+        _show_binary(evaluation, folder, as_json=as_json)
+        return
     if as_json:
         print_json(report.to_json(evaluation))
         return
@@ -25,6 +30,26 @@ def show_evaluation(evaluation: Evaluation, folder: Path, *, as_json: bool) -> N
         grids.build_model(evaluation, "quality"),
         grids.build_model(evaluation, "explanations"),
         grids.build_ranking(evaluation),
+        *([grids.build_skin(evaluation, pooled=True)] if evaluation.skin else []),
+    ):
+        _print(grid)
+    note(f"tables, curves and pictures: {folder / 'evaluation.md'}")
+
+
+def _show_binary(evaluation: BinaryEvaluation, folder: Path, *, as_json: bool) -> None:
+    from imageqx_export.evaluation.binary import grids, report
+
+    if as_json:
+        print_json(report.to_json(evaluation))
+        return
+    rates = evaluation.scores.rates
+    counts = f"{rates.photos:,} photos, {rates.good:,} good"
+    note(f"{evaluation.model} on {counts}: {evaluation.source}; in brackets 95 % intervals")
+    comparisons = grids.build_comparisons(evaluation)
+    for grid in (
+        grids.build_main(evaluation),
+        *([] if comparisons is None else [comparisons]),
+        grids.build_reliability(evaluation),
         *([grids.build_skin(evaluation, pooled=True)] if evaluation.skin else []),
     ):
         _print(grid)

@@ -1,1 +1,1 @@
-"""Measure a yes or no, good or not: ranking, rates at a threshold, other prevalences, true probabilities."""
+"""Measure a model that says good or poor: tables, figures and a report."""

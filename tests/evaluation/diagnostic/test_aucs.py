@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imageqx_export.errors import DatasetError
-from imageqx_export.evaluation.binary.aucs import compare_aucs
-from imageqx_export.evaluation.binary.slope import fit_recalibration
+from imageqx_export.evaluation.diagnostic.aucs import compare_aucs
+from imageqx_export.evaluation.diagnostic.slope import fit_recalibration
 from imageqx_export.evaluation.intervals import Measure
 
 Bools = NDArray[np.bool_]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imageqx_export.errors import DatasetError
-from imageqx_export.evaluation.binary.rates import RATES
+from imageqx_export.evaluation.diagnostic.rates import RATES
 from imageqx_export.evaluation.intervals import SEED, Bools, Floats, compute_placements
 
 DRAWS = 200

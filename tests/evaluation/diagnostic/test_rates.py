@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import classification_report
 
 from imageqx_export.errors import DatasetError
-from imageqx_export.evaluation.binary.prevalence import Spread, resample_to_prevalence
-from imageqx_export.evaluation.binary.rates import choose_youden_threshold, count_rates, predict_values
+from imageqx_export.evaluation.diagnostic.prevalence import Spread, resample_to_prevalence
+from imageqx_export.evaluation.diagnostic.rates import choose_youden_threshold, count_rates, predict_values
 from imageqx_export.evaluation.intervals import Measure
 
 # Jeong et al., JID Innovations 2024; 4: 100285: photos per number of raters of four who said good.
