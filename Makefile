@@ -19,7 +19,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-train bench-harness \
-	bench-decisions bench-android test-android test-ios train quantize clean
+	android-aar bench-decisions bench-android test-android test-ios train quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -105,6 +105,9 @@ test-adb: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test attached pho
 
 test-android: $(STAMP) artifacts/imageqx/manifest.json ## Test android_demo without Gradle or an SDK; needs a JDK, Maven and gcc; ONLY="core runtime"
 	OMP_NUM_THREADS=1 $(BIN)/python -m android_demo.tools test $(ONLY)
+
+android-aar: $(STAMP) ## Write core/ and runtime/ as one AAR in build/maven, a repository for Gradle and Maven
+	$(BIN)/python -m android_demo.tools aar
 
 test-kill: $(STAMP) ## Kill commands at random moments, fill the disk, write twice; KILLS=4 of each signal
 	IMAGEQX_KILLS=$(or $(KILLS),4) $(BIN)/python -m pytest tests/slow/test_kills.py

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from android_demo.tools import maven, modules
-from android_demo.tools.checks import api_level, dex
+from android_demo.tools import aar, maven, modules
+from android_demo.tools.checks import api_level, dex, library
 from imageqx_export.errors import ImageQXError
 
 ARTIFACTS = Path("artifacts") / "imageqx"
@@ -20,6 +20,7 @@ TESTS: Mapping[str, Callable[[Path], object]] = {
     "tflite": modules.test_tflite,
     "api-level": lambda _: api_level.check_api_level(),
     "dex": lambda _: dex.test_dex(),
+    "library": lambda _: library.check_library(),
 }
 """What ``test`` runs, in this order: name → a function of an export's folder that raises where something is wrong."""
 
@@ -31,12 +32,16 @@ def main() -> None:
     test = commands.add_parser("test", help="run proofs; all unless named")
     test.add_argument("names", nargs="*", choices=[[], *TESTS], metavar="NAME", help=", ".join(TESTS))
     test.add_argument("--artifacts", type=Path, default=ARTIFACTS, help="an export's folder")
+    publish = commands.add_parser("aar", help="write imageqx-android as a Maven repository")
+    publish.add_argument("--out", type=Path, default=Path("build") / "maven", help="its folder")
     commands.add_parser("fetch", help="fetch everything that the lock names")
     commands.add_parser("lock", help="fetch everything whatever its digest, and write the digests into the lock")
     arguments = parser.parse_args()
     try:
         if arguments.command == "test":
             run_tests(arguments.names or list(TESTS), arguments.artifacts)
+        elif arguments.command == "aar":
+            print(aar.write_repository(arguments.out))
         elif arguments.command == "fetch":
             maven.fetch(*maven.read_lock())
         else:

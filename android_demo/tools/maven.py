@@ -83,7 +83,7 @@ def fetch(*sets: str) -> list[Path]:
     """
     lock = read_lock()
     pins = {coordinate: sha for name in sets for coordinate, sha in lock[name].items()}
-    with _lock():
+    with lock_repository():
         missing = [coordinate for coordinate in pins if not (REPOSITORY / coordinate.path).is_file()]
         if missing:
             _download(missing)
@@ -120,7 +120,7 @@ def write_lock() -> None:
         aside.write_text(text, encoding="utf-8")
 
 
-def _lock() -> FileLock:
+def lock_repository() -> FileLock:
     """Return what only one process at a time may hold: Maven's repository knows no other reader while it grows."""
     CACHE.mkdir(parents=True, exist_ok=True)
     return FileLock(CACHE / "maven.lock")
