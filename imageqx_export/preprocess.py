@@ -48,6 +48,7 @@ from PIL import Image, ImageFile
 from imageqx_export.artifact import Preprocessing
 from imageqx_export.errors import PhotoError
 from imageqx_export.support.colours import RefusedError, convert_to_srgb
+from imageqx_export.support.jpegs import is_terminated, terminate
 from imageqx_export.support.orientation import find_turn
 from imageqx_export.support.raws import begins_reduced, find_raw
 
@@ -62,8 +63,7 @@ REDUCED_MEAN: Final = 0.75
 REDUCED_MAX: Final = 12
 """Bounds on |reduced − full decode| of a photo, in levels of 255; tests hold it to them."""
 
-# EPS, WMF and their like are left out: they start other programs. HEIF works once somebody has
-# registered a plugin for it (pillow_heif). First come those that Pillow loads quickest.
+# EPS, WMF and their like are left out: they start other programs. First come those that Pillow loads quickest.
 FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000")
 
 _DEFAULT: Final = Preprocessing()
@@ -264,6 +264,11 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
         )
     file.seek(0)
     prefix = file.read(16)
+    if prefix.startswith(b"\xff\xd8\xff") and not is_terminated(file):
+        file.seek(0)
+        file = io.BytesIO(terminate(file.read()))
+    if prefix[4:8] == b"ftyp":
+        _register_heif()
     for name in FORMATS:
         for load in (Image.preinit, Image.init):
             if name not in Image.OPEN:
@@ -273,6 +278,15 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
             file.seek(0)
             return factory(file, b"")
     raise RefusedError("the photo is of no known image format", f"a file that starts with {prefix!r}")
+
+
+def _register_heif() -> None:
+    """Let Pillow read HEIC. A container's own turn counts and its EXIF's does not: MIAF, ISO/IEC 23000-22, 7.3.6.7."""
+    if "HEIF" in Image.OPEN:
+        return
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
 
 
 class _Quiet:

@@ -16,7 +16,7 @@ from PIL.Image import Resampling
 
 from imageqx_export.data.bank import PHOTO, Bank, make_bank
 from imageqx_export.data.labels import Split
-from imageqx_export.data.photos import find_photos
+from imageqx_export.data.photos import list_photos
 from imageqx_export.data.settings import USUAL, PhotoSettings
 from imageqx_export.data.splits import TEST_SHARE, VAL_SHARE
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
@@ -124,7 +124,7 @@ def split_groups(groups: Sequence[str], settled: dict[str, Split], val_share: fl
 
 
 def _files(root: Path, label: SceneClass) -> list[Path]:
-    return find_photos(root / label)
+    return list(list_photos(root / label).photos)
 
 
 def read_folder(
@@ -150,8 +150,11 @@ def read_folder(
     if not root.is_dir():
         raise DatasetError("no such folder of photos", where=root, remedy="pass a folder with lesion/, no_skin/ …")
     rows = _manifest(root)
-    skipped = {"unreadable": 0, f"under {min_side} px": 0}
-    found = [(path, label) for label in _CLASSES for path in _files(root, label)]
+    listed = {label: list_photos(root / label) for label in _CLASSES}
+    skipped = Counter({"unreadable": 0, f"under {min_side} px": 0})
+    for files in listed.values():
+        skipped.update(files.left_out)
+    found = [(path, label) for label, files in listed.items() for path in files.photos]
     pictures: list[_Decoded] = []
     names: list[str] = []
     labels: list[SceneClass] = []
@@ -180,7 +183,7 @@ def read_folder(
         fitzpatrick=np.array([row.fitzpatrick for row in known], np.int64),
         masks=[picture.mask for picture in pictures],
     )
-    return PhotoFolder(root, bank, tuple(names), splits, skipped)
+    return PhotoFolder(root, bank, tuple(names), splits, dict(skipped))
 
 
 def _check_classes(root: Path, photos: list[tuple[SceneClass, Split]], min_side: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +17,63 @@ from imageqx_export.errors import PhotoError
 from imageqx_export.support.processes import start_pool
 from imageqx_export.support.progress import Progress, silent
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+SUFFIXES = frozenset(
+    f".{ending}"
+    for ending in (
+        *("jpg", "jpeg", "jpe", "jfif", "mpo", "heic", "heif", "hif", "avif", "png", "webp", "gif"),
+        *("tif", "tiff", "bmp", "jp2", "ppm"),
+    )
+)
+"""What the names of photos end with, in lower case: of every format that :mod:`imageqx_export.preprocess` reads."""
+
+_DATABASES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store"})
+
+
+class FoundPhotos(NamedTuple):
+    """The photos below a folder, and what else is there.
+
+    Args:
+        photos: The files, sorted.
+        left_out: Per reason, how many files were passed over; in the order of the reasons' names.
+    """
+
+    photos: tuple[Path, ...]
+    left_out: dict[str, int]
+
+
+def list_photos(folder: Path) -> FoundPhotos:
+    """List the photos below ``folder``, at any depth, by their names; none is opened.
+
+    Hidden files are passed over, and what systems leave beside photos: macOS's resource forks (``._IMG_1.JPG``, and
+    ``__MACOSX/`` in its archives), whose names end as a photo's do, and databases of thumbnails.
+    """
+    photos, left_out = [], Counter[str]()
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        reason = _find_reason(path.relative_to(folder))
+        if reason is None:
+            photos.append(path)
+        else:
+            left_out[reason] += 1
+    return FoundPhotos(tuple(photos), dict(sorted(left_out.items())))
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """List the photos below ``folder``, at any depth, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    """Return the photos that :func:`list_photos` lists."""
+    return list(list_photos(folder).photos)
+
+
+def _find_reason(name: Path) -> str | None:
+    """Return why a file is passed over, or None for a photo."""
+    if name.name.startswith("._") or "__MACOSX" in name.parts:
+        return "resource fork of macOS"
+    if name.name.lower() in _DATABASES:
+        return "a system's own file"
+    if any(part.startswith(".") for part in name.parts):
+        return "hidden"
+    ending = name.suffix.lower()
+    return None if ending in SUFFIXES else f"no photo's name: {ending or 'without an ending'}"
 
 
 def read_photos(

@@ -240,7 +240,7 @@ def test_photos_that_are_no_use_are_counted(tmp_path: Path) -> None:
         yield lambda: seen.append("one")
 
     found = read_folder(tmp_path, progress=counting)
-    assert found.skipped == {"unreadable": 2, "under 96 px": 2}
+    assert found.skipped == {"unreadable": 2, "under 96 px": 2, "no photo's name: .txt": 1}
     assert seen == ["reading photos: 14", *["one"] * 14]
     assert len(found.names) == len(found.splits) == len(found.bank) == 10 and "no_skin/just.JPG" in found.names
 

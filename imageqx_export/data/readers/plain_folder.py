@@ -7,10 +7,11 @@ series) and ``fitzpatrick`` (1…6); empty cells say nothing. A photo in ``lesio
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from imageqx_export.data.annotations import Rating
-from imageqx_export.data.photos import find_photos
+from imageqx_export.data.photos import list_photos
 from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, read_published, skin_type
 from imageqx_export.data.tables import read_columns
 from imageqx_export.errors import DatasetError
@@ -42,19 +43,18 @@ def read(root: Path) -> Imported:
         )
     notes = _manifest(root)
     ratings = []
+    left_out = Counter[str]()
     for label in there:
-        names = _photos(root, label)
+        found = list_photos(root / label)
+        left_out.update(found.left_out)
+        names = [path.relative_to(root).as_posix() for path in found.photos]
         if not names:
             raise DatasetError("a class has no photo", where=root / label, remedy="add photos, or remove the folder")
         for name in names:
             group, kind = notes.get(name, ("", 0))
             evaluation = UNSPECIFIED if label == "lesion" else label
             ratings.append(Rating(name, "folder", evaluation, patient=group or None, fitzpatrick=kind))
-    return Imported(tuple(ratings), {})
-
-
-def _photos(root: Path, label: str) -> list[str]:
-    return [path.relative_to(root).as_posix() for path in find_photos(root / label)]
+    return Imported(tuple(ratings), dict(left_out))
 
 
 def _manifest(root: Path) -> dict[str, tuple[str, int]]:
