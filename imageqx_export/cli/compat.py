@@ -27,6 +27,13 @@ def compat(
         list[Path] | None, typer.Option(help="A file of yours instead of the folder's; may be repeated.")
     ] = None,
     precisions: Annotated[str | None, typer.Option(help="Of fp32, fp16, w8, w8a8; with commas.")] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="The artifacts' own checkpoint: compare with it on the 64 pictures of imageqx parity, not on the "
+            "golden ones."
+        ),
+    ] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Compare single operators of w8a8.onnx too.")] = False,
     accept_qualcomm_license: Annotated[
         bool,
@@ -52,6 +59,7 @@ def compat(
         target,
         files=file or (),
         precisions=[Precision(name) for name in names],
+        checkpoint=checkpoint,
         steps=steps,
         accept_license=accept_qualcomm_license,
         progress=bar,

@@ -62,6 +62,10 @@ class Steps(Frozen):
     worst: int
 
 
+ReferenceKind = Literal["golden", "pytorch", "cpu"]
+"""PyTorch's outputs as the export kept them, as they were computed now, or the same file's on this CPU."""
+
+
 class AcceleratorResult(Frozen):
     """One file on one accelerator.
 
@@ -74,7 +78,7 @@ class AcceleratorResult(Frozen):
         chip: Of the target's, such as ``"SM8650"``.
         tool: What said so, with its version.
         verdict: The answer.
-        reference: What the outputs were compared with: PyTorch's golden ones, or the same file's on this CPU.
+        reference: What the outputs were compared with: see :data:`ReferenceKind`.
         coverage: How much of the file the accelerator takes; None where it took nothing.
         outputs: How each output compares; empty where nothing was computed.
         steps: How single operators compare; None where that was not asked.
@@ -92,7 +96,7 @@ class AcceleratorResult(Frozen):
     chip: str
     tool: str
     verdict: Verdict
-    reference: Literal["golden", "cpu"] | None = None
+    reference: ReferenceKind | None = None
     coverage: Coverage | None = None
     outputs: tuple[OutputParity, ...] = ()
     steps: Steps | None = None
@@ -125,11 +129,13 @@ class CompatReport(Frozen):
 
     Attributes:
         images: How many pictures each file was asked about.
+        source: Which: the export's golden ones, or those that parity makes.
         controls: The checks that had to fail.
         results: One row a file and chip.
     """
 
     images: int
+    source: Literal["golden", "generated"] = "golden"
     controls: tuple[Control, ...]
     results: tuple[AcceleratorResult, ...]
 

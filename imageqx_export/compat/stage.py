@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Outputs, Pixels, Precision
 from imageqx_export.bundle.golden import load_golden_outputs, load_golden_pixels
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.compat.accelerator import Accelerator, Answer, load_accelerator, parse_target
-from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, Verdict
+from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, ReferenceKind, Verdict
 from imageqx_export.compat.strangers import name_outputs, run_on_cpu
+from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ArtifactError, UnavailableError
 from imageqx_export.parity.compare import (
     ACCELERATOR_STEPS,
@@ -21,6 +22,7 @@ from imageqx_export.parity.compare import (
     OutputParity,
     compare_outputs,
 )
+from imageqx_export.parity.stage import compute_references
 from imageqx_export.support.files import digest
 from imageqx_export.support.processes import run_isolated
 from imageqx_export.support.progress import Progress, silent
@@ -51,6 +53,7 @@ def check_compat(
     *,
     files: Sequence[Path] = (),
     precisions: Sequence[Precision] = (),
+    checkpoint: Path | None = None,
     steps: bool = False,
     accept_license: bool = False,
     progress: Progress = silent,
@@ -63,21 +66,24 @@ def check_compat(
         files: Files of anybody's with the same inputs and outputs, in place of the folder's; each is compared with what
             it says itself on this CPU.
         precisions: Of the folder's files, these alone; none for all.
+        checkpoint: The artifacts' own: PyTorch then gives what they are compared with, on the 64 pictures of parity;
+            None takes the golden pictures, and what the export kept of them.
         steps: Whether single operators are compared too, where a target can.
         accept_license: Whether the licences of what the targets install were accepted.
         progress: Opens bars.
 
     Raises:
-        ParityError: There is no readable manifest.
+        ParityError: There is no readable manifest, or the checkpoint is another.
         MeasurementError: The golden pictures cannot be read.
         UnknownNameError: There is no such target or chip.
         UnavailableError: None of the targets can be had here.
     """
     manifest = read_manifest(folder)
-    pixels, wanted = load_golden_pixels(folder), [parse_target(text) for text in targets]
+    wanted = [parse_target(text) for text in targets]
+    pixels = load_golden_pixels(folder) if checkpoint is None else generate_images()
     subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
     spec = manifest.artifacts[0].spec
-    references = _references(folder, subjects, spec, pixels)
+    references = _references(folder, subjects, spec, pixels, checkpoint)
     controls: list[Control] = []
     results: list[AcceleratorResult] = []
     pairs = [(name, chip) for name, chips in wanted for chip in chips]
@@ -99,7 +105,8 @@ def check_compat(
                 advance()
     if results and all(row.verdict == "unavailable" for row in results):
         raise UnavailableError("no accelerator could be asked", got="; ".join(sorted({*results[0].problems})))
-    return CompatReport(images=len(pixels), controls=tuple(controls), results=tuple(results))
+    source: Literal["golden", "generated"] = "golden" if checkpoint is None else "generated"
+    return CompatReport(images=len(pixels), source=source, controls=tuple(controls), results=tuple(results))
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ class Asked:
         subject: The file.
         spec: What outputs mean.
         reference: The outputs that it should give.
-        golden: Whether these are PyTorch's; else the same file's on this CPU.
+        kind: Whether these are PyTorch's, kept by the export or computed now, or the same file's on this CPU.
     """
 
     target: str
@@ -120,7 +127,7 @@ class Asked:
     subject: Subject
     spec: ModelSpec
     reference: Outputs
-    golden: bool
+    kind: ReferenceKind
 
     def answer(self, verdict: Verdict, problems: tuple[str, ...], **found: Any) -> AcceleratorResult:
         """Return the row of this file on this chip; ``found`` has the fields that the accelerator's tools filled."""
@@ -179,7 +186,7 @@ def ask(
         verdict,
         problems,
         tool=answer.tool,
-        reference=("golden" if asked.golden else "cpu") if rows else None,
+        reference=asked.kind if rows else None,
         coverage=answer.coverage,
         outputs=rows,
         steps=answer.steps,
@@ -235,13 +242,18 @@ def _control(
 
 
 def _references(
-    folder: Path, subjects: Sequence[Subject], spec: ModelSpec, pixels: Pixels
-) -> dict[str, tuple[Outputs, bool]]:
-    """Return what each file should say: PyTorch's golden outputs, or, of a stranger, its own on this CPU."""
-    found: dict[str, tuple[Outputs, bool]] = {}
+    folder: Path, subjects: Sequence[Subject], spec: ModelSpec, pixels: Pixels, checkpoint: Path | None
+) -> dict[str, tuple[Outputs, ReferenceKind]]:
+    """Return what each file should say: PyTorch's outputs, or, of a stranger, its own on this CPU."""
+    computed: dict[Precision, Outputs] = {}
+    if checkpoint is not None and any(subject.precision is not None for subject in subjects):
+        computed = compute_references(folder, checkpoint, pixels)
+    found: dict[str, tuple[Outputs, ReferenceKind]] = {}
     for subject in subjects:
-        if subject.precision is not None:
-            found[subject.name] = load_golden_outputs(folder, subject.precision), True
+        if subject.precision is None:
+            found[subject.name] = run_isolated(run_on_cpu, subject.path, spec, pixels), "cpu"
+        elif computed:
+            found[subject.name] = computed[subject.precision], "pytorch"
         else:
-            found[subject.name] = run_isolated(run_on_cpu, subject.path, spec, pixels), False
+            found[subject.name] = load_golden_outputs(folder, subject.precision), "golden"
     return found

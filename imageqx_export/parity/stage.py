@@ -82,6 +82,33 @@ def compare_artifacts(
         ParityError: There is no readable manifest, the checkpoint is another one, or a recipe is missing or another.
         CheckpointError: The checkpoint cannot be trusted.
     """
+    loaded, reference = _load_reference(folder, checkpoint)
+    return compare_with_reference(folder, loaded, reference, pixels, source=source, progress=progress)
+
+
+def compute_references(folder: Path, checkpoint: Path, pixels: Pixels) -> dict[Precision, Outputs]:
+    """Return what PyTorch gives for each precision of a manifest: with floats, or with its recipe's integers.
+
+    Args:
+        folder: The folder with ``manifest.json``.
+        checkpoint: The float32 checkpoint; must be the one that the manifest names.
+        pixels: uint8 [N,224,224,3].
+
+    Raises:
+        ParityError: As :func:`compare_artifacts`; likewise the next.
+        CheckpointError: The checkpoint cannot be trusted.
+    """
+    manifest = read_manifest(folder)
+    loaded, reference = _load_reference(folder, checkpoint)
+    with quiet():
+        floats = reference.run(pixels)
+    found = {artifact.precision: floats for artifact in manifest.artifacts}
+    for precision, recipe in _find_recipes(folder, manifest).items():
+        found[precision] = run_isolated(run_quantized, loaded.path, recipe, pixels)
+    return found
+
+
+def _load_reference(folder: Path, checkpoint: Path) -> tuple[Checkpoint, TorchRuntime]:
     expected = read_manifest(folder).checkpoint_sha256
     sha256 = digest(checkpoint) if checkpoint.is_file() else "missing"
     if sha256 != expected:  # before it is loaded: another file need not be a checkpoint
@@ -94,8 +121,7 @@ def compare_artifacts(
         )
     with quiet():
         loaded, network = load_checkpoint(checkpoint, sha256=sha256)
-    reference = TorchRuntime(network, loaded.spec)
-    return compare_with_reference(folder, loaded, reference, pixels, source=source, progress=progress)
+    return loaded, TorchRuntime(network, loaded.spec)
 
 
 def compare_with_reference(

@@ -7,10 +7,11 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
+from imageqx_export.artifact import Manifest
 from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.bench.summary import Summary, summarise
 from imageqx_export.parity.compare import TOLERANCES, ParityReport
-from imageqx_export.report.model import Breakdown, Layers, Pair, Parity, ParityCell, Point, Row, SideFacts
+from imageqx_export.report.model import Breakdown, Layers, Pair, Parity, ParityCell, Point, Proved, Row, SideFacts
 from imageqx_export.report.rules.comparable import MeasuredRun
 from imageqx_export.report.sides import Side
 from imageqx_export.report.sizes.parts import Sizes, compare_sizes
@@ -96,6 +97,16 @@ def list_breakdowns(before: Iterable[Sizes], after: Iterable[Sizes]) -> tuple[Br
     return tuple(
         Breakdown(sizes=sizes, changes=compare_sizes(old[sizes.artifact], sizes) if sizes.artifact in old else None)
         for sizes in after
+    )
+
+
+def list_proofs(manifest: Manifest, side: Side) -> tuple[Proved, ...]:
+    """Return what a manifest says of accelerators, of those of its artifacts that ``side`` measured."""
+    measured = {m.artifact for run in side.runs for m in run.measurements}
+    return tuple(
+        Proved(artifact=artifact.path.name, proofs=artifact.proofs)
+        for artifact in manifest.artifacts
+        if artifact.path.name in measured
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from imageqx_export.artifact import Proof
 from imageqx_export.bench.model import LayerCost
 from imageqx_export.report.rules.verdicts import Decision, Quantity, Rules, Verdict, exit_code
 from imageqx_export.report.sizes.parts import SizeChange, Sizes
@@ -163,6 +164,18 @@ class Parity(Frozen):
     cells: tuple[ParityCell, ...]
 
 
+class Proved(Frozen):
+    """What was shown of one artifact on phones' accelerators, by compilers and simulators.
+
+    Args:
+        artifact: The file's name.
+        proofs: One an answer; empty where this very file was never asked about.
+    """
+
+    artifact: str
+    proofs: tuple[Proof, ...]
+
+
 class SideFacts(Frozen):
     """The facts of one side, for the reader who doubts a number.
 
@@ -191,6 +204,7 @@ class Report(Frozen):
         points: Every run that is known, the oldest first.
         accuracies: Empty where no evaluation was given.
         parity: The artifacts' own comparison, or None where none was given.
+        proved: What was shown of the artifacts on accelerators; empty where no artifacts were given.
         absent: What the report could show and does not, with what would bring it.
     """
 
@@ -206,6 +220,7 @@ class Report(Frozen):
     points: tuple[Point, ...] = ()
     accuracies: tuple[Accuracy, ...] = ()
     parity: Parity | None = None
+    proved: tuple[Proved, ...] = ()
     absent: tuple[str, ...] = ()
 
     @model_validator(mode="after")

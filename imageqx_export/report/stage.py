@@ -17,6 +17,7 @@ from imageqx_export.report.build import (
     list_breakdowns,
     list_layers,
     list_points,
+    list_proofs,
 )
 from imageqx_export.report.model import Accuracy, Report
 from imageqx_export.report.rules.decide import decide
@@ -92,6 +93,7 @@ def report(config: ReportConfig) -> Report:
         points=list_points(known),
         accuracies=tuple(_read_accuracy(path) for path in config.evaluations),
         parity=None if compared is None else build_parity(compared),
+        proved=() if artifacts is None else list_proofs(read_manifest(artifacts), after),
     )
     return found.model_copy(update={"absent": _list_absent(found, artifacts)})
 
@@ -197,6 +199,8 @@ def _list_absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
         gaps.append("where bytes are, and parity of the files: --artifacts DIR")
     elif report.parity is None:
         gaps.append(f"parity of the files: {artifacts} has no {PARITY_FILE}")
+    if report.proved and not any(one.proofs for one in report.proved):
+        gaps.append("answers of accelerators: imageqx compat --record models/imageqx.proofs.json, then imageqx export")
     if report.breakdowns and any(one.changes is None for one in report.breakdowns):
         gaps.append("where a size changed: --baseline-artifacts DIR, or a baseline that was written with --artifacts")
     if not report.accuracies:

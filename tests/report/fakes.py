@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imageqx_export.artifact import Format, Precision
+from imageqx_export.artifact import Format, Precision, Proof
 from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
 from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityReport
 from imageqx_export.report.build import (
@@ -19,7 +19,7 @@ from imageqx_export.report.build import (
     list_layers,
     list_points,
 )
-from imageqx_export.report.model import Accuracy, Report
+from imageqx_export.report.model import Accuracy, Proved, Report
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
 from imageqx_export.report.sides import Side
@@ -28,6 +28,30 @@ from imageqx_export.report.sizes.parts import Part, sum_parts
 HOST = Machine(name="AMD EPYC 7763", cores=1, abi="x86_64", system="Linux 6.8.0")
 TOOLS = {"ai-edge-litert": "2.3.0", "onnxruntime": "1.31.1", "python": "3.11.9"}
 COMMIT = "70746f7" + "0" * 33
+
+
+PROOFS = (
+    Proof(
+        target="qualcomm",
+        chips=("SM8550", "SM8650"),
+        verdict="right",
+        whole=True,
+        labels=12,
+        images=12,
+        max_abs=0.021,
+        tool="a simulator",
+    ),
+    Proof(
+        target="ethos-u",
+        chips=("U65-256",),
+        verdict="refused",
+        whole=False,
+        labels=None,
+        images=12,
+        max_abs=None,
+        tool="a compiler",
+    ),
+)
 
 
 def digest(text: str) -> str:
@@ -236,6 +260,7 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
             for n in ARTIFACTS
         ),
         parity=build_parity(compared),
+        proved=tuple(Proved(artifact=n, proofs=PROOFS if n.endswith("fp32.tflite") else ()) for n in ARTIFACTS),
         absent=("nothing: this is a fake",),
     )
     text = report.model_dump_json()

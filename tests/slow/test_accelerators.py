@@ -119,6 +119,7 @@ def test_qualcomm_computes_w8a8_whole_and_right_operator_by_operator() -> None:
     assert [control["found"] for control in report["controls"]] == [True]
     onnx_row, tflite_row = report["results"]
     assert onnx_row["steps"]["worst"] == 1 and 0 < onnx_row["steps"]["differing"] < onnx_row["steps"]["values"] / 20
+    assert all(4e6 < row["dram_bytes"] < 6e6 for row in (onnx_row, tflite_row)), "the weights, and little more"
     assert [row["max_abs"] for row in onnx_row["outputs"]] == [row["max_abs"] for row in tflite_row["outputs"]]
 
 

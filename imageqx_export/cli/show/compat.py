@@ -23,7 +23,7 @@ def show_compat(report: CompatReport, *, as_json: bool) -> None:
         line = f" control on {control.target} {control.chip}: {control.what}: {control.got}"
         out.print(join(mark, line), soft_wrap=True, highlight=False)
     table = Table(
-        title=f"accelerators, on {report.images} golden pictures; none of it on silicon", title_justify="left"
+        title=f"accelerators, on {report.images} {report.source} pictures; none of it on silicon", title_justify="left"
     )
     for name in ("artifact", "accelerator", "answer"):
         table.add_column(name, no_wrap=True)

@@ -81,17 +81,20 @@ def run_onnx(path: Path, request: dict[str, Any], pixels: Any) -> tuple[dict[str
     model = onnx.load(str(path))
     total = sum(node.op_type not in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
     trouble, session = None, None
+    onnxruntime.set_default_logger_severity(0)  # before QNN is loaded: at this level alone does it tell its traffic
     with captured() as said:
         try:
             session = open_session(str(path), request["soc"])
         except Exception as error:
             trouble = str(error).splitlines()[0]
+    onnxruntime.set_default_logger_severity(2)
     refused = read_refusals(said[0])
     result: dict[str, Any] = {
         "total": total,
         "accelerated": total - sum(row["count"] for row in refused),
         "refused": refused,
         "trouble": trouble,
+        "dram_bytes": read_traffic(said[0]),
     }
     if session is None:
         return result, {}
@@ -108,14 +111,19 @@ def read_refusals(log: str) -> list[dict[str, Any]]:
     return [{"operator": kind, "count": count, "reason": reason} for kind, count in kinds.items()]
 
 
+def read_traffic(log: str) -> int | None:
+    """Return the bytes that one inference writes to DRAM and reads from it, as QNN planned; None where it is silent."""
+    moved = MOVED.findall(log.partition("DDR bandwidth summary")[2])
+    return sum(map(int, moved[-2:])) if moved else None
+
+
 def run_tflite(path: Path, request: dict[str, Any], pixels: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Compile a TFLite file ahead of time, and run the context that comes out."""
     compiled, log = compile_tflite(path, request["chip"], Path(request["folder"]))
     counts = LITERT.search(log)
     accelerated, total = map(int, counts.groups()) if counts else (0, 0)
     result: dict[str, Any] = {"total": total, "accelerated": accelerated, "refused": [], "trouble": None}
-    moved = MOVED.findall(log.partition("DDR bandwidth summary")[2])
-    result["dram_bytes"] = sum(map(int, moved[-2:])) if moved else None
+    result["dram_bytes"] = read_traffic(log)
     if compiled is None:
         lines = [line for line in log.splitlines() if line.startswith(("ERROR", "└"))]
         result["trouble"] = " ".join(lines)[:400] or "apply_plugin_main failed"

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from imageqx_export.report.model import Breakdown, Report
-from imageqx_export.report.render.words import COLUMNS, LEGEND, build_cells, list_troubles, shorten_name, write_headline
+from imageqx_export.report.render.words import (
+    COLUMNS,
+    LEGEND,
+    NO_SILICON,
+    PROOF_COLUMNS,
+    build_cells,
+    list_proofs,
+    list_troubles,
+    shorten_name,
+    write_headline,
+)
 from imageqx_export.support.escapes import escape_markdown as escape
 
 _MOST_CHANGES = 20
@@ -28,6 +38,7 @@ def render_markdown(report: Report) -> str:
         lines += [""]
     for breakdown in report.breakdowns:
         lines += _list_changes(breakdown)
+    lines += _list_proofs(report)
     if report.absent:
         lines += ["<details><summary>Not in this report</summary>", ""]
         lines += [f"- {escape(text)}" for text in report.absent]
@@ -45,6 +56,17 @@ def _render_table(report: Report) -> list[str]:
         values = (escape(str(cell)) for cell in build_cells(report, row).values())
         lines.append(f"| {escape(row.artifact)} | {escape(row.target)} | " + " | ".join(values) + " |")
     return lines
+
+
+def _list_proofs(report: Report) -> list[str]:
+    rows = list_proofs(report)
+    if not rows:
+        return []
+    head = ("artifact", *PROOF_COLUMNS)
+    lines = ["<details><summary>On phones' accelerators</summary>", "", NO_SILICON, ""]
+    lines += ["| " + " | ".join(escape(name) for name in head) + " |", "|---" * len(head) + "|"]
+    lines += ["| " + " | ".join(escape(text) for text in row) + " |" for row in rows]
+    return [*lines, "", "</details>", ""]
 
 
 def _list_changes(breakdown: Breakdown) -> list[str]:

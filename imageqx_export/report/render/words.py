@@ -135,6 +135,24 @@ def _build_parity_cell(report: Report, row: Row) -> Cell:
     return Cell(format_difference(row.max_error.after), "", here)
 
 
+PROOF_COLUMNS = ("accelerator", "answer", "operators", "labels", "max |Δ|", "by")
+NO_SILICON = "Compilers and simulators say this; no chip has confirmed it."
+
+
+def list_proofs(report: Report) -> list[tuple[str, ...]]:
+    """Return a row of words an artifact and answer of an accelerator: the artifact, then :data:`PROOF_COLUMNS`."""
+    rows: list[tuple[str, ...]] = []
+    for one in report.proved:
+        for proof in one.proofs:
+            labels = ABSENT if proof.labels is None else f"{proof.labels} of {proof.images}"
+            share = ABSENT if proof.verdict == "refused" else "all" if proof.whole else "in part"
+            chips = f"{proof.target} {', '.join(proof.chips)}"
+            rows.append(
+                (one.artifact, chips, proof.verdict, share, labels, format_difference(proof.max_abs), proof.tool)
+            )
+    return rows
+
+
 def write_headline(report: Report) -> str:
     """Say in a line what came out.
 

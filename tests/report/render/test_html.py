@@ -122,13 +122,17 @@ def test_it_shows_what_the_report_says(report: Report, page: Page) -> None:
         "dotprod kernels",
     ):
         assert words in shown
+    assert "qualcomm SM8550, SM8650" in shown and "✓ right" in shown and "12 of 12" in shown and "2.1e-02" in shown
+    assert "ethos-u U65-256" in shown and "refused" in shown and "no chip has confirmed it" in shown
     assert "✗ 1.0e-03" in shown and "max |Δ| is too large" in shown
     assert "everything between" in shown and "+40" in shown
     assert len(page.having("svg")) == 4  # a front and a history, on two targets
 
 
 def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
-    bare = report.model_copy(update={"breakdowns": (), "layers": (), "points": (), "accuracies": (), "parity": None})
+    bare = report.model_copy(
+        update={"breakdowns": (), "layers": (), "points": (), "accuracies": (), "parity": None, "proved": ()}
+    )
     shown = Page(render_html(bare)).text
     for words in (
         "No line to draw",
@@ -136,6 +140,7 @@ def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
         "No artifacts were given",
         "No comparison with the checkpoint was given",
         "No evaluation was given",
+        "Nothing is proved of these files on accelerators",
         "so this page does not know their accuracy",
     ):
         assert words in " ".join(shown.split()), words

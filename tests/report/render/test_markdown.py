@@ -38,6 +38,21 @@ def test_what_needs_a_look_comes_with_its_reason(text: str) -> None:
     assert "| structure | everything between | 15,564,960 | 15,565,000 | +40 |" in text
 
 
+def test_accelerators_answers_are_folded_away_and_say_whose_word_it_is(text: str) -> None:
+    folded = text.partition("<details><summary>On phones' accelerators</summary>")[2].partition("</details>")[0]
+    assert "no chip has confirmed it" in folded
+    right, refused = [re.split(r"(?<!\\)\|", line)[1:-1] for line in folded.splitlines() if "fp32" in line]
+    assert [cell.strip() for cell in right[1:-1]] == [
+        "qualcomm SM8550, SM8650",
+        "right",
+        "all",
+        "12 of 12",
+        "2.1e-02",
+    ]
+    assert [cell.strip() for cell in refused[1:-1]] == ["ethos-u U65-256", "refused", "–", "–", "–"]
+    assert "accelerators" not in render_markdown(full_report().model_copy(update={"proved": ()}))
+
+
 def test_every_verdict_has_a_mark_of_its_own_kind() -> None:
     assert set(MARKS) == set(Verdict)
     assert MARKS[Verdict.REGRESSION] not in {mark for v, mark in MARKS.items() if v is not Verdict.REGRESSION}

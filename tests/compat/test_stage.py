@@ -1,0 +1,66 @@
+"""The compat stage with an accelerator that answers as the CPU does: what it is compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imageqx_export.artifact import Format, Pixels, Precision
+from imageqx_export.compat import stage
+from imageqx_export.compat.accelerator import Answer
+from imageqx_export.compat.model import Control, Coverage
+from imageqx_export.errors import ParityError
+from imageqx_export.runtimes import run_file
+
+
+class Honest:
+    """An accelerator that takes ONNX files whole, and is sometimes off by a constant."""
+
+    CHIPS = ("a",)
+    FORMATS = (Format.ONNX,)
+
+    def __init__(self, off: float = 0.0) -> None:
+        self.off = off
+
+    def prepare(self, **_: object) -> None:
+        """Need nothing."""
+
+    def check_control(self, chip: str) -> Control:
+        return Control(target="gpu", chip=chip, what="a wrong graph", found=True, got="wrong")
+
+    def run(self, path: Path, chip: str, pixels: Pixels, *, steps: bool) -> Answer:
+        outputs = {name: values + np.float32(self.off) for name, values in run_file(path, pixels)[1].items()}
+        return Answer("t", Coverage(accelerated=3, total=3), outputs)
+
+
+@pytest.fixture
+def pixels(monkeypatch: pytest.MonkeyPatch) -> Pixels:
+    """Give two pictures in the place of parity's 64."""
+    made = np.random.default_rng(5).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    monkeypatch.setattr(stage, "generate_images", lambda: made)
+    monkeypatch.setattr(stage, "parse_target", lambda text: (text, ("a",)))
+    return made
+
+
+@pytest.mark.parametrize(("off", "verdict"), [(0.0, "right"), (0.2, "wrong")])
+def test_with_a_checkpoint_pytorch_is_asked_about_paritys_pictures(
+    exported: Path, checkpoint: Path, pixels: Pixels, monkeypatch: pytest.MonkeyPatch, off: float, verdict: str
+) -> None:
+    monkeypatch.setattr(stage, "load_accelerator", lambda name: Honest(off))
+    report = stage.check_compat(exported, ["gpu"], precisions=[Precision.FP32, Precision.W8], checkpoint=checkpoint)
+    assert (report.images, report.source) == (2, "generated")
+    assert [(row.verdict, row.reference) for row in report.results] == [(verdict, "pytorch")] * 2
+    if not off:  # each with its own scheme: w8's weights alone are 1e-2 from the float network's
+        assert max(output.max_abs for row in report.results for output in row.outputs) < 1e-4
+
+
+def test_another_checkpoint_is_refused_before_anything_is_asked(
+    exported: Path, pixels: Pixels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stage, "load_accelerator", lambda name: Honest())
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"no checkpoint")
+    with pytest.raises(ParityError, match="another checkpoint"):
+        stage.check_compat(exported, ["gpu"], checkpoint=other)
