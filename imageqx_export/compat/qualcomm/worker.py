@@ -36,15 +36,21 @@ LITERT = re.compile(r"selected (\d+) ops, from a total of (\d+) ops")
 MOVED = re.compile(r"(?:read|write)_total_bytes=(\d+)")
 
 
-def open_session(model: str | bytes, soc: int) -> Any:
+def open_session(model: str | bytes, soc: int, log_level: int = 2) -> Any:
     """Return a session of which every operation is on the simulated NPU.
+
+    Args:
+        model: A file, or its content.
+        soc: QNN's number of the chip.
+        log_level: ONNX Runtime's: 2, as its warnings name what the compiler refuses; 0, at which alone QNN tells its
+            traffic, if the default logger has that level too.
 
     Raises:
         Exception: ONNX Runtime's own, where one is not.
     """
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    options.log_severity_level = 2  # its warnings name what the compiler refuses
+    options.log_severity_level = log_level
     options.add_provider_for_devices(
         devices(), {"backend_path": onnxruntime_qnn.get_qnn_htp_path(), "soc_model": str(soc)}
     )
@@ -81,10 +87,10 @@ def run_onnx(path: Path, request: dict[str, Any], pixels: Any) -> tuple[dict[str
     model = onnx.load(str(path))
     total = sum(node.op_type not in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
     trouble, session = None, None
-    onnxruntime.set_default_logger_severity(0)  # before QNN is loaded: at this level alone does it tell its traffic
+    onnxruntime.set_default_logger_severity(0)  # before QNN is loaded; see open_session
     with captured() as said:
         try:
-            session = open_session(str(path), request["soc"])
+            session = open_session(str(path), request["soc"], log_level=0)
         except Exception as error:
             trouble = str(error).splitlines()[0]
     onnxruntime.set_default_logger_severity(2)
