@@ -24,6 +24,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+MOST_SAID = 1500
+"""Characters of a line of an error that people still read; names in a stranger's file may have any number."""
+
 
 class ImageQXError(Exception):
     """An error that says what went wrong, where, what was expected, what was there, and what to do next.
@@ -57,11 +60,21 @@ class ImageQXError(Exception):
         self.got = got
         self.remedy = remedy
         rows = [("where", self.where), ("expected", expected), ("got", got), ("try", remedy)]
-        lines = [f"  {name + ':':<9} {value}" for name, value in rows if value is not None]
+        lines = [f"  {name + ':':<9} {shorten(value)}" for name, value in rows if value is not None]
         super().__init__("\n".join([what, *lines]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__)  # not through __init__, whose arguments differ
+
+
+def shorten(text: str, most: int = MOST_SAID) -> str:
+    """Return a text of at most ``most`` characters: of a longer one the beginning and the end.
+
+    >>> shorten("a name of many letters", 12)
+    'a nam … ters'
+    """
+    half = most // 2 - 1
+    return text if len(text) <= most else f"{text[:half]} … {text[len(text) - (most - half - 3) :]}"
 
 
 def _restore(kind: type[ImageQXError], args: tuple[Any, ...], fields: dict[str, Any]) -> ImageQXError:

@@ -49,7 +49,11 @@ def load_golden_outputs(folder: Path, precision: Precision) -> Outputs:
     pictures, rows = _read(folder, Precision.FP32), _read(folder, precision)
     try:
         wanted = [rows[picture] for picture in pictures]
-        return {name: np.asarray([row[name] for row in wanted], np.float32) for name in wanted[0]}
+        with np.errstate(over="ignore"):  # infinite then, which is refused
+            outputs = {name: np.asarray([row[name] for row in wanted], np.float32) for name in wanted[0]}
+        if infinite := [name for name, values in outputs.items() if not np.isfinite(values).all()]:
+            raise ValueError(f"{infinite[0][:80]} has numbers that no float32 holds")
+        return outputs
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _make_error(folder / GOLDEN_FOLDER / name_golden_outputs(precision), describe(error)) from error
 

@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.errors import UnavailableError
+from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.caches import find_cache
 from imageqx_export.support.libraries import find_uv
+from imageqx_export.support.processes import tie_to_parent
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.untrusted import describe, read_json
 
 VARIABLE = "IMAGEQX_COMPAT"
 """Names another folder for the environments than one in the user's cache."""
@@ -133,10 +136,20 @@ class Environment:
             # -P: beside the script lie modules whose names must not stand in for the standard library's.
             command = [str(self.python), "-P", str(script), str(asked), str(answered)]
             said = run_tool(command, environment, folder, str(request.get("path", script.name)))
-            result: dict[str, Any] = json.loads(answered.read_text())
+            result = _read_result(answered, str(request.get("path", script.name)))
             beside = answered.with_suffix(".npz")
-            found = dict(np.load(beside)) if beside.exists() else {}
+            found = read_arrays(beside, script.name) if beside.exists() else {}
         return result, found, said
+
+
+def _read_result(path: Path, where: str) -> dict[str, Any]:
+    try:
+        result = read_json(path)
+    except (OSError, ValueError) as error:
+        raise UnavailableError("the tool's result cannot be read", where=where, got=describe(error)) from error
+    if not isinstance(result, dict):
+        raise UnavailableError("the tool's result is no JSON object", where=where, got=type(result).__name__)
+    return result
 
 
 def run_tool(command: Sequence[str], environment: Mapping[str, str], folder: Path, where: str) -> str:
@@ -156,6 +169,7 @@ def run_tool(command: Sequence[str], environment: Mapping[str, str], folder: Pat
             text=True,
             errors="replace",
             timeout=TIMEOUT,
+            preexec_fn=tie_to_parent(),
         )
     except subprocess.TimeoutExpired as error:
         raise UnavailableError("the tool hung", where=where, got=f"no end after {TIMEOUT:g} s") from error

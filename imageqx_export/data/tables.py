@@ -7,15 +7,20 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imageqx_export.errors import DatasetError
+from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.files import write_aside
+from imageqx_export.support.untrusted import UntrustedError, describe
 
 Row = tuple[int, dict[str, str]]
 """A row's line and its cells by column; a cell that is not there is ``""``."""
 
 SUFFIXES = (".csv", ".parquet")
+MOST_ROWS = 10_000_000
+"""Rows of a Parquet table, where a few bytes can stand for any number of them."""
+MOST_BYTES = 2**30
+"""Bytes of a Parquet table, unpacked, as it says of itself."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def read_columns(path: Path) -> tuple[str, ...]:
         DatasetError: As :func:`read_table`.
     """
     if _suffix(path) == ".parquet":
-        return tuple(_parquet(path).column_names)
+        return tuple(_read_parquet(path)[0])
     return tuple(name.strip() for name in next((cells for _, cells in _records(path)), []))
 
 
@@ -151,21 +156,32 @@ def _csv_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:
     return rows, names, problems
 
 
-def _parquet(path: Path) -> Any:
-    import pyarrow as pa
+def _read_parquet(path: Path) -> tuple[list[str], list[dict[str, object]]]:
+    """Return a Parquet table's column names and rows.
+
+    Raises:
+        DatasetError: It is not a whole one, or is too large.
+    """
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:  # read_table would add columns from folder names such as a=b
-            return file.read()
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError("not a whole Parquet table", where=path, got=str(error).splitlines()[0]) from error
+    with (
+        translate_errors(
+            lambda error: DatasetError(
+                "not a whole Parquet table", where=path, got=describe(error), remedy="write it again, or as .csv"
+            )
+        ),
+        pq.ParquetFile(path) as file,  # read_table would add columns from folder names such as a=b
+    ):
+        size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
+        if not (0 <= file.metadata.num_rows <= MOST_ROWS and 0 <= size <= MOST_BYTES):
+            raise UntrustedError(f"it says that it has {file.metadata.num_rows:,} rows of {size:,} bytes")
+        table = file.read(use_threads=False)
+        return list(table.column_names), table.to_pylist()  # which fails on values that Python does not have
 
 
 def _parquet_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:
-    table = _parquet(path)
-    rows = enumerate(table.to_pylist(), 1)
-    return [(i, {k: _text(v) for k, v in row.items()}) for i, row in rows], list(table.column_names), []
+    names, rows = _read_parquet(path)
+    return [(i, {k: _text(v) for k, v in row.items()}) for i, row in enumerate(rows, 1)], names, []
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from imageqx_export.errors import ArtifactError
 from imageqx_export.support.files import write_aside
-from imageqx_export.support.frozen import Frozen, find_problem
+from imageqx_export.support.frozen import Frozen, describe_problems
 from imageqx_export.support.untrusted import describe, read_json
 
 ACTIVATION_LEVELS = (-128, 127)
@@ -214,12 +214,10 @@ def read_recipe(path: Path) -> Recipe:
     except FileNotFoundError as error:
         raise ArtifactError("no such recipe", where=path, remedy=f"imageqx quantize --out {path}") from error
     except ValidationError as error:
-        problem = find_problem(error)
         raise ArtifactError(
             "not a recipe",
-            where=f"{path}: {problem.place}{_name_row(body, problem.place)}",
-            expected=problem.message,
-            got=problem.value,
+            where=path,
+            got=describe_problems(error, lambda place: _name_row(body, place)),
             remedy=f"imageqx quantize --out {path}",
         ) from error
     except (OSError, ValueError) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +11,8 @@ from pydantic import ValidationError
 
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
-from imageqx_export.support.untrusted import describe, parse_model
+from imageqx_export.support.boundaries import translate_errors
+from imageqx_export.support.untrusted import describe, name_error, parse_model
 
 
 class Runtime(Protocol):
@@ -72,10 +74,40 @@ def declare_output(path: Path, name: str, shape: object, dtype: str) -> TensorSp
         ) from error
 
 
-def explain_failed_run(path: Path, error: Exception) -> ArtifactError:
-    """Return the error of a file that its runtime cannot run, with the first line of what the runtime says."""
-    got = f"{type(error).__name__}: {describe(error)}"
-    return ArtifactError("the file cannot be run", where=path, got=got, remedy="imageqx parity with its folder")
+@contextmanager
+def explain_failed_load(what: str, path: Path) -> Iterator[None]:
+    """Turn whatever a runtime raises in the block about a file into one error with the first line of it.
+
+    Args:
+        what: What it cannot do, in a clause.
+        path: The file.
+
+    Raises:
+        ArtifactError: Something was raised.
+    """
+
+    def make(error: Exception) -> ArtifactError:
+        return ArtifactError(what, where=path, got=name_error(error), remedy="imageqx export")
+
+    with translate_errors(make):
+        yield
+
+
+@contextmanager
+def explain_failed_run(path: Path) -> Iterator[None]:
+    """Likewise, of a file that was opened and that the block runs.
+
+    Raises:
+        ArtifactError: Something was raised.
+    """
+
+    def make(error: Exception) -> ArtifactError:
+        return ArtifactError(
+            "the file cannot be run", where=path, got=name_error(error), remedy="imageqx parity with its folder"
+        )
+
+    with translate_errors(make):
+        yield
 
 
 def read_spec(metadata: Mapping[str, str], path: Path) -> ModelSpec:

@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from imageqx_export.artifact import Outputs, Pixels, TensorSpec
-from imageqx_export.errors import ArtifactError, UnavailableError
-from imageqx_export.runtimes.base import read_input, read_spec
+from imageqx_export.artifact import Outputs, Pixels
+from imageqx_export.errors import UnavailableError
+from imageqx_export.runtimes.base import (
+    declare_output,
+    explain_failed_load,
+    explain_failed_run,
+    read_input,
+    read_spec,
+)
 from imageqx_export.support.libraries import require
 
 
@@ -25,9 +31,9 @@ class CoreMlRuntime:
     def __init__(self, path: Path, model: Any) -> None:
         self._model = model
         self.spec = read_spec(dict(model.user_defined_metadata), path)
-        self._input = read_input(self.spec, path)
+        self._path, self._input = path, read_input(self.spec, path)
         self.signature = tuple(
-            TensorSpec(name=feature.name, shape=tuple(feature.type.multiArrayType.shape), dtype="float32")
+            declare_output(path, feature.name, tuple(feature.type.multiArrayType.shape), "float32")
             for feature in model.get_spec().description.output
         )
 
@@ -36,8 +42,10 @@ class CoreMlRuntime:
         from PIL import Image
 
         feeds = self._input
-        rows = [self._model.predict({feeds: Image.fromarray(one)}) for one in pixels]
-        return {o.name: np.concatenate([np.asarray(row[o.name], np.float32) for row in rows]) for o in self.signature}
+        with explain_failed_run(self._path):  # coremltools raises bare Exceptions and Objective-C errors
+            rows = [self._model.predict({feeds: Image.fromarray(one)}) for one in pixels]
+            found = {o.name: [np.asarray(row[o.name], np.float32) for row in rows] for o in self.signature}
+            return {name: np.concatenate(values) for name, values in found.items()}
 
 
 def load(path: Path) -> CoreMlRuntime:
@@ -57,8 +65,7 @@ def load(path: Path) -> CoreMlRuntime:
     require("coremltools", "coremltools")
     import coremltools
 
-    try:
-        model = coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit.CPU_ONLY)
-    except Exception as error:  # coremltools raises bare Exceptions and Objective-C errors
-        raise ArtifactError("Core ML cannot read the package", where=path, got=str(error).splitlines()[0]) from error
-    return CoreMlRuntime(path, model)
+    with explain_failed_load("Core ML cannot read the package", path):
+        return CoreMlRuntime(
+            path, coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit.CPU_ONLY)
+        )

@@ -11,7 +11,13 @@ import numpy as np
 
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
-from imageqx_export.runtimes.base import declare_output, explain_failed_run, read_input, read_spec
+from imageqx_export.runtimes.base import (
+    declare_output,
+    explain_failed_load,
+    explain_failed_run,
+    read_input,
+    read_spec,
+)
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.libraries import require
 
@@ -41,11 +47,9 @@ class OnnxRuntime:
         """Return every output for uint8 [N,224,224,3] RGB."""
         names = [output.name for output in self.signature]
         feeds = self._input
-        try:
+        with explain_failed_run(self._path):
             rows = [self._session.run(names, {feeds: one[None]}) for one in pixels]
             return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
-        except Exception as error:  # its exception classes are private and share no base but this
-            raise explain_failed_run(self._path, error) from error
 
 
 def _read_tensor_spec(node: Any, path: Path) -> TensorSpec:
@@ -71,7 +75,7 @@ def count_optimised_operations(path: Path) -> Counter[str]:
     require("onnx", "onnx")
     import onnx
 
-    with temporary_folder("onnx") as folder:
+    with temporary_folder("onnx") as folder, explain_failed_load("ONNX Runtime cannot read the file", path):
         optimised = folder / "optimised.onnx"
         _open_session(path, optimised)
         return Counter(node.op_type for node in onnx.load(optimised).graph.node)
@@ -106,7 +110,9 @@ def load(path: Path) -> OnnxRuntime:
         UnavailableError: onnxruntime is not installed.
         ArtifactError: The file cannot be read.
     """
-    return OnnxRuntime(path, _open_session(path))
+    session = _open_session(path)
+    with explain_failed_load("ONNX Runtime cannot read the file", path):
+        return OnnxRuntime(path, session)
 
 
 def _open_session(path: Path, optimised: Path | None = None) -> Any:
@@ -121,9 +127,5 @@ def _open_session(path: Path, optimised: Path | None = None) -> Any:
         options.add_session_config_entry(key, value)
     if optimised is not None:
         options.optimized_model_filepath = str(optimised)
-    try:
+    with explain_failed_load("ONNX Runtime cannot read the file", path):
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exception classes are private and share no base but this
-        raise ArtifactError(
-            "ONNX Runtime cannot read the file", where=path, got=str(error).splitlines()[0], remedy="imageqx export"
-        ) from error

@@ -9,7 +9,13 @@ import numpy as np
 
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
-from imageqx_export.runtimes.base import declare_output, explain_failed_run, read_input, read_spec
+from imageqx_export.runtimes.base import (
+    declare_output,
+    explain_failed_load,
+    explain_failed_run,
+    read_input,
+    read_spec,
+)
 from imageqx_export.support.libraries import require
 from imageqx_export.support.untrusted import describe, parse_json, read_zipped
 
@@ -41,11 +47,9 @@ class LiteRtRuntime:
         """Return every output for uint8 [N,224,224,3] RGB."""
         feeds = self._input
         # A runner's arrays are views of the interpreter's memory, overwritten by the next run.
-        try:
+        with explain_failed_run(self._path):
             rows = [{k: v.copy() for k, v in self._runner(**{feeds: one[None]}).items()} for one in pixels]
             return {output.name: np.concatenate([row[output.name] for row in rows]) for output in self.signature}
-        except (ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise explain_failed_run(self._path, error) from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -84,17 +88,14 @@ def load(path: Path) -> LiteRtRuntime:
         ArtifactError: The file cannot be read.
     """
     require("ai_edge_litert", "ai-edge-litert")
-    if path.read_bytes()[4:8] != b"TFL3":  # LiteRT itself can crash on other bytes
-        raise ArtifactError(
-            "not a TFLite flatbuffer", where=path, expected="the identifier TFL3", remedy="imageqx export"
-        )
+    with explain_failed_load("the file cannot be read", path), path.open("rb") as file:
+        if file.read(8)[4:] != b"TFL3":  # LiteRT itself can crash on other bytes
+            raise ArtifactError(
+                "not a TFLite flatbuffer", where=path, expected="the identifier TFL3", remedy="imageqx export"
+            )
     from ai_edge_litert.interpreter import Interpreter
 
-    try:
+    with explain_failed_load("LiteRT cannot read the file", path):
         interpreter = Interpreter(model_path=str(path), num_threads=1)
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ArtifactError(
-            "LiteRT cannot read the file", where=path, got=str(error).splitlines()[0], remedy="imageqx export"
-        ) from error
-    return LiteRtRuntime(path, interpreter)
+        return LiteRtRuntime(path, interpreter)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imageqx_export.errors import ImageQXError
-from imageqx_export.support.locks import clear_dead, make_held
+from imageqx_export.support.locks import NO_ROOM, clear_dead, make_held
 
 _ROOM = 2**20  # bytes; a file system keeps some blocks back
 
@@ -47,7 +47,7 @@ def write_aside(path: Path) -> Iterator[Path]:
             aside.chmod(0o644)  # mkstemp's 0600 would keep a team from reading it
             aside.replace(path)
         except OSError as error:
-            if error.errno == errno.ENOSPC and error.filename in (None, str(aside)):  # the place is what people know
+            if error.errno in NO_ROOM and error.filename in (None, str(aside)):  # the place is what people know
                 raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         finally:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imageqx_export.errors import ImageQXError
-from imageqx_export.support.locks import clear_dead, hold, make_held
+from imageqx_export.support.locks import NO_ROOM, clear_dead, hold, make_held
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
@@ -141,6 +141,8 @@ def stage_folder(target: Path, layout: Layout) -> Iterator[Staging]:
     with make_held(lambda: _make_folder(place)) as path:
         try:
             yield Staging(path, target, layout)
+        except OSError as error:
+            raise _name_place(error, path, target) from error
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -157,8 +159,23 @@ def temporary_folder(kind: str) -> Iterator[Path]:
     with make_held(lambda: tempfile.mkdtemp(dir=parent, prefix=prefix)) as path:
         try:
             yield path
+        except OSError as error:
+            raise _name_place(error, path, parent) from error
         finally:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _name_place(error: OSError, staged: Path, place: Path) -> OSError:
+    """Return the error of a full disk with the name of a place that people know; every other one as it is.
+
+    A write to an open file names no file, and a path below the staging folder is gone when it is read.
+    """
+    if error.errno not in NO_ROOM:
+        return error
+    inside = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else staged
+    if not inside.is_relative_to(staged):
+        return error
+    return OSError(error.errno, os.strerror(error.errno or 0), str(place / inside.relative_to(staged)))
 
 
 def _follow(target: Path) -> Path:

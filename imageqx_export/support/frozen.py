@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar, cast
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from imageqx_export.errors import shorten
 
 T = TypeVar("T")
 
@@ -26,35 +29,16 @@ def rename_key(fields: T, old: str, new: str) -> T:
     return fields
 
 
-class Problem(NamedTuple):
-    """A value that was refused: where it stands, what is wrong with it, and its first 80 characters."""
-
-    place: str
-    message: str
-    value: str
-
-
-def find_problem(error: ValidationError) -> Problem:
-    """Return the first problem of a value that is not valid; its place is "the whole" where it is no single field.
-
-    >>> class Point(Frozen):
-    ...     x: int
-    >>> try:
-    ...     Point.model_validate({"x": [1]})
-    ... except ValidationError as error:
-    ...     find_problem(error)
-    Problem(place='x', message='Input should be a valid integer', value='[1]')
-    """
-    first = error.errors()[0]
-    return Problem(".".join(map(str, first["loc"])) or "the whole", first["msg"], str(first["input"])[:80])
-
-
 MOST_PROBLEMS = 3
 """Problems of one value that a message has; the others are counted."""
 
 
-def describe_problems(error: ValidationError) -> str:
+def describe_problems(error: ValidationError, name: Callable[[str], str] = lambda place: "") -> str:
     """Return the first three problems of a value that is not valid, and how many more there are, in a line.
+
+    Args:
+        error: What pydantic raised.
+        name: Gives what is said behind a place, such as ``weights.3.scales``: whose it is.
 
     >>> class Point(Frozen):
     ...     x: int
@@ -67,14 +51,10 @@ def describe_problems(error: ValidationError) -> str:
     """
     rows = error.errors(include_url=False, include_context=False)
     parts = [
-        f"{'.'.join(map(str, row['loc'])) or 'the whole'}: {row['msg'].removeprefix('Value error, ')}"
-        + ("" if row["type"] in ("missing", "value_error") else f" ({_shorten(row['input'])})")
+        f"{shorten(place, 160) or 'the whole'}{name(place)}: {row['msg'].removeprefix('Value error, ')}"
+        + ("" if row["type"] in ("missing", "value_error") else f" ({shorten(repr(row['input']), 80)})")
         for row in rows[:MOST_PROBLEMS]
+        for place in [".".join(map(str, row["loc"]))]
     ]
     more = [f"and {len(rows) - MOST_PROBLEMS} more"] if len(rows) > MOST_PROBLEMS else []
     return "; ".join([*parts, *more])
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -6,6 +6,7 @@ and comes again. A lock can: the kernel gives it back when its holder ends, howe
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -17,6 +18,8 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write fails with where the disk is full, or a file or user may have no more of it."""
 _RANDOM = "[a-z0-9_]{8}"  # as tempfile names things
 
 

@@ -146,6 +146,26 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def tie_to_parent() -> Callable[[], None] | None:
+    """Return what ``subprocess``'s ``preexec_fn`` takes so that a program ends when this process does, even by SIGKILL.
+
+    The kernel ends it with the thread that starts it, which must therefore wait for it; what the program starts itself
+    is not tied. None where the system cannot.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # here, as little must happen between fork and exec
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it has died in between
+            os._exit(1)
+
+    return tie
+
+
 @contextmanager
 def start_pool() -> Iterator[ThreadPoolExecutor]:
     """Give one thread per core, each of which may wait for an isolated process.

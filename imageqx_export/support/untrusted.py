@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from imageqx_export.errors import shorten
 from imageqx_export.support.frozen import describe_problems
 
 MOST_JSON = 64 * 2**20
@@ -215,6 +216,15 @@ def describe(error: Exception) -> str:
     return f"no {error}" if isinstance(error, KeyError) else text
 
 
+def name_error(error: Exception) -> str:
+    """Return what a library raised in a line, its kind first.
+
+    >>> name_error(ValueError("no such thing"))
+    'ValueError: no such thing'
+    """
+    return f"{type(error).__name__}: {describe(error)}"
+
+
 def _refuse_constant(word: str) -> float:
     raise UntrustedError(f"{word} is no JSON number")
 
@@ -243,9 +253,9 @@ def _check(value: Any) -> None:
             elif isinstance(one, Sequence):
                 below += [(place, part) for part in one]
             elif isinstance(one, float) and not math.isfinite(one):
-                raise UntrustedError(f"{place or 'the whole'}: a number that is not finite")
+                raise UntrustedError(f"{shorten(place, 160) or 'the whole'}: a number that is not finite")
             elif isinstance(one, int) and not -MOST_INTEGER <= one <= MOST_INTEGER:
-                raise UntrustedError(f"{place or 'the whole'}: an integer beyond 64 bits")
+                raise UntrustedError(f"{shorten(place, 160) or 'the whole'}: an integer beyond 64 bits")
         if not below:
             return
         level = below
@@ -254,7 +264,7 @@ def _check(value: Any) -> None:
 
 def _check_text(place: str, text: str) -> None:
     if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise UntrustedError(f"{place or 'the whole'}: half a character")
+        raise UntrustedError(f"{shorten(place, 160) or 'the whole'}: half a character")
 
 
 def _find_directory(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,7 +13,9 @@ import torch
 from safetensors import SafetensorError
 
 from imageqx_export.errors import TrainingError
+from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.files import write_aside
+from imageqx_export.support.untrusted import name_error
 from imageqx_export.training.config import rename_old_fields
 
 if TYPE_CHECKING:
@@ -85,11 +88,9 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
     """
     if not path.is_file():
         return 0, []
-    try:
+    with translate_errors(lambda error: _unusable("the state file cannot be read", path, error)):
         state = torch.load(path, weights_only=True, map_location="cpu")
         saved, saved_data = rename_old_fields(state["config"]), str(state["data"])
-    except Exception as error:  # torch raises whatever the damaged bytes provoke
-        raise _unusable("the state file cannot be read", path, error) from error
     fresh = asdict(type(config)())  # what an earlier version did not know, it did as is usual today
     changed = [name for name, value in asdict(config).items() if saved.get(name, fresh[name]) != value]
     changed += ["the photos"] if saved_data != data else []
@@ -100,17 +101,27 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
             got=f"other values for {', '.join(changed)}",
             remedy="pass the same options to go on, or --fresh to start over",
         )
-    try:
+    with translate_errors(lambda error: _unusable("the state file does not fit this version", path, error)):
+        epoch, history = _check_progress(state["epoch"], state["history"])
         for part, values in zip(parts, state["parts"], strict=True):
             part.load_state_dict(values)
-        return int(state["epoch"]), list(state["history"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise _unusable("the state file does not fit this version", path, error) from error
+        return epoch, history
+
+
+def _check_progress(epoch: Any, history: Any) -> tuple[int, History]:
+    """Return the epochs done and their lines; nothing else may have been between a number and a list of as many."""
+    if type(epoch) is not int or not isinstance(history, list) or len(history) != epoch:
+        raise ValueError(f"epoch {str(epoch)[:20]} with a history of {len(history)}")
+    for number, line in enumerate(history, 1):
+        if not isinstance(line, dict) or line.get("epoch") != number:
+            raise ValueError(f"line {number} of the history is not of epoch {number}")
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in line.values()):
+            raise ValueError(f"line {number} of the history has what is no number")
+    return epoch, history
 
 
 def _unusable(what: str, path: Path, error: Exception) -> TrainingError:
-    got = f"{type(error).__name__}: {error}".splitlines()[0]
-    return TrainingError(what, where=path, got=got, remedy="pass --fresh to start over")
+    return TrainingError(what, where=path, got=name_error(error), remedy="pass --fresh to start over")
 
 
 def describe_divergence(epoch: int, got: str, state: Path) -> TrainingError:

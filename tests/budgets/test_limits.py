@@ -91,6 +91,15 @@ def test_files_that_are_no_budgets(tmp_path: Path, content: str, place: str) -> 
     assert str(path) in str(caught.value) and place in str(caught.value)
 
 
+def test_the_first_three_problems_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    path = tmp_path / "budgets.toml"
+    path.write_text(f"{HEAD}[size_bytes]\na = -1\nb = 1.5\nc = 'x'\nd = -2\ne = -3\n")
+    with pytest.raises(MeasurementError) as caught:
+        read_budgets(path)
+    got = caught.value.got or ""
+    assert all(f"size_bytes.{name}: " in got for name in "abc") and got.endswith("; and 2 more")
+
+
 def test_the_shipped_budgets_are_found_from_any_folder_and_others_take_their_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

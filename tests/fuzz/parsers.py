@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
 
 from imageqx_export.artifact import Precision
 from imageqx_export.bench.android import benchmark_model
 from imageqx_export.bench.android.thermal import parse_battery, parse_thermal
+from imageqx_export.bench.android.workdir import parse_free_bytes
 from imageqx_export.bench.ios.phones import read_phones
+from imageqx_export.bench.worker.launch import read_result
 from imageqx_export.budgets.limits import SHIPPED, read_budgets
 from imageqx_export.bundle.golden import load_golden_outputs
 from imageqx_export.bundle.manifest import read_manifest
+from imageqx_export.data.annotations import read_ratings
 from imageqx_export.data.tables import read_table
 from imageqx_export.decisions import apply_thresholds
+from imageqx_export.errors import ImageQXError
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.quantize.recipe import read_recipe
 from imageqx_export.report.sides import read_side
 from imageqx_export.runtimes.base import read_spec
-from imageqx_export.runtimes.tflite import read_metadata
-from imageqx_export.support.untrusted import parse_json
+from imageqx_export.support.untrusted import UntrustedError, parse_json
 from tests.bench.tiny import make_run
+from tests.fuzz.changes import Repair
 
+CSV = b'a,b\n1,"x,y"\n2,z\n'
+RATINGS = b"image,rater,evaluation\na.jpg,one,L98.9\nb.jpg,two,good\n"
 RECORDED = Path(__file__).parents[1] / "bench"
 
 
@@ -33,21 +44,64 @@ class Parser:
     """A parser, and inputs to change.
 
     Args:
-        read: Reads what is in a folder's file or files, given the input's bytes.
+        read: Reads an input's bytes, from a file where the parser wants one.
         seeds: Inputs that it accepts.
+        repair: Makes an input's checksums fit again, where there are any.
+        apart: Whether the project, too, runs it in a process for this input alone, and says so when that crashes.
+        check: Says what is wrong with a value that was accepted, or None; numbers must be finite anyway.
     """
 
     read: Callable[[bytes], object]
     seeds: tuple[bytes, ...]
+    repair: Repair | None = None
+    apart: bool = False
+    check: Callable[[Any], str | None] = lambda value: None
 
 
-def _from_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+def try_input(parser: Parser, data: bytes) -> tuple[str, str]:
+    """Return ``"accepted"``, ``"refused"``, ``"wrong"`` or ``"traceback"``, and in words what was wrong."""
+    try:
+        value = parser.read(data)
+    except BaseException as error:  # a panic of Rust is no Exception
+        # The bounded reader itself speaks in a ValueError of its own, which its callers make theirs.
+        if isinstance(error, ImageQXError | UntrustedError):
+            said = str(error).strip()
+            return ("refused", "") if 0 < len(said) < MOST_SAID else ("wrong", f"a refusal of {len(said)} characters")
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return "traceback", f"{type(error).__name__}: {error!s:.200} ({Path(place.filename).name}:{place.lineno})"
+    wrong = find_infinite(value) or parser.check(value)
+    return ("wrong", wrong) if wrong else ("accepted", "")
+
+
+MOST_SAID = 6500
+"""Characters of a refusal that people still read."""
+
+
+def find_infinite(value: object, place: str = "it") -> str | None:
+    """Return where in a value a number is not finite, or None."""
+    if isinstance(value, float | np.floating):
+        return None if np.isfinite(value) else f"{place} is {value}"
+    if isinstance(value, np.ndarray):
+        return None if value.dtype.kind != "f" or np.isfinite(value).all() else f"{place} has numbers that are none"
+    if isinstance(value, BaseModel):
+        return find_infinite(dict(value), place)
+    if isinstance(value, Mapping):
+        return next(filter(None, (find_infinite(part, f"{place}.{name!s:.40}") for name, part in value.items())), None)
+    if isinstance(value, list | tuple):
+        return next(filter(None, (find_infinite(part, f"{place}[{i}]") for i, part in enumerate(value))), None)
+    if is_dataclass(value) and not isinstance(value, type):
+        return find_infinite({row.name: getattr(value, row.name) for row in fields(value)}, place)
+    return None
+
+
+def from_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """Return what writes an input to a file of that name and reads it; whoever chose the temporary folder clears it."""
+    path = Path(tempfile.mkdtemp()) / name
+    path.parent.mkdir(exist_ok=True)
+
     def parse(data: bytes) -> object:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(data)
-            return read(path)
+        path.write_bytes(data)
+        return read(path)
 
     return parse
 
@@ -78,16 +132,6 @@ def _make_recipe() -> bytes:
     return json.dumps(body).encode()
 
 
-def _make_zip(folder: Path) -> bytes:
-    import zipfile
-
-    path = folder / "a.tflite"
-    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(24))
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("spec.json", json.dumps({"spec": "{}"}))
-    return path.read_bytes()
-
-
 def _make_result() -> bytes:
     """Return three runs of 1, 2 and 3 ms after one to warm up, as benchmark_model's protobuf."""
     message = benchmark_model._load_message_type()()
@@ -98,49 +142,76 @@ def _make_result() -> bytes:
     return bytes(message.SerializeToString())
 
 
-def list_parsers() -> dict[str, Parser]:
-    """Return every parser by name: the one table."""
-    run = make_run().model_dump_json().encode() + b"\n"
-    golden = json.dumps({"00.png": {"quality": [0.1, 0.9], "explanations": [0.5]}}).encode()
-    clinic = b'{"schema_version": 1, "poor_quality": 0.5, "reasons": {"blurry": 0.4}}'
-    with tempfile.TemporaryDirectory() as folder:
-        zipped = _make_zip(Path(folder))
-    devices = (RECORDED / "ios" / "recorded" / "devices.json").read_bytes()
+def list_parsers() -> dict[str, Callable[[], Parser]]:
+    """Return what makes each parser, by name: those of text here, and those that end in native code."""
+    from tests.fuzz.native import list_native_parsers
+
+    return {**list_text_parsers(), **list_native_parsers()}
+
+
+def list_text_parsers() -> dict[str, Callable[[], Parser]]:
+    """Return the parsers of JSON, TOML, CSV and of what tools and phones print; a few thousand inputs a second."""
     return {
-        "JSON": Parser(parse_json, (b'{"a": [1, 2.5, "x", null, {"b": true}]}',)),
-        "manifest": Parser(_from_file("manifest.json", lambda path: read_manifest(path.parent)), (_make_manifest(),)),
-        "golden outputs": Parser(
-            _from_file("golden/expected.json", lambda path: load_golden_outputs(path.parents[1], Precision.FP32)),
-            (golden,),
+        "JSON": lambda: Parser(parse_json, (b'{"a": [1, 2.5, "x", null, {"b": true}]}',)),
+        "manifest": lambda: Parser(
+            from_file("manifest.json", lambda path: read_manifest(path.parent)), (_make_manifest(),)
         ),
-        "ModelSpec": Parser(
+        "golden outputs": lambda: Parser(
+            from_file("golden/expected.json", lambda path: load_golden_outputs(path.parents[1], Precision.FP32)),
+            (json.dumps({"00.png": {"quality": [0.1, 0.9], "explanations": [0.5]}}).encode(),),
+        ),
+        "ModelSpec": lambda: Parser(
             lambda data: read_spec({"spec": data.decode("utf-8", "replace")}, Path("a.onnx")),
             (spec().model_dump_json().encode(),),
         ),
-        "TFLite zip": Parser(_from_file("a.tflite", read_metadata), (zipped,)),
-        "thresholds": Parser(_from_file("a.json", lambda path: apply_thresholds(spec(), path)), (clinic,)),
-        "budgets": Parser(_from_file("a.toml", read_budgets), (SHIPPED.read_bytes(),)),
-        "recipe": Parser(_from_file("a.json", read_recipe), (_make_recipe(),)),
-        "history": Parser(_from_file("a.jsonl", lambda path: read_side(str(path))), (run, run.replace(b'"a"', b'"b"'))),
-        "baseline": Parser(
-            _from_file("a.json", lambda path: read_side(str(path))), (b'{"runs": [' + run.strip() + b"]}",)
+        "thresholds": lambda: Parser(
+            from_file("a.json", lambda path: apply_thresholds(spec(), path)),
+            (b'{"schema_version": 1, "poor_quality": 0.5, "reasons": {"blurry": 0.4}}',),
         ),
-        "CSV": Parser(_from_file("a.csv", lambda path: read_table(path, ["a"], ["b"])), (b'a,b\n1,"x,y"\n2,z\n',)),
-        "benchmark_model result": Parser(lambda data: benchmark_model.parse_result(data, "adb:x"), (_make_result(),)),
-        "benchmark_model profile": Parser(
+        "budgets": lambda: Parser(from_file("a.toml", read_budgets), (SHIPPED.read_bytes(),)),
+        "recipe": lambda: Parser(from_file("a.json", read_recipe), (_make_recipe(),)),
+        "history": lambda: Parser(
+            from_file("a.jsonl", lambda path: read_side(str(path))), (_write_run(), _write_run() * 2)
+        ),
+        "baseline": lambda: Parser(
+            from_file("a.json", lambda path: read_side(str(path))), (b'{"runs": [' + _write_run().strip() + b"]}",)
+        ),
+        "ratings in CSV": lambda: Parser(from_file("a.csv", read_ratings), (RATINGS,)),
+        "fused labels in CSV": lambda: Parser(from_file("a.csv", lambda path: read_table(path, ["a"], ["b"])), (CSV,)),
+        "benchmark_model's result": lambda: Parser(
+            lambda data: benchmark_model.parse_result(data, "adb:x"), (_make_result(),)
+        ),
+        "benchmark_model's profile": lambda: Parser(
             lambda data: benchmark_model.parse_profile(data.decode("utf-8", "replace"), "adb:x"),
             ((RECORDED / "android" / "recorded" / "profile.csv").read_bytes(),),
         ),
-        "phone's temperatures": Parser(
+        "phone's temperatures": lambda: Parser(
             lambda data: parse_thermal(data.decode("utf-8", "replace")),
             ((RECORDED / "android" / "recorded" / "thermalservice.txt").read_bytes(),),
         ),
-        "phone's battery": Parser(
+        "phone's battery": lambda: Parser(
             lambda data: parse_battery(data.decode("utf-8", "replace")),
             ((RECORDED / "android" / "recorded" / "battery.txt").read_bytes(),),
         ),
-        "list of iPhones": Parser(lambda data: read_phones(_as_object(data)), (devices,)),
+        "phone's disk": lambda: Parser(
+            lambda data: parse_free_bytes(data.decode("utf-8", "replace")),
+            (b"Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/dm-5 1000 900 100 90% /data\n",),
+        ),
+        "list of iPhones": lambda: Parser(
+            lambda data: [(phone, phone.version, phone.label) for phone in read_phones(_as_object(data))],
+            ((RECORDED / "ios" / "recorded" / "devices.json").read_bytes(),),
+        ),
+        "phone's program": lambda: Parser(
+            from_file("a", benchmark_model.read_abi), (b"\x7fELF\2\1\1" + bytes(11) + b"\xb7\0",)
+        ),
+        "runner's result": lambda: Parser(
+            from_file("a.json", lambda path: read_result(path, "a")), (b'{"versions": {"a": "1"}, "seconds": [0.1]}',)
+        ),
     }
+
+
+def _write_run() -> bytes:
+    return make_run().model_dump_json().encode() + b"\n"
 
 
 def _as_object(data: bytes) -> dict[str, object]:

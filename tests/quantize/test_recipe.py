@@ -85,6 +85,19 @@ def test_a_scale_that_is_not_finite_is_refused(tmp_path: Path, number: str) -> N
     assert "finite" in str(caught.value) or "no JSON number" in str(caught.value)
 
 
+def test_the_first_three_rows_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    body = _shipped()
+    for row in body["activations"][:5]:
+        row["scale"] = -1
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(body))
+    with pytest.raises(ArtifactError, match="not a recipe") as caught:
+        read_recipe(path)
+    got = caught.value.got or ""
+    assert all(f"activations.{i}.scale ({body['activations'][i]['tensor']}): " in got for i in range(3))
+    assert got.endswith("; and 2 more")
+
+
 def test_what_is_shipped_is_read_and_written_to_the_byte(tmp_path: Path) -> None:
     write_recipe(tmp_path / "again.json", read_recipe(SHIPPED))
     assert (tmp_path / "again.json").read_bytes() == SHIPPED.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -153,3 +154,32 @@ def test_a_neighbours_leftovers_do_not_disturb(target: Path) -> None:
     neighbour.mkdir()
     publish(target, 2)
     assert neighbour.is_dir() and version(target) == "2"
+
+
+@pytest.mark.parametrize("how", ["open file", "file", "library"])
+def test_a_full_disk_is_told_with_the_place_that_people_know(target: Path, how: str) -> None:
+    """Neither an open file's error nor a path below the staging folder says where there is no room."""
+
+    def fail() -> None:
+        with stage_folder(target, LAYOUT) as staging:
+            name = {"open file": None, "file": str(staging.path / "a"), "library": os.fsencode(staging.path / "a")}[how]
+            raise OSError(errno.ENOSPC, "no room", name)
+
+    with pytest.raises(OSError, match="space") as caught:
+        fail()
+    assert caught.value.filename == str(target if how == "open file" else target / "a")
+    assert caught.value.errno == errno.ENOSPC and version(target) == "1"
+
+
+def test_errors_of_other_places_keep_their_names(target: Path) -> None:
+    for error in (OSError(errno.ENOSPC, "no room", "/elsewhere"), FileNotFoundError(errno.ENOENT, "none", "b")):
+        with pytest.raises(OSError, match=r"no room|none") as caught, stage_folder(target, LAYOUT):
+            raise error
+        assert caught.value is error
+
+
+def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(OSError, match="space") as caught, temporary_folder("test"):
+        raise OSError(errno.ENOSPC, "no room")
+    assert caught.value.filename == str(tmp_path)

@@ -179,3 +179,23 @@ def test_quiet_silences_prints_that_are_buffered() -> None:
 
 def test_the_last_line_of_nothing_is_nothing() -> None:
     assert take_last_line("a\n b \n\n") == "b" and take_last_line("\n") == ""
+
+
+_TIED = """
+import subprocess, sys
+from imageqx_export.support.processes import tie_to_parent
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], preexec_fn=tie_to_parent())
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own")
+def test_a_program_that_is_tied_ends_with_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", _TIED], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert child.is_running()
+        parent.kill()
+    gone, _ = psutil.wait_procs([child], 5)
+    assert gone == [child]

@@ -22,7 +22,7 @@ from imageqx_export.support.signals import postpone_signals
 from imageqx_export.training.state import explain_failed_writes, load_state, save_state, state_path
 from tests.training.fakes import CONFIG
 
-HISTORY = [{"epoch": 1, "loss": 0.1 + 0.2, "quality_macro_f1": 1 / 3}]
+HISTORY = [{"epoch": number, "loss": 0.1 + 0.2, "quality_macro_f1": 1 / 3} for number in range(1, 5)]
 
 
 def parts(seed: int, width: int = 3) -> list[Any]:
@@ -57,7 +57,7 @@ def said(things: list[Any]) -> list[Any]:
 
 
 def save(path: Path, things: list[Any], epoch: int = 1) -> None:
-    with save_state(path, CONFIG, "digest", epoch, HISTORY, things):
+    with save_state(path, CONFIG, "digest", epoch, HISTORY[:epoch], things):
         pass
 
 
@@ -146,10 +146,37 @@ def test_parts_of_another_version(path: Path, kind: str) -> None:
         load_state(path, CONFIG, "digest", parts(2)[:2] if kind == "too few" else parts(2, width=5))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epoch", -1),
+        ("epoch", 1.0),
+        ("epoch", float("nan")),
+        ("epoch", 10**30),
+        ("epoch", 3),
+        ("history", {}),
+        ("history", [1]),
+        ("history", [{"epoch": 2, "loss": 0.5}]),
+        ("history", [{"epoch": 1, "loss": float("inf")}]),
+        ("history", [{"epoch": 1, "loss": "0.5"}]),
+        ("parts", 7),
+        ("parts", [7, 7, 7]),
+        ("parts", [{}, {"state": 1}, None]),
+    ],
+)
+def test_a_state_that_no_run_wrote(path: Path, field: str, value: object) -> None:
+    """Torch's own load_state_dict raises AttributeError, IndexError or whatever else such values provoke."""
+    save(path, parts(2))
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, field: value}, path)
+    with pytest.raises(TrainingError, match=r"(?s)does not fit this version.*x\.safetensors\.state.*--fresh"):
+        load_state(path, CONFIG, "digest", parts(2))
+
+
 def test_the_state_takes_its_place_after_the_block(path: Path) -> None:
     save(path, parts(1), epoch=1)
     old = path.read_bytes()
-    with save_state(path, CONFIG, "digest", 2, HISTORY, parts(2)):
+    with save_state(path, CONFIG, "digest", 2, HISTORY[:2], parts(2)):
         assert path.read_bytes() == old
     assert load_state(path, CONFIG, "digest", parts(1))[0] == 2
 
@@ -157,7 +184,7 @@ def test_the_state_takes_its_place_after_the_block(path: Path) -> None:
 def test_a_block_that_fails_keeps_the_old_state(path: Path) -> None:
     save(path, parts(1), epoch=1)
     old = path.read_bytes()
-    with pytest.raises(ZeroDivisionError), save_state(path, CONFIG, "digest", 2, HISTORY, parts(2)):
+    with pytest.raises(ZeroDivisionError), save_state(path, CONFIG, "digest", 2, HISTORY[:2], parts(2)):
         _ = 1 / 0
     assert [kept.read_bytes() for kept in path.parent.iterdir()] == [old]
 

@@ -27,12 +27,16 @@ import numpy as np
 from imageqx_export.artifact import Outputs, TensorSpec
 from imageqx_export.bench.model import LayerCost, Schedule
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.support.boundaries import translate_errors
+from imageqx_export.support.untrusted import describe
 
 RUNS = 3
 """Timed runs of one process: the most whose values the result file still has."""
 
 RESULT, PROFILE, OUTPUTS, INPUT = "result.pb", "profile.csv", "outputs.bin", "input.bin"
 
+_MOST_MS = 1e9
+_MOST_MIB = 2**30
 _FLOAT, _INT64, _INT32, _STRING, _MESSAGE = 2, 3, 5, 9, 11  # FieldDescriptorProto.Type
 _SCHEMA: dict[str, dict[str, tuple[int, int, str]]] = {
     "LatencyMetrics": {
@@ -166,12 +170,10 @@ def parse_result(data: bytes, where: str, runs: int = RUNS, warmup_runs: int = 1
     Raises:
         MeasurementError: It is not such a file, has another number of runs, or its numbers contradict one another.
     """
-    from google.protobuf.message import DecodeError
-
-    try:
+    with translate_errors(
+        lambda error: MeasurementError("benchmark_model's result cannot be read", where=where, got=describe(error))
+    ):
         result = _load_message_type().FromString(data)
-    except DecodeError as error:
-        raise MeasurementError("benchmark_model's result cannot be read", where=where, got=str(error)) from error
     latency, misc = result.latency_metrics, result.misc_metrics
     if misc.num_runs != runs or misc.num_warmup_runs < warmup_runs:
         raise MeasurementError(
@@ -181,12 +183,22 @@ def parse_result(data: bytes, where: str, runs: int = RUNS, warmup_runs: int = 1
             got=f"{misc.num_runs} after {misc.num_warmup_runs}",
         )
     peak = result.memory_metrics.peak_mem_mb
+    _refuse_impossible(latency, peak, where)
     return ToolResult(
         load_seconds=_round_to_microseconds(latency.init_ms),
         first_seconds=_round_to_microseconds(latency.first_inference_ms),
         seconds=_read_single_runs(latency, runs, where),
         peak_memory_bytes=round(peak * 2**20) if peak > 0 else None,  # its MB are MiB: memory_usage_monitor.h
     )
+
+
+def _refuse_impossible(latency: Any, peak: float, where: str) -> None:
+    """Refuse times that are none, and memory that no phone has; where it was not asked for it is negative."""
+    times = {name: getattr(latency, name) for name, (_, kind, _) in _SCHEMA["LatencyMetrics"].items() if kind == _FLOAT}
+    wrong = [f"{name} {value:g}" for name, value in times.items() if not 0 <= value < _MOST_MS]
+    wrong += [] if peak < _MOST_MIB else [f"peak_mem_mb {peak:g}"]
+    if wrong:
+        raise MeasurementError("benchmark_model's numbers cannot be", where=where, got=", ".join(wrong))
 
 
 def _read_single_runs(latency: Any, runs: int, where: str) -> tuple[float, ...]:
@@ -254,10 +266,12 @@ def parse_profile(text: str, where: str) -> tuple[LayerCost, ...]:
         row = dict(zip(columns, line.rsplit(", ", len(columns) - 1), strict=False))
         try:
             called, milliseconds, name = int(row["times called"]), float(row["avg_ms"]), row["name"].replace("\t", ",")
-        except (KeyError, ValueError) as error:
-            raise MeasurementError("a line of benchmark_model's profile is not one", where=where, got=line) from error
-        if called:  # what is left of the initialisation was called in no regular run
-            costs.append(LayerCost(name=name, kind=row["node type"], seconds=called * milliseconds / 1000))
+            if called:  # what is left of the initialisation was called in no regular run
+                costs.append(LayerCost(name=name, kind=row["node type"], seconds=called * milliseconds / 1000))
+        except (KeyError, ValueError, OverflowError) as error:
+            raise MeasurementError(
+                "a line of benchmark_model's profile is not one", where=where, got=line[:200]
+            ) from error
     return tuple(costs)
 
 

@@ -19,6 +19,7 @@ from imageqx_export.bench.model import LayerCost, ProcessSample, Schedule
 from imageqx_export.bundle.golden import load_golden_pixels
 from imageqx_export.errors import MeasurementError
 from imageqx_export.runtimes import load_runtime
+from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.files import digest
 from imageqx_export.support.untrusted import describe, parse_model
 
@@ -231,8 +232,10 @@ class PythonRunner:
         request = {"mode": "outputs", "input": "input.npy", "outputs": "outputs.npz"}
         files = {"input.npy": data.getvalue()}
         found, raw = self._run(session, artifact, quiet, request, _Names, ["outputs.npz"], files)
-        with np.load(io.BytesIO(raw["outputs.npz"])) as arrays:
-            return {name: arrays[name] for name in found.names}
+        arrays = read_arrays(raw["outputs.npz"], where := f"{session.phone.where}: {artifact.path}")
+        if missing := [name for name in found.names if name not in arrays]:
+            raise MeasurementError("the runner wrote no such output", where=where, expected=missing[0][:80])
+        return {name: arrays[name] for name in found.names}
 
     def list_versions(self) -> dict[str, str]:
         """Return what the runner said of itself, once it ran."""

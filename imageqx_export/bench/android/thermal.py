@@ -20,7 +20,7 @@ HOTTEST_BATTERY = 40.0  # °C; chargers and clocks are throttled from about here
 OVERHEAT = 3  # BatteryManager.BATTERY_HEALTH_OVERHEAT
 
 _NOT_TEMPERATURES = (6, 7, 8)  # Temperature.TYPE_BCL_VOLTAGE, _CURRENT and _PERCENTAGE: mV, mA and per cent
-_SENSOR = re.compile(r"Temperature\{mValue=(-?[\d.]+), mType=(-?\d+), mName=([^,}]*)")
+_SENSOR = re.compile(r"Temperature\{mValue=(-?\d{1,9}(?:\.\d{1,9})?), mType=(-?\d{1,9}), mName=([^,}]*)")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def parse_thermal(text: str) -> Thermal:
     Args:
         text: The whole output; the current temperatures are read, and the cached ones only without those.
     """
-    status = re.search(r"^\s*Thermal Status: (\d+)\s*$", text, re.MULTILINE)
+    status = re.search(r"^\s*Thermal Status: (\d{1,9})\s*$", text, re.MULTILINE)
     # The cache is what the last event left, and may be hours old: only where the thermal HAL is not ready.
     found = _find_section(text, "Current temperatures from HAL:") or _find_section(text, "Cached temperatures:")
     sensors = {
@@ -103,7 +103,7 @@ def parse_battery(text: str) -> Battery:
 
 
 def _parse_whole(text: str | None) -> int | None:
-    return int(text) if text is not None and re.fullmatch(r"-?\d+", text) else None
+    return int(text) if text is not None and re.fullmatch(r"-?\d{1,9}", text) else None
 
 
 def find_hottest(thermal: Thermal, battery: Battery) -> float | None:

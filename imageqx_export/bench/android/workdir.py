@@ -251,8 +251,10 @@ def parse_free_bytes(text: str) -> int:
     102400
     """
     words = text.split()
-    if len(words) < 4 or not words[-3].isdigit():
-        raise DeviceError("the phone does not say how full it is", expected="the table of df -k", got=text.strip())
+    if len(words) < 4 or not re.fullmatch("[0-9]{1,15}", words[-3]):
+        raise DeviceError(
+            "the phone does not say how full it is", expected="the table of df -k", got=text.strip()[-200:]
+        )
     return int(words[-3]) * 1024
 
 

@@ -19,7 +19,7 @@ from imageqx_export.bench.emulator.kernels import list_arguments
 from imageqx_export.bench.emulator.machine import GUEST_BASE, GUEST_SIZE, Emulator
 from imageqx_export.bench.worker.launch import RUNNER, read_result
 from imageqx_export.errors import DeviceError, MeasurementError
-from imageqx_export.support.processes import take_last_line
+from imageqx_export.support.processes import take_last_line, tie_to_parent
 
 TIMEOUT_SECONDS = 1800.0
 POLL_SECONDS = 0.1
@@ -141,6 +141,7 @@ class Guest:
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 start_new_session=True,
+                preexec_fn=tie_to_parent(),
             )
             self._running.add(process.pid)
         deadline = time.monotonic() + self._timeout

@@ -21,6 +21,7 @@ from imageqx_export.bench.emulator.apt import Apt, unpack
 from imageqx_export.bench.emulator.cache import Contents
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.files import digest
+from imageqx_export.support.processes import tie_to_parent
 from imageqx_export.support.progress import Progress, silent
 
 OPCODES = Path(__file__).with_name("opcodes.c")
@@ -187,6 +188,7 @@ def _build(source: Path, out: Path, tools: Tools, progress: Progress) -> Path:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        preexec_fn=tie_to_parent(),
     ) as ninja:
         assert ninja.stdout is not None
         last: list[bytes] = []

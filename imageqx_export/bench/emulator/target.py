@@ -18,6 +18,7 @@ from imageqx_export.bench.instructions import FEW, MANY, count_per_inference
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError, UnknownNameError
+from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.folders import temporary_folder
 
 REPEATS = 2
@@ -134,8 +135,7 @@ class EmulatedTarget:
         pictures, outputs = phone.guest.scratch / "pictures.npy", phone.guest.scratch / "outputs.npz"
         np.save(pictures, load_golden_pixels(phone.folder))
         phone.guest.run({**self._build_request("outputs", artifact), "input": str(pictures), "outputs": str(outputs)})
-        with np.load(outputs) as arrays:
-            return measure_golden_error(phone.folder, artifact.precision, dict(arrays))
+        return measure_golden_error(phone.folder, artifact.precision, read_arrays(outputs, artifact.path))
 
     def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""

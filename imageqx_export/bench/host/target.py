@@ -20,6 +20,7 @@ from imageqx_export.bench.worker.launch import LITERT_LAYERS, RUNNER, Launcher
 from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.runtimes.onnx import choose_session_config
+from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.folders import temporary_folder
 
 LIBRARIES = {Format.TFLITE: "ai_edge_litert", Format.ONNX: "onnxruntime", Format.COREML: "coremltools"}
@@ -158,13 +159,10 @@ class HostTarget:
 
     def measure_error(self, artifact: Artifact) -> float | None:
         """Return the largest |artifact − PyTorch in its own scheme| over the golden pictures."""
-        import numpy as np
-
         state = self._require_open()
         written = state.place / f"{artifact.path.name}.npz"
         self._run("outputs", artifact, state.schedule, input=str(self._write_pictures()), outputs=str(written))
-        with np.load(written) as arrays:
-            return measure_golden_error(state.folder, artifact.precision, dict(arrays))
+        return measure_golden_error(state.folder, artifact.precision, read_arrays(written, artifact.path))
 
     def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""

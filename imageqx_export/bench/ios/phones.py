@@ -66,7 +66,8 @@ class Phone(BaseModel):
     @property
     def version(self) -> tuple[int, ...]:
         """The version of iOS as two numbers or more; empty if it is not known."""
-        numbers = tuple(int(part) for part in self.ios.split(".") if part.isdigit())
+        # Not isdigit(), which takes "²"; and no more digits than a version has.
+        numbers = tuple(int(part) for part in self.ios.split(".") if part.isdecimal() and len(part) < 10)
         return (*numbers, 0) if len(numbers) == 1 else numbers
 
 
@@ -204,7 +205,8 @@ def refuse_locked(phone: Phone, answer: Mapping[str, Any]) -> None:
     Raises:
         DeviceError: It is, or has not been unlocked since it was started, or does not say.
     """
-    state = answer["result"]
+    state = answer.get("result")
+    state = state if isinstance(state, Mapping) else {}
     required, since_boot = state.get("passcodeRequired"), state.get("unlockedSinceBoot")
     if required is False and since_boot is not False:
         return

@@ -14,7 +14,7 @@ from typing import Any
 
 from imageqx_export.errors import MeasurementError
 from imageqx_export.support.folders import temporary_folder
-from imageqx_export.support.processes import take_last_line
+from imageqx_export.support.processes import take_last_line, tie_to_parent
 from imageqx_export.support.untrusted import describe, read_json
 
 RUNNER = Path(__file__).with_name("runner.py")
@@ -61,7 +61,7 @@ class Launcher:
         """
         with temporary_folder("bench") as folder:
             asked, answered = folder / "request.json", folder / "result.json"
-            asked.write_text(json.dumps(dict(request)))
+            asked.write_text(json.dumps({**request, "tied": True}))
             # -P: beside the runner lie modules whose names must not stand in for the standard library's.
             command = [*under, sys.executable, "-P", str(script), str(asked), str(answered)]
             code, stderr = self._wait(command, {**self._environment, **(environment or {})}, str(request["path"]))
@@ -88,6 +88,7 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
+                preexec_fn=tie_to_parent(),
             )
             self._running.add(process)
         with process:  # closes its pipe, however the block ends

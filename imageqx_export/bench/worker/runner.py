@@ -6,8 +6,9 @@ is why it is longer than a file should be.
 
 A request is ``{"mode": "time" | "count" | "memory" | "outputs" | "layers", "path": FILE, "format": "tflite" | "onnx" |
 "coreml", "threads": 1, "warmup_runs": 10, "warmup_seconds": 0.5, "runs": 10, "seconds": 1.0, "input": FILE.npy,
-"outputs": FILE.npz, "cores": [1], "config": {}}``; the input is uint8 [N,H,W,3], and without one a fixed picture of
-noise is used; without cores the process may use any; config has entries for ONNX Runtime's session. The result has
+"outputs": FILE.npz, "cores": [1], "config": {}, "tied": false}``; the input is uint8 [N,H,W,3], and without one a
+fixed picture of noise is used; without cores the process may use any; config has entries for ONNX Runtime's session;
+one that is tied ends with the process that started it, a profiler included. The result has
 ``versions`` and, by mode:
 
 - ``time``: ``load_seconds``, ``first_seconds``, ``seconds`` (a list), ``started``, ``temperature_before``, ``…_after``;
@@ -27,8 +28,10 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -48,6 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "outputs": None,
     "cores": None,
     "config": {},
+    "tied": False,
 }
 
 
@@ -324,11 +328,30 @@ def read_versions() -> dict[str, str]:
     return {**found, "python": sys.version.split()[0]}
 
 
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does."""
+    parent = os.getppid()
+    if sys.platform == "linux":  # the kernel does it, and nothing wakes up while it is timed
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(argv: list[str]) -> int:
     """Do what the request says; 1, and one line on standard error, when something is wrong."""
     try:
         request_path, result_path = argv
         request = {**DEFAULTS, **json.loads(Path(request_path).read_text())}
+        if request["tied"]:
+            end_with_parent()
         mode, load = MODES[request["mode"]], FORMATS[request["format"]]
         if request["runs"] < 1 or request["threads"] < 1:
             raise ValueError(f"runs and threads must be 1 or more, got {request['runs']} and {request['threads']}")

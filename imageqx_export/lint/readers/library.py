@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from imageqx_export.errors import ArtifactError
 from imageqx_export.lint.model import Graph
+from imageqx_export.support.untrusted import describe
 
 LOAD = 1  # elf.h: PT_LOAD
 MOST = 512 * 2**20
@@ -32,8 +33,8 @@ def read(path: Path) -> Graph:
                     if entry.filename.endswith(".so") and entry.file_size <= MOST:
                         with archive.open(entry) as file:
                             found[entry.filename] = _alignment(file)  # type: ignore[arg-type]
-    except (OSError, zipfile.BadZipFile, struct.error, ValueError, NotImplementedError) as error:
-        raise ArtifactError("not a library or an Android package", where=path, got=str(error)) from error
+    except Exception as error:  # zipfile unpacks whatever the offsets point to
+        raise ArtifactError("not a library or an Android package", where=path, got=describe(error)) from error
     return Graph("library", alignments={name: size for name, size in found.items() if size})
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from imageqx_export.errors import ArtifactError
 from imageqx_export.lint.model import Graph, Operator, Value
+from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.core_ml import read_core_ml
+from imageqx_export.support.untrusted import name_error
 
 
 def read(path: Path) -> Graph:
@@ -18,6 +20,11 @@ def read(path: Path) -> Graph:
         UnavailableError: coremltools is not installed.
     """
     spec = read_core_ml(path)
+    with translate_errors(lambda error: ArtifactError("a damaged ML Program", where=path, got=name_error(error))):
+        return _make_graph(spec, path)
+
+
+def _make_graph(spec: Any, path: Path) -> Graph:
     functions = dict(spec.mlProgram.functions)
     if not functions:
         raise ArtifactError("no ML Program in the package", where=path, expected="a model for iOS 15 or later")

@@ -7,7 +7,9 @@ from typing import Any
 
 from imageqx_export.errors import ArtifactError
 from imageqx_export.lint.model import Graph, Operator, Value
+from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.libraries import require
+from imageqx_export.support.untrusted import name_error
 
 
 def read(path: Path) -> Graph:
@@ -20,13 +22,13 @@ def read(path: Path) -> Graph:
     require("onnx", "onnx")
     import onnx
 
-    try:
+    with translate_errors(lambda error: ArtifactError("not an ONNX file", where=path, got=name_error(error))):
         model = onnx.load_model(str(path), load_external_data=False)
         # Inference is a help, and gives up on what it does not know.
-        model = onnx.shape_inference.infer_shapes(model)
-    except Exception as error:  # protobuf's, whose module differs between its implementations
-        got = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError("not an ONNX file", where=path, got=got) from error
+        return _make_graph(onnx.shape_inference.infer_shapes(model), path)
+
+
+def _make_graph(model: Any, path: Path) -> Graph:
     graph, opsets = model.graph, {row.domain: row.version for row in model.opset_import}
     if not graph.node and not graph.output:
         raise ArtifactError("not an ONNX file", where=path, got="a graph without operators or outputs")

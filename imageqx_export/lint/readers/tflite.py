@@ -7,7 +7,9 @@ from typing import Any
 
 from imageqx_export.errors import ArtifactError
 from imageqx_export.lint.model import Graph, Operator, Value
+from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.libraries import require
+from imageqx_export.support.untrusted import name_error
 
 MOST = 1_000_000
 """Tensors and operators of a believable file."""
@@ -24,12 +26,10 @@ def read(path: Path) -> Graph:
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise ArtifactError("not a TFLite file", where=path, expected="the identifier TFL3", got=repr(content[4:8]))
-    try:
+    with translate_errors(  # flatbuffers has no error of its own: it unpacks whatever the offsets point to
+        lambda error: ArtifactError("a damaged TFLite file", where=path, got=name_error(error))
+    ):
         return _graph(content)
-    except ArtifactError:
-        raise
-    except Exception as error:  # flatbuffers has no error of its own: it unpacks whatever the offsets point to
-        raise ArtifactError("a damaged TFLite file", where=path, got=f"{type(error).__name__}: {error}") from error
 
 
 def _graph(content: bytes) -> Graph:

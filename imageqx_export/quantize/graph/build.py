@@ -26,7 +26,7 @@ def capture_for_recipe(
         batch: Likewise.
 
     Raises:
-        ArtifactError: A row is of no tensor of the graph, or has another number of channels.
+        ArtifactError: A row is of no tensor of the graph, or has another number of channels, or a tensor has no row.
     """
     program = capture(network, layout, batch, recipe.rewrites)
     if misfits := _list_misfits(program, recipe):
@@ -36,7 +36,10 @@ def capture_for_recipe(
 
 
 def _list_misfits(program: GraphModule, recipe: Recipe) -> list[str]:
-    """Return the rows whose tensor the graph does not have, or has with another number of channels."""
+    """Return the rows whose tensor the graph does not have, or has with other channels, and the tensors without a row.
+
+    What a recipe does not name would stay float without anybody having decided it.
+    """
     nodes = find_tensors(program)
     parameters = dict(program.named_parameters()) | dict(program.named_buffers())
     names = [row.tensor for row in recipe.activations] + [row.tensor for row in recipe.floats]
@@ -49,6 +52,15 @@ def _list_misfits(program: GraphModule, recipe: Recipe) -> list[str]:
         weight = parameters[str(node.all_input_nodes[1].target)]
         if len(weight) != len(row.scales):
             rows.append(f"{row.tensor} with {len(row.scales)} channels, not {len(weight)}")
+    floats = {row.tensor for row in recipe.floats}
+    decided = {
+        "weights": floats | {row.tensor for row in recipe.weights},
+        "activations": floats | {row.tensor for row in recipe.activations},
+    }
+    for name, node in nodes.items():
+        wanted = ["weights"] if kind_of(node) in HAS_WEIGHT else []
+        wanted += ["activations"] if recipe.precision == "w8a8" else []
+        rows += [f"{name}, which neither {field} nor floats names" for field in wanted if name not in decided[field]]
     return rows
 
 

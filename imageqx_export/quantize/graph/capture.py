@@ -106,7 +106,7 @@ def explain_misfits(rows: list[str]) -> ArtifactError:
     return ArtifactError(
         "a recipe for another network",
         where=rows[0],
-        expected="tensors and modules of this one",
+        expected="all tensors of this one, and no others",
         got=", ".join(rows[:3]) + (f" and {len(rows) - 3} more" if len(rows) > 3 else ""),
         remedy="imageqx quantize",
     )

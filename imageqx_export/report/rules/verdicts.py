@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -67,7 +68,7 @@ class Rules(Frozen):
     """
 
     size_growth: int = Field(default=0, ge=0)
-    size_budgets: dict[str, int] = Field(default_factory=dict)
+    size_budgets: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     instruction_band: float = Field(default=0.005, gt=0)
     alpha: float = Field(default=0.01, gt=0, lt=1)
     slow_down: float = Field(default=0.05, gt=0)

@@ -10,10 +10,11 @@ from typing import Any
 from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError, UnknownNameError
 from imageqx_export.report.sizes.parts import Part, Sizes, sum_parts
+from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.core_ml import find_root_model, read_core_ml
 from imageqx_export.support.files import count_bytes, list_files
 from imageqx_export.support.libraries import require
-from imageqx_export.support.untrusted import describe, list_zipped
+from imageqx_export.support.untrusted import describe, list_zipped, name_error
 
 _WEIGHTS, _GRAPH, _METADATA, _FILE = "weights", "graph", "metadata", "file"
 _OUTSIDE = 1  # a buffer's Offset: 0 and 1 mean that its data are in the flatbuffer (schema.fbs, Buffer)
@@ -38,16 +39,13 @@ def read_tflite(path: Path) -> list[Part]:
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise _make_error(path, "no TFLite flatbuffer: the identifier TFL3 is missing")
-    try:
-        model = schema.Model.GetRootAs(content, 0)
-        names = _name_buffers(model)
-        spans = {
-            span: names.get(index, (_WEIGHTS, f"buffer {index} of no tensor"))
-            for index in reversed(range(model.BuffersLength()))  # the first of those that share bytes names them
-            if (span := _locate(model.Buffers(index)))[1]
-        }
-    except Exception as error:  # flatbuffers has no error of its own: it unpacks whatever the offsets point to
-        raise _make_error(path, f"{type(error).__name__}: {error}") from error
+    model = schema.Model.GetRootAs(content, 0)
+    names = _name_buffers(model)
+    spans = {
+        span: names.get(index, (_WEIGHTS, f"buffer {index} of no tensor"))
+        for index in reversed(range(model.BuffersLength()))  # the first of those that share bytes names them
+        if (span := _locate(model.Buffers(index)))[1]
+    }
     parts = [Part(section=section, name=name, bytes=size) for (_, size), (section, name) in spans.items()]
     return [*reversed(parts), *_list_zipped(path)]
 
@@ -92,10 +90,7 @@ def read_onnx(path: Path) -> list[Part]:
     require("onnx", "onnx")
     import onnx as library
 
-    try:
-        model = library.load_model(str(path), load_external_data=False)
-    except Exception as error:  # protobuf's, whose module differs between its implementations
-        raise _make_error(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    model = library.load_model(str(path), load_external_data=False)
     graph = model.graph
     weights = [Part(section=_WEIGHTS, name=tensor.name, bytes=tensor.ByteSize()) for tensor in graph.initializer]
     nodes = [Part(section=_GRAPH, name=node.op_type, bytes=node.ByteSize()) for node in graph.node]
@@ -186,4 +181,5 @@ def read_sizes(path: Path) -> Sizes:
         raise UnknownNameError("kind of artifact", path.name, readers)
     if not path.exists():
         raise ArtifactError("no such artifact", where=path, remedy="imageqx export")
-    return sum_parts(path.name, count_bytes(path), readers[path.suffix](path))
+    with translate_errors(lambda error: _make_error(path, name_error(error))):
+        return sum_parts(path.name, count_bytes(path), readers[path.suffix](path))

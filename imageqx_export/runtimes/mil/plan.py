@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from imageqx_export.errors import ArtifactError, UnsupportedOpError
+from imageqx_export.support.untrusted import describe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -173,9 +174,12 @@ class Plan:
     def _do(self, step: _Step, values: list[Tensor | None]) -> None:
         try:
             result = step.kernel(*(values[index] for index in step.operands))
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        except Exception as error:  # whatever torch raises at values that do not fit
             raise ArtifactError(
-                "an operation cannot be computed", where=f"{self.where}: {step.label}", got=str(error)
+                "an operation cannot be computed",
+                where=f"{self.where}: {step.label}",
+                got=describe(error),
+                remedy="imageqx export",
             ) from error
         results = result if isinstance(result, tuple) else (result,)
         for tensor, slot in zip(results, step.results, strict=True):

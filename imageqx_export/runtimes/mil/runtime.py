@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
+from imageqx_export.artifact import ModelSpec, Outputs, Pixels
 from imageqx_export.errors import ArtifactError, UnavailableError, UnsupportedOpError
-from imageqx_export.runtimes.base import read_spec
+from imageqx_export.runtimes.base import declare_output, explain_failed_load, explain_failed_run, read_spec
 from imageqx_export.runtimes.mil.node import CHOICES
 from imageqx_export.runtimes.mil.plan import Array, Plan, refuse_functions, refuse_unknown
 
@@ -51,7 +51,7 @@ class MilRuntime:
         self._flip = kind.colorSpace == kind.BGR
         self.spec = spec
         self.signature = tuple(
-            TensorSpec(name=value.name, shape=tuple(value.type.multiArrayType.shape), dtype="float32")
+            declare_output(Path(plan.where), value.name, tuple(value.type.multiArrayType.shape), "float32")
             for value in description.output
         )
 
@@ -75,13 +75,14 @@ class MilRuntime:
                 got=f"{pixels.dtype} {list(pixels.shape)}",
             )
         planes = pixels[..., ::-1] if self._flip else pixels
-        rows = [self._plan({self._input: row.transpose(2, 0, 1)[None]}) for row in planes]
-        return {
-            output.name: np.concatenate(
-                [np.empty((0, *output.shape[1:])), *(row[output.name] for row in rows)], dtype=np.float32
-            )
-            for output in self.signature
-        }
+        with explain_failed_run(Path(self._plan.where)):
+            rows = [self._plan({self._input: row.transpose(2, 0, 1)[None]}) for row in planes]
+            return {
+                output.name: np.concatenate(
+                    [np.empty((0, *output.shape[1:])), *(row[output.name] for row in rows)], dtype=np.float32
+                )
+                for output in self.signature
+            }
 
 
 def load(path: Path) -> MilRuntime:
@@ -96,9 +97,10 @@ def load(path: Path) -> MilRuntime:
         UnavailableError: coremltools is not installed.
     """
     program, spec = _read(path)
-    _refuse_features(spec.description, path)
-    about = read_spec(dict(spec.description.metadata.userDefined), path)
-    return MilRuntime(Plan(program, str(path)), spec.description, about)
+    with explain_failed_load("the package cannot be evaluated", path):
+        _refuse_features(spec.description, path)
+        about = read_spec(dict(spec.description.metadata.userDefined), path)
+        return MilRuntime(Plan(program, str(path)), spec.description, about)
 
 
 def evaluate(program: Path | Any, inputs: dict[str, Array]) -> dict[str, Array]:
@@ -134,19 +136,13 @@ def _read(path: Path) -> tuple[Any, Any]:
             ) from error
     # coremltools has no errors of its own for a broken file: the native reader, protobuf and the MIL builder
     # raise whatever they meet, so every exception means the same thing here.
-    try:
+    with explain_failed_load("coremltools cannot read this package", path):
         model = MLModel(str(path), skip_model_load=True)
         spec = model.get_spec()
-    except Exception as error:
-        raise _make_broken_error(path, error) from error
-    if spec.WhichOneof("Type") != "mlProgram":
-        got = spec.WhichOneof("Type")
-        raise ArtifactError("not an ML Program", where=path, expected="mlProgram", got=got)
-    _refuse(spec.mlProgram, str(path))
-    try:
+        if (kind := spec.WhichOneof("Type")) != "mlProgram":
+            raise ArtifactError("not an ML Program", where=path, expected="mlProgram", got=kind)
+        _refuse(spec.mlProgram, str(path))
         return load_program(spec, spec.specificationVersion, model.weights_dir or ""), spec
-    except Exception as error:
-        raise _make_broken_error(path, error) from error
 
 
 def _refuse_features(description: Any, path: Path) -> None:
@@ -171,15 +167,6 @@ def _refuse_features(description: Any, path: Path) -> None:
                 expected="multiArrayType",
                 got=value.type.WhichOneof("Type"),
             )
-
-
-def _make_broken_error(path: Path, error: Exception) -> ArtifactError:
-    return ArtifactError(
-        "coremltools cannot read this package",
-        where=path,
-        got=f"{type(error).__name__}: {error}",
-        remedy="export it again",
-    )
 
 
 def _refuse(program: Any, where: str) -> None:

@@ -63,6 +63,12 @@ def test_fields_that_are_new_do_not_disturb() -> None:
         (result([6000, 6100, 6500], warmups=3), "as often as it was told"),
         (result([6000, 6100, 6500, 7000], count=3), "contradict"),
         (result([0, 6100, 6500]), "contradict"),
+        (result([6000, 6100, 6500], peak=float("nan"), warmups=10), "cannot be"),
+        (result([6000, 6100, 6500], peak=float("inf"), warmups=10), "peak_mem_mb inf"),
+        (result([6000, 6100, 6500], load=float("nan"), warmups=10), "init_ms nan"),  # type: ignore[arg-type]
+        (result([6000, 6100, 6500], first=float("inf"), warmups=10), "first_inference_ms inf"),  # type: ignore[arg-type]
+        (result([6000, 6100, 6500], load=-1500, warmups=10), "init_ms -1.5"),
+        (result([6000, float("nan"), 6500], warmups=10), "nan"),  # type: ignore[list-item]
         (b"", "as often as it was told"),
         (b"\xff\xff\xff", "cannot be read"),
         (b"STARTING!\nLog parameter values verbosely: [0]\n", "cannot be read"),
@@ -115,6 +121,8 @@ def test_the_profile_of_older_tools_has_one_column_more() -> None:
         PROFILE[: PROFILE.index("Operator-wise")],
         PROFILE.replace("0.267, 0.2784", "0.267, many"),
         PROFILE.replace("node type", "node"),
+        PROFILE.replace("0.267, 0.2784", "0.267, nan"),
+        PROFILE.replace("0.267, 0.2784", f"0.267, {'9' * 400}"),
     ],
 )
 def test_other_profiles_are_refused(text: str) -> None:

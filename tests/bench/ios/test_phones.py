@@ -186,3 +186,18 @@ def test_the_table_of_versions_is_coremltools_own() -> None:
 
 def test_dotted() -> None:
     assert format_version((17, 4)) == "17.4"
+
+
+@pytest.mark.parametrize(
+    ("ios", "version"),
+    [("17.²", (17, 0)), ("²", ()), ("17.٣", (17, 3)), (f"17.{'9' * 5000}", (17, 0)), ("18.4.1", (18, 4, 1))],
+)
+def test_only_numbers_are_versions(ios: str, version: tuple[int, ...]) -> None:
+    """A superscript is a digit to ``str.isdigit``, and not to ``int``."""
+    assert READY.model_copy(update={"ios": ios}).version == version
+
+
+@pytest.mark.parametrize("answer", [{}, {"result": None}, {"result": [1]}])
+def test_an_answer_without_a_lock_state_is_a_phone_that_does_not_say(answer: dict[str, object]) -> None:
+    with pytest.raises(DeviceError, match="does not say whether it is locked"):
+        refuse_locked(READY, answer)

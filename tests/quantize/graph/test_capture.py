@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imageqx_export.artifact import Outputs, Pixels
-from imageqx_export.errors import ConversionError, DatasetError
+from imageqx_export.errors import ArtifactError, ConversionError, DatasetError
 from imageqx_export.networks.base import Layout, Network
 from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.quantize import plan
@@ -116,6 +118,41 @@ def test_the_built_graph_is_what_was_simulated(network: Network, pixels: Pixels,
     lost = largest(run(program, pixels), simulated)
     assert lost > 1e-4, "nothing was rounded: the test proves nothing"
     assert largest(built, simulated) < 0.01 * lost
+
+
+def _without(recipe: Recipe, field: str) -> tuple[Recipe, str]:
+    rows = getattr(recipe, field)
+    return recipe.model_copy(update={field: rows[:1] + rows[2:]}), f"{rows[1].tensor}, which neither"
+
+
+def _misnamed(recipe: Recipe, field: str) -> tuple[Recipe, str]:
+    first, *others = getattr(recipe, field)
+    key = "module" if field == "channels" else "tensor"
+    return recipe.model_copy(update={field: (first.model_copy(update={key: "nobody:conv"}), *others)}), "nobody:conv"
+
+
+def _shortened(recipe: Recipe, field: str) -> tuple[Recipe, str]:
+    first, *others = getattr(recipe, field)
+    changed = first.model_copy(update={"scales": first.scales[:-1]})
+    return recipe.model_copy(update={field: (changed, *others)}), f"with {len(first.scales) - 1} channels"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        *((_without, field) for field in ("weights", "activations", "floats")),
+        *((_misnamed, field) for field in ("weights", "activations", "floats", "channels")),
+        *((_shortened, field) for field in ("weights", "channels")),
+    ],
+)
+def test_a_recipe_is_of_every_tensor_and_of_no_other(
+    network: Network, recipe: Recipe, change: Callable[[Recipe, str], tuple[Recipe, str]], field: str
+) -> None:
+    """One that is left out would stay float without anybody having decided it."""
+    other, told = change(recipe, field)
+    with pytest.raises(ArtifactError, match="a recipe for another network") as caught:
+        capture_for_recipe(network, other, batch=None)
+    assert told in str(caught.value)
 
 
 def test_w8_has_int8_weights_and_float_activations(network: Network, pixels: Pixels) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from imageqx_export.artifact import Precision
 from imageqx_export.bench.model import Instructions, Measurement
@@ -228,3 +229,10 @@ def test_exit_codes() -> None:
 
 def test_commits_are_shown_as_they_are() -> None:
     assert side(bench_run(0, [ONE])).commits == (COMMIT,)
+
+
+@pytest.mark.parametrize("limit", [-1, float("nan"), float("inf"), 0.5])
+def test_a_budget_is_a_whole_number_of_bytes(limit: float) -> None:
+    with pytest.raises(ValidationError, match="size_budgets"):
+        Rules(size_budgets={"*.onnx": limit})  # type: ignore[dict-item]
+    assert Rules(size_budgets={"*.onnx": 0}).size_budgets == {"*.onnx": 0}
