@@ -16,7 +16,7 @@ from tests.fuzz.pool import Limits, Row, try_all
 
 CHEAP = 20_000
 SHARE = 10
-"""Of the inputs of a parser of text, the part that one gets which ends in native code, as it takes ten times as long."""
+"""Of a text parser's inputs, the part that one gets which ends in native code and takes ten times as long."""
 
 
 def main() -> int:
