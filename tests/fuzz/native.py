@@ -10,7 +10,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,14 @@ def list_native_parsers() -> dict[str, Callable[[], Parser]]:
         "ONNX, lint": lambda: make_onnx(lambda path: lint("onnx", path), apart=True),
         "ONNX, run": lambda: make_onnx(run, apart=True),
         "native library, lint": make_library,
-        **{
-            f"Core ML {what}, {how}": (lambda at=at, read=read, apart=apart: make_coreml(at, read, apart=apart))
-            for at, what in enumerate(("manifest", "program", "weights"))
-            for how, read, apart in (("sizes", read_sizes_of, False), ("run", run, True))
-        },
+        "Core ML manifest, sizes": lambda: make_coreml(0, read_sizes_of),
+        "Core ML program, sizes": lambda: make_coreml(1, read_sizes_of),
+        "Core ML weights, sizes": lambda: make_coreml(2, read_sizes_of),
         "Core ML program, lint": lambda: make_coreml(1, lambda path: lint("mlpackage", path), apart=True),
-        **{f"{name} photo": (lambda name=name: make_photos(name)) for name in PHOTOS},
+        "Core ML manifest, run": lambda: make_coreml(0, run, apart=True),
+        "Core ML program, run": lambda: make_coreml(1, run, apart=True),
+        "Core ML weights, run": lambda: make_coreml(2, run, apart=True),
+        **{f"{name} photo": partial(make_photos, name) for name in PHOTOS},
     }
 
 

@@ -1,6 +1,7 @@
 """Commands that are killed, out of space, refused or doubled: nothing is lost or orphaned, the next run succeeds.
 
-``make test-kill`` runs it; IMAGEQX_KILLS says how many kills a command gets. What happened is printed as a table.
+``make test-kill`` runs it: IMAGEQX_KILLS is how many kills of each signal a quick command gets, IMAGEQX_KILLS_TWELVE
+likewise an export of twelve artifacts, IMAGEQX_KILLS_JSON a file for the table that is printed at the end.
 """
 
 from __future__ import annotations
@@ -8,69 +9,65 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-from PIL import Image
 
 from imageqx_export.support.files import digest
+from tests.slow.kill_commands import COMMANDS, TWELVE, Command, Materials, make_materials
 
-KILLS = int(os.environ.get("IMAGEQX_KILLS", "4"))
+KILLS = int(os.environ.get("IMAGEQX_KILLS", "5"))
+KILLS_TWELVE = int(os.environ.get("IMAGEQX_KILLS_TWELVE", "0"))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 STOPPED = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
-CHECKPOINT = Path("models/imageqx.safetensors").absolute()
+COLUMNS = ("tried", "killed", "ended first", "refused", "accepted", "faults")
+WRITERS = [name for name in COMMANDS if name not in ("parity", "lint")]
+# Those that answer before their libraries are there; the others' refusals are the same code, some minutes later.
+QUICK_WRITERS = ("predict", "export", "bench", "baseline", "report", "data labels")
+ORPHAN_SECONDS, END_SECONDS = 5, 10
 _CONTROL = random.Random(21)
 
 table: dict[str, Counter[str]] = {}
+skipped: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def summary() -> Iterator[None]:
     """Print what happened, at the end."""
     yield
-    columns = ("tried", "killed", "ended first", "refused", "accepted", "faults")
-    lines = ["", f"{'':30}" + "".join(f"{name:>13}" for name in columns)]
-    lines += [f"{name:30}" + "".join(f"{row[column]:>13}" for column in columns) for name, row in table.items()]
-    total = sum(table.values(), Counter[str]())
-    lines.append(f"{'all':30}" + "".join(f"{total[column]:>13}" for column in columns))
+    lines = ["", f"{'':30}" + "".join(f"{name:>13}" for name in COLUMNS)]
+    whole = {**table, "all": sum(table.values(), Counter[str]())}
+    lines += [f"{name:30}" + "".join(f"{row[column]:>13}" for column in COLUMNS) for name, row in whole.items()]
+    lines += [f"SKIPPED {name}: {why}" for name, why in skipped.items()]
     print("\n".join(lines), file=sys.__stderr__)
+    if place := os.environ.get("IMAGEQX_KILLS_JSON"):
+        rows = {name: {column: row[column] for column in COLUMNS} for name, row in whole.items()}
+        Path(place).write_text(json.dumps({"rows": rows, "skipped": skipped}, indent=1) + "\n")
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    folder = tmp_path_factory.mktemp("photos")
-    for k in range(2):
-        noise = np.random.default_rng(k).integers(0, 255, (300, 400, 3), np.uint8)
-        Image.fromarray(noise).save(folder / f"{k}.png")
-    return [str(path) for path in sorted(folder.iterdir())]
+def materials(tmp_path_factory: pytest.TempPathFactory) -> Materials:
+    """Write what the commands read: photos, artifacts that do next to nothing, their history, and one real export."""
+    folder = tmp_path_factory.mktemp("materials")
+    made = make_materials(folder, folder / "imageqx")
+    bench: list[str | Path] = ["bench", made.tiny, "--quick", "--history", made.history]
+    export: list[str | Path] = ["export", "--formats", "onnx", "--precisions", "fp32", "--out", folder]
+    for words in (bench, export):
+        code, errors, _ = run(start_line(words), folder / "temporary")
+        assert code == 0, errors
+    return made
 
 
-def build(command: str, out: Path, photos: list[str]) -> list[str]:
-    """Return a command line whose only output is ``out``."""
-    arguments = {
-        "predict": [*photos, "--artifact", str(CHECKPOINT), "--attention", str(out / "map.png")],
-        "export": [
-            "--formats",
-            "onnx",
-            "--precisions",
-            "fp32,fp16",
-            "--checkpoint",
-            str(CHECKPOINT),
-            "--out",
-            str(out),
-        ],
-    }[command]
-    return [sys.executable, "-c", "from imageqx_export.cli import main; main()", command, *arguments]
+def start_line(words: Sequence[str | Path]) -> list[str]:
+    return [sys.executable, "-c", "from imageqx_export.cli import main; main()", *map(str, words)]
 
 
 @contextmanager
@@ -80,7 +77,7 @@ def started(command: list[str], temporary: Path) -> Iterator[subprocess.Popen[st
     process = subprocess.Popen(
         command,
         env={**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -98,7 +95,7 @@ def run(command: list[str], temporary: Path) -> tuple[int, str, float]:
     """Run a command to its end: its exit code, standard error and seconds."""
     began = time.monotonic()
     with started(command, temporary) as process:
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=3600)
     return process.returncode, errors, time.monotonic() - began
 
 
@@ -114,104 +111,159 @@ def describe(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): digest(path) for path in shown}
 
 
-@pytest.mark.parametrize("command", ["predict", "export"])
-def test_kills(command: str, photos: list[str], tmp_path: Path) -> None:
+def describe_output(command: Command, out: Path) -> dict[str, str]:
+    """Return what must be the same after a kill: the output, whole, and what others have put beside it."""
+    if command.describe is None:
+        return describe(out)
+    others = {name: value for name, value in describe(out).items() if name.startswith("theirs")}
+    return {**command.describe(out), **others}
+
+
+def add_foreign(out: Path) -> None:
+    (out / "theirs").mkdir()
+    (out / "theirs.txt").write_text("theirs")
+    (out / "theirs" / "notes.txt").write_text("theirs, too")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_kills(name: str, materials: Materials, tmp_path: Path) -> None:
     """At random moments, of the parent alone."""
-    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    command = COMMANDS[name]
+    _kill_often(name, command, materials, tmp_path, max(1, round(KILLS * command.share)))
+
+
+@pytest.mark.skipif(not KILLS_TWELVE, reason="dear: make test-kill TWELVE=4")
+def test_kills_of_an_export_of_twelve(materials: Materials, tmp_path: Path) -> None:
+    _kill_often("export of twelve", TWELVE, materials, tmp_path, KILLS_TWELVE)
+
+
+def _kill_often(name: str, command: Command, materials: Materials, place: Path, kills: int) -> None:
+    out, temporary = place / "out", place / "temporary"
     out.mkdir()
-    code, errors, seconds = run(build(command, out, photos), temporary)
-    assert code == 0, errors
-    whole = describe(out)
-    (out / "mine.txt").write_text("mine")
-    whole["mine.txt"] = digest(out / "mine.txt")
+    line = start_line(command.words(materials, out))
+    code, errors, seconds = run(line, temporary)
+    assert code in command.codes, errors
+    add_foreign(out)
+    whole, read = describe_output(command, out), describe(materials.tiny.parent)
     faults: list[str] = []
     for number in SIGNALS:
-        row = table.setdefault(f"{command}, {number.name}", Counter())
-        for _ in range(KILLS):
+        row = table.setdefault(f"{name}, {number.name}", Counter())
+        for _ in range(kills):
             row["tried"] += 1
-            found = _kill_once(build(command, out, photos), temporary, number, seconds, row)
-            if describe(out) != whole:
-                found.append("the earlier output is not whole")
+            found = _kill_once(line, temporary, number, seconds, row, command.codes)
+            try:
+                changed = describe_output(command, out) != whole
+            except Exception as error:
+                changed = True
+                found.append(f"{type(error).__name__}: {error}")
+            found += ["the earlier output is not whole"] if changed else []
             row["faults"] += len(found)
             faults += [f"{number.name}: {fault}" for fault in found]
-    code, errors, _ = run(build(command, out, photos), temporary)
-    assert code == 0, f"the next run fails: {errors}"
-    left = [*tmp_path.rglob(".*"), *list_left(temporary)]
-    assert faults == [] and left == [] and describe(out) == whole
+    code, errors, _ = run(line, temporary)
+    assert code in command.codes, f"the next run fails: {errors}"
+    left = [*out.rglob(".*"), *list_left(temporary)]
+    assert faults == [] and left == [] and describe_output(command, out) == whole
+    assert describe(materials.tiny.parent) == read, "what is read is not touched"
 
 
 def _kill_once(
-    command: list[str], temporary: Path, number: signal.Signals, seconds: float, row: Counter[str]
+    line: list[str],
+    temporary: Path,
+    number: signal.Signals,
+    seconds: float,
+    row: Counter[str],
+    codes: Sequence[int],
 ) -> list[str]:
     faults = []
-    with started(command, temporary) as process:
-        time.sleep(_CONTROL.uniform(0.02, 0.95) * seconds)
+    with started(line, temporary) as process:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_CONTROL.uniform(0.02, 0.95) * seconds)
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(number)
         began = time.monotonic()
-        _, errors = process.communicate(timeout=120)
-        if time.monotonic() - began > 10:
+        _, errors = process.communicate(timeout=300)
+        if time.monotonic() - began > END_SECONDS:
             faults.append(f"took {time.monotonic() - began:.0f} s to end")
-        row["killed" if process.returncode != 0 else "ended first"] += 1
-        if process.returncode not in (0, STOPPED[number], -number):  # -number: before Python was there to hear it
+        ended = process.returncode in codes
+        row["ended first" if ended else "killed"] += 1
+        if not ended and process.returncode not in (STOPPED[number], -number):  # -number: before Python could hear it
             faults.append(f"exit code {process.returncode}")
         if "Traceback" in errors and process.returncode != -number:
             faults.append(errors.strip().splitlines()[-1])
-        _, alive = psutil.wait_procs(children, 5)
+        _, alive = psutil.wait_procs(children, ORPHAN_SECONDS)
         faults += [f"orphan: {child}" for child in alive]
     return faults
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts are root's")
-@pytest.mark.parametrize("command", ["predict", "export"])
-def test_a_full_disk(command: str, photos: list[str], tmp_path: Path) -> None:
-    out = tmp_path / "disk"
+@contextmanager
+def mounted(out: Path, name: str, *, full: bool) -> Iterator[None]:
+    """Mount a small disk there with somebody's file on it: full, or one that may not be written.
+
+    Permissions would not keep root from writing, and nobody else may mount.
+    """
     out.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out)], capture_output=True).returncode:
-        pytest.skip("this machine mounts no tmpfs")
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+        skipped[name] = "only root mounts a tmpfs, and not on every machine"
+        pytest.skip(f"{name}: {skipped[name]}")
     try:
-        (out / "mine.txt").write_text("mine")
-        (out / "ballast").write_bytes(bytes(56 * 1024))
-        before = describe(out)
-        _expect_refusal(f"{command}, full disk", build(command, out, photos), tmp_path / "temporary", out, before)
+        (out / "theirs.txt").write_text("theirs")
+        if full:
+            (out / "ballast").write_bytes(bytes(56 * 1024))
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(out)], check=True)
+        yield
     finally:
         subprocess.run(["umount", str(out)], check=True)
 
 
-@pytest.mark.parametrize("command", ["predict", "export"])
-def test_a_place_that_may_not_be_written(command: str, photos: list[str], tmp_path: Path) -> None:
-    """A file where the folder should be, which refuses root too."""
-    (tmp_path / "file").write_text("mine")
-    before = describe(tmp_path)
-    line = build(command, tmp_path / "file", photos)
-    _expect_refusal(f"{command}, no folder", line, tmp_path.with_name(f"{tmp_path.name}-t"), tmp_path, before)
+@pytest.mark.parametrize("full", [True, False], ids=["full disk", "read-only"])
+@pytest.mark.parametrize("name", QUICK_WRITERS)
+def test_a_disk_that_takes_nothing(name: str, full: bool, materials: Materials, tmp_path: Path) -> None:
+    out, what = tmp_path / "disk", f"{name}, {'full disk' if full else 'read-only'}"
+    with mounted(out, what, full=full):
+        errors = _expect_refusal(what, start_line(COMMANDS[name].words(materials, out)), tmp_path / "temporary", out)
+        assert ("no space left" if full else "read-only file system") in errors.lower() and str(out) in errors, errors
 
 
-def _expect_refusal(name: str, command: list[str], temporary: Path, out: Path, before: dict[str, str]) -> None:
-    row = table.setdefault(name, Counter())
+@pytest.mark.parametrize("name", QUICK_WRITERS)
+def test_a_file_in_the_folders_place(name: str, materials: Materials, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "file").write_text("theirs")
+    line = start_line(COMMANDS[name].words(materials, place / "file"))
+    _expect_refusal(f"{name}, no folder", line, tmp_path / "temporary", place)
+
+
+def _expect_refusal(name: str, line: list[str], temporary: Path, out: Path) -> str:
+    row, before = table.setdefault(name, Counter()), describe(out)
     row["tried"] += 1
-    code, errors, _ = run(command, temporary)
+    code, errors, _ = run(line, temporary)
     row["refused" if code else "accepted"] += 1
     fault = code != 1 or "Traceback" in errors or "error:" not in errors or describe(out) != before
     row["faults"] += fault
-    assert not fault, errors
+    assert not fault, f"exit code {code}: {errors}"
     assert list_left(temporary) == [] and list(out.rglob(".*")) == []
+    return errors
 
 
-def test_two_writers(photos: list[str], tmp_path: Path) -> None:
-    """Of one export: one of the two is there at the end, whole."""
-    out, temporary = tmp_path / "out", tmp_path / "temporary"
+@pytest.mark.parametrize("name", ["predict", "export", "bench", "report"])
+def test_two_writers(name: str, materials: Materials, tmp_path: Path) -> None:
+    """One of the two outputs is there at the end, whole; of a history, both."""
+    command, out, temporary = COMMANDS[name], tmp_path / "out", tmp_path / "temporary"
     out.mkdir()
-    row = table.setdefault("export, two writers", Counter())
+    row = table.setdefault(f"{name}, two writers", Counter())
     row["tried"] += 2
-    line = build("export", out, photos)
+    line = start_line(command.words(materials, out))
+    code, errors, _ = run(line, temporary)
+    assert code in command.codes, errors
+    whole = describe_output(command, out)
     with started(line, temporary) as one, started(line, temporary) as other:
         for process in (one, other):
-            _, errors = process.communicate(timeout=300)
-            row["accepted" if process.returncode == 0 else "faults"] += 1
-            assert process.returncode == 0, errors
-    folder = out / "imageqx"
-    listed = json.loads((folder / "manifest.json").read_text())["artifacts"]
-    assert listed and all(digest(folder / one["path"]) == one["sha256"] for one in listed)
-    assert list(out.iterdir()) == [folder] and list_left(temporary) == []
-    shutil.rmtree(out)
+            _, errors = process.communicate(timeout=3600)
+            row["accepted" if process.returncode in command.codes else "faults"] += 1
+            assert process.returncode in command.codes, errors
+    assert describe_output(command, out) == whole
+    assert list(out.rglob(".*")) == [] and list_left(temporary) == []
+    if name == "bench":
+        assert len((out / "history.jsonl").read_text().splitlines()) == 3

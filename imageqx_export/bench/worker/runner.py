@@ -28,6 +28,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import platform
 import signal
 import sys
 import tempfile
@@ -330,8 +331,8 @@ def read_versions() -> dict[str, str]:
 
 def end_with_parent() -> None:
     """Let this process end when the one that started it does."""
-    parent = os.getppid()
-    if sys.platform == "linux":  # the kernel does it, and nothing wakes up while it is timed
+    parent, system = os.getppid(), platform.system()
+    if system == "Linux":  # the kernel does it, and nothing wakes up while it is timed
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
