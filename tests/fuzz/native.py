@@ -41,6 +41,7 @@ def list_native_parsers() -> dict[str, Callable[[], Parser]]:
     """Return what makes each parser, by name."""
     return {
         "checkpoint": make_checkpoint,
+        "another's checkpoint": make_foreign_checkpoint,
         "training state": make_state,
         "arrays of a runner": make_arrays,
         "ratings in Parquet": make_parquet,
@@ -92,12 +93,32 @@ def make_checkpoint() -> Parser:
     import torch
     from safetensors.torch import save
 
-    from imageqx_export.checkpoint import _HEADER_KEY, _read
+    from imageqx_export.checkpoint import _HEADER_KEY, read_safetensors
 
     tensors = {"a.weight": torch.arange(12.0).reshape(3, 4), "a.bias": torch.zeros(3, dtype=torch.float16)}
     header = json.dumps({"spec": spec().model_dump(mode="json"), "metrics": {}, "provenance": {}})
     seeds = save(tensors, {_HEADER_KEY: header}), save(tensors, {_HEADER_KEY: "{}"})
-    return Parser(from_file("a.safetensors", lambda path: list(_read(path))), seeds)
+    return Parser(from_file("a.safetensors", lambda path: list(read_safetensors(path))), seeds)
+
+
+def make_foreign_checkpoint() -> Parser:
+    """As torch.save writes it, the weights alone or below a key."""
+    import torch
+
+    from imageqx_export.checkpoint_import import find_state, read, rename, unwrap
+
+    tensors = {f"module.{name}": torch.ones(3) for name in ("conv_stem.weight", "blocks.0.0.conv_dw.weight")}
+    seeds = []
+    for value in (tensors, {"epoch": 3, "state_dict": tensors}):
+        file = io.BytesIO()
+        torch.save(value, file)
+        seeds.append(file.getvalue())
+
+    def load(path: Path) -> object:
+        wrappers, found = unwrap(find_state(path, read(path), None)[1], set())
+        return wrappers, rename(found)[0]
+
+    return Parser(from_file("a.pt", load), tuple(seeds), repair_zip)
 
 
 def make_state() -> Parser:

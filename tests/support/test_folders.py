@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.errors import ImageQXError
-from imageqx_export.support.folders import stage_folder
+from imageqx_export.support.folders import stage_folder, temporary_folder
 from tests.support.versions import LAYOUT, fill, publish, version
 
 
@@ -71,7 +71,7 @@ def test_two_writers_of_one_process_id_do_not_meet(target: Path) -> None:
     script = """
 import os, sys
 from pathlib import Path
-from imageqx_export.support.folders import Layout, stage_folder
+from imageqx_export.support.folders import Layout, stage_folder, temporary_folder
 target, number = Path(sys.argv[1]), sys.argv[2]
 assert os.getpid() == 1
 for _ in range(100):
