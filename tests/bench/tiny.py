@@ -21,7 +21,7 @@ SPEC = ModelSpec(
     name="tiny",
     inputs=(TensorSpec(name="image", shape=PHOTO, dtype="uint8"),),
     outputs=(TensorSpec(name="same", shape=PHOTO, dtype="float32"),),
-    labels=(),
+    labels=("any",),
     reasons=(),
     thresholds={},
     hints={},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import struct
@@ -28,7 +29,7 @@ SMALL = ModelSpec(
     name="small",
     inputs=(TensorSpec(name="image", shape=SHAPE, dtype="uint8"),),
     outputs=(TensorSpec(name="same", shape=SHAPE, dtype="float32"),),
-    labels=(),
+    labels=("any",),
     reasons=(),
     thresholds={},
     hints={},
@@ -332,7 +333,7 @@ def _write_package() -> dict[str, bytes]:
         from coremltools.converters.mil.mil import Function, Program, types
 
     control = np.random.default_rng(0)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # bars, and a warning of its own insides
         warnings.simplefilter("ignore")
         program = Program()
         inputs = {"image": mb.placeholder((1, 3, *SHAPE[1:3]), types.fp32, True)}
