@@ -123,30 +123,30 @@ COMMANDS: dict[str, Command] = {
     "predict": Command(
         lambda m, out: ["predict", *m.photos, "--artifact", CHECKPOINT, "--attention", out / "map.png"],
     ),
-    "export": Command(_export("onnx", "fp32,fp16"), 0.4),
-    "parity": Command(lambda m, out: ["parity", m.exported, "--checkpoint", CHECKPOINT], 0.4),
+    "export": Command(_export("onnx", "fp32,fp16"), 0.2),
+    "parity": Command(lambda m, out: ["parity", m.exported, "--checkpoint", CHECKPOINT], 0.2),
     "lint": Command(lambda m, out: ["lint", m.tiny]),
     "train": Command(
         lambda m, out: ["train", "--init", CHECKPOINT, *_TRAIN, "--out", out / "x.safetensors", "--fresh"],
-        0.4,
+        0.2,
         describe=_describe_training,
     ),
     "finetune": Command(
         lambda m, out: ["finetune", "--checkpoint", CHECKPOINT, *_FINETUNE, "--out", out / "x.json", "--fresh"],
-        0.2,
+        0.1,
         (0, 1),  # over its budget, of course: it learns from four samples
         _describe_finetuned,
     ),
     "quantize": Command(
         lambda m, out: ["quantize", "--checkpoint", CHECKPOINT, *_QUANTIZE, "--out", out / "x.w8.json"],
-        0.4,
+        0.2,
         (0, 1),
     ),
     "thresholds": Command(
         lambda m, out: ["thresholds", "--checkpoint", CHECKPOINT, *_THRESHOLDS, *_name_thresholds(out)],
-        0.4,
+        0.2,
     ),
-    "evaluate": Command(lambda m, out: ["evaluate", CHECKPOINT, "--samples", "40", "--out", out / "evaluation"], 0.4),
+    "evaluate": Command(lambda m, out: ["evaluate", CHECKPOINT, "--samples", "40", "--out", out / "evaluation"], 0.2),
     "bench": Command(
         lambda m, out: ["bench", m.tiny, "--quick", "--history", out / "history.jsonl"], describe=_describe_history
     ),
