@@ -44,7 +44,7 @@ def test_raises_what_the_function_raises(tmp_path: Path) -> None:
 def test_raises_an_error_with_arguments_of_its_own() -> None:
     with pytest.raises(UnknownNameError) as caught:
         run_isolated(networks.spec, "vgg")
-    assert str(caught.value) == "unknown model 'vgg'\n  expected: one of imageqx"
+    assert str(caught.value).startswith("unknown model 'vgg'\n  expected: one of imageqx")
 
 
 @pytest.mark.parametrize("kind", [signal.SIGSEGV, signal.SIGKILL], ids=["crash", "out of memory"])
