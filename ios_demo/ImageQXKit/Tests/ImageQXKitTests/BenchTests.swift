@@ -72,10 +72,10 @@ import Testing
     /// Writes a run where Python reads it: test_ios_kit.py holds it to imageqx_export.bench.model.BenchRun.
     private func write(_ measured: [BenchRun.Measurement]) throws {
         let run = BenchRun(
-            runId: "0123", started: 1.5e9, commit: "unknown", target: BenchRun.appTarget,
+            started: 1.5e9,
             machine: .init(name: "iPhone15,2", cores: 6, abi: "arm64", system: "iOS 17.4", facts: ["thermal_state": "fair"]),
             schedule: .quickTrial, toolVersions: ["Core_ML": "17.4"],
-            checkpointSha256: try Manifest(folder: Fixtures.artifacts).checkpointSHA256, measurements: measured)
+            checkpoint: try Manifest(folder: Fixtures.artifacts).checkpointSHA256, measurements: measured)
         let data = try run.json()
         #expect(try JSONDecoder().decode(BenchRun.self, from: data) == run)
         try data.write(to: Fixtures.folder.appendingPathComponent("run.json"))

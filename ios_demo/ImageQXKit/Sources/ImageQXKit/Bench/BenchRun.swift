@@ -25,6 +25,25 @@ public struct BenchRun: Codable, Equatable, Sendable {
     /// One a model.
     public var measurements: [Measurement]
 
+    /// Makes a run of an app, measured now.
+    ///
+    /// - Parameters:
+    ///   - started: Seconds since 1970.
+    ///   - machine: What was measured on.
+    ///   - schedule: How.
+    ///   - toolVersions: Of each library that ran, by name.
+    ///   - checkpoint: The digest of the checkpoint that the models were made from.
+    ///   - measurements: One a model.
+    public init(
+        started: Double, machine: Machine, schedule: Schedule, toolVersions: [String: String], checkpoint: String,
+        measurements: [Measurement]
+    ) {
+        runId = UUID().uuidString
+        (commit, target) = ("unknown", Self.appTarget)
+        (self.started, self.machine, self.schedule) = (started, machine, schedule)
+        (self.toolVersions, checkpointSha256, self.measurements) = (toolVersions, checkpoint, measurements)
+    }
+
     /// The machine that was measured on.
     public struct Machine: Codable, Equatable, Sendable {
         public var name: String
