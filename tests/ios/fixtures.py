@@ -183,7 +183,7 @@ def write_comparisons() -> list[Json]:
                 "want": [{name: a[i].ravel().tolist() for name, a in want.items()} for i in range(20)],
                 "got": [{name: a[i].ravel().tolist() for name, a in got.items()} for i in range(20)],
                 "tolerance": json.loads(tolerance.model_dump_json()),
-                "max_abs": max(row.max_abs for row in rows),
+                "maxAbs": max(row.max_abs for row in rows),
                 "decisions": sum(row.decisions for row in rows),
                 "differing": sum(row.differing for row in rows),
                 "passed": not any(row.problems for row in rows),

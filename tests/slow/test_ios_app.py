@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,11 +36,13 @@ SWIFT = ("swiftc", "-swift-version", "6", "-parse-as-library")
 KIT, APP = "ImageQXKit/Sources/ImageQXKit", "PhotoCheck"
 
 
-def compile_sil(module: str, sources: list[Path], modules: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def compile_sil(
+    module: str, sources: list[Path], modules: Path, *options: str, binds: Sequence[Path] = ()
+) -> subprocess.CompletedProcess[str]:
     """Compile a module as far as the checks go."""
     files = [str(source) for source in sources]
     checks = ["-wmo", "-emit-sil", "-o", "/dev/null", "-module-name", module, "-I", str(modules), *options]
-    return toolchain.run([*SWIFT, *checks, *files], ROOT, binds=[modules.parent])
+    return toolchain.run([*SWIFT, *checks, *files], ROOT, binds=[modules.parent, *binds])
 
 
 def list_sources(demo: Path, folder: str) -> list[Path]:
@@ -68,6 +71,18 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_app_compiles_without_a_warning(modules: Path) -> None:
     done = compile_sil("PhotoCheck", list_sources(DEMO, APP), modules)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_tests_for_a_mac_compile(modules: Path) -> None:
+    tests = sorted((DEMO / "ImageQXKit" / "Tests" / "ImageQXKitTests").glob("*.swift"))
+    testable = modules.parent / "testable"
+    testable.mkdir()
+    interface = ["-emit-module", "-emit-module-path", str(testable / "ImageQXKit.swiftmodule"), "-enable-testing"]
+    done = compile_sil("ImageQXKit", list_sources(DEMO, KIT), modules, *interface)
+    assert done.returncode == 0, done.stderr
+    # The kit with what only tests may see comes first.
+    done = compile_sil("ImageQXKitTests", tests, testable, "-I", str(modules))
     assert (done.returncode, done.stderr) == (0, "")
 
 

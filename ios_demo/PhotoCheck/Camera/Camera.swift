@@ -134,7 +134,9 @@ extension Camera: AVCaptureVideoDataOutputSampleBufferDelegate {
 }
 
 extension Camera: AVCapturePhotoCaptureDelegate {
-    func photoOutput(_ output: AVCapturePhotoOutput, didFinishProcessingPhoto photo: AVCapturePhoto, error: (any Error)?) {
+    func photoOutput(
+        _ output: AVCapturePhotoOutput, didFinishProcessingPhoto photo: AVCapturePhoto, error: (any Error)?
+    ) {
         let file = error == nil ? photo.fileDataRepresentation() : nil
         queue.async {
             self.taking?.resume(with: file.map { .success($0) } ?? .failure(CameraError.failed))

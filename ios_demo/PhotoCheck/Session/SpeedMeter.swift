@@ -50,7 +50,9 @@ final class SpeedMeter {
         let started = Date().timeIntervalSince1970
         let measured = try await measure(
             subjects, schedule, pixels: RGBPicture(width: spec.width, height: spec.height, samples: grey),
-            cool: { while Phone.heat.rawValue > FrameThrottle.Heat.fair.rawValue { try await Task.sleep(for: .seconds(2)) } },
+            cool: {
+                while Phone.heat.rawValue > FrameThrottle.Heat.fair.rawValue { try await Task.sleep(for: .seconds(2)) }
+            },
             progress: { done, all in await self.show(done, all) })
         return BenchRun(
             started: started, machine: Phone.machine, schedule: schedule, toolVersions: ["coreml": Phone.system],

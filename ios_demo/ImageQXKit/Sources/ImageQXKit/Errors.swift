@@ -82,7 +82,8 @@ extension ImageQXError: LocalizedError {
         case .unreadablePhoto, .unusableSize, .outOfMemory: "take another photo"
         case .missingFile, .damagedFile, .wrongDigest: "run ios_demo/take_model.py again"
         case .unknownSchema: "update the app, or take a model of the version that it knows"
-        case .unusableSpec, .unusableOutput, .noSuchArtifact, .modelFailed: "imageqx export, then ios_demo/take_model.py"
+        case .unusableSpec, .unusableOutput, .noSuchArtifact, .modelFailed:
+            "imageqx export, then ios_demo/take_model.py"
         }
     }
 }

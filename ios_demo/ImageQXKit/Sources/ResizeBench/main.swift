@@ -8,7 +8,9 @@ guard words.count == 3 else {
     exit(2)
 }
 struct NoDecoder: PhotoDecoder {
-    func decode(_ file: Data, keeping least: (width: Int, height: Int)) throws -> DecodedPhoto { fatalError("nothing is decoded here") }
+    func decode(_ file: Data, keeping least: (width: Int, height: Int)) throws -> DecodedPhoto {
+        fatalError("nothing is decoded here")
+    }
 }
 let samples = [UInt8](FileHandle.standardInput.readDataToEndOfFile())
 let photo = DecodedPhoto(picture: RGBPicture(width: words[0], height: words[1], samples: samples))

@@ -70,7 +70,8 @@ import Testing
         let file = try folder.write("{\"schema_version\": 1, \"reasons\": {\"ugly\": 1}}", to: "t.json")
         let own = try ClinicThresholds(contentsOf: file)
         #expect(throws: ImageQXError.self) {
-            try ImageQX(model: FakeModel(spec: spec) { _ in ModelOutputs([:]) }, decoder: FakeDecoder(), thresholds: own)
+            try ImageQX(
+                model: FakeModel(spec: spec) { _ in ModelOutputs([:]) }, decoder: FakeDecoder(), thresholds: own)
         }
     }
 }

@@ -44,18 +44,24 @@ import Testing
             }
         }
         let measured = try await measure(subjects, .quickTrial, pixels: pixels)
-        #expect(measured[1].failed && measured[1].unavailable?.contains("no memory") == true && measured[1].samples == [])
+        #expect(
+            measured[1].failed && measured[1].unavailable?.contains("no memory") == true && measured[1].samples == [])
         #expect(!measured[0].failed && measured[0].samples.count == 2)
     }
 
     @Test func measuringCanBeCancelled() async throws {
-        let artifact = artifacts[0], pixels = pixels
+        let artifact = artifacts[0]
+        let pixels = pixels
         let task = Task {
             try await measure(
-                [BenchSubject(artifact) { FakeModel(spec: artifact.spec) { _ in
-                    try await Task.sleep(for: .milliseconds(2))
-                    return ModelOutputs([:])
-                } }],
+                [
+                    BenchSubject(artifact) {
+                        FakeModel(spec: artifact.spec) { _ in
+                            try await Task.sleep(for: .milliseconds(2))
+                            return ModelOutputs([:])
+                        }
+                    }
+                ],
                 BenchRun.Schedule(), pixels: pixels)
         }
         try await Task.sleep(for: .milliseconds(20))
@@ -73,7 +79,8 @@ import Testing
     private func write(_ measured: [BenchRun.Measurement]) throws {
         let run = BenchRun(
             started: 1.5e9,
-            machine: .init(name: "iPhone15,2", cores: 6, abi: "arm64", system: "iOS 17.4", facts: ["thermal_state": "fair"]),
+            machine: .init(
+                name: "iPhone15,2", cores: 6, abi: "arm64", system: "iOS 17.4", facts: ["thermal_state": "fair"]),
             schedule: .quickTrial, toolVersions: ["Core_ML": "17.4"],
             checkpoint: try Manifest(folder: Fixtures.artifacts).checkpointSHA256, measurements: measured)
         let data = try run.json()

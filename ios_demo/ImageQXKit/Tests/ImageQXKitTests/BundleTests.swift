@@ -44,7 +44,9 @@ import Testing
         let folder = try TemporaryFolder()
         #expect(throws: ImageQXError.missingFile("manifest.json")) { try Manifest(folder: folder.url) }
         _ = try folder.write("{\"schema_version\": 9}", to: "manifest.json")
-        #expect(throws: ImageQXError.unknownSchema(file: "manifest.json", version: "9")) { try Manifest(folder: folder.url) }
+        #expect(throws: ImageQXError.unknownSchema(file: "manifest.json", version: "9")) {
+            try Manifest(folder: folder.url)
+        }
         _ = try folder.write("{\"schema_version\": 1, \"mod", to: "manifest.json")
         do {
             _ = try Manifest(folder: folder.url)
@@ -53,7 +55,8 @@ import Testing
             #expect(file == "manifest.json")
         }
         let manifest = try Manifest(folder: Fixtures.artifacts)
-        let text = String(decoding: try readFile(Fixtures.artifacts.appendingPathComponent("manifest.json")), as: UTF8.self)
+        let text = String(
+            decoding: try readFile(Fixtures.artifacts.appendingPathComponent("manifest.json")), as: UTF8.self)
         let path = try manifest.coreML(.w8).path
         _ = try folder.write(text.replacingOccurrences(of: "\"\(path)\"", with: "\"../\(path)\""), to: "manifest.json")
         #expect(throws: ImageQXError.self) { try Manifest(folder: folder.url).coreML(.w8).verified(in: folder.url) }
@@ -64,7 +67,7 @@ import Testing
         let one = Fixtures.all.comparisons[index]
         let rows = zip(one.want, one.got).map { (want: ModelOutputs($0), got: ModelOutputs($1)) }
         let report = try compare(rows, ModelSpec(metadata: one.spec), one.tolerance)
-        #expect(abs(report.maxAbs - one.max_abs) < 1e-12)
+        #expect(abs(report.maxAbs - one.maxAbs) < 1e-12)
         #expect((report.decisions, report.differing) == (one.decisions, one.differing))
         #expect(report.passed == one.passed)
     }

@@ -8,7 +8,10 @@ import Testing
         let whole = try readFile(Fixtures.artifacts.appendingPathComponent("golden/00.png"))
         let decoder = GoldenDecoder()
         _ = try decoder.decode(whole, keeping: (336, 336))
-        for broken in [Data("hello, this is no photo".utf8), whole.prefix(200), whole.prefix(whole.count / 2), Data([0xFF, 0xD8, 0xFF])] {
+        for broken in [
+            Data("hello, this is no photo".utf8), whole.prefix(200), whole.prefix(whole.count / 2),
+            Data([0xFF, 0xD8, 0xFF]),
+        ] {
             #expect(throws: ImageQXError.self) { try decoder.decode(broken, keeping: (336, 336)) }
         }
     }
@@ -37,7 +40,9 @@ import Testing
         #expect(JPEGHeader.hasUnevenColour(header([0x21, 0x11, 0x11])))
         #expect(JPEGHeader.hasUnevenColour(header([0x12, 0x11, 0x11])))
         #expect(JPEGHeader.hasUnevenColour(header([0x41, 0x11, 0x11])))
-        for nonsense in [Data(), Data([0xFF]), header([0x22, 0x11, 0x11]).prefix(16), Data(repeating: 0xFF, count: 90)] {
+        for nonsense in [
+            Data(), Data([0xFF]), header([0x22, 0x11, 0x11]).prefix(16), Data(repeating: 0xFF, count: 90),
+        ] {
             #expect(JPEGHeader.hasUnevenColour(nonsense))
         }
     }

@@ -50,7 +50,7 @@ struct Fixtures: Decodable {
         let spec: String
         let want, got: [[String: [Float]]]
         let tolerance: SelfTest.Tolerance
-        let max_abs: Double
+        let maxAbs: Double
         let decisions, differing: Int
         let passed: Bool
     }

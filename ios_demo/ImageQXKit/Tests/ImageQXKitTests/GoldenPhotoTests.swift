@@ -20,7 +20,8 @@ import Testing
     static let folder = Fixtures.artifacts.appendingPathComponent("golden/photos")
     static let index: Index = {
         do {
-            return try readJSON(Index.self, from: readFile(folder.appendingPathComponent("photos.json")), named: "photos.json")
+            return try readJSON(
+                Index.self, from: readFile(folder.appendingPathComponent("photos.json")), named: "photos.json")
         } catch {
             fatalError("no golden photos: imageqx export (\(error))")
         }

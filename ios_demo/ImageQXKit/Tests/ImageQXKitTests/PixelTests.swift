@@ -21,7 +21,8 @@ import Testing
 
     @Test func theOrderOfThePassesShows() throws {
         // The negative control: a tall photo, its columns resized first.
-        let tall = try #require(Fixtures.all.resizes.first { $0.height > 2 * $0.width && $0.width > 224 || $0.height == 1280 })
+        let tall = try #require(
+            Fixtures.all.resizes.first { $0.height > 2 * $0.width && $0.width > 224 || $0.height == 1280 })
         let samples = [UInt8](try Fixtures.read(tall.name + ".in"))
         let lying = DecodedPhoto(
             picture: RGBPicture(width: tall.width, height: tall.height, samples: samples), orientation: .leftMirrored)
@@ -43,7 +44,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (4032, 3024, false, 8), (4032, 3024, true, 4), (2688, 2688, false, 8), (2687, 4000, false, 4), (671, 9999, false, 1),
+        (4032, 3024, false, 8), (4032, 3024, true, 4), (2688, 2688, false, 8), (2687, 4000, false, 4),
+        (671, 9999, false, 1),
         (672, 672, false, 2), (1343, 1344, true, 1),
     ])
     func reducedDecodingKeepsTheSides(_ width: Int, _ height: Int, _ uneven: Bool, _ expected: Int) {

@@ -16,7 +16,8 @@ import Testing
     @Test func aSpecMayHaveABinaryDecision() throws {
         let spec = try ModelSpec(metadata: Self.binary)
         let fine = try spec.judge(ModelOutputs(["good": [0.4], "regions": [0.9, 0.1]]))
-        #expect(fine.label == "good" && !fine.retake && fine.hints == [] && fine.reasons.map(\.name) == ["right", "left"])
+        #expect(
+            fine.label == "good" && !fine.retake && fine.hints == [] && fine.reasons.map(\.name) == ["right", "left"])
         let poor = try spec.judge(ModelOutputs(["good": [0.39], "regions": [0.9, 0.1]]))
         #expect(poor.retake && poor.hints == ["Look right"] && poor.given.first?.region?.left == 0.5)
         let nowhere = try spec.judge(ModelOutputs(["good": [0], "regions": [0.9, 0.8]]))
@@ -60,7 +61,8 @@ import Testing
         ("\"name\":\"imageqx\"", "\"schema_version\":7,\"name\":\"imageqx\"", "schema_version 7"),
         ("\"blurry\":0.5", "\"blurry\":1.5", "not in [0, 1]"), ("\"blurry\":0.5,", "", "thresholds must name each"),
         ("\"stretch\"", "\"crop\"", "preprocessing.resize is crop"), ("\"poor_quality\"", "\"bad\"", "labels lack"),
-        ("[1,224,224,3]", "[1,3,224,224]", "the input is not"), ("\"name\":\"quality\"", "\"name\":\"q\"", "no output quality"),
+        ("[1,224,224,3]", "[1,3,224,224]", "the input is not"),
+        ("\"name\":\"quality\"", "\"name\":\"q\"", "no output quality"),
         ("[1,5]", "[1,6]", "the output explanations"), ("\"outputs\":", "\"out\":", "no outputs"), ("}", "", "damaged"),
     ])
     func specsThatAreNoneAreRefused(_ old: String, _ new: String, _ why: String) throws {
@@ -71,8 +73,10 @@ import Testing
 
     @Test(arguments: [
         ("\"shape\":[1,1]", "\"shape\":[1,2]", "the output good"), ("\"left\":0.5", "\"left\":0.6", "leaves the frame"),
-        ("\"name\":\"right\"", "\"name\":\"left\"", "named twice"), ("\"labels\":[]", "\"labels\":[\"a\"]", "either labels or"),
-        ("\"threshold\":0.4", "\"threshold\":4", "not in [0, 1]"), ("horizontal-first", "vertical-first", "resize_order"),
+        ("\"name\":\"right\"", "\"name\":\"left\"", "named twice"),
+        ("\"labels\":[]", "\"labels\":[\"a\"]", "either labels or"),
+        ("\"threshold\":0.4", "\"threshold\":4", "not in [0, 1]"),
+        ("horizontal-first", "vertical-first", "resize_order"),
     ])
     func binarySpecsThatAreNoneAreRefused(_ old: String, _ new: String, _ why: String) throws {
         #expect(Self.binary.contains(old))

@@ -35,7 +35,8 @@ import Testing
     }
 
     @Test func afterThreePoorPhotosOneMaySend() throws {
-        let poor = try makeVerdict(retake: true), good = try makeVerdict(retake: false)
+        let poor = try makeVerdict(retake: true)
+        let good = try makeVerdict(retake: false)
         var policy = RetakePolicy(retakes: 3)
         #expect(policy.judge(poor) == .retake(left: 2))
         #expect(policy.judge(poor) == .retake(left: 1))

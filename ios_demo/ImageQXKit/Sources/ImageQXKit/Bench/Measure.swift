@@ -27,7 +27,8 @@ public func measure(
     _ subjects: [BenchSubject], _ schedule: BenchRun.Schedule, pixels: RGBPicture,
     cool: @Sendable () async throws -> Void = {}, progress: @Sendable (Int, Int) async -> Void = { _, _ in }
 ) async throws -> [BenchRun.Measurement] {
-    var samples = [String: [BenchRun.Sample]](), failures = [String: String]()
+    var samples = [String: [BenchRun.Sample]]()
+    var failures = [String: String]()
     let turns = (0..<schedule.processes).flatMap { _ in subjects }
     for (done, subject) in turns.enumerated() {
         try Task.checkCancellation()
@@ -76,7 +77,8 @@ private func time(_ subject: BenchSubject, _ schedule: BenchRun.Schedule, _ pixe
         _ = try await run()
         warm += 1
     }
-    var seconds = [Double](), total = 0.0
+    var seconds = [Double]()
+    var total = 0.0
     while seconds.count < schedule.runsEach || total < schedule.secondsEach {
         seconds.append(try await run())
         total += seconds[seconds.count - 1]

@@ -81,7 +81,7 @@
                 try files.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
                 do {
                     try files.moveItem(at: compiled, to: place)
-                } catch where files.fileExists(atPath: place.path) {
+                } catch  where files.fileExists(atPath: place.path) {
                     try? files.removeItem(at: compiled)  // another one was quicker
                 }
                 return place

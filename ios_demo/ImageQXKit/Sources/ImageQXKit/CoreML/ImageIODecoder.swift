@@ -16,7 +16,8 @@
 
         public func decode(_ file: Data, keeping least: (width: Int, height: Int)) throws -> DecodedPhoto {
             let lazily = [kCGImageSourceShouldCache: false] as CFDictionary
-            guard let source = CGImageSourceCreateWithData(file as CFData, lazily), CGImageSourceGetCount(source) > 0 else {
+            guard let source = CGImageSourceCreateWithData(file as CFData, lazily), CGImageSourceGetCount(source) > 0
+            else {
                 throw ImageQXError.unreadablePhoto(got: "\(file.count) bytes of no known image format")
             }
             let index = CGImageSourceGetPrimaryImageIndex(source)

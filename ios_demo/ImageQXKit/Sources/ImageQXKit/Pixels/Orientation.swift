@@ -1,7 +1,8 @@
 /// How a photo must be turned to be upright, by EXIF's numbers.
 public enum Orientation: Int, Sendable, CaseIterable {
     /// In EXIF's order, from 1 to 8, by the names that UIKit and ImageIO have for them.
-    case up = 1, upMirrored, down, downMirrored, leftMirrored, right, rightMirrored, left
+    case up = 1
+    case upMirrored, down, downMirrored, leftMirrored, right, rightMirrored, left
 
     /// Reads EXIF's number; nonsense counts as upright, as it does for viewers.
     public init(exif: Int?) {

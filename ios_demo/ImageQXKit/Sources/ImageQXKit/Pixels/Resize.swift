@@ -84,7 +84,8 @@ extension RGBPicture {
 /// Writes the weighted mean of `count` neighbouring pixels.
 @inline(__always)
 private func weigh(
-    _ pixels: UnsafePointer<UInt8>, _ weights: UnsafePointer<Int32>, _ count: Int, into target: UnsafeMutablePointer<UInt8>
+    _ pixels: UnsafePointer<UInt8>, _ weights: UnsafePointer<Int32>, _ count: Int,
+    into target: UnsafeMutablePointer<UInt8>
 ) {
     let half: Int32 = 1 << (TriangleFilter.fractionBits - 1)
     var (red, green, blue) = (half, half, half)

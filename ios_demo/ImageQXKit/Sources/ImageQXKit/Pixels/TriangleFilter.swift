@@ -35,7 +35,8 @@ struct TriangleFilter {
         let scale = Double(high - low) / Double(output)
         let widened = max(scale, 1)
         stride = Int(widened.rounded(.up)) * 2 + 1
-        var starts = [Int](repeating: 0, count: output), counts = starts
+        var starts = [Int](repeating: 0, count: output)
+        var counts = starts
         var weights = [Int32](repeating: 0, count: output * stride)
         var exact = [Double](repeating: 0, count: stride)
         for upright in 0..<output {

@@ -71,7 +71,8 @@ public struct SelfTest: Decodable, Equatable, Sendable {
         var rows = [(want: ModelOutputs, got: ModelOutputs)]()
         for picture in pictures {
             let file = try readFile(folder.appendingPathComponent(picture))
-            let photo = try decoder.decode(file, keeping: (model.spec.preprocessing.width, model.spec.preprocessing.height))
+            let photo = try decoder.decode(
+                file, keeping: (model.spec.preprocessing.width, model.spec.preprocessing.height))
             do {
                 rows.append((try wanted.outputs(of: picture), try await model.run(photo.picture)))
             } catch ImageQXError.modelFailed(let why) {

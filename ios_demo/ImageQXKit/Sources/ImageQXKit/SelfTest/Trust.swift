@@ -59,7 +59,9 @@ public struct TrustGate: Sendable {
         return passed ? .all : .cpuOnly
     }
 
-    private func answer(within patience: Double, _ ask: @escaping @Sendable () async throws -> SelfTestReport) async -> Bool {
+    private func answer(within patience: Double, _ ask: @escaping @Sendable () async throws -> SelfTestReport) async
+        -> Bool
+    {
         // Core ML cannot be interrupted, so whoever answers first counts, and the other is not waited for.
         let (answers, give) = AsyncStream.makeStream(of: Bool.self)
         let asking = Task {

@@ -53,7 +53,8 @@ extension ModelSpec {
         try find(binary.output, shape: [1, 1])
         if let ranks = binary.ranks {
             try require(
-                ranks.raters >= 1 && (1...ranks.raters).contains(ranks.goodWhenAtLeast), "good_when_at_least of the ranks")
+                ranks.raters >= 1 && (1...ranks.raters).contains(ranks.goodWhenAtLeast),
+                "good_when_at_least of the ranks")
             try find(ranks.output, shape: [1, ranks.raters])
         }
         guard let regions = binary.regions else { return }

@@ -57,7 +57,9 @@ extension ModelSpec {
     ///
     /// - Throws: ``ImageQXError/unusableOutput(name:why:)``.
     public func attentionMaps(_ outputs: ModelOutputs) throws -> [AttentionMap] {
-        guard binary == nil, let output = self.outputs.first(where: { $0.name == OutputName.attention }) else { return [] }
+        guard binary == nil, let output = self.outputs.first(where: { $0.name == OutputName.attention }) else {
+            return []
+        }
         let (rows, columns) = (output.shape[2], output.shape[3])
         let values = try outputs.read(OutputName.attention, count: output.count)
         return reasons.enumerated().map { index, name in
