@@ -21,6 +21,7 @@ from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.parallel import World
 from imageqx_export.training.targets.base import Targets, Truth
 
+_FEW = 4
 _TRAINING, _FLIPPING, _ORDER = 1, 2, 3  # what random numbers are for: the second part of their key
 
 
@@ -156,7 +157,8 @@ def compute_features(network: Network, pixels: Tensor) -> Tensor:
     A head that pools gives the same for a map of 7 × 7 and for its mean, which takes a forty-ninth of the memory.
     Whether it does is tried on the first picture.
     """
-    features: Tensor = network.features(pixels)
+    # A few at a time: one photo may be several pictures to a backbone, and a CPU's caches are small.
+    features = torch.cat([network.features(few) for few in torch.split(pixels, _FEW)])
     if features.ndim != 4:  # no maps: pooled already
         return features
     pooled = features.mean((-2, -1), keepdim=True)

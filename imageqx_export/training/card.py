@@ -51,12 +51,18 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
         reached=provenance["seeds"],
         chosen=provenance.get("thresholds"),
         commands=_commands(provenance),
-        initialisation=_INITIALISATIONS.get(config["initialisation"], "the first run's weights, of the same seed"),
+        initialisation=_describe_start(config["initialisation"], provenance.get("origin", {})),
         sources=_sources(photos),
         counts={side: _counts(data["photos"][side]) for side in ("train", "val", "test")} if "photos" in data else {},
     )
     with write_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def _describe_start(initialisation: str, origin: dict[str, Any]) -> str:
+    if "model" in origin:
+        return f"the backbone of a checkpoint of {escape_markdown(origin['model'])}, SHA-256 `{origin['sha256']}`"
+    return _INITIALISATIONS.get(initialisation, "the first run's weights, of the same seed")
 
 
 def _spread(value: dict[str, float | None]) -> str:

@@ -192,7 +192,8 @@ def _build_network(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
     """Return the first weights, and where they come from, if from a checkpoint: its digest and provenance."""
     if config.from_checkpoint:
         return _go_on(config)
-    network = networks.build(config.model, "imagenet" if config.initialisation == "imagenet" else "random")
+    options = choose_targets(config.model).list_options(config)
+    network = networks.build(config.model, "imagenet" if config.initialisation == "imagenet" else "random", options)
     if config.initialisation == "lite0":
         warm_start(network)
     return network, {}
@@ -202,7 +203,10 @@ def _go_on(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
     """Return a checkpoint's network; of another network's checkpoint, the backbone alone is taken over."""
     start, network = load_checkpoint(Path(config.initialisation))
     if start.spec.name != config.model:
-        donor, network = network, networks.build(config.model)
+        donor, network = (
+            network,
+            networks.build(config.model, "random", choose_targets(config.model).list_options(config)),
+        )
         network.start_from(donor)
         return network, {"sha256": start.sha256, "model": start.spec.name}
     network.set_temperatures(Temperatures(explanations=dict.fromkeys(network.spec.reasons, 1.0)))

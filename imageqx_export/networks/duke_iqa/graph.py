@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from imageqx_export.networks.base import Block, EarlyStages, Layout, PhoneGraph
-from imageqx_export.networks.duke_iqa.spec import GOOD_WHEN_AT_LEAST, NAMES, REGION_SIDE, list_corners
+from imageqx_export.networks.duke_iqa.spec import NAMES, REGION_SIDE, list_corners
 from imageqx_export.networks.efficientnet import (
     FLOAT32_STAGES,
     find_place,
@@ -44,6 +44,7 @@ class FoldedDuke(PhoneGraph):
     def __init__(self, network: DukeIQA, layout: Layout) -> None:
         super().__init__()
         self.layout, self.preprocessing = layout, network.spec.preprocessing
+        self.enough = network.enough
         self.corners = list_corners(self.preprocessing.height, REGION_SIDE)
         stages = split_stages(copy.deepcopy(network.features.backbone).eval())
         count = FLOAT32_STAGES if has_blocks(network.features.backbone) else FLOAT32_CONVOLUTIONS
@@ -61,8 +62,8 @@ class FoldedDuke(PhoneGraph):
         pooled = self.late(self.early(self.cut(image.float()))).mean((2, 3))
         scores: Tensor = self.score(pooled).reshape(len(NAMES), -1).transpose(0, 1)
         ranks = (self.aggregate(scores, pooled) + self.biases).sigmoid()
-        good = ranks[:, GOOD_WHEN_AT_LEAST - 1 : GOOD_WHEN_AT_LEAST]
-        return good, ranks, (scores + self.biases[GOOD_WHEN_AT_LEAST - 1]).sigmoid()
+        good = ranks[:, self.enough - 1 : self.enough]
+        return good, ranks, (scores + self.biases[self.enough - 1]).sigmoid()
 
     def cut(self, pixels: Tensor) -> Tensor:
         """Return the regions [5·N,3,224,224] of photos in the graph's layout: the first of all photos first."""

@@ -22,7 +22,7 @@ from imageqx_export.networks.duke_iqa.bags import Bag
 from imageqx_export.networks.duke_iqa.coral import Coral
 from imageqx_export.networks.duke_iqa.spec import GOOD_WHEN_AT_LEAST, NAMES, RATERS, REGION_SHARE, list_corners, spec
 
-OPTIONS = ("backbone", "aggregation", "share")
+OPTIONS = ("backbone", "aggregation", "share", "good_when_at_least")
 
 
 class Logits(NamedTuple):
@@ -76,6 +76,7 @@ class DukeIQA(Network):
         weights: The backbone's: ``"random"`` or ``"imagenet"``; see :func:`build_backbone`.
         aggregation: ``"mean"``, ``"max"`` or ``"attention"``; see :class:`Bag`.
         share: A region's share of the frame's sides.
+        good_when_at_least: How many of the four raters make a photo good.
 
     Raises:
         UnavailableError: ``"imagenet"`` was asked for and the download failed.
@@ -92,9 +93,11 @@ class DukeIQA(Network):
         weights: str = "random",
         aggregation: str = "mean",
         share: float = REGION_SHARE,
+        good_when_at_least: float = GOOD_WHEN_AT_LEAST,
     ) -> None:
         super().__init__()
-        self.spec = spec(name, share)
+        self.spec = spec(name, share, good_when_at_least)
+        self.enough = int(good_when_at_least)
         self.features = RegionFeatures(build_backbone(backbone, weights), share)
         self.bag = Bag(BACKBONES[backbone].features, aggregation)
         self.coral = Coral(RATERS)
@@ -112,12 +115,12 @@ class DukeIQA(Network):
     def logits(self, features: Tensor) -> Logits:
         """Return the uncalibrated logits for regions' features [N,5,C]."""
         bag, regions = self.bag(features)
-        return Logits(self.coral(bag), regions + self.coral.biases()[GOOD_WHEN_AT_LEAST - 1])
+        return Logits(self.coral(bag), regions + self.coral.biases()[self.enough - 1])
 
     def probabilities(self, logits: Logits) -> tuple[Tensor, Tensor, Tensor]:
         """Return calibrated good [N,1], ranks [N,4] and regions [N,5] for uncalibrated logits."""
         ranks = (logits.ranks / self.temperature).sigmoid()
-        good = ranks[:, GOOD_WHEN_AT_LEAST - 1 : GOOD_WHEN_AT_LEAST]
+        good = ranks[:, self.enough - 1 : self.enough]
         return good, ranks, (logits.regions / self.temperature).sigmoid()
 
     def forward(self, pixels: Tensor) -> Outputs:

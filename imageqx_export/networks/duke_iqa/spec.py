@@ -7,7 +7,7 @@ from imageqx_export.artifact import BinaryDecision, ModelSpec, Preprocessing, Ra
 RATERS = 4
 GOOD_WHEN_AT_LEAST = 2
 """How many of the raters must call a photo good. The paper's text says "more than half", which is 3 of 4; its printed
-PPV, NPV and prevalences follow from 2 of 4 alone, so that is the setting."""
+PPV, NPV and prevalences follow from 2 of 4 alone, so that is the usual setting."""
 REGION_SIDE = 224
 """Pixels a side of a region: what both backbones are trained for, as in the paper."""
 REGION_SHARE = 0.5
@@ -50,12 +50,18 @@ def list_corners(side: int, region: int) -> tuple[tuple[int, int], ...]:
     return (0, 0), (0, far), (far, 0), (far, far), (middle, middle)
 
 
-def spec(name: str = "duke-iqa", share: float = REGION_SHARE, **_others: str | float) -> ModelSpec:
+def spec(
+    name: str = "duke-iqa",
+    share: float = REGION_SHARE,
+    good_when_at_least: float = GOOD_WHEN_AT_LEAST,
+    **_others: str | float,
+) -> ModelSpec:
     """Return Duke IQA's ModelSpec with thresholds of 0.5.
 
     Args:
         name: The model's.
         share: A region's share of the frame's sides.
+        good_when_at_least: How many of the four raters make a photo good: a whole number from 1 to 4.
         **_others: The network's other options, which do not show in what it answers.
 
     >>> [output.name for output in spec().outputs]
@@ -90,7 +96,7 @@ def spec(name: str = "duke-iqa", share: float = REGION_SHARE, **_others: str | f
             output="good",
             threshold=0.5,
             hint=HINT,
-            ranks=Ranks(output="ranks", raters=RATERS, good_when_at_least=GOOD_WHEN_AT_LEAST),
+            ranks=Ranks(output="ranks", raters=RATERS, good_when_at_least=int(good_when_at_least)),
             regions=Regions(output="regions", threshold=0.5, parts=parts),
         ),
     )

@@ -11,7 +11,7 @@ from imageqx_export.training.config import TrainingConfig
 if TYPE_CHECKING:
     from imageqx_export.training.targets.base import Targets
 
-_MODULES = {"imageqx": "labels", "duke-iqa": "votes"}
+_MODULES = {"imageqx": "labels", "duke-iqa": "votes", "duke-iqa-vgg16": "votes"}
 MODELS = tuple(_MODULES)
 
 

@@ -12,6 +12,7 @@ from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.bank import Bank
 from imageqx_export.data.labels import Label, LabelledPhotos
 from imageqx_export.data.sample_plan import SamplePlan
+from imageqx_export.networks import NO_OPTIONS, Options
 from imageqx_export.training.config import TrainingConfig
 
 Truth = tuple[Tensor, ...]
@@ -46,6 +47,10 @@ class Targets(ABC):
             DatasetError: The message says what is missing.
         """
         return
+
+    def list_options(self, config: TrainingConfig) -> Options:
+        """Return the options of the network's family that a configuration asks for."""
+        return NO_OPTIONS
 
     @abstractmethod
     def read_truth(self, plan: SamplePlan) -> Truth:

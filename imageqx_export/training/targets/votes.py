@@ -25,6 +25,7 @@ from imageqx_export.errors import DatasetError
 from imageqx_export.evaluation.diagnostic.rates import RATES, choose_youden_threshold, count_rates
 from imageqx_export.evaluation.diagnostic.truth import find_good
 from imageqx_export.evaluation.intervals import auc
+from imageqx_export.networks import NO_OPTIONS, Options
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.targets.base import Groups, Loss, Targets, Truth
 
@@ -73,6 +74,12 @@ class VoteTargets(Targets):
                     got=f"{good} good of {len(own)}, with at least {config.good_when_at_least} of {RATERS} votes",
                     remedy="add photos of what is missing, or change the table's split column",
                 )
+
+    def list_options(self, config: TrainingConfig) -> Options:
+        """Return how many votes are enough, where that is not what is usual."""
+        usual = TrainingConfig().good_when_at_least
+        enough = config.good_when_at_least
+        return NO_OPTIONS if enough == usual else {"good_when_at_least": float(enough)}
 
     def read_truth(self, plan: SamplePlan) -> Truth:
         """Return the ranks, float32 [B,4]: in column k whether more than k raters call the sample good."""
