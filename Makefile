@@ -19,7 +19,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-train bench-harness \
-	android-aar bench-decisions bench-android test-android test-ios train quantize clean
+	android-aar bench-decisions bench-android test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -157,6 +157,10 @@ train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 		--out models/first/imageqx.safetensors $(if $(PHOTOS),--photos $(PHOTOS))
 	$(BIN)/imageqx train --init "models/first/imageqx.seed{seed}.safetensors" --epochs 3 --small-epochs 2 \
 		--small-size 144 --batch-size 16 --learning-rate 5e-4 --ema-decay 0.98 --seeds 5 --retake-budget 0.03 \
+		$(if $(PHOTOS),--photos $(PHOTOS))
+
+train-duke: $(STAMP) ## Train the shipped Duke IQA again, on ImageQX's backbone; PHOTOS=DIR adds photos
+	$(BIN)/imageqx train --model duke-iqa --init models/imageqx.safetensors --frozen-backbone $(DUKE) \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 
 quantize: $(STAMP) ## Make the shipped recipes again, and fine-tune w8a8's weights; PHOTOS=DIR adds photos
