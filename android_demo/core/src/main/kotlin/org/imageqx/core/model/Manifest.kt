@@ -12,8 +12,9 @@ private val MANIFEST_VERSIONS = listOf(1)
  *
  * @property model the model's name.
  * @property artifacts one entry a file.
+ * @property checkpointSha256 of the checkpoint that all of them were made from.
  */
-public data class Manifest(val model: String, val artifacts: List<Artifact>) {
+public data class Manifest(val model: String, val artifacts: List<Artifact>, val checkpointSha256: String = "") {
     /**
      * Returns the entry of a file.
      *
@@ -91,11 +92,15 @@ public fun readManifest(text: String, where: String): Manifest {
     val element = parse(text, where)
     checkVersion(element, where, MANIFEST_VERSIONS)
     val manifest = decode<ManifestJson>(element, where)
-    return Manifest(manifest.model, manifest.artifacts.map { it.toArtifact(where) })
+    return Manifest(manifest.model, manifest.artifacts.map { it.toArtifact(where) }, manifest.checkpointSha256)
 }
 
 @Serializable
-private class ManifestJson(val model: String, val artifacts: List<ArtifactJson>)
+private class ManifestJson(
+    val model: String,
+    val artifacts: List<ArtifactJson>,
+    @SerialName("checkpoint_sha256") val checkpointSha256: String = "",
+)
 
 @Serializable
 private class ArtifactJson(

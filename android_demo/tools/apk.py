@@ -1,0 +1,136 @@
+"""Build the app's APK as Gradle's release build does, and look into what came out.
+
+R8 shrinks the classes once; per precision aapt2 puts the model in, and zipalign and apksigner finish the file. The key
+is made on the spot: such an APK is for looking at, not for a store.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import zipfile
+from pathlib import Path
+
+from android_demo.tools.app import build_app
+from android_demo.tools.debian import find_build_tools
+from android_demo.tools.jdk import find_jdk
+from android_demo.tools.maven import fetch
+from android_demo.tools.model import take_model
+from android_demo.tools.resources import DEMO, link_resources, read_catalogue
+from android_demo.tools.steps import run_step
+from imageqx_export.artifact import Precision
+from imageqx_export.errors import ConversionError
+
+ABI = "arm64-v8a"
+"""The one kind of phone that the APK is for, as a store splits an app."""
+
+RULES = DEMO / "app" / "proguard-rules.pro"
+_PASSWORD = "android"  # noqa: S105  # the debug key's, as everywhere
+
+# What Gradle's proguard-android-optimize.txt asks for, of what this app has.
+_DEFAULT_RULES = """\
+-allowaccessmodification
+-keepattributes RuntimeVisibleAnnotations,AnnotationDefault
+-keepclasseswithmembernames,includedescriptorclasses class * { native <methods>; }
+-keepclassmembers enum * { public static **[] values(); public static ** valueOf(java.lang.String); }
+"""
+
+
+def shrink() -> Path:
+    """Run R8 over the app and all that it needs; return the folder with classes.dex."""
+    resources, jars = link_resources(), [*build_app(), *fetch("kotlin")]
+    jars = [jar for jar in jars if "onnxruntime" not in jar.name]  # the app ships one runtime
+    (android,) = fetch("android")
+    (r8,) = fetch("r8")
+    options = ["--release", "--min-api", read_catalogue()["min-sdk"]]
+
+    def run(output: Path) -> None:
+        output.mkdir()
+        default, embedded = output / "default.pro", output / "embedded.pro"
+        default.write_text(_DEFAULT_RULES, encoding="utf-8")
+        embedded.write_text(_read_embedded_rules(jars), encoding="utf-8")
+        rules = [part for file in (default, embedded, resources / "rules.pro", RULES) for part in ("--pg-conf", file)]
+        jdk = find_jdk()
+        command = [
+            jdk.java, "-Xmx2g", "-XX:+UseSerialGC", "-cp", r8, "com.android.tools.r8.R8", *options, "--lib", android,
+            "--lib", jdk.home, *rules, "--output", output, *jars,
+        ]  # fmt: skip
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ConversionError("R8 fails", where="app", got=(done.stdout + done.stderr).strip())
+
+    return run_step("app/dex", [*jars, resources / "rules.pro", RULES, r8], run, options=[*options, _DEFAULT_RULES])
+
+
+def _read_embedded_rules(jars: list[Path]) -> str:
+    """Return the rules that libraries bring with them, as the Gradle plugin takes them."""
+    found = []
+    for jar in jars:
+        with zipfile.ZipFile(jar) as archive:
+            names = [name for name in archive.namelist() if name.startswith("META-INF/proguard/")]
+            found += [archive.read(name).decode("utf-8") for name in names if not name.endswith("/")]
+    return "\n".join(found)
+
+
+def build_apk(folder: Path, precision: Precision) -> Path:
+    """Build a signed, aligned APK with one precision's model.
+
+    Args:
+        folder: An export, with manifest.json.
+        precision: Of the .tflite file.
+    """
+    assets, dex, tools = take_model(folder, precision), shrink(), find_build_tools()
+    resources = link_resources(f"apk/{precision}-resources", assets)
+    native, key = _find_native(), _make_key()
+
+    def build(output: Path) -> None:
+        loose, aligned = output.with_suffix(".loose"), output.with_suffix(".aligned")
+        try:
+            loose.write_bytes((resources / "linked.apk").read_bytes())
+            with zipfile.ZipFile(loose, "a") as archive:
+                archive.write(dex / "classes.dex", "classes.dex", zipfile.ZIP_DEFLATED)
+                # Stored: Android maps it where it lies, from API 23 on.
+                archive.write(native, f"lib/{ABI}/{native.name}", zipfile.ZIP_STORED)
+            tools.run("zipalign", "-f", "-p", "4", loose, aligned)
+            sign(aligned, output, key)
+        finally:
+            loose.unlink(missing_ok=True)
+            aligned.unlink(missing_ok=True)
+
+    name = f"apk/imageqx-demo-{precision}"
+    return run_step(name, [resources / "linked.apk", dex / "classes.dex", native, key], build, suffix=".apk")
+
+
+def sign(unsigned: Path, output: Path, key: Path) -> None:
+    """Sign an APK; from API 26 on, schemes 2 and 3 suffice."""
+    find_build_tools().run(
+        "apksigner", "sign", "--ks", key, "--ks-pass", f"pass:{_PASSWORD}", "--min-sdk-version",
+        read_catalogue()["min-sdk"], "--v1-signing-enabled", "false", "--v2-signing-enabled", "true",
+        "--v3-signing-enabled", "true", "--out", output, unsigned,
+    )  # fmt: skip
+    Path(f"{output}.idsig").unlink(missing_ok=True)
+
+
+def _find_native() -> Path:
+    """Take TensorFlow Lite's library for phones out of its AAR."""
+    (aar,) = (path for path in fetch("tflite") if path.name.startswith("tensorflow-lite-2"))
+    name = "libtensorflowlite_jni.so"
+
+    def unpack(output: Path) -> None:
+        output.mkdir()
+        with zipfile.ZipFile(aar) as archive:
+            (output / name).write_bytes(archive.read(f"jni/{ABI}/{name}"))
+
+    return run_step(f"native/{ABI}", [aar], unpack) / name
+
+
+def _make_key() -> Path:
+    def make(output: Path) -> None:
+        command = [
+            find_jdk().home / "bin" / "keytool", "-genkeypair", "-keystore", output, "-alias", "demo", "-keyalg", "EC",
+            "-validity", "36500", "-dname", "CN=imageqx demo", "-storepass", _PASSWORD, "-keypass", _PASSWORD,
+        ]  # fmt: skip
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ConversionError("keytool fails", where=str(output), got=done.stdout + done.stderr)
+
+    return run_step("apk/key", [], make, suffix=".p12")

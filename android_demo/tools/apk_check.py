@@ -1,0 +1,127 @@
+"""Look into a finished APK: what it asks for, what is in it, how it lies there, who signed it, how large it is."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from android_demo.tools.apk import ABI
+from android_demo.tools.debian import find_build_tools
+from android_demo.tools.resources import PACKAGE, read_catalogue
+from imageqx_export.artifact import Artifact
+from imageqx_export.budgets.limits import read_budgets, size_limit
+from imageqx_export.errors import ConversionError
+from hashlib import sha256
+
+PERMISSIONS = frozenset({"android.permission.CAMERA"})
+"""All that the app may ask for: no INTERNET, so that nothing leaves the phone."""
+
+CLASSES = ("MainActivity", "DemoApplication", "bench/BenchService", "bench/RunProvider", "view/PhotoView")
+"""What Android finds by name, in the manifest or in a layout."""
+
+LANGUAGES = ("da", "es")
+PAGE = 4096
+
+
+def check_apk(apk: Path, artifact: Artifact) -> None:
+    """Hold an APK to all that this module knows.
+
+    Raises:
+        ConversionError: Something is wrong; the message says all that is.
+    """
+    faults = [*find_faults(apk, artifact)]
+    if faults:
+        raise ConversionError("the APK is not right", where=apk, got="; ".join(faults))
+
+
+def find_faults(apk: Path, artifact: Artifact) -> Iterator[str]:
+    """List what is wrong with an APK, in clauses."""
+    yield from _check_badging(find_build_tools().run("aapt2", "dump", "badging", apk))
+    yield from _check_entries(apk, artifact)
+    for program, arguments in (("apksigner", ("verify", "--min-sdk-version", read_catalogue()["min-sdk"])), ("zipalign", ("-c", "-p", "4"))):
+        try:
+            find_build_tools().run(program, *arguments, apk)
+        except ConversionError as error:
+            yield f"{program}: {(error.got or '').splitlines()[:1]}"
+    limit = size_limit(apk.name, read_budgets().size_bytes)
+    size = apk.stat().st_size
+    if limit is None:
+        yield "no budget of its size"
+    elif size > limit:
+        yield f"{size:,} bytes > {limit:,}"
+
+
+def _check_badging(text: str) -> Iterator[str]:
+    versions = read_catalogue()
+    for wanted in (
+        f"package: name='{PACKAGE}'",
+        f"sdkVersion:'{versions['min-sdk']}'",
+        f"targetSdkVersion:'{versions['target-sdk']}'",
+        f"launchable-activity: name='{PACKAGE}.MainActivity'",
+        *(f"application-label-{language}:" for language in LANGUAGES),
+    ):
+        if wanted not in text:
+            yield f"badging lacks {wanted}"
+    asked = set(re.findall(r"uses-permission[^:]*: name='([^']+)'", text))
+    if asked != PERMISSIONS:
+        yield f"it asks for {', '.join(sorted(asked)) or 'nothing'}"
+    if "application-debuggable" in text:
+        yield "it is debuggable"
+
+
+def _check_entries(apk: Path, artifact: Artifact) -> Iterator[str]:
+    with zipfile.ZipFile(apk) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        model = entries.get(f"assets/imageqx/{artifact.path}")
+        if model is None:
+            yield f"{artifact.path} is not in it"
+        else:
+            if model.compress_type != zipfile.ZIP_STORED:
+                yield f"{artifact.path} is compressed: it cannot be mapped"
+            if sha256(archive.read(model)).hexdigest() != artifact.sha256:
+                yield f"{artifact.path} is not the exported one"
+        if models := [name for name in entries if name.endswith((".tflite", ".onnx"))][1:]:
+            yield f"more than one model: {', '.join(models)}"
+        for name, entry in entries.items():
+            if name.endswith(".so") and (entry.compress_type != zipfile.ZIP_STORED or _find_data(apk, entry) % PAGE):
+                yield f"{name} cannot be mapped where it lies"
+        if not any(name.startswith(f"lib/{ABI}/") for name in entries):
+            yield f"no library for {ABI}"
+        dex = archive.read("classes.dex") if "classes.dex" in entries else b""
+    for name in CLASSES:
+        if f"L{PACKAGE.replace('.', '/')}/{name};".encode() not in dex:
+            yield f"{name} is not in classes.dex"
+    if b"Lai/onnxruntime/" in dex:
+        yield "classes.dex holds ONNX Runtime's classes"
+
+
+def _find_data(apk: Path, entry: zipfile.ZipInfo) -> int:
+    """Return where an entry's bytes begin in the file."""
+    with apk.open("rb") as file:
+        file.seek(entry.header_offset + 26)
+        name, extra = struct.unpack("<HH", file.read(4))
+    return entry.header_offset + 30 + name + extra
+
+
+def list_page_sizes(apk: Path) -> dict[str, int]:
+    """Return the largest page that each native library can be mapped with, in bytes.
+
+    From 16,384 on, it loads on phones with pages of 16 kB.
+    """
+    with zipfile.ZipFile(apk) as archive:
+        return {name: _read_alignment(archive.read(name)) for name in archive.namelist() if name.endswith(".so")}
+
+
+def _read_alignment(elf: bytes) -> int:
+    """Return the least alignment of a 64-bit ELF file's segments that are loaded."""
+    (table,) = struct.unpack_from("<Q", elf, 0x20)
+    size, count = struct.unpack_from("<HH", elf, 0x36)
+    found = []
+    for number in range(count):
+        (kind,) = struct.unpack_from("<I", elf, table + number * size)
+        if kind == 1:  # PT_LOAD
+            found.append(struct.unpack_from("<Q", elf, table + number * size + 0x30)[0])
+    return int(min(found))

@@ -1,0 +1,44 @@
+"""Take a model and its manifest for the app's assets, as the Gradle task ``takeModel`` does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from android_demo.tools.steps import run_step
+from imageqx_export.artifact import Artifact, Format, Precision
+from imageqx_export.bundle.manifest import MANIFEST_FILE, read_manifest
+from imageqx_export.errors import ArtifactError
+from imageqx_export.support.files import digest
+
+
+def find_artifact(folder: Path, precision: Precision) -> Artifact:
+    """Return the manifest's entry of the .tflite file of a precision.
+
+    Raises:
+        ParityError: There is no manifest.
+        ArtifactError: It has no such file, or the file is not the one that it names.
+    """
+    for artifact in read_manifest(folder).artifacts:
+        if (artifact.format, artifact.precision) == (Format.TFLITE, precision):
+            path = folder / artifact.path
+            got = digest(path) if path.is_file() else "no such file"
+            if got != artifact.sha256:
+                raise ArtifactError(
+                    "the model is not the exported one", where=path, expected=artifact.sha256, got=got,
+                    remedy="imageqx export",
+                )  # fmt: skip
+            return artifact
+    raise ArtifactError("no such model", where=folder, expected=f"a .tflite of {precision}", remedy="imageqx export")
+
+
+def take_model(folder: Path, precision: Precision) -> Path:
+    """Copy a model and the manifest into a folder of assets, after a look at the model's digest; return it."""
+    artifact = find_artifact(folder, precision)
+
+    def copy(output: Path) -> None:
+        (output / "imageqx").mkdir(parents=True)
+        for name in (str(artifact.path), MANIFEST_FILE):
+            shutil.copyfile(folder / name, output / "imageqx" / Path(name).name)
+
+    return run_step(f"assets/{precision}", [folder / artifact.path, folder / MANIFEST_FILE], copy)
