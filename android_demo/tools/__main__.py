@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from android_demo.tools import aar, maven, modules
-from android_demo.tools.checks import api_level, dex, library
+from android_demo.tools import aar, app, maven, modules
+from android_demo.tools.checks import api_level, apk, dex, library
 from imageqx_export.errors import ImageQXError
 
 ARTIFACTS = Path("artifacts") / "imageqx"
@@ -21,6 +21,9 @@ TESTS: Mapping[str, Callable[[Path], object]] = {
     "api-level": lambda _: api_level.check_api_level(),
     "dex": lambda _: dex.test_dex(),
     "library": lambda _: library.check_library(),
+    "app": lambda _: app.test_app(),
+    "app-level": lambda _: api_level.check_app_level(app.build_app()[0]),
+    "apk": apk.test_apks,
 }
 """What ``test`` runs, in this order: name → a function of an export's folder that raises where something is wrong."""
 

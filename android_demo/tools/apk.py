@@ -24,7 +24,7 @@ ABI = "arm64-v8a"
 """The one kind of phone that the APK is for, as a store splits an app."""
 
 RULES = DEMO / "app" / "proguard-rules.pro"
-_PASSWORD = "android"  # noqa: S105  # the debug key's, as everywhere
+_PASSWORD = "android"  # the debug key's, as everywhere
 
 # What Gradle's proguard-android-optimize.txt asks for, of what this app has.
 _DEFAULT_RULES = """\

@@ -41,7 +41,7 @@ def build_tests(app: list[Path]) -> Path:
     return compile_kotlin("app/test", [list_sources("app", "test")], against, friends=app[:1], options=TEST_OPTIONS)
 
 
-def test_app(only: str | None = None) -> Counts:
+def test_app(only: str | None = None) -> Counts:  # noqa: PT028  # no test of pytest
     """Run ``app/``'s tests: with Android's own classes and native graphics, on no phone.
 
     Args:

@@ -53,9 +53,7 @@ class BuildTools:
         Raises:
             ConversionError: It fails.
         """
-        done = run_program(
-            [*self._name(program), *arguments], environment={"LD_LIBRARY_PATH": self._list_libraries()}
-        )
+        done = run_program([*self._name(program), *arguments], environment={"LD_LIBRARY_PATH": self._list_libraries()})
         if done.returncode:
             shown = [line for line in (done.stderr + done.stdout).splitlines() if "Unknown chunk" not in line]
             raise ConversionError(f"{program} fails", where=str(arguments[0]), got="\n".join(shown).strip())
@@ -70,7 +68,9 @@ class BuildTools:
 
     def _list_libraries(self) -> str:
         libraries = self.programs.parent / "lib"
-        return ":".join(map(str, (libraries, libraries / "p7zip", *libraries.glob("*-linux-gnu*"), *libraries.glob("*/android"))))
+        return ":".join(
+            map(str, (libraries, libraries / "p7zip", *libraries.glob("*-linux-gnu*"), *libraries.glob("*/android")))
+        )
 
 
 def find_build_tools() -> BuildTools:

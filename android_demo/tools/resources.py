@@ -46,7 +46,11 @@ def write_manifest(output: Path) -> None:
 def merge_manifest() -> Path:
     """Return the merged manifest."""
     return run_step(
-        "app/AndroidManifest", [APP / "AndroidManifest.xml", CATALOGUE], write_manifest, options=[PACKAGE], suffix=".xml"
+        "app/AndroidManifest",
+        [APP / "AndroidManifest.xml", CATALOGUE],
+        write_manifest,
+        options=[PACKAGE],
+        suffix=".xml",
     )
 
 

@@ -41,6 +41,35 @@ class ApiLevelError(ConversionError):
     """A class uses what the oldest Android lacks."""
 
 
+GUARDED = {
+    "MainActivity": ("android.window.OnBackInvoked",),
+    "bench/FactsKt": ("android.os.Build.SOC_MODEL", "android.os.PowerManager.getCurrentThermalStatus()"),
+    "photo/PhotoDecoder": ("android.graphics.ImageDecoder",),
+}
+"""Per class of ``app/``, what newer API it asks the phone's version for first."""
+
+
+def check_app_level(app: Path) -> None:
+    """Check ``app/``: what is too new for Android 8 is what ``GUARDED`` says, all of it and nothing else.
+
+    Raises:
+        ApiLevelError: It is not.
+    """
+    lines = find_too_new([app])
+    places = [(name, what) for name, whats in GUARDED.items() for what in whats]
+    strange = [line for line in lines if not any(_fits(line, *place) for place in places)]
+    unused = [
+        f"{name} no longer uses {what}" for name, what in places if not any(_fits(line, name, what) for line in lines)
+    ]
+    if strange or unused:
+        raise ApiLevelError("app/ uses what Android 8 lacks, unguarded", got="\n" + "\n".join(strange + unused))
+    print(f"  {app}: {len(places)} kinds of newer API, each behind a question for the version")
+
+
+def _fits(line: str, name: str, what: str) -> bool:
+    return f"org/imageqx/demo/{name}.class" in line and what in line
+
+
 def check_api_level(jars: Sequence[Path] = ()) -> None:
     """Check ``core/``, ``runtime/`` and further jars, and that the check finds what is too new.
 

@@ -14,7 +14,7 @@ internal sealed interface Words {
     /** The plural resource [id] for [count], which is its argument too. */
     data class Count(val id: Int, val count: Int) : Words
 
-    /** What the ModelSpec names [name]: the string `kind_name` if this app has it, else [fallback]. */
+    /** What the ModelSpec names [name]: the string `kind_name`, with _ for -, if this app has it, else [fallback]. */
     data class OfSpec(val kind: String, val name: String, val fallback: String) : Words
 }
 
@@ -23,7 +23,7 @@ internal fun Context.read(words: Words): String = when (words) {
     is Words.Text -> getString(words.id, *words.arguments.map { if (it is Words) read(it) else it }.toTypedArray())
     is Words.Count -> resources.getQuantityString(words.id, words.count, words.count)
     is Words.OfSpec -> {
-        val id = findString("${words.kind}_${words.name}")
+        val id = findString("${words.kind}_${words.name}".replace('-', '_'))
         if (id == Resources.ID_NULL) words.fallback else getString(id)
     }
 }

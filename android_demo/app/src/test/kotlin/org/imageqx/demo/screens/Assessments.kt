@@ -26,9 +26,9 @@ internal object Assessments {
             1,
             listOf(
                 RegionFinding("top_left", 0, 0.19f, true, Hint("top_left", "Light the upper left corner")),
-                RegionFinding("center", 4, 0.8f, false, Hint("center", "Move closer")),
+                RegionFinding("centre", 4, 0.8f, false, Hint("centre", "Move closer")),
             ),
-            Hint("duke_iqa", "Take the photo again"),
+            Hint("duke-iqa", "Take the photo again"),
         ),
     ) { Heat(4, 4, FloatArray(16) { place -> if (place / 4 < 2 && place % 4 < 2) 1f else 0f }) }
 
