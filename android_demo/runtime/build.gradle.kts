@@ -11,6 +11,8 @@ android {
         minSdk = libs.versions.min.sdk.get().toInt()
     }
 
+    sourceSets.named("main") { kotlin.srcDir("src/android/kotlin") }
+
     compileOptions {
         sourceCompatibility = JavaVersion.VERSION_11
         targetCompatibility = JavaVersion.VERSION_11

@@ -7,10 +7,11 @@ from pathlib import Path
 import PIL
 
 from android_demo.tools import photos
+from android_demo.tools.aar import build_android_runtime
 from android_demo.tools.junit import Counts, run_junit
 from android_demo.tools.kotlin import TEST_OPTIONS, compile_kotlin
 from android_demo.tools.maven import fetch
-from android_demo.tools.modules import DEMO, build_runtime, list_sources, unpack_classes
+from android_demo.tools.modules import DEMO, list_sources, unpack_classes
 from android_demo.tools.resources import PACKAGE, compile_r, link_resources, merge_manifest
 from android_demo.tools.steps import BUILD, run_step
 
@@ -30,7 +31,7 @@ _JVM = (
 
 def build_app() -> list[Path]:
     """Compile ``app/``; return its class path, itself first."""
-    libraries = [compile_r(), *build_runtime()]
+    libraries = [compile_r(), *build_android_runtime()]
     jar = compile_kotlin("app/main", [list_sources("app")], [*libraries, *fetch("android")], options=TEST_OPTIONS)
     return [jar, *libraries]
 

@@ -83,7 +83,8 @@ def test_every_module_is_included_with_its_sources() -> None:
     assert included == {folder.parent.name for folder in DEMO.glob("*/build.gradle.kts")}
     for module in included:
         assert list_sources(module).is_dir()  # src/main/kotlin, the plugins' own default
-        assert "sourceSets" not in read(module)
+        further = set(re.findall(r'srcDir\("src/(\w+)/kotlin"\)', read(module)))
+        assert further == {one.name for one in (DEMO / module / "src").iterdir()} - {"main", "test"}
 
 
 @pytest.mark.parametrize("module", ["core", "runtime", "app"])

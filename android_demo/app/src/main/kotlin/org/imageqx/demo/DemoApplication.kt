@@ -3,9 +3,8 @@ package org.imageqx.demo
 import android.app.Application
 import android.os.Handler
 import android.os.Looper
-import org.imageqx.demo.assess.AssetSource
 import org.imageqx.demo.assess.PhotoAssessor
-import org.imageqx.demo.assess.openOnly
+import org.imageqx.demo.assess.openAppModel
 import org.imageqx.demo.bench.BenchProcess
 import org.imageqx.demo.bench.BenchSource
 import org.imageqx.demo.bench.PhoneClock
@@ -46,7 +45,7 @@ internal class DemoApplication : Application(), ToolsSource, BenchSource {
             PhoneClock,
         )
         return Tools(
-            lazy { PhotoAssessor(AssetSource(assets).openOnly(THREADS)) },
+            lazy { PhotoAssessor(openAppModel(THREADS)) },
             PhotoStore(File(cacheDir, "photos")),
             meter,
             toMain,

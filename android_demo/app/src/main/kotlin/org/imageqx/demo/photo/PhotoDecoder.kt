@@ -13,6 +13,7 @@ import org.imageqx.core.PhotoUnreadable
 import org.imageqx.core.picture.Margins
 import org.imageqx.core.picture.Orientation
 import org.imageqx.core.picture.Picture
+import org.imageqx.runtime.BitmapPicture
 import java.io.ByteArrayInputStream
 import java.io.IOException
 import java.nio.ByteBuffer
@@ -32,13 +33,7 @@ internal class Decoded(
     val margins: Margins = Margins(),
 ) {
     /** The pixels, read row by row: a copy of a large photo would not fit beside it. */
-    val picture: Picture = object : Picture {
-        override val width = bitmap.width
-        override val height = bitmap.height
-        override val isOpaque = !bitmap.hasAlpha()
-
-        override fun readRow(y: Int, into: IntArray) = bitmap.getPixels(into, 0, width, 0, y, width, 1)
-    }
+    val picture: Picture = BitmapPicture(bitmap)
 }
 
 /**

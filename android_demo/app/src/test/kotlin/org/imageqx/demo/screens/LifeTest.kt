@@ -42,7 +42,7 @@ import java.io.IOException
 
 /** The app as Android treats it: permissions, rotation, death, the back key, other apps. */
 @RunWith(RobolectricTestRunner::class)
-@Config(sdk = [35], application = TestApplication::class, qualifiers = "en-w411dp-h891dp-port-notnight-xhdpi")
+@Config(sdk = [35], application = TestApplication::class, qualifiers = "en-w411dp-h891dp-port-notnight-mdpi")
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 internal class LifeTest {
     private fun text(id: Int) = RuntimeEnvironment.getApplication().getString(id)

@@ -15,14 +15,14 @@ import org.robolectric.annotation.GraphicsMode
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 internal class ScreensTest {
     private val looks = mapOf(
-        "light" to Look("en-w411dp-h891dp-port-notnight-xhdpi"),
-        "dark" to Look("en-w411dp-h891dp-port-night-xhdpi"),
-        "large" to Look("en-w411dp-h891dp-port-notnight-xhdpi", fontScale = 2f),
-        "danish" to Look("da-w411dp-h891dp-port-notnight-xhdpi"),
-        "spanish" to Look("es-w411dp-h891dp-port-notnight-xhdpi"),
-        "spanish-large-small-phone" to Look("es-w320dp-h640dp-port-night-xhdpi", fontScale = 2f),
-        "land" to Look("en-w891dp-h411dp-land-notnight-xhdpi"),
-        "danish-land-large" to Look("da-w891dp-h411dp-land-night-xhdpi", fontScale = 1.5f),
+        "light" to Look("en-w411dp-h891dp-port-notnight-mdpi"),
+        "dark" to Look("en-w411dp-h891dp-port-night-mdpi"),
+        "large" to Look("en-w411dp-h891dp-port-notnight-mdpi", fontScale = 2f),
+        "danish" to Look("da-w411dp-h891dp-port-notnight-mdpi"),
+        "spanish" to Look("es-w411dp-h891dp-port-notnight-mdpi"),
+        "spanish-large-small-phone" to Look("es-w320dp-h640dp-port-night-mdpi", fontScale = 2f),
+        "land" to Look("en-w891dp-h411dp-land-notnight-mdpi"),
+        "danish-land-large" to Look("da-w891dp-h411dp-land-night-mdpi", fontScale = 1.5f),
     )
 
     @Test
