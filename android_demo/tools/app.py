@@ -14,6 +14,7 @@ from android_demo.tools.maven import fetch
 from android_demo.tools.modules import DEMO, list_sources, unpack_classes
 from android_demo.tools.resources import PACKAGE, compile_r, link_resources, merge_manifest
 from android_demo.tools.steps import BUILD, run_step
+from imageqx_export.bench.imported import read_shared_run
 
 SCREENS = BUILD / "screens"
 """Where the tests draw every screen."""
@@ -58,7 +59,11 @@ def test_app(only: str | None = None) -> Counts:  # noqa: PT028  # no test of py
         "imageqx.photos": make_photos().resolve(),
     }
     classpath = [_configure(), *app, *fetch("robolectric"), *_unpack_androidx(), *fetch("android")]
-    return run_junit("app", build_tests(app), classpath, properties=properties, jvm=_JVM, only=only)
+    counts = run_junit("app", build_tests(app), classpath, properties=properties, jvm=_JVM, only=only)
+    if only is None:
+        run = read_shared_run(SHARED_RUN)
+        print(f"  imageqx bench --import reads what the app shares: {len(run.measurements)} models of {run.target}")
+    return counts
 
 
 def make_photos() -> Path:

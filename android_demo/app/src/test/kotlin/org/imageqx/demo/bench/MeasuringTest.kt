@@ -135,7 +135,7 @@ internal class BenchRunTest {
         listOf(Measurement(model, listOf(sample), 61_000_000), Measurement(other, emptyList(), unavailable = "the memory is full")),
     )
 
-    /** `tests/android/test_import.py` reads what this writes with `imageqx bench --import`. */
+    /** The driver reads what this writes as `imageqx bench --import` does. */
     @Test
     fun writesWhatTheCommandReads() {
         val text = run.toJson()

@@ -42,7 +42,7 @@ internal class CameraTest {
 
     private fun addCamera() {
         val map = StreamConfigurationMapBuilder.newBuilder()
-            .addOutputSize(ImageFormat.JPEG, Size(4032, 3024))
+            .addOutputSize(BLOB, Size(4032, 3024))
             .addOutputSize(ImageFormat.YUV_420_888, Size(640, 480))
             .addOutputSize(ImageFormat.PRIVATE, Size(1440, 1080))
             .build()
@@ -78,5 +78,10 @@ internal class CameraTest {
         camera.close()
         shadowOf(manager).triggerDisconnect()
         assertFalse(lost.await(300, TimeUnit.MILLISECONDS))
+    }
+
+    private companion object {
+        /** What JPEG is to a camera: HAL_PIXEL_FORMAT_BLOB. */
+        const val BLOB = 0x21
     }
 }
