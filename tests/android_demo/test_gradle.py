@@ -84,7 +84,11 @@ def test_every_module_is_included_with_its_sources() -> None:
     for module in included:
         assert list_sources(module).is_dir()  # src/main/kotlin, the plugins' own default
         further = set(re.findall(r'srcDir\("src/(\w+)/kotlin"\)', read(module)))
-        assert further == {one.name for one in (DEMO / module / "src").iterdir()} - {"main", "test"}
+        assert further == {one.name for one in (DEMO / module / "src").iterdir()} - {
+            "main",
+            "test",
+            "bench",
+        }  # make bench-android's
 
 
 @pytest.mark.parametrize("module", ["core", "runtime", "app"])
