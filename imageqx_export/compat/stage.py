@@ -12,7 +12,7 @@ from imageqx_export.bundle.golden import load_golden_outputs, load_golden_pixels
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.compat.accelerator import Accelerator, Answer, load_accelerator, parse_target
 from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, ReferenceKind, Verdict
-from imageqx_export.compat.strangers import name_outputs, run_on_cpu
+from imageqx_export.compat.strangers import name_outputs, read_scales, run_on_cpu, scale_outputs
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ArtifactError, UnavailableError
 from imageqx_export.parity.compare import (
@@ -178,9 +178,12 @@ def ask(
         return unavailable(asked, error)
     rows: tuple[OutputParity, ...] = ()
     if answer.outputs is not None:
+        outputs = answer.outputs
+        if asked.kind == "cpu":  # a stranger's may be integers
+            outputs = scale_outputs(outputs, run_isolated(read_scales, asked.subject.path))
         # A stranger's scheme is not known: it gets the wider limit.
         limits = ACCELERATOR_TOLERANCES[asked.subject.precision or Precision.W8A8]
-        rows = compare_outputs(asked.spec, asked.reference, name_outputs(answer.outputs, asked.spec), limits)
+        rows = compare_outputs(asked.spec, asked.reference, name_outputs(outputs, asked.spec), limits)
     verdict, problems = judge(answer, rows, control, asked.subject.precision)
     return asked.answer(
         verdict,

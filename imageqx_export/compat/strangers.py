@@ -30,9 +30,39 @@ def run_on_cpu(path: Path, spec: ModelSpec, pixels: Pixels) -> Outputs:
     if path.suffix not in runs:
         raise ArtifactError("not a file that runs here without a ModelSpec", where=path, expected=", ".join(runs))
     try:
-        return name_outputs(runs[path.suffix](path, pixels), spec)
+        return name_outputs(scale_outputs(runs[path.suffix](path, pixels), read_scales(path)), spec)
     except (ValueError, RuntimeError, IndexError) as error:
         raise ArtifactError("the file does not run on this CPU", where=path, got=str(error).splitlines()[0]) from error
+
+
+def read_scales(path: Path) -> dict[str, tuple[float, int]]:
+    """Return scale and zero point of each output of a TFLite file that is an integer, by the signature's name.
+
+    Args:
+        path: A file; of another format there are none, as ONNX files give floats.
+    """
+    if path.suffix != ".tflite":
+        return {}
+    require("ai_edge_litert", "ai-edge-litert")
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    runner = interpreter.get_signature_runner(next(iter(interpreter.get_signature_list())))
+    found = {name: detail["quantization"] for name, detail in runner.get_output_details().items()}
+    return {name: (float(scale), int(zero)) for name, (scale, zero) in found.items() if scale}
+
+
+def scale_outputs(outputs: Mapping[str, NDArray[Any]], scales: Mapping[str, tuple[float, int]]) -> Outputs:
+    """Return outputs as real numbers: integers times their scale; floats stay.
+
+    >>> scale_outputs({"y": np.array([3], np.int8)}, {"y": (0.5, 1)})["y"]
+    array([1.], dtype=float32)
+    """
+    found: Outputs = {}
+    for name, values in outputs.items():
+        scale, zero = scales.get(name, (1.0, 0))
+        found[name] = (np.asarray(values, np.float32) - np.float32(zero)) * np.float32(scale)
+    return found
 
 
 def name_outputs(outputs: Mapping[str, NDArray[Any]], spec: ModelSpec) -> Outputs:
