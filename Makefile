@@ -109,8 +109,13 @@ test-android: $(STAMP) artifacts/imageqx/manifest.json ## Test android_demo with
 android-aar: $(STAMP) ## Write core/ and runtime/ as one AAR in build/maven, a repository for Gradle and Maven
 	$(BIN)/python -m android_demo.tools aar
 
-test-kill: $(STAMP) ## Kill commands at random moments, fill the disk, write twice; KILLS=4 of each signal
-	IMAGEQX_KILLS=$(or $(KILLS),4) $(BIN)/python -m pytest tests/slow/test_kills.py
+# Kills of each signal that a quick command gets, a slow one a fifth, and an export of twelve artifacts.
+KILLS ?= 10
+TWELVE ?= 4
+
+test-kill: $(STAMP) artifacts/imageqx/manifest.json ## Kill commands at random moments, fill the disk, write twice; KILLS=10 TWELVE=4 of each signal
+	IMAGEQX_KILLS=$(KILLS) IMAGEQX_KILLS_TWELVE=$(TWELVE) IMAGEQX_KILLS_JSON=$(JSON) OMP_NUM_THREADS=1 \
+		IMAGEQX_EXPORTED=artifacts/imageqx $(BIN)/python -m pytest tests/slow/test_kills.py -q $(if $(ONLY),-k "$(ONLY)")
 
 test-ios: $(STAMP) artifacts/imageqx/manifest.json ## Test ios_demo with Debian's Swift compiler, in a root of its own; needs root
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_ios_*.py

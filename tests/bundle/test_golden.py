@@ -77,7 +77,10 @@ def test_refuses_missing_and_unknown_outputs_and_other_shapes(folder: Path) -> N
         measure_golden_error(folder, Precision.FP16, {**right(), "quality": right()["quality"][:1]})
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"00.png": 3}', '{"00.png": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"00.png": 3}', '{"00.png": {}}', '{"00.png": {"quality": [1e308]}}'],  # no float32
+)
 def test_refuses_golden_outputs_that_cannot_be_read(text: str, folder: Path) -> None:
     (folder / "golden/expected.json").write_text(text)
     with pytest.raises(MeasurementError, match="cannot be read") as caught:

@@ -162,6 +162,35 @@ def test_parquet_says_the_same_with_its_rows_counted(tmp_path: Path) -> None:
     assert [(r.line, r.reasons, r.fitzpatrick) for r in ratings] == [(1, (), 3), (2, ("blurry", "bad_light"), 0)]
 
 
+def test_parquet_with_values_that_python_does_not_have_is_refused(tmp_path: Path) -> None:
+    """Arrow reads them, and its conversion to Python raises what is no ArrowException."""
+    late = pa.array([2**31 - 1], pa.date32())
+    pq.write_table(
+        pa.table({"image": ["a.jpg"], "rater": ["ada"], "evaluation": late, "reasons": [""]}), tmp_path / "a.parquet"
+    )
+    with pytest.raises(DatasetError, match="not a whole Parquet table") as caught:
+        read_ratings(tmp_path / "a.parquet")
+    assert caught.value.where == str(tmp_path / "a.parquet") and caught.value.got
+
+
+@pytest.mark.parametrize("limit", ["MOST_ROWS", "MOST_BYTES"])
+def test_parquet_that_says_it_is_too_large_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    rows = 5_000
+    columns = {
+        "image": [f"{i}.jpg" for i in range(rows)],
+        "rater": ["ada"] * rows,
+        "evaluation": ["L57.0"] * rows,
+        "reasons": [""] * rows,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert len(read_ratings(tmp_path / "a.parquet")[0]) == rows
+    monkeypatch.setattr(f"imageqx_export.data.tables.{limit}", 100)
+    with pytest.raises(DatasetError, match="it says that it has 5,000 rows of"):
+        read_ratings(tmp_path / "a.parquet")
+
+
 def test_check_reads_every_photo_and_names_each_row_of_a_bad_one(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "good.png")
     (tmp_path / "broken.jpg").write_bytes((tmp_path / "good.png").read_bytes()[:40])

@@ -422,6 +422,18 @@ def _list_photos() -> dict[str, Callable[[], tuple[bytes, ...]]]:
             _encode(_picture(), "PNG", save_all=True, append_images=[_picture().rotate(90)]),
         )
 
+    def heic() -> tuple[bytes, ...]:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(thumbnails=False)
+        several = {"save_all": True, "append_images": [_picture().rotate(180)]}
+        return (
+            _encode(_picture(), "HEIF"),
+            _encode(_picture("RGBA"), "HEIF", quality=-1),
+            _encode(_picture("L"), "HEIF"),
+            _encode(_picture(), "HEIF", **several),
+        )
+
     moving: dict[str, Any] = {"save_all": True, "append_images": [_picture().rotate(180)]}
     return {
         "JPEG": jpeg,
@@ -435,6 +447,7 @@ def _list_photos() -> dict[str, Callable[[], tuple[bytes, ...]]]:
             _encode(_picture("RGBA"), "WEBP", lossless=True),
             _encode(_picture(), "WEBP", **moving),
         ),
+        "HEIC": heic,
         "AVIF": lambda: (
             _encode(_picture(), "AVIF"),
             _encode(_picture("RGBA"), "AVIF"),

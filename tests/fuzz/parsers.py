@@ -35,7 +35,7 @@ from tests.bench.tiny import make_run
 from tests.fuzz.changes import Repair
 
 CSV = b'a,b\n1,"x,y"\n2,z\n'
-RATINGS = b"image,rater,evaluation\na.jpg,one,L98.9\nb.jpg,two,good\n"
+RATINGS = b"image,rater,evaluation,reasons\na.jpg,one,L98.9,\nb.jpg,two,poor_quality,blurry;bad_light\n"
 RECORDED = Path(__file__).parents[1] / "bench"
 
 

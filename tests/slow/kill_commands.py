@@ -64,7 +64,7 @@ def make_materials(folder: Path, exported: Path) -> Materials:
         photos.append(folder / f"{k}.png")
         Image.fromarray(noise).save(photos[-1])
     tiny = tiny_folder(folder / "tiny", coreml=False)
-    (folder / "ratings.csv").write_text("image,rater,evaluation\n0.png,one,L98.9\n1.png,two,L98.9\n")
+    (folder / "ratings.csv").write_text("image,rater,evaluation,reasons\n0.png,one,L98.9,\n1.png,two,L98.9,\n")
     return Materials(tuple(photos), tiny, folder / "history.jsonl", exported)
 
 
@@ -125,7 +125,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "export": Command(_export("onnx", "fp32,fp16"), 0.2),
     "parity": Command(lambda m, out: ["parity", m.exported, "--checkpoint", CHECKPOINT], 0.2),
-    "lint": Command(lambda m, out: ["lint", m.tiny]),
+    "lint": Command(lambda m, out: ["lint", m.exported]),
     "train": Command(
         lambda m, out: ["train", "--init", CHECKPOINT, *_TRAIN, "--out", out / "x.safetensors", "--fresh"],
         0.2,

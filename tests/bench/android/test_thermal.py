@@ -157,3 +157,11 @@ def test_a_battery_that_does_not_charge_is_called_so() -> None:
     time = Time()
     with pytest.raises(DeviceError, match="does not charge"):
         wait_until_cool(lambda: (Thermal(0), Battery(level=9, powered=True)), "adb:0123", 20, 4, time.clock)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1.2.3", "9" * 400])
+def test_numbers_that_no_sensor_has_are_left_out(number: str) -> None:
+    """``int`` refuses thousands of digits, ``float`` two points, and a division hundreds of digits."""
+    sensor = f"Current temperatures from HAL:\n\tTemperature{{mValue={number}, mType=0, mName=cpu, mStatus=0}}\n"
+    assert parse_thermal(f"Thermal Status: {number}\n{sensor}") == Thermal()
+    assert parse_battery(f"  level: {number}\n  scale: 100\n  temperature: {number}\n") == Battery()

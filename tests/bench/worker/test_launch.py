@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.bench.worker import launch
-from imageqx_export.bench.worker.launch import Launcher
+from imageqx_export.bench.worker.launch import RUNNER, Launcher
 from imageqx_export.errors import MeasurementError
 
 HEAD = "import json, os, pathlib, signal, sys, time\nasked, answered = map(pathlib.Path, sys.argv[1:])\n"
@@ -109,3 +109,38 @@ def dead(file: Path) -> bool:
     except ProcessLookupError:
         return True
     return False
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the kernel's own")
+def test_the_runner_ends_with_the_profiler_that_started_it(tmp_path: Path) -> None:
+    """Which the launcher ends, or the kernel with it; the runner itself is the profiler's child."""
+    import psutil
+
+    told, place = tmp_path / "id", tmp_path / "stuck.py"
+    head = 'mode, load = MODES[request["mode"]]'
+    stuck = f"Path({str(told)!r}).with_suffix('.part').write_text(str(os.getpid()))"
+    stuck += f"; Path({str(told)!r}).with_suffix('.part').rename({str(told)!r}); time.sleep(600); {head}"
+    assert head in RUNNER.read_text()
+    place.write_text(RUNNER.read_text().replace(head, stuck))
+    launcher, failures = Launcher(1), list[BaseException]()
+
+    def measure() -> None:
+        try:
+            launcher.run({"path": "a.onnx", "mode": "time"}, script=place, under=["sh", "-c", '"$@"; true', "sh"])
+        except MeasurementError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=measure)
+    thread.start()
+    try:
+        while not told.exists():
+            assert thread.is_alive(), failures
+            time.sleep(0.02)
+        process = psutil.Process(int(told.read_text()))
+        shell = process.parent()
+        assert shell is not None and shell.name() != process.name()
+    finally:
+        launcher.stop()  # SIGKILL to the shell alone
+        thread.join()
+    gone, _ = psutil.wait_procs([process], 5)
+    assert gone == [process]

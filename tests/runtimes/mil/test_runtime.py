@@ -182,6 +182,29 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
+def _another_output(model: Any) -> None:
+    model.description.output[0].name = "nobody"
+
+
+def _another_input(model: Any) -> None:
+    model.description.input[0].name = "nobody"
+
+
+def _no_size(model: Any) -> None:
+    model.description.input[0].type.imageType.width = 2**40
+
+
+@pytest.mark.parametrize("change", [_another_output, _another_input, _no_size])
+def test_a_description_that_does_not_fit_its_program_is_an_artifact_error(
+    copy: Path, change: Callable[[Any], None]
+) -> None:
+    """When it is run at the latest, and never a KeyError."""
+    edit(copy, change)
+    with pytest.raises(ArtifactError) as caught:
+        mil.load(copy).run(PIXELS)
+    assert str(copy) in str(caught.value)
+
+
 @pytest.mark.parametrize("how", BROKEN)
 def test_broken_packages_are_artifact_errors(copy: Path, how: str) -> None:
     """That name the file and the reason."""
