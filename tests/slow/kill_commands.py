@@ -64,7 +64,8 @@ def make_materials(folder: Path, exported: Path) -> Materials:
         photos.append(folder / f"{k}.png")
         Image.fromarray(noise).save(photos[-1])
     tiny = tiny_folder(folder / "tiny", coreml=False)
-    (folder / "ratings.csv").write_text("image,rater,evaluation,reasons\n0.png,one,L98.9,\n1.png,two,L98.9,\n")
+    rows = [f"{k}.png,one,L98.9,,{side}" for k, side in enumerate(("train", "val", "test"))]
+    (folder / "ratings.csv").write_text("\n".join(["image,rater,evaluation,reasons,split", *rows, ""]))
     return Materials(tuple(photos), tiny, folder / "history.jsonl", exported)
 
 
