@@ -1,4 +1,4 @@
-"""Build the folder that a JVM on Linux loads TensorFlow Lite's library for Android from."""
+"""Build what runs TensorFlow Lite's library for Android on an ordinary Linux: for a JVM on x86-64, alone on arm64."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from imageqx_export.errors import ConversionError, UnavailableError
 
 LIBRARY = "libtensorflowlite_jni.so"
 SHIM = Path(__file__).with_name("bionic_shim.c")
+RUNNER = Path(__file__).with_name("run_model.c")
 _PROVIDED = ("libc.so", "libm.so", "libdl.so", "liblog.so")
 """What the library asks for by name: all of it is in the shim, or in what the shim needs."""
+_STRICT = ("-O1", "-Wall", "-Wextra", "-Werror")
 
 
 def build_native() -> Path:
-    """Return a folder for ``java.library.path`` and ``LD_LIBRARY_PATH``.
+    """Return a folder for ``java.library.path`` and ``LD_LIBRARY_PATH``: the library for x86-64, and the shim.
 
     Raises:
         UnavailableError: This machine is no x86-64 Linux, or has no C compiler.
@@ -30,21 +32,67 @@ def build_native() -> Path:
             "TensorFlow Lite's library for Android runs on x86-64 Linux alone",
             got=f"{platform.system()} {platform.machine()}",
         )
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        raise UnavailableError("no C compiler for the shim", remedy="apt install gcc libc6-dev")
-    aar = fetch_one("tflite", "tensorflow-lite")
+    compiler = _find_compiler("gcc", "gcc libc6-dev")
+    return run_step(
+        "tflite/x86_64",
+        _list_inputs(),
+        lambda folder: _write_folder(folder, compiler, "x86_64"),
+    )
+
+
+def build_for_arm64() -> Path:
+    """Return a folder with the library for arm64, the shim, and ``run_model``, which runs a model file with it.
+
+    Raises:
+        UnavailableError: There is no cross compiler.
+    """
+    compiler = _find_compiler("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
 
     def make(folder: Path) -> None:
-        folder.mkdir()
-        shim = folder / _PROVIDED[0]
-        command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", shim, SHIM]
-        run_or_raise(
-            [*command, "-Wl,--no-as-needed", "-lm", "-ldl", "-lpthread"], ConversionError, "the shim does not compile"
-        )
-        for name in _PROVIDED[1:]:
-            (folder / name).symlink_to(shim.name)
-        with zipfile.ZipFile(aar) as archive:
-            (folder / LIBRARY).write_bytes(elf.adapt_library(archive.read(f"jni/x86_64/{LIBRARY}")))
+        _write_folder(folder, compiler, "arm64-v8a")
+        command = [
+            compiler, *_STRICT, RUNNER, folder / LIBRARY, "-o", folder / "run_model",
+            "-Wl,--allow-shlib-undefined", "-Wl,--unresolved-symbols=ignore-in-shared-libs",
+        ]  # fmt: skip
+        run_or_raise(command, ConversionError, "run_model does not compile")
 
-    return run_step("tflite/x86_64", [aar, SHIM, Path(elf.__file__)], make)
+    return run_step("tflite/arm64", [*_list_inputs(), RUNNER], make)
+
+
+def _write_folder(folder: Path, compiler: str, abi: str) -> None:
+    """Write the shim, under each name that the library asks for, and the library."""
+    folder.mkdir()
+    shim = folder / _PROVIDED[0]
+    command = [
+        compiler,
+        "-shared",
+        "-fPIC",
+        *_STRICT,
+        "-o",
+        shim,
+        SHIM,
+        "-Wl,--no-as-needed",
+        "-lm",
+        "-ldl",
+        "-lpthread",
+    ]
+    run_or_raise(command, ConversionError, "the shim does not compile")
+    for name in _PROVIDED[1:]:
+        (folder / name).symlink_to(shim.name)
+    with zipfile.ZipFile(_find_aar()) as archive:
+        (folder / LIBRARY).write_bytes(elf.adapt_library(archive.read(f"jni/{abi}/{LIBRARY}")))
+
+
+def _list_inputs() -> list[Path]:
+    return [_find_aar(), SHIM, Path(elf.__file__)]
+
+
+def _find_aar() -> Path:
+    return fetch_one("tflite", "tensorflow-lite")
+
+
+def _find_compiler(name: str, packages: str) -> str:
+    compiler = shutil.which(name)
+    if compiler is None:
+        raise UnavailableError("no C compiler", expected=name, remedy=f"apt install {packages}")
+    return compiler
