@@ -15,7 +15,7 @@ from imageqx_export.data.photos import list_photos
 from imageqx_export.errors import PhotoError
 from imageqx_export.preprocess import count_pictures, load_pixels, open_photo
 from tests.conftest import Cli
-from tests.test_preprocess import P3, icc
+from tests.pictures import P3, icc
 
 EXIF_ORIENTATION = 0x0112
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.test_preprocess import P3, icc
+from tests.pictures import P3, icc
 
 JPEG = {"quality": 75, "subsampling": 0}
 SMALL_COLOUR = JPEG | {"subsampling": 2}
