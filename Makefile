@@ -165,7 +165,8 @@ train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 		$(if $(PHOTOS),--photos $(PHOTOS))
 
 train-duke: $(STAMP) ## Train the shipped Duke IQA again, on ImageQX's backbone; PHOTOS=DIR adds photos
-	$(BIN)/imageqx train --model duke-iqa --init models/imageqx.safetensors --frozen-backbone $(DUKE) \
+	$(BIN)/imageqx train --model duke-iqa --init models/imageqx.safetensors --frozen-backbone \
+		--samples 1216 --synthetic-scenes 544 --learning-rate 0.003 --held-out-samples 400 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 
 quantize: $(STAMP) ## Make the shipped recipes again, and fine-tune w8a8's weights; PHOTOS=DIR adds photos
