@@ -22,11 +22,12 @@ internal interface BenchSource {
 
 /** Measures one model, once, in a process of its own. */
 internal class BenchService : Service() {
-    private lateinit var thread: HandlerThread
+    private var thread: HandlerThread? = null
 
     override fun onBind(intent: Intent): IBinder {
-        thread = HandlerThread("measuring", Process.THREAD_PRIORITY_URGENT_DISPLAY).apply { start() }
-        val handler = object : Handler(thread.looper) {
+        val measuring = HandlerThread("measuring", Process.THREAD_PRIORITY_URGENT_DISPLAY).apply { start() }
+        thread = measuring
+        val handler = object : Handler(measuring.looper) {
             override fun handleMessage(message: Message) {
                 val reply = answer(BenchRequest.read(message.data))
                 send(message.replyTo, reply.toBundle())
@@ -36,7 +37,7 @@ internal class BenchService : Service() {
     }
 
     override fun onDestroy() {
-        thread.quit()
+        thread?.quit()
         (application as BenchSource).endProcess()
         super.onDestroy()
     }
