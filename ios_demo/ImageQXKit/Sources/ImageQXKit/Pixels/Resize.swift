@@ -41,11 +41,7 @@ extension RGBPicture {
                     for (line, row) in rows.enumerated() {
                         let from = source.baseAddress! + row * width * 3
                         let to = target.baseAddress! + line * outputs * 3
-                        for output in 0..<outputs {
-                            let start = from + filter.starts[output] * 3
-                            let taps = weights.baseAddress! + output * filter.stride
-                            weigh(start, taps, filter.counts[output], into: to + output * 3)
-                        }
+                        resizeRow(from, filter, weights.baseAddress!, into: to)
                     }
                 }
             }
@@ -81,23 +77,69 @@ extension RGBPicture {
     }
 }
 
-/// Writes the weighted mean of `count` neighbouring pixels.
+/// Resizes one row.
+///
+/// Neighbouring outputs share most of their pixels, so each pixel is read once for both.
 @inline(__always)
-private func weigh(
-    _ pixels: UnsafePointer<UInt8>, _ weights: UnsafePointer<Int32>, _ count: Int,
+private func resizeRow(
+    _ pixels: UnsafePointer<UInt8>, _ filter: TriangleFilter, _ weights: UnsafePointer<Int32>,
     into target: UnsafeMutablePointer<UInt8>
 ) {
-    let half: Int32 = 1 << (TriangleFilter.fractionBits - 1)
-    var (red, green, blue) = (half, half, half)
-    for tap in 0..<count {
-        let weight = weights[tap]
-        red &+= weight &* Int32(pixels[tap &* 3])
-        green &+= weight &* Int32(pixels[tap &* 3 &+ 1])
-        blue &+= weight &* Int32(pixels[tap &* 3 &+ 2])
+    var (sums, place) = (PixelSums(), filter.starts[0])
+    for output in 0..<filter.starts.count {
+        let end = filter.starts[output] + filter.counts[output]
+        // From the row's first pixel, which only those within reach are read from.
+        let own = weights + (output * filter.stride - filter.starts[output])
+        var following = PixelSums()
+        if output + 1 < filter.starts.count {
+            let next = filter.starts[output + 1]
+            let others = weights + ((output + 1) * filter.stride - next)
+            let both = max(place, next)
+            sums.add(pixels, own, place, min(both, end))
+            following.add(pixels, others, next, min(place, next + filter.counts[output + 1]))
+            for pixel in both..<max(both, end) {
+                let sample = pixels + pixel &* 3
+                let (red, green, blue) = (Int32(sample[0]), Int32(sample[1]), Int32(sample[2]))
+                sums.add(own[pixel], red, green, blue)
+                following.add(others[pixel], red, green, blue)
+            }
+            place = max(end, next)
+        } else {
+            sums.add(pixels, own, place, end)
+        }
+        sums.write(target + output &* 3)
+        sums = following
     }
-    target[0] = clip(red)
-    target[1] = clip(green)
-    target[2] = clip(blue)
+}
+
+/// The weighted sums of a pixel's three samples, in fixed point.
+private struct PixelSums {
+    private var red: Int32 = 1 << (TriangleFilter.fractionBits - 1)
+    private var green: Int32 = 1 << (TriangleFilter.fractionBits - 1)
+    private var blue: Int32 = 1 << (TriangleFilter.fractionBits - 1)
+
+    @inline(__always)
+    mutating func add(_ weight: Int32, _ red: Int32, _ green: Int32, _ blue: Int32) {
+        self.red &+= weight &* red
+        self.green &+= weight &* green
+        self.blue &+= weight &* blue
+    }
+
+    /// Adds the pixels from `first` to before `end`; none where the end comes first.
+    @inline(__always)
+    mutating func add(_ pixels: UnsafePointer<UInt8>, _ weights: UnsafePointer<Int32>, _ first: Int, _ end: Int) {
+        for pixel in first..<max(first, end) {
+            let sample = pixels + pixel &* 3
+            add(weights[pixel], Int32(sample[0]), Int32(sample[1]), Int32(sample[2]))
+        }
+    }
+
+    @inline(__always)
+    func write(_ target: UnsafeMutablePointer<UInt8>) {
+        target[0] = clip(red)
+        target[1] = clip(green)
+        target[2] = clip(blue)
+    }
 }
 
 /// Returns a sum in fixed point as a sample.
