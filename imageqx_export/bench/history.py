@@ -10,6 +10,7 @@ from pathlib import Path
 
 from imageqx_export.bench.model import BenchRun
 from imageqx_export.errors import MeasurementError
+from imageqx_export.support.files import name_full_disk
 from imageqx_export.support.untrusted import describe, parse_json, read_bytes
 
 SCHEMA_VERSION = 1
@@ -38,7 +39,10 @@ def check_history(path: Path) -> None:
         if path.exists():
             with path.open("ab"):
                 _refuse_torn(path, _read_whole(path))
-        with tempfile.TemporaryFile(dir=path.parent) as file:  # as large as a run of many artifacts
+        with (
+            name_full_disk(path),
+            tempfile.TemporaryFile(dir=path.parent) as file,
+        ):  # as large as a run of many artifacts
             file.write(bytes(_RUN_BYTES))
 
 
@@ -56,7 +60,7 @@ def append_run(path: Path, run: BenchRun) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     line = run.model_dump_json().encode() + b"\n"
-    with _hold_lock(path), path.open("ab", buffering=0) as file:
+    with _hold_lock(path), name_full_disk(path), path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         _refuse_torn(path, path.read_bytes())
         try:

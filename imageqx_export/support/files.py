@@ -54,6 +54,21 @@ def write_aside(path: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def name_full_disk(path: Path) -> Iterator[None]:
+    """Give the error of a disk that is full the name of a file, as a write to an open one names none.
+
+    Raises:
+        OSError: With its errno, and ``path`` for its file name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM and error.filename is None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
 def _find_place(path: Path) -> Path:
     """Return the file that a path, or the link there, names; it need not be there.
 

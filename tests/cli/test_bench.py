@@ -112,6 +112,8 @@ def test_the_history_is_checked_before_anything_is_measured(
     before = sorted(tmp_path.rglob("*"))
     result = CliRunner().invoke(app, [str(folder), "--history", str(history)])
     assert isinstance(result.exception, MeasurementError | OSError)
+    if trouble == "full":
+        assert isinstance(result.exception, OSError) and result.exception.filename == str(history)
     assert fakes[0].calls == [], "something was measured"
     assert [path for path in sorted(tmp_path.rglob("*")) if not path.name.endswith(".lock")] == before
 

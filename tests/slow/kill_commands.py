@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imageqx_export.bench.history import load_history
+from imageqx_export.bench.history import append_run, load_history
 from imageqx_export.budgets.limits import SHIPPED
+from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.support.files import digest
 from tests.bench.tiny import tiny_folder
+from tests.report.fakes import bench_run, measurement
 
 CHECKPOINT = Path("models/imageqx.safetensors").absolute()
 RECIPE = Path("models/imageqx.w8a8.json").absolute()
@@ -57,7 +59,7 @@ class Command:
 
 
 def make_materials(folder: Path, exported: Path) -> Materials:
-    """Write photos and artifacts; the history is the caller's to make."""
+    """Write photos, and artifacts with three runs of them; what is exported is the caller's to make."""
     photos = []
     for k in range(2):
         noise = np.random.default_rng(k).integers(0, 255, (300, 400, 3), np.uint8)
@@ -66,7 +68,13 @@ def make_materials(folder: Path, exported: Path) -> Materials:
     tiny = tiny_folder(folder / "tiny", coreml=False)
     rows = [f"{k}.png,one,L98.9,,{side}" for k, side in enumerate(("train", "val", "test"))]
     (folder / "ratings.csv").write_text("\n".join(["image,rater,evaluation,reasons,split", *rows, ""]))
-    return Materials(tuple(photos), tiny, folder / "history.jsonl", exported)
+    control, history = np.random.default_rng(0), folder / "history.jsonl"
+    artifacts = read_manifest(tiny).artifacts
+    for number in range(3):
+        rows = [measurement(control, str(one.path), size=one.size_bytes) for one in artifacts]
+        rows = [row.model_copy(update={"sha256": one.sha256}) for row, one in zip(rows, artifacts, strict=True)]
+        append_run(history, bench_run(number, rows))
+    return Materials(tuple(photos), tiny, history, exported)
 
 
 def _describe_history(out: Path) -> dict[str, str]:
