@@ -71,9 +71,9 @@ def make_materials(folder: Path, exported: Path) -> Materials:
     control, history = np.random.default_rng(0), folder / "history.jsonl"
     artifacts = read_manifest(tiny).artifacts
     for number in range(3):
-        rows = [measurement(control, str(one.path), size=one.size_bytes) for one in artifacts]
-        rows = [row.model_copy(update={"sha256": one.sha256}) for row, one in zip(rows, artifacts, strict=True)]
-        append_run(history, bench_run(number, rows))
+        made = [measurement(control, str(one.path), size=one.size_bytes) for one in artifacts]
+        made = [row.model_copy(update={"sha256": one.sha256}) for row, one in zip(made, artifacts, strict=True)]
+        append_run(history, bench_run(number, made))
     return Materials(tuple(photos), tiny, history, exported)
 
 
