@@ -80,6 +80,10 @@ class PhoneGraph(nn.Module, ABC):
     def blocks(self) -> Iterator[Block]:
         """Yield the inverted residual blocks, in order; none where the backbone has no such blocks."""
 
+    def get_entry_shape(self) -> tuple[int, int, int]:
+        """Return how many pictures :attr:`early` reads of a photo, one unless it is cut, and their height and width."""
+        return 1, self.preprocessing.height, self.preprocessing.width
+
     def stem(self) -> tuple[str, nn.Module]:
         """Return the path and the module of the first convolution and what follows it directly."""
         path = f"{EARLY}.stages.0"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-_MOVES = ("Concat", "Reshape", "Transpose")
+_MOVES = ("Concat", "Reshape", "Slice", "Transpose")
 """What moves integers and computes none."""
 
 
@@ -45,7 +45,7 @@ def enter_by_dequantizing(model: Any) -> int:
 
 
 def dequantize_around_moves(model: Any) -> int:
-    """Put every Concat, Reshape and Transpose of integers between dequantize and quantize operations, in place.
+    """Put every Concat, Reshape, Slice and Transpose of integers between dequantize and quantize operations, in place.
 
     Accelerators know integers by the operations around them, and refuse those that have none, and with them the file.
     On a CPU, ONNX Runtime drops the pairs again, as the integers are the same.

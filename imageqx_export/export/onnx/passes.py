@@ -122,7 +122,7 @@ def widen_gates(model: Any) -> int:
     for node in [node for node in graph.node if node.op_type == "Mul"]:
         gate, large = sorted(node.input, key=lambda name: int(np.prod(shapes.get(name, [0]))))
         channels, height, width = (0, 0, 0, *shapes.get(large, []))[-3:]
-        if shapes.get(gate) != [1, channels, 1, 1] or height * width < _WIDE:
+        if shapes.get(gate, [])[1:] != [channels, 1, 1] or height * width < _WIDE:
             continue
         _, scale, zero = made[gate].input
         names = [f"{gate}.{part}" for part in ("ones", "one", "none", "unpacked", "product", "packed", "wide")]
@@ -182,10 +182,14 @@ def pool_globally(model: Any) -> int:
     Returns:
         How many means there were.
     """
-    pooled = 0
+    from onnx import numpy_helper as arrays
+
+    pooled, held = 0, {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        # What keeps no dimensions is the heads' mean, which has no such form.
-        if node.op_type == "ReduceMean" and all(a.i == 1 for a in node.attribute if a.name == "keepdims"):
+        # What keeps no dimensions, or is over others, is a head's mean, which has no such form.
+        if node.op_type != "ReduceMean" or sorted(arrays.to_array(held[node.input[1]]) % 4) != [2, 3]:
+            continue
+        if all(a.i == 1 for a in node.attribute if a.name == "keepdims"):
             node.op_type = "GlobalAveragePool"
             del node.attribute[:], node.input[1:]
             pooled += 1

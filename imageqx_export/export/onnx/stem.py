@@ -32,17 +32,19 @@ def read_pixels_as_bytes(model: Any) -> bool:
 
     graph = model.graph
     held = {tensor.name: tensor for tensor in graph.initializer}
-    entry = [_find_reader(graph, graph.input[0].name)]
+    (cast,) = (node for node in graph.node if graph.input[0].name in node.input)
+    entry = [_find_reader(graph, _find_pictures(graph, cast.output[0]))]
     while entry[-1].op_type in _ENTRY:
         entry.append(_find_reader(graph, entry[-1].output[0]))
-    cast, *framing, scaled, rounded = entry
+    *framing, scaled, rounded = entry
     constants = [arrays.to_array(held[name]) for name in (*scaled.input[1:], *rounded.input[1:]) if name in held]
     kinds = (cast.op_type, scaled.op_type, rounded.op_type)
     if kinds != ("Cast", "Div", "QuantizeLinear") or constants[0] * constants[1] != 1 or constants[2] != 0:
-        raise unknown_entry("ONNX", "Cast, a frame, Div and QuantizeLinear", (node.op_type for node in entry))
+        raise unknown_entry("ONNX", "Cast, a frame, Div and QuantizeLinear", (node.op_type for node in (cast, *entry)))
     for name in (name for node in framing for name in node.input if name in held):
         held[name].CopyFrom(arrays.from_array(np.rint(arrays.to_array(held[name])).astype(np.uint8), name))
-    framing[0].input[:] = [cast.input[0] if name == cast.output[0] else name for name in framing[0].input]
+    for node in graph.node:
+        node.input[:] = [cast.input[0] if name == cast.output[0] else name for name in node.input]
     framing[-1].output[0] = rounded.output[0]
     for node in (cast, scaled, rounded):
         graph.node.remove(node)
@@ -69,7 +71,7 @@ def group_pixels(model: Any) -> bool:
     from onnx import numpy_helper as arrays
 
     graph = model.graph
-    chain = [_find_reader(graph, graph.input[0].name)]
+    chain = [_find_reader(graph, _find_pictures(graph, graph.input[0].name))]
     while chain[-1].op_type != "QuantizeLinear":
         chain.append(_find_reader(graph, chain[-1].output[0]))
     kinds = tuple(node.op_type for node in chain)
@@ -77,9 +79,8 @@ def group_pixels(model: Any) -> bool:
         raise unknown_entry("ONNX", "a frame in bytes, and a convolution", kinds)
     turned, above, left, unpacked, conv, packed = chain
     kernel = _widen_convolution(graph, conv)
-    _widen_frame(graph, turned, above, left)
-
-    shapes = {"in_fours": (1, 0, -1, kernel[1]), "in_ones": (1, 0, -1, kernel[0] // 2)}
+    pictures = _widen_frame(graph, turned, above, left)
+    shapes = {"in_fours": (pictures, 0, -1, kernel[1]), "in_ones": (pictures, 0, -1, kernel[0] // 2)}
     for name, shape in shapes.items():
         graph.initializer.append(arrays.from_array(np.array(shape, np.int64), name))
     integers = packed.output[0]
@@ -119,8 +120,12 @@ def _widen_convolution(graph: Any, conv: Any) -> tuple[int, ...]:
     return tuple(kernel.shape)
 
 
-def _widen_frame(graph: Any, turned: Any, above: Any, left: Any) -> None:
-    """Frame the pixels where channels come last, and on the left by a whole group; the first Transpose goes."""
+def _widen_frame(graph: Any, turned: Any, above: Any, left: Any) -> int:
+    """Frame the pixels where channels come last, and on the left by a whole group; the first Transpose goes.
+
+    Returns:
+        How many pictures there are.
+    """
     from onnx import numpy_helper as arrays
 
     held = {tensor.name: tensor for tensor in graph.initializer}
@@ -132,6 +137,7 @@ def _widen_frame(graph: Any, turned: Any, above: Any, left: Any) -> None:
         attribute.i = axis
     above.input[1] = turned.input[0]
     graph.node.remove(turned)
+    return len(frame)
 
 
 def _replace(graph: Any, node: Any, index: int, value: NDArray[Any]) -> None:
@@ -141,6 +147,18 @@ def _replace(graph: Any, node: Any, index: int, value: NDArray[Any]) -> None:
     name = f"{node.output[0]}.{index}.fours"
     graph.initializer.append(arrays.from_array(np.ascontiguousarray(value), name))
     node.input[index] = name
+
+
+def _find_pictures(graph: Any, pixels: str) -> str:
+    """Return what the first layer reads: the photo, or the batch of what is cut out of it."""
+    cut = {pixels}
+    for node in graph.node:  # each comes after what it reads
+        if node.op_type == "Slice" and node.input[0] in cut:
+            cut.add(node.output[0])
+    for node in graph.node:
+        if node.op_type == "Concat" and set(node.input) <= cut:
+            return str(node.output[0])
+    return pixels
 
 
 def _insert(graph: Any, before: Any, *nodes: Any) -> None:

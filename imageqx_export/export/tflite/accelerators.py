@@ -170,13 +170,14 @@ def widen_normalisation(model: Any) -> int:
         How many constants were widened.
     """
     graph = model.subgraphs[0]
-    width, channels = (int(size) for size in graph.tensors[graph.inputs[0]].shape[-2:])
+    channels = int(graph.tensors[graph.inputs[0]].shape[-1])
     widened = 0
     for operator in graph.operators:
         tensors = [graph.tensors[index] for index in operator.inputs]
         shapes = [[] if tensor.shape is None else [int(size) for size in tensor.shape] for tensor in tensors]
-        if len(shapes) != 2 or shapes[0][-2:] != [width, channels] or shapes[1] != [1, 1, 1, channels]:
+        if len(shapes) != 2 or shapes[0][3:] != [channels] or shapes[1] != [1, 1, 1, channels]:
             continue
+        width = shapes[0][2]
         constant = tensors[1]
         colours = model.buffers[constant.buffer].data.view(np.float32).reshape(1, 1, 1, channels)
         model.buffers[constant.buffer].data = np.ascontiguousarray(colours.repeat(width, axis=2)).view(np.uint8).ravel()

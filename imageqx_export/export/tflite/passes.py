@@ -142,13 +142,14 @@ def widen_gates(model: Any) -> int:
         tensors = graph.tensors
         gate, large = sorted(operator.inputs, key=lambda index: int(np.prod(tensors[index].shape)))
         height, width, channels = (1, 1, *(int(size) for size in tensors[large].shape))[-3:]
-        if list(tensors[gate].shape) != [1, 1, 1, channels] or height * width < _WIDE:
+        if [int(side) for side in tensors[gate].shape[1:]] != [1, 1, channels] or height * width < _WIDE:
             continue
         ones, wide, repeat = schema.TensorT(), schema.TensorT(), schema.OperatorT()
         for tensor, name in ((ones, b"ones"), (wide, tensors[gate].name + b"/wide")):
             tensor.name, tensor.type, tensor.hasRank = name, schema.TensorType.INT8, True
             tensor.shape = np.array([1, 1, width, channels], np.int32)
             tensor.buffer = 0
+        wide.shape[0] = tensors[gate].shape[0]
         ones.quantization = _quantization(np.ones(1, np.float32), np.zeros(1, np.int64), 0)
         ones.buffer, buffer = len(model.buffers), schema.BufferT()
         buffer.data = np.ones(width * channels, np.uint8)

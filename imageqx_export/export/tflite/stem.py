@@ -36,16 +36,23 @@ def group_pixels(model: Any) -> bool:
 
     graph, kinds = model.subgraphs[0], schema.BuiltinOperator
     names = {value: name for name, value in vars(kinds).items() if isinstance(value, int)}
-    entry = graph.operators[:6]
-    found = tuple(names[model.operatorCodes[operator.opcodeIndex].builtinCode] for operator in entry)
-    if found != ("CAST", "CONCATENATION", "CONCATENATION", "MUL", "QUANTIZE", "CONV_2D"):
-        raise unknown_entry("TFLite", "bytes, framed, scaled and rounded", found)
-    cast, above, left, _, quantize, conv = entry
+    found = [names[model.operatorCodes[operator.opcodeIndex].builtinCode] for operator in graph.operators]
+    slices = next(index for index, name in enumerate(found[1:]) if name != "SLICE")
+    cuts = slices + 1 if slices else 0  # what is cut out of the photo is joined as a batch
+    del found[1 : cuts + 1]
+    if tuple(found[:6]) != ("CAST", "CONCATENATION", "CONCATENATION", "MUL", "QUANTIZE", "CONV_2D"):
+        raise unknown_entry("TFLite", "bytes, framed, scaled and rounded", found[:6])
+    cast, *cutting = graph.operators[: cuts + 1]
+    above, left, _, quantize, conv = graph.operators[cuts + 1 : cuts + 6]
     tensors = graph.tensors
     rounded = tensors[quantize.outputs[0]]
     rounded.quantization.scale = np.ones(1, np.float32)
     bytes_ = _tensor(model, rounded, tensors[graph.inputs[0]].shape)
-    quantize.inputs, quantize.outputs, above.inputs[1] = cast.outputs, [bytes_], bytes_
+    quantize.inputs, quantize.outputs = cast.outputs, [bytes_]
+    for operator in (*cutting, above):
+        operator.inputs = np.where(operator.inputs == cast.outputs[0], bytes_, operator.inputs).astype(np.int32)
+    for tensor in (tensors[operator.outputs[0]] for operator in cutting):
+        tensor.type, tensor.quantization = schema.TensorType.INT8, rounded.quantization
     for operator, columns in ((above, 1), (left, _GROUP)):
         frame, framed = (tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
         colours = model.buffers[frame.buffer].data.view(np.float32).reshape(frame.shape)
@@ -63,7 +70,7 @@ def group_pixels(model: Any) -> bool:
     weight.quantization.scale = weight.quantization.scale * np.float32(PIXEL_STEP)
     conv.inputs[0], conv.builtinOptions.strideW = _tensor(model, rounded, shape), 1
     reshape = _reshape(model, left.outputs[0], conv.inputs[0], shape)
-    graph.operators[:6] = [cast, quantize, above, left, reshape, conv]
+    graph.operators[: cuts + 6] = [cast, quantize, *cutting, above, left, reshape, conv]
     return True
 
 

@@ -65,6 +65,10 @@ class FoldedDuke(PhoneGraph):
         good = ranks[:, self.enough - 1 : self.enough]
         return good, ranks, (scores + self.biases[self.enough - 1]).sigmoid()
 
+    def get_entry_shape(self) -> tuple[int, int, int]:
+        """Return how many regions there are, and their height and width."""
+        return len(NAMES), REGION_SIDE, REGION_SIDE
+
     def cut(self, pixels: Tensor) -> Tensor:
         """Return the regions [5·N,3,224,224] of photos in the graph's layout: the first of all photos first."""
         size = REGION_SIDE

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.artifact import Preprocessing
-
 if TYPE_CHECKING:
     from imageqx_export.networks.base import PhoneGraph
 
@@ -34,16 +32,17 @@ class PixelEntry(nn.Module):
             a picture of even sides: its last row and column of padding are never read. Changed.
         mean: What normalisation subtracts, in 0…255, float32 [1,3,1,1].
         std: What it divides by, likewise.
-        size: Has the pixels' height and width.
+        shape: How many pictures there are of one photo, and their height and width.
     """
 
     above: Tensor
     left: Tensor
 
-    def __init__(self, stages: nn.Sequential, mean: Tensor, std: Tensor, size: Preprocessing) -> None:
+    def __init__(self, stages: nn.Sequential, mean: Tensor, std: Tensor, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.register_buffer("above", mean.repeat(1, 1, 1, size.width))
-        self.register_buffer("left", mean.repeat(1, 1, size.height + 1, 1))
+        parts, height, width = shape
+        self.register_buffer("above", mean.repeat(parts, 1, 1, width))
+        self.register_buffer("left", mean.repeat(parts, 1, height + 1, 1))
         self.stages = stages
         self._mean, self._std = mean.double(), std.double()
         stem = self._stem()
@@ -54,10 +53,9 @@ class PixelEntry(nn.Module):
         stem.padding = (0, 0)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return the features of [N,3,224,224] in 0…255."""
-        count = pixels.shape[0]
-        framed = torch.cat([self.above.expand(count, -1, -1, -1), pixels], 2)
-        framed = torch.cat([self.left.expand(count, -1, -1, -1), framed], 3)
+        """Return the features of [N,3,H,W] in 0…255."""
+        framed = torch.cat([_repeat(self.above, pixels.shape[0]), pixels], 2)
+        framed = torch.cat([_repeat(self.left, pixels.shape[0]), framed], 3)
         features: Tensor = self.stages(framed / (1 / PIXEL_STEP))
         return features
 
@@ -76,6 +74,12 @@ class PixelEntry(nn.Module):
         return stem
 
 
+def _repeat(frame: Tensor, count: int) -> Tensor:
+    """Return a frame for each picture; as it is where there are as many, so that files hold no Expand."""
+    known = isinstance(count, int)  # while a graph for any batch is captured, it is a symbol
+    return frame if known and count == len(frame) else frame[:1].expand(count, -1, -1, -1)
+
+
 def fold_normalisation(graph: PhoneGraph) -> bool:
     """Put a :class:`PixelEntry` in the place of normalisation, in place.
 
@@ -90,7 +94,8 @@ def fold_normalisation(graph: PhoneGraph) -> bool:
     early: Any = graph.early
     if isinstance(early, PixelEntry):
         return False
-    graph.early = PixelEntry(early.stages, early.mean, early.std, graph.preprocessing).eval().requires_grad_(False)
+    entry = PixelEntry(early.stages, early.mean, early.std, graph.get_entry_shape())
+    graph.early = entry.eval().requires_grad_(False)
     return True
 
 

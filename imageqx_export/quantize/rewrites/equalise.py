@@ -63,7 +63,7 @@ def iterate_swishes(graph: PhoneGraph) -> Iterator[SwishPlace]:
     """Yield every SiLU that follows a convolution of the backbone, but those inside squeeze-and-excite."""
     stem: Any
     path, stem = graph.stem()
-    width = graph.preprocessing.width // stem[0].stride[1]
+    width = graph.get_entry_shape()[2] // stem[0].stride[1]
     blocks = list(graph.blocks())
     if not blocks:
         return

@@ -39,14 +39,14 @@ def test_it_is_the_convolution_of_normalised_pixels(seed: int, mean: list[float]
     first, pixels = stages(seed), photos(seed)
     m, s = (torch.tensor(values)[None, :, None, None] for values in (mean, std))
     want = first((pixels - m) / s)
-    torch.testing.assert_close(PixelEntry(first, m, s, Preprocessing())(pixels), want, rtol=0, atol=2e-5)
+    torch.testing.assert_close(PixelEntry(first, m, s, (1, 224, 224))(pixels), want, rtol=0, atol=2e-5)
 
 
 def test_another_colour_around_the_picture_would_be_seen_at_its_edges_alone() -> None:
     mean, std = torch.full((1, 3, 1, 1), 120.0), torch.full((1, 3, 1, 1), 60.0)
     first, pixels = stages(0), photos(0)
     want = first((pixels - mean) / std)
-    entry = PixelEntry(first, mean, std, Preprocessing())
+    entry = PixelEntry(first, mean, std, (1, 224, 224))
     entry.above.zero_()
     entry.left.zero_()
     far = (entry(pixels) - want).abs()
@@ -59,7 +59,7 @@ def test_restored_the_weights_are_what_they_were() -> None:
     conv = first[0][0]  # type: ignore[index]
     weight, bias = conv.weight.clone(), conv.bias.clone()
     mean, std = torch.tensor([124.0, 116.0, 104.0]), torch.tensor([58.0, 57.0, 57.4])
-    entry = PixelEntry(first, mean[None, :, None, None], std[None, :, None, None], Preprocessing())
+    entry = PixelEntry(first, mean[None, :, None, None], std[None, :, None, None], (1, 224, 224))
     assert conv.padding == (0, 0) and not torch.allclose(conv.weight, weight)
     entry.restore()
     assert conv.padding == (1, 1)
