@@ -17,7 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -82,11 +82,16 @@ def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
     receiver, sender = context.Pipe(duplex=False)
     group: _Group = getattr(_group, "value", None) or _Group()
     seconds = 0.0
-    with temporary_folder("work") as scratch, receiver:
-        process = context.Process(target=_answer, args=(sender, scratch, function, args, kwargs))
-        with sender:
+    asked, asking = context.Pipe(duplex=False)
+    with temporary_folder("work") as scratch, receiver, asking:
+        # Not among the arguments of Process: start() writes those to a pipe of which it holds both ends, and would wait
+        # for ever for a process that dies before it has read more than the pipe holds.
+        process = context.Process(target=_answer, args=(asked, sender, scratch))
+        with asked, sender:
             group.start(process)
         try:
+            with suppress(BrokenPipeError):  # it has died, as the other pipe says
+                asking.send((function, args, kwargs))
             answer = receiver.recv_bytes()
             seconds = _SECONDS_TO_TIDY
         except EOFError as error:
@@ -105,12 +110,13 @@ def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
     raise value
 
 
-def _answer(sender: Connection, scratch: Path, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+def _answer(asked: Connection, sender: Connection, scratch: Path) -> None:
     start_worker(1)
     # What converters leave in temporary folders when they are killed goes with this one.
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
     answer: tuple[bool, Any]
     try:
+        function, args, kwargs = asked.recv()  # from a process of our own
         answer = True, function(*args, **kwargs)
     except BaseException as error:
         error.add_note("in a process of its own:\n" + "".join(traceback.format_exception(error)))

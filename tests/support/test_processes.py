@@ -199,3 +199,26 @@ def test_a_program_that_is_tied_ends_with_its_parent() -> None:
         parent.kill()
     gone, _ = psutil.wait_procs([child], 5)
     assert gone == [child]
+
+
+_BORN_DEAD = """
+import os, sys
+from imageqx_export.support import processes
+os.environ["PYTHONPATH"] = sys.argv[1]  # whose sitecustomize ends every process that is started from here on
+try:
+    processes.run_isolated(len, bytes(10_000_000))
+except processes.ArtifactError as error:
+    print(error.what)
+"""
+
+
+def test_a_process_that_dies_before_it_takes_its_arguments_is_an_error(tmp_path: Path) -> None:
+    """As where memory runs out while it imports; more than a pipe holds must not be waited for."""
+    (tmp_path / "sitecustomize.py").write_text("import os, sys\n'spawn' in str(sys.orig_argv) and os._exit(1)\n")
+    command = [sys.executable, "-c", _BORN_DEAD, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "the process died\n", done.stderr
+
+
+def test_arguments_of_any_size_arrive() -> None:
+    assert run_isolated(len, bytes(10_000_000)) == 10_000_000
