@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,11 @@ def explain_failed_writes(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def _find_usual(field: Field[Any]) -> Any:
+    """Return a field's default, or MISSING, which equals no value."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
 def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any]) -> tuple[int, History]:
     """Put the state at ``path`` into ``parts``; without a file, leave them as they are.
 
@@ -91,8 +96,9 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
     with translate_errors(lambda error: _unusable("the state file cannot be read", path, error)):
         state = torch.load(path, weights_only=True, map_location="cpu")
         saved, saved_data = rename_old_fields(state["config"]), str(state["data"])
-    fresh = asdict(type(config)())  # what an earlier version did not know, it did as is usual today
-    changed = [name for name, value in asdict(config).items() if saved.get(name, fresh[name]) != value]
+    # What an earlier version did not know, it did as is usual today.
+    usual = {field.name: _find_usual(field) for field in fields(config)}
+    changed = [name for name, value in asdict(config).items() if saved.get(name, usual[name]) != value]
     changed += ["the photos"] if saved_data != data else []
     if changed:
         raise TrainingError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from rich import box, table
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
@@ -15,6 +17,7 @@ _BOXED = (3, 1)  # what a column adds to its width, and what the table adds once
 _OPEN = (2, -2)
 _INDENT = 2
 _DOT = Text(" · ")
+_FIRST_WORD = re.compile(r"\s*\S+")
 
 
 class Table(table.Table):
@@ -41,9 +44,11 @@ class Table(table.Table):
     def _measure(self, console: Console, options: ConsoleOptions, index: int) -> Measurement:
         """Return a column's longest word and its longest line; a column that must not wrap has the line twice."""
         column = self.columns[index]
-        found = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
+        cells = (column.header, *column.cells)
+        found = [Measurement.get(console, options, cell) for cell in cells]
         widest = max(cell.maximum for cell in found)
-        return Measurement(widest if column.no_wrap else max(cell.minimum for cell in found), widest)
+        longest = max(*(cell.minimum for cell in found), *map(_measure_first_words, cells))
+        return Measurement(widest if column.no_wrap else longest, widest)
 
     def _stack(self, console: Console, width: int) -> Iterator[RenderableType]:
         """Yield each row as its first cell and, indented, the others behind their columns' names."""
@@ -96,6 +101,12 @@ def _fill(items: list[Text], width: int) -> Iterator[Text]:
         line.append(item)
     if line:
         yield _DOT.join(line)
+
+
+def _measure_first_words(cell: Any) -> int:
+    """Return the width of the longest first word of a line, with the blanks before it, which rich does not part."""
+    text = cell.plain if isinstance(cell, Text) else str(cell)
+    return max((cell_len(first[0]) for line in text.splitlines() if (first := _FIRST_WORD.match(line))), default=0)
 
 
 def _to_text(console: Console, cell: Any) -> Text:
