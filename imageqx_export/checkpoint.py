@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -239,6 +240,20 @@ def _check(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) ->
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise CheckpointError(what, where=f"{path}: {names[0]}{more}", remedy=_IMPORT.format(path))
+    check_tensors(path, tensors, wanted)
+
+
+def check_tensors(path: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that cannot take the place of a network's.
+
+    Args:
+        path: Their file, for messages.
+        tensors: By name; each name is in ``wanted``.
+        wanted: The network's own.
+
+    Raises:
+        CheckpointError: One has another shape or kind of number, or is not all finite.
+    """
     for name, value in tensors.items():
         expected = wanted[name]
         if value.shape != expected.shape:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint
-from imageqx_export.checkpoint import UNTRAINED, read_safetensors, save_checkpoint
+from imageqx_export.checkpoint import UNTRAINED, check_tensors, read_safetensors, save_checkpoint
 from imageqx_export.errors import CheckpointError
 from imageqx_export.support.files import digest
 from imageqx_export.support.frozen import Frozen
@@ -106,7 +106,8 @@ def import_checkpoint(path: Path, out: Path, *, model: str = "imageqx", state: s
     wanted = network.state_dict()
     taken = {name: value for name, value in tensors.items() if name in wanted}
     filled, untrained = _find_missing(path, network, taken)
-    _load(path, network, taken)
+    check_tensors(path, taken, wanted)
+    network.load_state_dict(taken, strict=False)  # casts to the network's own kinds of numbers
     provenance: dict[str, Any] = {"imported": {"file": path.name, "sha256": digest(path), "layout": layout}}
     if untrained:
         provenance[UNTRAINED] = list(untrained)
@@ -252,29 +253,3 @@ def _find_missing(path: Path, network: Network, taken: Mapping[str, Tensor]) -> 
     if weights:  # the counters of untrained heads are untrained with them
         filled = tuple(name for name in filled if name.startswith("features."))
     return filled, tuple(weights)
-
-
-def _load(path: Path, network: Network, taken: Mapping[str, Tensor]) -> None:
-    """Put tensors into the network, as float32.
-
-    Raises:
-        CheckpointError: One has another shape, or is not all finite numbers.
-    """
-    import torch
-
-    own = network.state_dict()
-    for name, value in taken.items():
-        if value.shape != own[name].shape:
-            raise CheckpointError(
-                "wrong shape", where=f"{path}: {name}", expected=str(list(own[name].shape)), got=str(list(value.shape))
-            )
-        bad = int((~value.float().isfinite()).sum())
-        if bad:
-            raise CheckpointError(
-                "weights that are not numbers",
-                where=f"{path}: {name}",
-                expected="finite values",
-                got=f"{bad} of {value.numel()} are NaN or infinite",
-            )
-    with torch.no_grad():
-        network.load_state_dict({name: value.to(own[name].dtype) for name, value in taken.items()}, strict=False)
