@@ -13,12 +13,12 @@ from pathlib import Path
 
 from imageqx_export.artifact import Format
 from imageqx_export.bench.emulator import load_emulator
+from imageqx_export.bench.emulator.cache import find_folder
 from imageqx_export.compat.gpu.target import find_driver
 from imageqx_export.doctor.model import Finding, State
 from imageqx_export.doctor.programs import run_briefly
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.convert import find_missing, load_exporter
-from imageqx_export.support.caches import find_cache
 from imageqx_export.support.libraries import find_uv
 
 EXPORT_BYTES = 500 * 10**6
@@ -49,19 +49,9 @@ def examine_formats() -> Iterator[Finding]:
     yield _examine_libraries("export", "torch", ("torch", "torchvision"), "everything", "make setup")
     for format in Format:
         lacking = find_missing(format)
-        if lacking:
-            remedy = f"make setup, or pip install 'imageqx-export[{format}]'"
-            yield Finding(
-                group="export",
-                part=format.value,
-                state=State.MISSING,
-                detail=lacking,
-                stops=f"export, parity and predict of {format}",
-                remedy=remedy,
-            )
-        else:
-            names = load_exporter(format).LIBRARIES.values()
-            yield Finding(group="export", part=format.value, state=State.READY, detail=_list_versions(tuple(names)))
+        detail = lacking or _list_versions(tuple(load_exporter(format).LIBRARIES.values()))
+        remedy = f"make setup, or pip install 'imageqx-export[{format}]'"
+        yield _judge("export", format.value, not lacking, detail, f"export, parity and predict of {format}", remedy)
 
 
 def examine_runtimes() -> Iterator[Finding]:
@@ -75,33 +65,18 @@ def examine_runtimes() -> Iterator[Finding]:
 
 def examine_checkpoint(path: Path) -> Iterator[Finding]:
     """Yield whether the checkpoint that commands take by default is there."""
-    if path.is_file():
-        yield Finding(group="export", part="checkpoint", state=State.READY, detail=str(path))
-    else:
-        yield Finding(
-            group="export",
-            part="checkpoint",
-            state=State.MISSING,
-            detail=f"no {path} in {Path.cwd()}",
-            stops="every command without --checkpoint",
-            remedy="run in a clone of the project, or pass --checkpoint FILE",
-        )
+    detail = str(path) if path.is_file() else f"no {path} in {Path.cwd()}"
+    remedy = "run in a clone of the project, or pass --checkpoint FILE"
+    yield _judge("export", "checkpoint", path.is_file(), detail, "every command without --checkpoint", remedy)
 
 
 def examine_disk() -> Iterator[Finding]:
     """Yield the free bytes where artifacts and caches are written."""
-    for part, folder in (("disk here", Path.cwd()), ("disk of the cache", find_cache("", "IMAGEQX_CACHE"))):
+    for part, folder in (("disk here", Path.cwd()), ("disk of the cache", find_folder())):
         there = next(place for place in (folder, *folder.parents) if place.exists())
         free = shutil.disk_usage(there).free
-        enough = free >= EXPORT_BYTES
-        yield Finding(
-            group="export",
-            part=part,
-            state=State.READY if enough else State.MISSING,
-            detail=f"{free / 1e9:.1f} GB free at {there}",
-            stops="" if enough else "an export",
-            remedy="" if enough else f"free {EXPORT_BYTES / 1e6:.0f} MB",
-        )
+        detail, remedy = f"{free / 1e9:.1f} GB free at {there}", f"free {EXPORT_BYTES / 1e6:.0f} MB"
+        yield _judge("export", part, free >= EXPORT_BYTES, detail, "an export", remedy)
 
 
 def examine_extras() -> Iterator[Finding]:
@@ -130,14 +105,9 @@ def examine_phones() -> Iterator[Finding]:
         return
     lines = [line.split() for line in run_briefly([program, "devices"]).splitlines()]
     phones = [f"{line[0]} ({line[1]})" for line in lines if len(line) == 2]
-    yield Finding(
-        group="bench",
-        part="attached phones",
-        state=State.READY if phones else State.MISSING,
-        detail=", ".join(phones) or "adb sees none",
-        stops="" if phones else "bench --target adb:SERIAL",
-        remedy="" if phones else "switch on USB debugging, plug a phone in, and look at: adb devices",
-    )
+    detail = ", ".join(phones) or "adb sees none"
+    remedy = "switch on USB debugging, plug a phone in, and look at: adb devices"
+    yield _judge("bench", "attached phones", bool(phones), detail, "bench --target adb:SERIAL", remedy)
 
 
 def examine_accelerators() -> Iterator[Finding]:
@@ -151,45 +121,33 @@ def examine_accelerators() -> Iterator[Finding]:
         except ImageQXError as error:
             yield _tell("accelerators", part, error, stops, "make setup")
     if sys.platform != "linux" or platform.machine() != "x86_64":
-        yield Finding(
-            group="accelerators",
-            part="simulators",
-            state=State.MISSING,
-            detail=f"{platform.system()} {platform.machine()}",
-            stops="compat",
-            remedy="use Linux on x86-64, for which the makers publish them",
-        )
+        remedy = "use Linux on x86-64, for which the makers publish them"
+        yield _judge("accelerators", "simulators", False, f"{platform.system()} {platform.machine()}", "compat", remedy)
 
 
 def examine_root() -> Iterator[Finding]:
     """Yield whether a folder can be entered as a root of its own, as the Swift compiler needs."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        yield Finding(group="ios", part="root", state=State.READY)
-    else:
-        yield Finding(
-            group="ios",
-            part="root",
-            state=State.MISSING,
-            detail="not root",
-            stops="make test-ios",
-            remedy="run it as root, for chroot",
-        )
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    yield _judge("ios", "root", root, "" if root else "not root", "make test-ios", "run it as root, for chroot")
+
+
+def _judge(group: str, part: str, ready: bool, detail: str, stops: str, remedy: str) -> Finding:
+    """Return a finding that names what it stops, and the remedy, where something is missing."""
+    if ready:
+        return Finding(group=group, part=part, state=State.READY, detail=detail)
+    return Finding(group=group, part=part, state=State.MISSING, detail=detail, stops=stops, remedy=remedy)
 
 
 def _tell(group: str, part: str, error: ImageQXError, stops: str, remedy: str) -> Finding:
     """Return what an error says of a part that cannot be used."""
     detail = error.what + (f": {error.got}" if error.got else "")
-    return Finding(
-        group=group, part=part, state=State.MISSING, detail=detail, stops=stops, remedy=error.remedy or remedy
-    )
+    return _judge(group, part, False, detail, stops, error.remedy or remedy)
 
 
 def _examine_libraries(group: str, part: str, libraries: tuple[str, ...], stops: str, remedy: str) -> Finding:
     lacking = [library for library in libraries if not _is_there(library)]
-    if lacking:
-        detail = f"{', '.join(lacking)} not installed"
-        return Finding(group=group, part=part, state=State.MISSING, detail=detail, stops=stops, remedy=remedy)
-    return Finding(group=group, part=part, state=State.READY, detail=_list_versions(libraries))
+    detail = f"{', '.join(lacking)} not installed" if lacking else _list_versions(libraries)
+    return _judge(group, part, not lacking, detail, stops, remedy)
 
 
 def _is_there(library: str) -> bool:
