@@ -20,6 +20,8 @@ from imageqx_export.evaluation.trueimage import NAME
 from imageqx_export.support.escapes import escape_markdown
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from imageqx_export.evaluation.raters import Raters
     from imageqx_export.evaluation.result import Evaluation
     from imageqx_export.evaluation.trueimage.baseline import Baseline
@@ -147,19 +149,30 @@ def _points(points: Floats, x: str, y: str) -> dict[str, list[float]]:
     return {x: points[places, 0].tolist(), y: points[places, 1].tolist()}
 
 
-def to_markdown(evaluation: Evaluation) -> str:
-    """Return an evaluation as Markdown that shows the figures beside it."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def make_environment(package: str) -> Environment:
+    """Return jinja2's environment for the Markdown templates of a package of evaluation.
 
-    environment = Environment(
-        loader=PackageLoader("imageqx_export.evaluation", "."),
-        undefined=StrictUndefined,
+    Args:
+        package: Whose ``*.j2`` files it reads. Text from files goes through the filter ``text``, and a comparator
+            through ``baseline``; an undefined name is an error.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(package, "."),
+        undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["text"] = escape_markdown
     environment.filters["baseline"] = grids.describe_baseline
+    return environment
+
+
+def to_markdown(evaluation: Evaluation) -> str:
+    """Return an evaluation as Markdown that shows the figures beside it."""
+    environment = make_environment("imageqx_export.evaluation")
     environment.filters["words"] = lambda name: escape_markdown(to_words(name))
     tables = {
         "counts": grids.build_counts,

@@ -11,11 +11,14 @@ from imageqx_export.evaluation.binary.result import BinaryEvaluation
 from imageqx_export.evaluation.binary.scores import Scores
 from imageqx_export.evaluation.diagnostic.aucs import Comparison
 from imageqx_export.evaluation.diagnostic.rates import RATES
-from imageqx_export.evaluation.grids import describe_baseline
-from imageqx_export.evaluation.report import describe_baseline as write_baseline
-from imageqx_export.evaluation.report import describe_bins, describe_curve, describe_measures
+from imageqx_export.evaluation.report import (
+    describe_baseline,
+    describe_bins,
+    describe_curve,
+    describe_measures,
+    make_environment,
+)
 from imageqx_export.evaluation.skin_types import FEWEST
-from imageqx_export.support.escapes import escape_markdown
 
 
 def to_json(evaluation: BinaryEvaluation) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def to_json(evaluation: BinaryEvaluation) -> dict[str, Any]:
         "adjusted": None if evaluation.adjusted is None else asdict(evaluation.adjusted),
     }
     if evaluation.baseline is not None:
-        value["baseline"] = write_baseline(evaluation.baseline)
+        value["baseline"] = describe_baseline(evaluation.baseline)
     if evaluation.against_baseline is not None:
         value["against_baseline"] = _comparison(evaluation.against_baseline)
     if cropped is not None:
@@ -51,17 +54,7 @@ def to_json(evaluation: BinaryEvaluation) -> dict[str, Any]:
 
 def to_markdown(evaluation: BinaryEvaluation) -> str:
     """Return an evaluation as Markdown that shows the figures beside it."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("imageqx_export.evaluation.binary", "."),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["text"] = escape_markdown
-    environment.filters["baseline"] = describe_baseline
+    environment = make_environment("imageqx_export.evaluation.binary")
     binary = evaluation.spec.binary
     assert binary is not None
     enough, raters = (1, 2) if binary.ranks is None else (binary.ranks.good_when_at_least, binary.ranks.raters)
