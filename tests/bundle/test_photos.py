@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from imageqx_export.bundle.manifest import make_layout
 from imageqx_export.bundle.photos import PhotoIndex, list_shipped, write_photos
 from imageqx_export.preprocess import load_pixels, stretch
 from tests.bundle.paint_photos import paint, write_all
+from tests.test_preprocess import TURNS
 
 Bytes = NDArray[np.uint8]
 BILINEAR = Image.Resampling.BILINEAR
@@ -26,17 +26,6 @@ SQUARE, OBLONG = Preprocessing(), Preprocessing(height=96, width=160)
 EXACT = ("tall_336x500.png", "wide_500x336.png", "column_1x300.png", "row_300x1.png", "dot_1x1.png", "small_60x40.png")
 # The pixels of 224 × 224, so that another machine, or another version of a library, cannot change them unseen.
 DIGESTS = Path(__file__).parent / "photos_224.json"
-
-TURNS: dict[int, Any] = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: a[::-1].swapaxes(0, 1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: a.swapaxes(0, 1)[::-1],
-}
 
 
 def one_pass(rows: Bytes, target: int) -> Bytes:
