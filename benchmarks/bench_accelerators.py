@@ -1,6 +1,6 @@
 """Show who is right on phones' accelerators: our files, and what others' tools make of the same network.
 
-``python -m benchmarks.bench_accelerators`` prints a table; ``--markdown`` the one for README, ``--json`` its numbers.
+``python -m benchmarks.bench_accelerators`` prints a table; ``--markdown`` the one for docs/accelerators.md, ``--json`` its numbers.
 All files take the same uint8 pixels, and every peer's is compared with what it says itself on this CPU, so that a
 peer's own loss by quantization is not held against it here. Qualcomm's simulator needs
 IMAGEQX_ACCEPT_QUALCOMM_LICENSE=1.
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--peers-only", action="store_true", help="leave our own files out")
     parser.add_argument("--json", action="store_true", help="print numbers instead of a table")
-    parser.add_argument("--markdown", action="store_true", help="print the table for README")
+    parser.add_argument("--markdown", action="store_true", help="print the table for docs/accelerators.md")
     options = parser.parse_args(argv)
     targets = options.target or TARGETS
     files = [*make_peers(options.artifacts, options.checkpoint, options.cache), *options.file]
@@ -130,7 +130,7 @@ def to_table(rows: Sequence[AcceleratorResult]) -> Table:
 
 
 def to_markdown(rows: Sequence[AcceleratorResult]) -> str:
-    """Return the table for README."""
+    """Return the table for docs/accelerators.md."""
     columns = list(dict.fromkeys(f"{row.target} {row.chip}" for row in rows))
     lines = ["| file | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in cells(rows).items():
