@@ -1,6 +1,7 @@
 """Show who is right on phones' accelerators: our files, and what others' tools make of the same network.
 
-``python -m benchmarks.bench_accelerators`` prints a table; ``--markdown`` the one for docs/accelerators.md, ``--json`` its numbers.
+``python -m benchmarks.bench_accelerators`` prints a table; ``--markdown`` the one for docs/accelerators.md, ``--json``
+its numbers.
 All files take the same uint8 pixels, and every peer's is compared with what it says itself on this CPU, so that a
 peer's own loss by quantization is not held against it here. Qualcomm's simulator needs
 IMAGEQX_ACCEPT_QUALCOMM_LICENSE=1.

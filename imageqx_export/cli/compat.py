@@ -37,7 +37,9 @@ def compat(
     steps: Annotated[bool, typer.Option("--steps", help="Compare single operators of w8a8.onnx too.")] = False,
     accept_qualcomm_license: Annotated[
         bool,
-        typer.Option("--accept-qualcomm-license", help="You accept the Qualcomm AI Stack License (see docs/accelerators.md)."),
+        typer.Option(
+            "--accept-qualcomm-license", help="You accept the Qualcomm AI Stack License (see docs/accelerators.md)."
+        ),
     ] = False,
     record: Annotated[
         Path | None,
