@@ -15,9 +15,9 @@ from imageqx_export.data.photos import read_photos
 from imageqx_export.data.settings import USUAL, PhotoSettings
 from imageqx_export.data.splits import VAL_SHARE
 from imageqx_export.data.tables import Problem, Row, read_columns, read_table, write_table
+from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.data.votes import count_votes
 from imageqx_export.errors import DatasetError, PhotoError
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.progress import Progress, silent
 
 FUSED = ("image", "group", "split", "label", "reasons", "raters", "fitzpatrick")

@@ -17,8 +17,8 @@ from imageqx_export.data.icd10 import is_code
 from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.photos import read_photos
 from imageqx_export.data.tables import Problem, read_table, write_table
+from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.errors import PhotoError
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.progress import Progress, silent
 
 REQUIRED = ("image", "rater", "evaluation", "reasons")

@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
+from imageqx_export.artifact import Preprocessing
+from imageqx_export.data.vocabulary import LABELS, REASONS
 
-SIDE = spec().preprocessing.height
-"""Pixels a side, unless a network takes others."""
+SIDE = Preprocessing().height
+"""Pixels a side, unless a network's ModelSpec says otherwise."""
 NOWHERE, PHOTO, SYNTHETIC, RATED = -1, 0, 1, 2
 """Where a picture comes from: a photo that is good as it is, a synthetic scene, or a photo that raters labelled."""
 

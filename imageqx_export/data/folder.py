@@ -21,8 +21,8 @@ from imageqx_export.data.settings import USUAL, PhotoSettings
 from imageqx_export.data.splits import TEST_SHARE, VAL_SHARE
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
 from imageqx_export.data.tables import read_table
+from imageqx_export.data.vocabulary import LABELS
 from imageqx_export.errors import DatasetError, PhotoError
-from imageqx_export.networks.imageqx.spec import LABELS
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.progress import Progress, silent
 

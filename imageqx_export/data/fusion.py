@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from imageqx_export.data.annotations import Rating, find_groups, settle
 from imageqx_export.data.labels import Label, Split
 from imageqx_export.data.splits import VAL_SHARE, split_groups
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.data.vocabulary import LABELS, REASONS
 
 TIE_BREAK = ("lesion", "healthy_skin", "no_skin", "poor_quality")
 """Which label wins a tie, the first of them first. The paper states none. Poor quality loses every tie, so a photo is

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.data.vocabulary import LABELS, REASONS
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from imageqx_export.data.bank import NOWHERE, PHOTO, RATED, SYNTHETIC, Bank
 from imageqx_export.data.synthetic import MILD, STRONG
+from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.data.votes import simulate_votes
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 NO_SKIN, HEALTHY, POOR = (LABELS.index(name) for name in ("no_skin", "healthy_skin", "poor_quality"))
 LESION = LABELS.index("lesion")

@@ -11,7 +11,7 @@ import numpy as np
 
 from imageqx_export.data.bank import SIDE, SYNTHETIC, Bank, make_bank
 from imageqx_export.data.synthetic import MILD, STRONG, Image, Placement, SceneClass, draw_scene
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.support.processes import count_cores, start_process_pool
 from imageqx_export.support.progress import Progress, silent
 

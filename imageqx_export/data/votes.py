@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.data.labels import Label
-from imageqx_export.networks.imageqx.spec import LABELS
+from imageqx_export.data.vocabulary import LABELS
 
 RATERS = 4
 LIMITS = (0.36, 0.46, 0.58, 0.74)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.data.annotations import Rating
+from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.untrusted import describe, read_json
 
 

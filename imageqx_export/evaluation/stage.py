@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.errors import ArtifactError, DatasetError
+from imageqx_export.data.vocabulary import require_vocabulary
+from imageqx_export.errors import DatasetError
 from imageqx_export.evaluation import figures, report
 from imageqx_export.evaluation.attention import choose_examples, draw_attention_figure
 from imageqx_export.evaluation.by_skin import measure_by_skin
@@ -17,7 +18,6 @@ from imageqx_export.evaluation.raters import compare_with_raters
 from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.evaluation.running import DPI, LAYOUT, check_folder, run
 from imageqx_export.evaluation.scores import measure
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.folders import stage_folder
 from imageqx_export.support.libraries import require
@@ -94,8 +94,7 @@ def assess(
     spec = spec or runtime.spec
     if len(photos) == 0:
         raise DatasetError("no photos to evaluate on", where=photos.source, expected="one at least")
-    if (spec.labels, spec.reasons) != (LABELS, REASONS):
-        raise ArtifactError("another model's labels or reasons", where=model_name, got=f"{spec.labels}, {spec.reasons}")
+    require_vocabulary(spec, model_name)
     outputs = run(runtime, photos, model_name, progress)
     scores = measure(photos, outputs, spec)
     evaluation = Evaluation(

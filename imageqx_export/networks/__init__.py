@@ -54,12 +54,12 @@ def build(name: str, weights: str = "random", options: Options = NO_OPTIONS) -> 
 
     Args:
         name: One of :data:`MODELS`, or another distribution's.
-        weights: ``"random"`` or ``"imagenet"``.
+        weights: The first ones: ``"random"``, or its backbone's from ImageNet: ``"imagenet"`` or ``"lite0"``.
         options: Of its family, by name.
 
     Raises:
         UnknownNameError: There is no such network, option or initialisation.
-        UnavailableError: The weights could not be downloaded.
+        UnavailableError: The weights could not be had.
     """
     entry = _find(name)
     module = cast("_NetworkModule", _load(entry, "network"))

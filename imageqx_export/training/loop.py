@@ -22,7 +22,6 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.settings import USUAL, PhotoSettings
 from imageqx_export.errors import TrainingError
 from imageqx_export.networks.base import Network
-from imageqx_export.networks.imageqx.warmstart import warm_start
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.signals import postpone_signals
 from imageqx_export.training.batches import Batches, FreshBatches, KeptBatches, Maker
@@ -104,6 +103,7 @@ def train(
     torch.manual_seed(config.seed)
     targets = choose_targets(config.model)
     network, origin = _build_network(config)
+    targets.require_outputs(network.spec)
     average = AveragedModel(
         network,
         multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),  # type: ignore[no-untyped-call]
@@ -193,10 +193,7 @@ def _build_network(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
     if config.from_checkpoint:
         return _go_on(config)
     options = choose_targets(config.model).list_options(config)
-    network = networks.build(config.model, "imagenet" if config.initialisation == "imagenet" else "random", options)
-    if config.initialisation == "lite0":
-        warm_start(network)
-    return network, {}
+    return networks.build(config.model, config.initialisation, options), {}
 
 
 def _go_on(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:

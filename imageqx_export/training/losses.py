@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 from torch.nn import functional
-
-from imageqx_export.networks.imageqx.network import Logits
 
 QUALITY_WEIGHT = 1.0
 EXPLANATIONS_WEIGHT = 5.0
 CLASS_WEIGHT_CLIP = 10.0
+
+
+class LabelLogits(Protocol):
+    """The logits of labels and reasons, as a network that has both gives them."""
+
+    @property
+    def quality(self) -> Tensor:
+        """Per label, [N,4], before softmax."""
+
+    @property
+    def explanations(self) -> Tensor:
+        """Per reason, [N,5], before the sigmoid."""
 
 
 def compute_class_weights(counts: Tensor) -> Tensor:
@@ -24,12 +36,12 @@ def compute_class_weights(counts: Tensor) -> Tensor:
 
 
 def compute_loss(
-    logits: Logits, shares: Tensor, explanations: Tensor, weights: Tensor, label_smoothing: float = 0.0
+    logits: LabelLogits, shares: Tensor, explanations: Tensor, weights: Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
     """Return the training loss, a scalar.
 
     Args:
-        logits: The network's logits for N photos.
+        logits: The network's, uncalibrated, for N photos.
         shares: Per label, the share of raters, float32 [N,4]; one-hot for the plurality.
         explanations: 0 or 1, float32 [N,5].
         weights: Class weights, float32 [4]; they touch L_D alone, as the paper does not say otherwise.

@@ -8,30 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, f1_score, multilabel_confusion_matrix
 
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.artifact import ModelSpec
 
 
 def score(
-    guessed: NDArray[np.int64], given: NDArray[np.bool_], labels: NDArray[np.int64], flags: NDArray[np.float32]
+    guessed: NDArray[np.int64],
+    given: NDArray[np.bool_],
+    labels: NDArray[np.int64],
+    flags: NDArray[np.float32],
+    spec: ModelSpec,
 ) -> dict[str, Any]:
     """Compare decisions with the truth.
 
     Args:
-        guessed: Decided labels, indices into ``LABELS``, [N].
+        guessed: Decided labels, indices into the ModelSpec's, [N].
         given: Decided reasons, [N,5].
         labels: Truth, int64 [N].
         flags: Truth, 0 or 1, [N,5].
+        spec: Names the labels and the reasons.
 
     Returns:
         ``quality_macro_f1``, ``explanations_macro_f1``, per label and reason ``f1``, ``recall`` and ``specificity``,
         and the confusion matrix (rows are the truth). All in [0, 1]; a ratio without a denominator is 0.
     """
-    onehot = np.eye(len(LABELS), dtype=int)
+    onehot = np.eye(len(spec.labels), dtype=int)
     rows = {
-        "quality": dict(zip(LABELS, _rows(onehot[labels], onehot[guessed]), strict=True)),
-        "explanations": dict(zip(REASONS, _rows(flags.astype(int), given.astype(int)), strict=True)),
+        "quality": dict(zip(spec.labels, _rows(onehot[labels], onehot[guessed]), strict=True)),
+        "explanations": dict(zip(spec.reasons, _rows(flags.astype(int), given.astype(int)), strict=True)),
     }
-    everything = list(range(len(LABELS)))
+    everything = list(range(len(spec.labels)))
     return {
         "samples": len(labels),
         "quality_macro_f1": float(f1_score(labels, guessed, labels=everything, average="macro", zero_division=0)),

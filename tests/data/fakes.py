@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.data.bank import PHOTO, RATED, SIDE, SYNTHETIC, Bank, join, make_bank
 from imageqx_export.data.sample_plan import SamplePlan
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.data.vocabulary import LABELS, REASONS
 
 LESION, NO_SKIN, HEALTHY, POOR = range(4)
 FRAMING, LIGHT, BLUR, RESOLUTION, DISTANCE = range(5)

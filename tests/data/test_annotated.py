@@ -18,8 +18,8 @@ from imageqx_export.data.annotated import (
 from imageqx_export.data.annotations import Rating, write_ratings
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import Label, Split
+from imageqx_export.data.vocabulary import LABELS
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.imageqx.spec import LABELS
 from imageqx_export.preprocess import load_pixels
 
 COLORS = {"a": (200, 150, 120), "b": (90, 60, 40), "c": (10, 200, 10), "d": (120, 120, 120), "e": (250, 250, 250)}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imageqx_export.data.bank import PHOTO, RATED, SIDE, SYNTHETIC, Bank, join, make_bank
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.data.vocabulary import LABELS, REASONS
 from tests.data.fakes import (
     DISTANCE,
     FRAMING,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from imageqx_export.data.bank import SIDE
 from imageqx_export.data.folder import cut_out_subject, read_folder
-from imageqx_export.networks.imageqx.spec import LABELS
+from imageqx_export.data.vocabulary import LABELS
 from tests.data.test_folder import CLASSES, photo
 
 Array = NDArray[Any]

@@ -20,8 +20,8 @@ from imageqx_export.data.bank import PHOTO, SIDE
 from imageqx_export.data.folder import PhotoFolder, read_folder, split_groups
 from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.synthetic import SceneClass
+from imageqx_export.data.vocabulary import LABELS
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.imageqx.spec import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

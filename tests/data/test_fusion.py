@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imageqx_export.data.annotations import Rating
 from imageqx_export.data.fusion import TIE_BREAK, fuse
 from imageqx_export.data.labels import SPLITS, Label
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.data.vocabulary import LABELS, REASONS
 
 SPREAD = [Rating(f"{split}.jpg", "x", "L57.0", split=split) for split in SPLITS]
 """One photo in every split, so that no split is empty."""

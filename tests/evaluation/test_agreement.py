@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from imageqx_export.data.annotations import Rating
+from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.errors import DatasetError
 from imageqx_export.evaluation.agreement import (
     Agreement,
@@ -22,7 +23,6 @@ from imageqx_export.evaluation.agreement import (
     measure_agreement,
     read_scores,
 )
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 
 EVALUATIONS = ["L57.0", "D22.9", "no_skin", "healthy_skin", "poor_quality"]
 SHARED = [Rating("first.jpg", rater, "L57.0") for rater in "ab"]

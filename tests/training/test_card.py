@@ -78,7 +78,7 @@ def made(
     photos = LabelledPhotos(
         np.zeros((30, 1, 1, 3), np.uint8), truth, flags, truth, ("",) * 30, "30 test samples: scenes"
     )
-    scores = [{"test": score(rng.integers(0, 4, 30), rng.random((30, 5)) < 0.5, truth, flags)} for _ in seeds]
+    scores = [{"test": score(rng.integers(0, 4, 30), rng.random((30, 5)) < 0.5, truth, flags, spec())} for _ in seeds]
     provenance: dict[str, Any] = {
         "config": asdict(config),
         "history": [{"epoch": epoch, "loss": 1.0, "quality_macro_f1": 0.5} for epoch in range(1, 13)],

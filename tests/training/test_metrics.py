@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.training.metrics import score
 
 LABELS = ("lesion", "no_skin", "healthy_skin", "poor_quality")
@@ -39,7 +40,7 @@ def by_hand(truth: list[bool], guess: list[bool]) -> tuple[float, float, float]:
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 40))
 def test_scores_are_counted_right(seed: int, count: int) -> None:
     guessed, given_, labels, flags = decisions(seed, count)
-    got = score(guessed, given_, labels, flags)
+    got = score(guessed, given_, labels, flags, spec())
     assert got["samples"] == count
     for number, name in enumerate(LABELS):
         recall, specificity, f1 = by_hand((labels == number).tolist(), (guessed == number).tolist())
@@ -54,7 +55,7 @@ def test_scores_are_counted_right(seed: int, count: int) -> None:
 
 def test_scores_are_scikit_learns() -> None:
     guessed, given_, labels, flags = decisions(1, 200)
-    got = score(guessed, given_, labels, flags)
+    got = score(guessed, given_, labels, flags, spec())
     f1, recall = f1_score(labels, guessed, average=None), recall_score(labels, guessed, average=None)
     assert [got["quality"][name]["f1"] for name in LABELS] == pytest.approx(f1.tolist())
     assert [got["quality"][name]["recall"] for name in LABELS] == pytest.approx(recall.tolist())
@@ -70,19 +71,19 @@ def test_scores_are_scikit_learns() -> None:
 
 def test_the_best_and_the_worst() -> None:
     labels, flags = np.arange(8) % 4, (np.arange(40).reshape(8, 5) % 3 == 0).astype(np.float32)
-    best = score(labels, flags > 0, labels, flags)
+    best = score(labels, flags > 0, labels, flags, spec())
     assert best["quality_macro_f1"] == best["explanations_macro_f1"] == 1
     assert all(
         value == 1 for group in ("quality", "explanations") for row in best[group].values() for value in row.values()
     )
-    worst = score((labels + 1) % 4, flags == 0, labels, flags)
+    worst = score((labels + 1) % 4, flags == 0, labels, flags, spec())
     assert worst["quality_macro_f1"] == worst["explanations_macro_f1"] == 0
 
 
 def test_a_label_that_nobody_has_and_nobody_guesses_counts_as_zero() -> None:
     """The macro mean is over all four labels, so that scores of different photos can be compared."""
     labels = np.array([0, 1, 2, 2])
-    got = score(labels, np.zeros((4, 5), bool), labels, np.zeros((4, 5), np.float32))
+    got = score(labels, np.zeros((4, 5), bool), labels, np.zeros((4, 5), np.float32), spec())
     assert got["quality_macro_f1"] == 0.75 and got["explanations_macro_f1"] == 0
     assert got["quality"]["poor_quality"] == {"f1": 0, "recall": 0, "specificity": 1}
     assert np.array(got["confusion"]).shape == (4, 4)

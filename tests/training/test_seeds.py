@@ -47,7 +47,7 @@ def runs(count: int) -> tuple[list[Checkpoint], list[dict[str, dict[str, Any]]]]
         Checkpoint(path=Path(f"{seed}"), sha256="", spec=spec(), metrics={}, provenance={"config": {"seed": seed}})
         for seed in range(7, 7 + count)
     ]
-    scores = [score(rng.integers(0, 4, 50), rng.random((50, 5)) < 0.5, truth, flags) for _ in made]
+    scores = [score(rng.integers(0, 4, 50), rng.random((50, 5)) < 0.5, truth, flags, spec()) for _ in made]
     return made, [{"test": row, "scenes": row} for row in scores]
 
 

@@ -10,12 +10,13 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from imageqx_export import networks
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.data.annotations import Rating
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import Label, LabelledPhotos
 from imageqx_export.data.sample_plan import plan_samples
-from imageqx_export.errors import DatasetError, TrainingError, UnknownNameError
+from imageqx_export.errors import ArtifactError, DatasetError, TrainingError, UnknownNameError
 from imageqx_export.evaluation.diagnostic.rates import choose_youden_threshold
 from imageqx_export.training import targets
 from imageqx_export.training.batches import flip
@@ -146,3 +147,13 @@ def test_flips_are_drawn_once_a_sample_and_move_nothing_else() -> None:
 def test_when_training_stops(scores: list[float | None], patience: int, over: bool, best: bool) -> None:
     history = [{"auc": score} for score in scores]
     assert is_over(history, "auc", patience) is over and is_best(history, "auc") is best
+
+
+def test_what_a_network_learns_is_what_it_gives() -> None:
+    labels, votes = targets.choose_targets("imageqx"), targets.choose_targets("duke-iqa")
+    labels.require_outputs(networks.spec("imageqx"))
+    votes.require_outputs(networks.spec("duke-iqa"))
+    with pytest.raises(ArtifactError, match="another model's labels"):
+        labels.require_outputs(networks.spec("duke-iqa"))
+    with pytest.raises(ArtifactError, match=r"(?s)does not count votes.*quality, explanations, attention"):
+        votes.require_outputs(networks.spec("imageqx"))

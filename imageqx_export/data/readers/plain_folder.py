@@ -14,8 +14,8 @@ from imageqx_export.data.annotations import Rating
 from imageqx_export.data.photos import list_photos
 from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, read_published, skin_type
 from imageqx_export.data.tables import read_columns
+from imageqx_export.data.vocabulary import LABELS
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.imageqx.spec import LABELS
 
 PUBLISHED = Published(
     "photos in folders", "wherever your photos are", (*(f"{label}/" for label in LABELS), "manifest.csv (optional)")

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.errors import UnknownNameError
 from imageqx_export.evaluation.curves import Curve, trace_curve
 from imageqx_export.evaluation.intervals import Bools, Floats, Measure, auc
@@ -22,7 +23,6 @@ from imageqx_export.evaluation.tables import Row, build_table
 from imageqx_export.evaluation.trueimage import NAME
 from imageqx_export.evaluation.trueimage.classifier import Classifier, fit_classifier
 from imageqx_export.evaluation.trueimage.features import measure_features
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from imageqx_export.support.progress import Progress, silent
 
 BASELINES = ("trueimage",)

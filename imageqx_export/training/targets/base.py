@@ -53,6 +53,17 @@ class Targets(ABC):
         return NO_OPTIONS
 
     @abstractmethod
+    def require_outputs(self, spec: ModelSpec) -> None:
+        """Refuse a network whose outputs are not what is learnt here, before anything is written.
+
+        Args:
+            spec: The network's.
+
+        Raises:
+            ArtifactError: The message says what the network gives instead.
+        """
+
+    @abstractmethod
     def read_truth(self, plan: SamplePlan) -> Truth:
         """Return the truth of a plan's samples, on the CPU."""
 

@@ -12,6 +12,7 @@ from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.bank import Bank
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.sample_plan import SamplePlan, plan_samples
+from imageqx_export.data.vocabulary import require_vocabulary
 from imageqx_export.decisions import decide
 from imageqx_export.training.config import TrainingConfig
 from imageqx_export.training.losses import compute_class_weights, compute_loss
@@ -29,6 +30,10 @@ class LabelTargets(Targets):
     HEADLINE: ClassVar[str] = "quality_macro_f1"
     CARD: ClassVar[str] = "card.md.j2"
     DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+
+    def require_outputs(self, spec: ModelSpec) -> None:
+        """Refuse a network that does not give the raters' labels and reasons, in their order."""
+        require_vocabulary(spec, spec.name)
 
     def read_truth(self, plan: SamplePlan) -> Truth:
         """Return the raters' shares per label [B,4] and the reasons [B,5], float32."""
@@ -50,7 +55,7 @@ class LabelTargets(Targets):
         """Score labels and reasons; see :func:`imageqx_export.training.metrics.score` for what comes back."""
         thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons])
         given = outputs["explanations"] >= thresholds
-        return score(decide(outputs["quality"], spec), given, photos.quality, photos.reasons)
+        return score(decide(outputs["quality"], spec), given, photos.quality, photos.reasons, spec)
 
     def list_scalars(self, scores: Mapping[str, Any]) -> dict[str, float]:
         """Return both macro-F1, and F1 of every label and reason."""

@@ -21,7 +21,7 @@ from imageqx_export.data.labels import SPLITS, Label, LabelledPhotos
 from imageqx_export.data.sample_plan import SamplePlan
 from imageqx_export.data.votes import RATERS, count_votes
 from imageqx_export.decisions import decide_good
-from imageqx_export.errors import DatasetError
+from imageqx_export.errors import ArtifactError, DatasetError
 from imageqx_export.evaluation.diagnostic.rates import RATES, choose_youden_threshold, count_rates
 from imageqx_export.evaluation.diagnostic.truth import find_good
 from imageqx_export.evaluation.intervals import auc
@@ -74,6 +74,16 @@ class VoteTargets(Targets):
                     got=f"{good} good of {len(own)}, with at least {config.good_when_at_least} of {RATERS} votes",
                     remedy="add photos of what is missing, or change the table's split column",
                 )
+
+    def require_outputs(self, spec: ModelSpec) -> None:
+        """Refuse a network that does not say how many of the raters call a photo good."""
+        if spec.binary is None or spec.binary.ranks is None:
+            raise ArtifactError(
+                "a network that does not count votes",
+                where=spec.name,
+                expected="an output of ranks in its ModelSpec's binary",
+                got=", ".join(output.name for output in spec.outputs),
+            )
 
     def list_options(self, config: TrainingConfig) -> Options:
         """Return how many votes are enough, where that is not what is usual."""

