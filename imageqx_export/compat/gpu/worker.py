@@ -25,11 +25,27 @@ def read_shapes(content: bytes) -> tuple[int, dict[str, tuple[int, ...]]]:
     return len(graph.operators), {name: tuple(int(size) for size in shape) for name, shape in shapes.items()}
 
 
+def check_kinds(model: CompiledModel, pixels: Any) -> None:
+    """Refuse a file whose input is not the photos', or an output that is not float32.
+
+    CompiledModel's buffers take any array's raw bytes without a word (findings/litert-buffer-bytes.sh).
+    """
+    name = next(iter(model.get_signature_list()))
+    (entry,) = model.get_input_tensor_details(name).values()
+    expected = [1, *pixels.shape[1:]]
+    if (entry["dtype"], list(entry["shape"])) != (str(pixels.dtype), expected):
+        raise SystemExit(f"the input is {entry['dtype']} {entry['shape']}, the photos are {pixels.dtype} {expected}")
+    for output, detail in model.get_output_tensor_details(name).items():
+        if detail["dtype"] != "float32":
+            raise SystemExit(f"the output {output} is {detail['dtype']}, not float32")
+
+
 def run(path: Path, pixels: Any, cpu: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what was accelerated, and the outputs."""
     total, shapes = read_shapes(path.read_bytes())
     where = HardwareAccelerator.GPU | HardwareAccelerator.CPU if cpu else HardwareAccelerator.GPU
     model = CompiledModel.from_file(str(path), hardware_accel=where)
+    check_kinds(model, pixels)
     names = next(iter(model.get_signature_list().values()))["outputs"]
     inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
     rows: dict[str, list[Any]] = {name: [] for name in names}
