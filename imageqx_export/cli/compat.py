@@ -1,14 +1,18 @@
-"""The command that asks accelerators what they make of artifacts."""
+"""The command that asks versions of runtimes, or phones' accelerators, what they make of artifacts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imageqx_export.cli.help import PlainCommand
 from imageqx_export.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from imageqx_export.artifact import Precision
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -16,13 +20,22 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command(
     cls=PlainCommand,
     rich_help_panel="Artifacts",
-    epilog="Example: imageqx compat artifacts/imageqx --target gpu --target ethos-u:U65-256,U85-1024",
+    epilog="Example: imageqx compat artifacts/imageqx --runtimes onnxruntime==1.17,litert,emulated:cortex-a53",
 )
 def compat(
     folder: Annotated[Path, typer.Argument(help="The folder with manifest.json.", metavar="ARTIFACTS")],
+    runtimes: Annotated[
+        str | None,
+        typer.Option(
+            help="onnxruntime, litert, tflite-runtime, coremltools, each with ==VERSION or all of its versions, and "
+            "emulated:CPU; without it, and without --target, all of them.",
+            metavar="A,B==1.2",
+        ),
+    ] = None,
     target: Annotated[
-        list[str], typer.Option(help="qualcomm[:SM8550,SM8650…], gpu or ethos-u[:U65-256…]; may be repeated.")
-    ],
+        list[str] | None,
+        typer.Option(help="An accelerator: qualcomm[:SM8550,SM8650…], gpu or ethos-u[:U65-256…]; may be repeated."),
+    ] = None,
     file: Annotated[
         list[Path] | None, typer.Option(help="A file of yours instead of the folder's; may be repeated.")
     ] = None,
@@ -34,7 +47,13 @@ def compat(
             "golden ones."
         ),
     ] = None,
-    steps: Annotated[bool, typer.Option("--steps", help="Compare single operators of w8a8.onnx too.")] = False,
+    budget: Annotated[
+        Path | None,
+        typer.Option(help="What must hold on which versions of runtimes; else the package's own.", metavar="TOML"),
+    ] = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="On an accelerator, compare single operators of w8a8.onnx too.")
+    ] = False,
     accept_qualcomm_license: Annotated[
         bool,
         typer.Option(
@@ -43,30 +62,93 @@ def compat(
     ] = False,
     record: Annotated[
         Path | None,
-        typer.Option(help="Write what was proved here; exports put it into the manifest.", metavar="JSON"),
+        typer.Option(
+            help="Write what was shown here, for exports to read: models/imageqx.runtimes.json, or of accelerators "
+            "models/imageqx.proofs.json.",
+            metavar="JSON",
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compile and run artifacts for phones' accelerators on their makers' simulators; exit 1 if one answers wrongly."""
+    """Run artifacts on every version of the runtimes that apps ship, or on simulators of phones' accelerators.
+
+    Each version runs in an environment of its own, which uv makes of pinned wheels in your cache. The exit code is 1
+    where a file is not right on a version that the budget names, or an accelerator answers wrongly.
+    """
     from imageqx_export.artifact import Precision
     from imageqx_export.cli.options import parse_names
+
+    if runtimes and target:
+        raise typer.BadParameter("--runtimes and --target are two questions: ask one at a time")
+    chosen = [Precision(name) for name in parse_names("precision", precisions, Precision)] if precisions else []
+    if target:
+        passed = _ask_accelerators(
+            folder, target, file or (), chosen, checkpoint, steps, accept_qualcomm_license, record, json
+        )
+    else:
+        wanted = [name for name in (runtimes or "").split(",") if name.strip()]
+        passed = _ask_runtimes(folder, wanted, file or (), chosen, checkpoint, budget, record, json)
+    raise typer.Exit(0 if passed else 1)
+
+
+def _ask_runtimes(
+    folder: Path,
+    wanted: Sequence[str],
+    files: Sequence[Path],
+    precisions: Sequence[Precision],
+    checkpoint: Path | None,
+    budget: Path | None,
+    record: Path | None,
+    as_json: bool,
+) -> bool:
+    from imageqx_export.bundle.runtimes import record_runtimes
+    from imageqx_export.cli.show.runtimes import show_runtimes
+    from imageqx_export.compat.versions.budget import read_runtime_budget
+    from imageqx_export.compat.versions.stage import check_runtimes
+    from imageqx_export.support.progress import bar
+
+    report = check_runtimes(
+        folder,
+        wanted,
+        files=files,
+        precisions=precisions,
+        checkpoint=checkpoint,
+        budget=read_runtime_budget(budget) if budget or not files else None,
+        progress=bar,
+    )
+    if record is not None:
+        record_runtimes(record, report.to_table())
+    show_runtimes(report, as_json=as_json)
+    return report.passed
+
+
+def _ask_accelerators(
+    folder: Path,
+    targets: Sequence[str],
+    files: Sequence[Path],
+    precisions: Sequence[Precision],
+    checkpoint: Path | None,
+    steps: bool,
+    accept_license: bool,
+    record: Path | None,
+    as_json: bool,
+) -> bool:
     from imageqx_export.cli.show.compat import show_compat
     from imageqx_export.compat.proofs import record_proofs
     from imageqx_export.compat.stage import check_compat
     from imageqx_export.support.progress import bar
 
-    names = parse_names("precision", precisions, Precision) if precisions else []
     report = check_compat(
         folder,
-        target,
-        files=file or (),
-        precisions=[Precision(name) for name in names],
+        targets,
+        files=files,
+        precisions=precisions,
         checkpoint=checkpoint,
         steps=steps,
-        accept_license=accept_qualcomm_license,
+        accept_license=accept_license,
         progress=bar,
     )
     if record is not None:
         record_proofs(record, report)
-    show_compat(report, as_json=json)
-    raise typer.Exit(0 if report.passed else 1)
+    show_compat(report, as_json=as_json)
+    return report.passed

@@ -83,7 +83,7 @@ def check_compat(
     pixels = load_golden_pixels(folder) if checkpoint is None else generate_images()
     subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
     spec = manifest.artifacts[0].spec
-    references = _references(folder, subjects, spec, pixels, checkpoint)
+    references = find_references(folder, subjects, spec, pixels, checkpoint)
     controls: list[Control] = []
     results: list[AcceleratorResult] = []
     pairs = [(name, chip) for name, chips in wanted for chip in chips]
@@ -244,7 +244,7 @@ def _control(
         return error, None
 
 
-def _references(
+def find_references(
     folder: Path, subjects: Sequence[Subject], spec: ModelSpec, pixels: Pixels, checkpoint: Path | None
 ) -> dict[str, tuple[Outputs, ReferenceKind]]:
     """Return what each file should say: PyTorch's outputs, or, of a stranger, its own on this CPU."""

@@ -1,0 +1,157 @@
+"""The list of runtimes and versions that are asked, ``runtimes.toml``, and the wheels of each, ``wheels.txt``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from imageqx_export.artifact import Format
+from imageqx_export.bundle.runtimes import parse_version
+from imageqx_export.compat.environments import Environment
+from imageqx_export.errors import UnknownNameError
+from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.untrusted import read_toml
+
+LIST = Path(__file__).with_name("runtimes.toml")
+WHEELS = Path(__file__).with_name("wheels.txt")
+EMULATED = "emulated"
+"""Begins the name of an emulated phone, such as ``emulated:cortex-a53``, which runs the project's own versions."""
+_PIN = re.compile(r"^(?P<pin>[A-Za-z0-9._-]+==[^ ;\\]+)")
+Version = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,2}$")]
+
+
+class RuntimeLine(Frozen):
+    """One runtime of the list.
+
+    Args:
+        distribution: The name of its wheels.
+        format: What it takes.
+        variants: The ways to run a file that are tried.
+        app: What an app depends on to have it; "" where there is nothing.
+        needs: The wheels that it imports, pinned.
+        versions: The oldest first.
+        since: Per variant that came later, the version that has it first.
+    """
+
+    distribution: str
+    format: Format
+    variants: tuple[str, ...]
+    app: str
+    needs: tuple[str, ...]
+    versions: tuple[Version, ...]
+    since: dict[str, Version] = Field(default_factory=dict)
+
+
+class Catalogue(Frozen):
+    """``runtimes.toml``.
+
+    Args:
+        python: The version of Python that all wheels are for.
+        runtimes: By name.
+    """
+
+    schema_version: Literal[1]
+    python: str
+    runtimes: dict[str, RuntimeLine]
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of one runtime, and its environment.
+
+    Attributes:
+        runtime: Its name.
+        version: Of the runtime.
+        format: What it takes.
+        variants: The ways to run a file with it.
+        app: What an app depends on to have it; "" where there is nothing.
+        requirements: Its wheels, pinned.
+    """
+
+    runtime: str
+    version: str
+    format: Format
+    variants: tuple[str, ...]
+    app: str
+    requirements: tuple[str, ...]
+
+    @property
+    def environment(self) -> Environment:
+        """Where it runs; made by its ``prepare``."""
+        pins = read_pins()
+        lines = "".join(f"{pins[pin]}\n" for pin in self.requirements)
+        return Environment(f"{self.runtime}-{self.version}", lines, python=read_catalogue().python)
+
+
+@cache
+def read_catalogue() -> Catalogue:
+    """Read ``runtimes.toml``, a file of the package."""
+    return Catalogue.model_validate(read_toml(LIST))
+
+
+@cache
+def read_pins() -> dict[str, str]:
+    """Read ``wheels.txt``: per ``name==version``, the line with its hashes."""
+    lines = WHEELS.read_text().replace("\\\n", " ").splitlines()
+    return {match["pin"]: " ".join(line.split()) for line in lines if (match := _PIN.match(line))}
+
+
+def list_releases() -> list[Release]:
+    """Return every version of every runtime, the oldest first."""
+    return [
+        Release(
+            runtime=name,
+            version=version,
+            format=line.format,
+            variants=tuple(
+                variant
+                for variant in line.variants
+                if parse_version(version) >= parse_version(line.since.get(variant, "0"))
+            ),
+            app=f"{line.app}:{version}" if line.app else "",
+            requirements=(f"{line.distribution}=={version}", *line.needs),
+        )
+        for name, line in read_catalogue().runtimes.items()
+        for version in line.versions
+    ]
+
+
+def choose(wanted: Sequence[str], phones: Collection[str], usual: Sequence[str]) -> tuple[list[Release], list[str]]:
+    """Return the releases and emulated phones that are asked for.
+
+    Args:
+        wanted: ``"onnxruntime"`` for all of its versions, ``"litert==2.1"`` for those that begin so,
+            ``"emulated:cortex-a53"``; empty for every version and the usual phones.
+        phones: The emulated phones that there are.
+        usual: Those that are asked where nothing is named.
+
+    Raises:
+        UnknownNameError: There is no such runtime, version or phone.
+    """
+    known = list_releases()
+    if not wanted:
+        return known, list(usual)
+    releases: list[Release] = []
+    emulated: list[str] = []
+    for text in wanted:
+        name, _, version = text.strip().partition("==")
+        if name.startswith(f"{EMULATED}:"):
+            phone = name.removeprefix(f"{EMULATED}:")
+            if phone not in phones:
+                raise UnknownNameError("emulated CPU", phone, phones)
+            emulated.append(phone)
+            continue
+        named = [release for release in known if release.runtime == name]
+        if not named:
+            raise UnknownNameError("runtime", name, [*read_catalogue().runtimes, *(f"{EMULATED}:{p}" for p in phones)])
+        fitting = [release for release in named if f"{release.version}.".startswith(f"{version}.") or not version]
+        if not fitting:
+            raise UnknownNameError(f"version of {name}", version, [release.version for release in named])
+        releases += fitting
+    return list(dict.fromkeys(releases)), list(dict.fromkeys(emulated))

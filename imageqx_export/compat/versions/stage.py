@@ -1,0 +1,209 @@
+"""The stage: every file in every place that runs its format; what cannot be had says so, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageqx_export.artifact import Format, ModelSpec, Outputs, Pixels, Precision
+from imageqx_export.bench.emulator import CPUS
+from imageqx_export.bundle.golden import load_golden_pixels
+from imageqx_export.bundle.manifest import read_manifest
+from imageqx_export.bundle.runtimes import RuntimeVerdict, parse_version
+from imageqx_export.compat.stage import Subject, find_references, list_subjects, read_subject
+from imageqx_export.compat.strangers import name_outputs
+from imageqx_export.compat.versions.budget import RuntimeBudget
+from imageqx_export.compat.versions.catalogue import choose
+from imageqx_export.compat.versions.model import RuntimeReport, RuntimeResult
+from imageqx_export.compat.versions.places import EmulatedPlace, HostPlace, Place, Said, flatten
+from imageqx_export.data.images import generate_images
+from imageqx_export.errors import ArtifactError, ImageQXError, UnavailableError
+from imageqx_export.parity.compare import TOLERANCES, OutputParity, compare_outputs
+from imageqx_export.support.progress import Progress, silent
+
+WORKERS = 2
+"""Processes at a time."""
+PHONES = ("cortex-a53", "cortex-a76")
+"""The emulated phones that are asked where none is named."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One file in one place.
+
+    Attributes:
+        place: Where.
+        subject: The file.
+        spec: What its outputs mean.
+        reference: What it should give.
+    """
+
+    place: Place
+    subject: Subject
+    spec: ModelSpec
+    reference: Outputs
+
+
+def check_runtimes(
+    folder: Path,
+    wanted: Sequence[str] = (),
+    *,
+    files: Sequence[Path] = (),
+    precisions: Sequence[Precision] = (),
+    checkpoint: Path | None = None,
+    budget: RuntimeBudget | None = None,
+    progress: Progress = silent,
+) -> RuntimeReport:
+    """Run files on versions of runtimes that apps ship, and compare what they give with PyTorch.
+
+    Args:
+        folder: The folder with ``manifest.json`` and ``golden/``.
+        wanted: As :func:`~imageqx_export.compat.versions.catalogue.choose` reads them; empty for all.
+        files: Files of anybody's with the same inputs and outputs, in place of the folder's; each is compared with what
+            it says itself on this machine's CPU.
+        precisions: Of the folder's files, these alone; none for all.
+        checkpoint: The artifacts' own: PyTorch then gives what they are compared with, on the 64 pictures of parity;
+            None takes the golden pictures, and what the export kept of them.
+        budget: What must hold; None for nothing.
+        progress: Opens bars.
+
+    Raises:
+        ParityError: There is no readable manifest, or the checkpoint is another.
+        MeasurementError: The golden pictures cannot be read.
+        UnknownNameError: There is no such runtime or version.
+        UnavailableError: None of them can be had here.
+    """
+    places = list_places(wanted)
+    manifest = read_manifest(folder)
+    spec = manifest.artifacts[0].spec
+    pixels = load_golden_pixels(folder) if checkpoint is None else generate_images()
+    formats = {place.format for place in places}
+    subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
+    subjects = [subject for subject in subjects if subject.format in formats]
+    references = find_references(folder, subjects, spec, pixels, checkpoint)
+    questions = [
+        Question(place, subject, spec, references[subject.name][0])
+        for place in places
+        for subject in subjects
+        if subject.format is place.format
+    ]
+    rows = compare_programs(_ask_all(places, questions, pixels, progress))
+    if rows and all(row.verdict == "unavailable" for row in rows):
+        raise UnavailableError("no runtime could be asked", got="; ".join(sorted({row.problem for row in rows})[:3]))
+    if budget is not None:
+        rows = [row.model_copy(update={"must": budget.covers(row)}) for row in rows]
+    source = "golden" if checkpoint is None else "generated"
+    return RuntimeReport.model_validate({"images": len(pixels), "source": source, "results": tuple(rows)})
+
+
+def list_places(wanted: Sequence[str]) -> list[Place]:
+    """Return where files are asked, by the names of runtimes, versions and emulated phones.
+
+    Raises:
+        UnknownNameError: There is no such name.
+    """
+    releases, phones = choose(wanted, CPUS, PHONES)
+    hosts: list[Place] = [HostPlace(release, variant) for release in releases for variant in release.variants]
+    return hosts + [EmulatedPlace(phone, format) for phone in phones for format in (Format.ONNX, Format.TFLITE)]
+
+
+def _ask_all(
+    places: Sequence[Place], questions: Sequence[Question], pixels: Pixels, progress: Progress
+) -> list[RuntimeResult]:
+    """Prepare each place, put each question; two at a time."""
+    threads = ThreadPoolExecutor(WORKERS)
+    try:
+        with progress("making environments of runtimes", len(places)) as advance:
+            troubles = dict(zip(places, threads.map(lambda place: _prepare(place, advance), places), strict=True))
+        with progress("asking runtimes", len(questions)) as advance:
+
+            def put(question: Question) -> RuntimeResult:
+                row = answer(question, pixels, troubles[question.place])
+                advance()
+                return row
+
+            return list(threads.map(put, questions))
+    finally:
+        threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare(place: Place, advance: Callable[[], None]) -> str:
+    """Return why a place cannot be had, or ""."""
+    try:
+        place.prepare()
+        return ""
+    except ImageQXError as error:
+        return flatten(error)
+    finally:
+        advance()
+
+
+def answer(question: Question, pixels: Pixels, trouble: str = "") -> RuntimeResult:
+    """Put one file to one place, and judge what it gives.
+
+    Args:
+        question: The file, and the place.
+        pixels: uint8 [N,h,w,3].
+        trouble: Why the place cannot be had; "" where it can.
+    """
+    said = Said(unavailable=trouble) if trouble else question.place.ask(question.subject.path, pixels)
+    verdict, problem, outputs = judge(question, said)
+    quality = [row for row in outputs if row.decisions]
+    place, subject = question.place, question.subject
+    return RuntimeResult(
+        artifact=subject.name,
+        sha256=subject.sha256,
+        runtime=place.runtime,
+        version=place.version,
+        variant=place.variant,
+        machine=place.machine,
+        app=place.app,
+        verdict=verdict,
+        max_abs=max((row.max_abs for row in outputs), default=None),
+        decisions=sum(row.decisions for row in quality) if outputs else None,
+        differing=sum(row.differing for row in quality) if outputs else None,
+        load_seconds=said.load_seconds,
+        problem=problem,
+        outputs=outputs,
+        program=said.program,
+    )
+
+
+def judge(question: Question, said: Said) -> tuple[RuntimeVerdict, str, tuple[OutputParity, ...]]:
+    """Return the verdict on what a runtime said, why it is no pass, and how each output compares."""
+    verdicts: tuple[RuntimeVerdict, ...] = ("unavailable", "refused", "failed")
+    for verdict, text in zip(verdicts, (said.unavailable, said.refused, said.failed), strict=True):
+        if text:
+            return verdict, text, ()
+    if said.program:
+        return "read", "", ()
+    if said.outputs is None:
+        return "failed", "no output came back", ()
+    try:
+        outputs = name_outputs(said.outputs, question.spec)
+    except ArtifactError as error:
+        return "wrong", flatten(error), ()
+    # A stranger's scheme is not known: it gets the wider limit.
+    limits = TOLERANCES[question.subject.precision or Precision.W8A8]
+    rows = compare_outputs(question.spec, question.reference, outputs, limits)
+    problems = [f"{row.output}: {problem.partition(' — ')[0]}" for row in rows for problem in row.problems]
+    if any(row.max_abs == float("inf") for row in rows):  # no number, and none that JSON holds
+        return "wrong", "; ".join(problems), ()
+    return ("wrong" if problems else "right"), "; ".join(problems), rows
+
+
+def compare_programs(rows: Sequence[RuntimeResult]) -> list[RuntimeResult]:
+    """Return the rows, those of readers that make another program of a package than the newest reader as wrong."""
+    newest: dict[str, RuntimeResult] = {}
+    for row in rows:
+        if row.program and parse_version(row.version) >= parse_version(newest.get(row.artifact, row).version):
+            newest[row.artifact] = row
+    found = []
+    for row in rows:
+        if row.program and row.program != newest[row.artifact].program:
+            problem = f"it reads another program than {row.runtime} {newest[row.artifact].version}"
+            row = row.model_copy(update={"verdict": "wrong", "problem": problem})
+        found.append(row)
+    return found
