@@ -23,12 +23,14 @@ from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.caches import find_cache
 from imageqx_export.support.libraries import find_uv
 from imageqx_export.support.locks import NO_ROOM
-from imageqx_export.support.processes import tie_to_parent
+from imageqx_export.support.processes import TIED, tie_to_parent
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.untrusted import describe, read_json
 
 VARIABLE = "IMAGEQX_COMPAT"
 """Names another folder for the environments than one in the user's cache."""
+TIED_VARIABLE = "IMAGEQX_TIED"
+"""Names the script that ends a program with the process that started it, for workers."""
 TIMEOUT = 1800.0
 """Seconds after which a tool counts as hung."""
 _NO_ROOM = f"make room, or {VARIABLE}=a folder on another disk"
@@ -145,7 +147,8 @@ class Environment:
         """Run a script that stands alone, ``script REQUEST.json RESULT.json``, in a fresh process.
 
         Args:
-            script: It may write arrays to ``RESULT.npz``, and reads those it is given from ``REQUEST.npz``.
+            script: It may write arrays to ``RESULT.npz``, and reads those it is given from ``REQUEST.npz``. Programs
+                that it starts it ties to itself with the script that :data:`TIED_VARIABLE` names, where there is one.
             request: What it is asked.
             arrays: What it is given beside.
             variables: Environment variables to add.
@@ -164,6 +167,8 @@ class Environment:
             asked.write_text(json.dumps({**request, "folder": str(folder)}))
             np.savez(asked.with_suffix(".npz"), **dict[str, Any](arrays or {}))
             environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", **(variables or {})}
+            if sys.platform == "linux":
+                environment[TIED_VARIABLE] = str(TIED)
             # -P: beside the script lie modules whose names must not stand in for the standard library's.
             command = [str(self.python), "-P", str(script), str(asked), str(answered)]
             said = run_tool(command, environment, folder, str(request.get("path", script.name)), timeout)
@@ -193,7 +198,7 @@ def run_tool(
     """
     try:
         result = subprocess.run(
-            list(command),
+            tie_to_parent(command),
             env=dict(environment),
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -202,7 +207,6 @@ def run_tool(
             text=True,
             errors="replace",
             timeout=timeout,
-            preexec_fn=tie_to_parent(),
         )
     except subprocess.TimeoutExpired as error:
         raise CrashError("the tool hung", where=where, got=f"no end after {timeout:g} s") from error

@@ -15,8 +15,9 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -24,12 +25,15 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from imageqx_export.errors import ArtifactError
+from imageqx_export.support import tied
 from imageqx_export.support.folders import temporary_folder
+from imageqx_export.support.tied import PR_SET_PDEATHSIG
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+TIED = Path(tied.__file__)
+"""A script that becomes another program, for processes that start programs themselves."""
 _SECONDS_TO_TIDY = 30.0  # of a process that has given its answer
 _group = threading.local()  # the group of processes that a pool's thread belongs to
 
@@ -95,12 +99,7 @@ def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
             answer = receiver.recv_bytes()
             seconds = _SECONDS_TO_TIDY
         except EOFError as error:
-            raise ArtifactError(
-                "the process died",
-                where=getattr(function, "__name__", None),
-                got="a crash in native code, or no memory left",
-                remedy="run it again; if it repeats, the file is bad",
-            ) from error
+            raise _describe_death(getattr(function, "__name__", None)) from error
         finally:
             group.end(process, seconds)
     succeeded, value = pickle.loads(answer)  # from a process of our own
@@ -108,6 +107,15 @@ def run_isolated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
         result: R = value
         return result
     raise value
+
+
+def _describe_death(where: str | None) -> ArtifactError:
+    return ArtifactError(
+        "the process died",
+        where=where,
+        got="a crash in native code, or no memory left",
+        remedy="run it again; if it repeats, the file is bad",
+    )
 
 
 def _answer(asked: Connection, sender: Connection, scratch: Path) -> None:
@@ -141,7 +149,7 @@ def start_worker(threads: int) -> None:
     if sys.platform == "linux":  # at once, whatever native code is running
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_end_with_parent, daemon=True).start()  # elsewhere, and if it has died already
 
 
@@ -152,24 +160,19 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def tie_to_parent() -> Callable[[], None] | None:
-    """Return what ``subprocess``'s ``preexec_fn`` takes so that a program ends when this process does, even by SIGKILL.
+def tie_to_parent(command: Sequence[str]) -> list[str]:
+    """Return a command that does the same, and ends when this process does, even by SIGKILL; elsewhere than on Linux
+    the same command.
 
     The kernel ends it with the thread that starts it, which must therefore wait for it; what the program starts itself
-    is not tied. None where the system cannot.
+    is not tied. A program that cannot be started is an exit status of 127, as a shell's. See :mod:`.tied`, which the
+    started process is for some milliseconds: Python's ``preexec_fn`` would do without, but forks a process in whose
+    threads anything may be going on.
     """
     if sys.platform != "linux":
-        return None
-    import ctypes
-
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # here, as little must happen between fork and exec
-
-    def tie() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it has died in between
-            os._exit(1)
-
-    return tie
+        return list(command)
+    # Without the user's and the site's own modules, which take longer than all the rest.
+    return [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), *command]
 
 
 @contextmanager
@@ -198,24 +201,34 @@ def start_process_pool(
         count: How many.
         initializer: Called in each, first of all.
         initargs: Its arguments.
+
+    Raises:
+        ArtifactError: A process died (a segmentation fault in a runtime, or out of memory).
     """
     context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
-    with ProcessPoolExecutor(
-        count, mp_context=context, initializer=_start_in_pool, initargs=(initializer, initargs)
-    ) as executor:
-        try:
-            yield executor
-        except BaseException:
-            # Python 3.14 has kill_workers() for this; before, nothing public ends a call that has begun.
-            running = list((getattr(executor, "_processes", None) or {}).values())
-            executor.shutdown(wait=False, cancel_futures=True)
-            for process in running:
-                process.kill()
-            raise
+    with temporary_folder("pool") as scratch:
+        # In a file and not among the initializer's arguments, for the same reason as in run_isolated.
+        given = scratch / "initargs.pickle"
+        given.write_bytes(pickle.dumps((initializer, initargs)))
+        with ProcessPoolExecutor(
+            count, mp_context=context, initializer=_start_in_pool, initargs=(str(given),)
+        ) as executor:
+            try:
+                yield executor
+            except BaseException as error:
+                # Python 3.14 has kill_workers() for this; before, nothing public ends a call that has begun.
+                running = list((getattr(executor, "_processes", None) or {}).values())
+                executor.shutdown(wait=False, cancel_futures=True)
+                for process in running:
+                    process.kill()
+                if isinstance(error, BrokenProcessPool):
+                    raise _describe_death(None) from error
+                raise
 
 
-def _start_in_pool(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+def _start_in_pool(given: str) -> None:
     start_worker(1)
+    initializer, initargs = pickle.loads(Path(given).read_bytes())  # from a process of our own
     if initializer is not None:
         initializer(*initargs)
 

@@ -18,7 +18,7 @@ import pytest
 from imageqx_export import errors, networks
 from imageqx_export.errors import ArtifactError, ImageQXError, PhotoError, UnknownNameError
 from imageqx_export.preprocess import open_photo
-from imageqx_export.support.processes import quiet, run_isolated, start_pool, take_last_line
+from imageqx_export.support.processes import quiet, run_isolated, start_pool, take_last_line, tie_to_parent
 
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ImageQXError)]
 FIELDS = {"what": "wrong", "where": "a.bin", "expected": "[3]", "got": "[4]", "remedy": "make it so"}
@@ -63,7 +63,9 @@ def test_a_pool_of_isolated_processes() -> None:
 
 
 _WORKING = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test's own parent may ignore them: a shell's background
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # job, nohup
 from imageqx_export.support.processes import run_isolated, start_pool, start_process_pool
 from imageqx_export.support.signals import raise_on_signals
 with raise_on_signals():
@@ -91,12 +93,7 @@ def test_no_worker_outlives_its_parent(block: str, number: signal.Signals, tmp_p
     """The signal goes to the parent alone, as from a job's runner."""
     script = _WORKING.format(block=_BLOCKS[block])
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-
-    def hear() -> None:  # a test's own parent may ignore them: a shell's background job, nohup
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-    process = subprocess.Popen([sys.executable, "-c", script], env=environment, preexec_fn=hear)
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment)
     parent, expected = psutil.Process(process.pid), 1 if block == "isolated" else 2
     try:
         deadline = time.monotonic() + 60
@@ -188,7 +185,7 @@ def test_the_last_line_of_nothing_is_nothing() -> None:
 _TIED = """
 import subprocess, sys
 from imageqx_export.support.processes import tie_to_parent
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], preexec_fn=tie_to_parent())
+child = subprocess.Popen(tie_to_parent([sys.executable, "-c", "import time; time.sleep(600)"]))
 print(child.pid, flush=True)
 child.wait()
 """
@@ -205,21 +202,51 @@ def test_a_program_that_is_tied_ends_with_its_parent() -> None:
     assert gone == [child]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own")
+def test_what_is_tied_is_the_program_itself(tmp_path: Path) -> None:
+    """Its own process id, its environment, its exit status; one that is not there is a shell's 127."""
+    script = "import os, sys; print(os.getpid(), os.environ['A'], sys.argv[1:]); sys.exit(7)"
+    with subprocess.Popen(
+        tie_to_parent([sys.executable, "-c", script, "-x", "y z"]), stdout=subprocess.PIPE, text=True, env={"A": "b"}
+    ) as process:
+        said, _ = process.communicate()
+    assert said == f"{process.pid} b ['-x', 'y z']\n" and process.returncode == 7
+    missing = subprocess.run(tie_to_parent([str(tmp_path / "none")]), capture_output=True, text=True)
+    assert missing.returncode == 127 and "none: No such file" in missing.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own")
+def test_a_program_whose_parent_died_before_it_was_tied_never_starts(tmp_path: Path) -> None:
+    """The kernel tells of a death from then on, and not of an earlier one."""
+    mark = tmp_path / "mark"
+    command = tie_to_parent([sys.executable, "-c", f"open({str(mark)!r}, 'w')"])
+    place = command.index(str(os.getpid()))
+    orphan = [*command[:place], str(2**22 + 1), *command[place + 1 :]]  # above the kernel's largest process id
+    assert subprocess.run(orphan).returncode == 1 and not mark.exists()
+    assert subprocess.run(command).returncode == 0 and mark.exists()
+
+
 _BORN_DEAD = """
 import os, sys
 from imageqx_export.support import processes
 os.environ["PYTHONPATH"] = sys.argv[1]  # whose sitecustomize ends every process that is started from here on
 try:
-    processes.run_isolated(len, bytes(10_000_000))
+    {block}
 except processes.ArtifactError as error:
     print(error.what)
 """
+_STARTING = {
+    "isolated": "processes.run_isolated(len, bytes(10_000_000))",
+    "pool": """with processes.start_process_pool(1, len, (bytes(10_000_000),)) as pool:
+        list(pool.map(abs, [1]))""",
+}
 
 
-def test_a_process_that_dies_before_it_takes_its_arguments_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", _STARTING)
+def test_a_process_that_dies_before_it_takes_its_arguments_is_an_error(block: str, tmp_path: Path) -> None:
     """As where memory runs out while it imports; more than a pipe holds must not be waited for."""
     (tmp_path / "sitecustomize.py").write_text("import os, sys\n'spawn' in str(sys.orig_argv) and os._exit(1)\n")
-    command = [sys.executable, "-c", _BORN_DEAD, str(tmp_path)]
+    command = [sys.executable, "-c", _BORN_DEAD.format(block=_STARTING[block]), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.stdout == "the process died\n", done.stderr
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -43,22 +42,25 @@ def arguments(table: Path, folder: Path) -> list[str]:
     return ["train", *map(str, files), *OPTIONS]
 
 
-def started(table: Path, folder: Path, largest: int | None = None) -> subprocess.Popen[str]:
+_LIMITED = """
+import os, resource, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it, and so would its children
+if largest := int(sys.argv[1]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def started(table: Path, folder: Path, largest: int = 0) -> subprocess.Popen[str]:
     """Start the installed command; with ``largest``, a file that grows over so many bytes cannot be written."""
-
-    def limit() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it, and so would its children
-        if largest is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-
-    command = [str(Path(sys.executable).parent / "imageqx"), *arguments(table, folder)]
+    limited = [sys.executable, "-I", "-S", "-c", _LIMITED, str(largest)]
+    command = [*limited, str(Path(sys.executable).parent / "imageqx"), *arguments(table, folder)]
     return subprocess.Popen(
         command,
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=limit,
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
     )
 

@@ -134,14 +134,13 @@ class Guest:
             if self._stopped:
                 raise MeasurementError("the benchmark was stopped", where=path)
             process = subprocess.Popen(
-                command,
+                tie_to_parent(command),
                 env=self.emulator.environment(),
                 cwd=self.scratch,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 start_new_session=True,
-                preexec_fn=tie_to_parent(),
             )
             self._running.add(process.pid)
         deadline = time.monotonic() + self._timeout

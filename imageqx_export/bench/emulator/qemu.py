@@ -182,13 +182,12 @@ def _build(source: Path, out: Path, tools: Tools, progress: Progress) -> Path:
         advance()
     targets = ["qemu-aarch64", "tests/tcg/plugins/libinsn.so"]
     with subprocess.Popen(
-        ["ninja", "-j", str(len(os.sched_getaffinity(0))), *targets],
+        tie_to_parent(["ninja", "-j", str(len(os.sched_getaffinity(0))), *targets]),
         cwd=out,
         env=tools.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=tie_to_parent(),
     ) as ninja:
         assert ninja.stdout is not None
         last: list[bytes] = []

@@ -81,14 +81,13 @@ class Launcher:
             if self._stopped:
                 raise MeasurementError("the benchmark was stopped", where=where)
             process = subprocess.Popen(
-                command,
+                tie_to_parent(command),
                 env=environment,
                 text=True,
                 errors="replace",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                preexec_fn=tie_to_parent(),
             )
             self._running.add(process)
         with process:  # closes its pipe, however the block ends

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -97,7 +98,9 @@ def compute(path: Path, pixels: Any, folder: Path) -> dict[str, Any]:
 
 
 def _call(tool: str, *arguments: str, folder: Path) -> str:
-    command = [str(Path(sys.executable).with_name(tool)), *arguments]
+    tie = os.environ.get("IMAGEQX_TIED")  # a script that ends a program with the process that started it
+    tied = [sys.executable, "-I", "-S", tie, str(os.getpid())] if tie else []
+    command = [*tied, str(Path(sys.executable).with_name(tool)), *arguments]
     result = subprocess.run(
         command,
         cwd=folder,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def compile_tflite(path: Path, chip: str, folder: Path) -> tuple[Path | None, st
     absent.symlink_to(qnn / "libQnnSaver.so")
     places = [folder, qnn, qnn.with_name("onnxruntime_qnn.libs"), litert, plugin]
     target = folder / "compiled.tflite"
+    tie = os.environ.get("IMAGEQX_TIED")  # a script that ends a program with the process that started it
     command = [
+        *([sys.executable, "-I", "-S", tie, str(os.getpid())] if tie else []),
         str(litert / "tools" / "apply_plugin_main"),
         "--cmd=apply",
         f"--model={path}",

@@ -235,6 +235,7 @@ def test_a_run_that_is_stopped_leaves_nothing(folder: Path, tmp_path: Path, numb
     (library / "__init__.py").touch()
     (library / "interpreter.py").write_text(_LITERT_THAT_NEVER_LOADS)
     script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "import typer; from imageqx_export import cli; from imageqx_export.cli import bench\n"
         "cli.app = typer.Typer(); cli.app.add_typer(bench.app); cli.main()"
     )
@@ -244,7 +245,6 @@ def test_a_run_that_is_stopped_leaves_nothing(folder: Path, tmp_path: Path, numb
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     )
     loading = library / "loading"
     while not loading.exists():
