@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-train bench-harness \
+	test-kill test-report test-accelerators lint-ci bench-int8 bench-accelerators bench-export bench-predict bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
@@ -156,6 +156,9 @@ bench-android: $(STAMP) ## Measure core's stretch of a 12-megapixel photo beside
 
 bench-ios: $(STAMP) ## Measure ImageQXKit's stretch of a 12-megapixel photo beside Pillow's, in one run; needs root
 	$(BIN)/python -m benchmarks.bench_ios
+
+bench-predict: $(STAMP) ## Measure predict of 200 photos of 12 megapixels beside the loop over one after another
+	$(BIN)/python -m benchmarks.bench_predict
 
 bench-train: $(STAMP) ## Measure training beside a plain torchvision loop, in one run
 	$(BIN)/python -m benchmarks.bench_train

@@ -39,7 +39,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,8 +189,22 @@ def _decode_reduced(
     return image.draft(None, (factor * least[0], factor * least[1]))
 
 
-def count_pictures(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> int:
-    """Return how many pictures a photo's file holds, of which one is judged: pages, views or frames.
+class PhotoHeader(NamedTuple):
+    """What a photo's file says of itself before its pixels are decoded.
+
+    Args:
+        width: Pixels per row, as stored: not yet upright.
+        height: Rows, likewise.
+        pictures: Pages, views or frames that the file holds, of which one is judged.
+    """
+
+    width: int
+    height: int
+    pictures: int
+
+
+def read_header(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> PhotoHeader:
+    """Read a photo's header.
 
     Args:
         source: As for :func:`load_pixels`.
@@ -201,9 +215,10 @@ def count_pictures(source: str | os.PathLike[str] | bytes, *, name: str | None =
     """
     with _open(source, name) as image:
         try:
-            return int(getattr(image, "n_frames", 1))
+            pictures = int(getattr(image, "n_frames", 1))
         except Exception:  # a later picture is damaged, which is no reason to refuse the one that counts
-            return 1
+            pictures = 1
+        return PhotoHeader(*image.size, pictures)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from PIL import Image
 
 from imageqx_export.data.photos import list_photos
 from imageqx_export.errors import PhotoError
-from imageqx_export.preprocess import count_pictures, load_pixels, open_photo
+from imageqx_export.preprocess import load_pixels, open_photo, read_header
 from tests.conftest import Cli
 from tests.pictures import P3, icc
 
@@ -73,7 +73,7 @@ def test_of_several_pictures_the_primary_counts() -> None:
         several.add_frombytes("RGB", picture.size, picture.tobytes())
     buffer = io.BytesIO()
     several.save(buffer, quality=-1, chroma=444, matrix_coefficients=0, primary_index=1)
-    assert count_pictures(buffer.getvalue()) == 2
+    assert read_header(buffer.getvalue()).pictures == 2
     assert np.array_equal(load_pixels(buffer.getvalue()), load_pixels(save(make_picture(), "PNG")))
 
 

@@ -21,9 +21,9 @@ from imageqx_export import preprocess
 from imageqx_export.errors import PhotoError
 from imageqx_export.preprocess import (
     PIXEL_LIMIT,
-    count_pictures,
     load_pixels,
     open_photo,
+    read_header,
 )
 from imageqx_export.support.raws import begins_reduced, find_raw
 from tests.pictures import P3, colour, file_of, icc, textured
@@ -232,8 +232,8 @@ def test_of_several_pictures_the_first_is_judged(kind: str) -> None:
     pictures[0].save(file, kind, save_all=True, append_images=pictures[1:])
     red, green, blue = load_pixels(file.getvalue())[112, 112].tolist()
     assert red > 230 and green < 25 and blue < 25
-    assert count_pictures(file.getvalue()) == 3
+    assert read_header(file.getvalue()).pictures == 3
 
 
 def test_one_picture_is_one() -> None:
-    assert count_pictures(raw({254: 0}, None)) == 1
+    assert read_header(raw({254: 0}, None)).pictures == 1

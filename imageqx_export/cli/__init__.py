@@ -18,6 +18,7 @@ from imageqx_export.cli import (
     evaluation,
     finetune,
     lint,
+    predict,
     quantize,
     report,
     streams,
@@ -41,6 +42,7 @@ app = typer.Typer(
     """,
 )
 app.add_typer(artifacts.app)
+app.add_typer(predict.app)
 app.add_typer(training.app)
 app.add_typer(finetune.app)
 app.add_typer(checkpoints.app)

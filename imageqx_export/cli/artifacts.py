@@ -1,8 +1,7 @@
-"""The commands about artifacts: export, parity, predict."""
+"""The commands about artifacts: export, parity."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,17 +18,12 @@ from imageqx_export.cli.options import (
     CheckpointOption,
     FormatsOption,
     JsonOption,
-    ThresholdsOption,
     parse_names,
+    use_one_thread_each,
 )
 
 app = typer.Typer(rich_markup_mode=None)
 _PANEL = "Artifacts"
-
-
-def _use_one_thread_each() -> None:
-    """Keep OpenMP to one thread a process, before torch is loaded: export and parity use a process per core."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @app.command(
@@ -85,7 +79,7 @@ def export(
     folder is published in one step. If one does not, the exit code is 1, the published folder stays as it was, and the
     new files are in OUT/MODEL.rejected.
     """
-    _use_one_thread_each()
+    use_one_thread_each()
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.budgets.limits import read_budgets
     from imageqx_export.cli.show import artifacts as show
@@ -132,7 +126,7 @@ def parity(
 
     The exit code is 1 if an artifact differs by more than its precision's tolerance.
     """
-    _use_one_thread_each()
+    use_one_thread_each()
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.parity import stage
     from imageqx_export.support.progress import bar
@@ -140,42 +134,3 @@ def parity(
     report = stage.check(folder, checkpoint, photos, progress=bar)
     show.show_parity(report, as_json=json)
     raise typer.Exit(0 if report.passed else 1)
-
-
-@app.command(
-    cls=PlainCommand,
-    rich_help_panel=_PANEL,
-    epilog="Example: imageqx predict hand.jpg mole.png --attention attention.png",
-)
-def predict(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, JPEG, PNG or others.", metavar="PHOTO")],
-    artifact: Annotated[
-        Path,
-        typer.Option(help="The model: a checkpoint, .onnx, .tflite or .mlpackage.", rich_help_panel=MODEL),
-    ] = DEFAULT_CHECKPOINT,
-    thresholds: ThresholdsOption = None,
-    attention: Annotated[
-        Path | None,
-        typer.Option(
-            help="Draw the attention maps, where the model looks for each reason, as one picture.",
-            metavar="PNG",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Assess the quality of photos, with advice on how to retake poor ones."""
-    from imageqx_export.cli.show import artifacts as show
-    from imageqx_export.decisions import apply_thresholds
-    from imageqx_export.predict.overlay import draw_attention
-    from imageqx_export.predict.verdict import predict_photos
-    from imageqx_export.preprocess import count_pictures
-    from imageqx_export.runtimes import load_judge
-
-    runtime = load_judge(artifact)
-    spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
-    rows = predict_photos(photos, runtime, spec)
-    if attention is not None:
-        draw_attention(rows, spec, attention)
-    show.show_verdicts([verdict for verdict, _ in rows], attention, as_json=json)
-    show.note_pictures({photo: count_pictures(photo) for photo in photos})

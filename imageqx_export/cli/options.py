@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -148,6 +149,11 @@ FreshOption = Annotated[
         "--fresh", help="Start over, instead of resuming an interrupted run of --out.", rich_help_panel=SCHEDULE
     ),
 ]
+
+
+def use_one_thread_each() -> None:
+    """Keep OpenMP to one thread a process or thread of ours, of which there is one per core; before torch is loaded."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def parse_names(kind: str, text: str, known: type[Format] | type[Precision]) -> list[str]:

@@ -51,7 +51,7 @@ def list_photos(folder: Path) -> FoundPhotos:
     for path in sorted(folder.rglob("*")):
         if not path.is_file():
             continue
-        reason = _find_reason(path.relative_to(folder))
+        reason = find_reason(path.relative_to(folder))
         if reason is None:
             photos.append(path)
         else:
@@ -64,8 +64,8 @@ def find_photos(folder: Path) -> list[Path]:
     return list(list_photos(folder).photos)
 
 
-def _find_reason(name: Path) -> str | None:
-    """Return why a file is passed over, or None for a photo."""
+def find_reason(name: Path) -> str | None:
+    """Return why a file is passed over, by its name below a folder, or None for a photo."""
     if name.name.startswith("._") or "__MACOSX" in name.parts:
         return "resource fork of macOS"
     if name.name.lower() in _DATABASES:

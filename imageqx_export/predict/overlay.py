@@ -10,14 +10,33 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from imageqx_export.artifact import ModelSpec
+from imageqx_export.errors import PhotoError
 from imageqx_export.evaluation.heatmap import blend
 from imageqx_export.predict.verdict import Verdict
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.files import write_aside
 
 TILE = 320
+MOST = 64
+"""Most photos of one picture, which is up to 24,328 pixels high then."""
 _CAPTION = 52
 _GAP = 8
+
+
+def refuse_many(photos: Sequence[Path], path: Path) -> None:
+    """Refuse to draw more photos than one picture holds.
+
+    Raises:
+        PhotoError: There are more than ``MOST``.
+    """
+    if len(photos) > MOST:
+        raise PhotoError(
+            "too many photos for one picture of attention maps",
+            where=path,
+            expected=f"at most {MOST} photos",
+            got=f"{len(photos):,}",
+            remedy="leave --attention out, or name fewer photos",
+        )
 
 
 def draw_attention(rows: Sequence[tuple[Verdict, NDArray[np.float32]]], spec: ModelSpec, path: Path) -> None:

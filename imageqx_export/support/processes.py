@@ -176,13 +176,16 @@ def tie_to_parent(command: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def start_pool() -> Iterator[ThreadPoolExecutor]:
-    """Give one thread per core, each of which may wait for an isolated process.
+def start_pool(count: int | None = None) -> Iterator[ThreadPoolExecutor]:
+    """Give threads, each of which may wait for an isolated process.
 
     Whatever leaves the block as an exception ends those processes; what has not begun never does.
+
+    Args:
+        count: How many; None for one per core, and two at least.
     """
-    group = _Group()
-    with ThreadPoolExecutor(max(2, count_cores()), initializer=setattr, initargs=(_group, "value", group)) as threads:
+    group, count = _Group(), count or max(2, count_cores())
+    with ThreadPoolExecutor(count, initializer=setattr, initargs=(_group, "value", group)) as threads:
         try:
             yield threads
         except BaseException:

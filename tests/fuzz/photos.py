@@ -104,11 +104,11 @@ PHOTOS = _list_photos()
 
 def make_photos(name: str) -> Parser:
     """As predict reads them."""
-    from imageqx_export.preprocess import count_pictures, load_pixels, open_photo
+    from imageqx_export.preprocess import load_pixels, open_photo, read_header
 
     def read(data: bytes) -> object:
         pixels = load_pixels(data)
-        return pixels, count_pictures(data), open_photo(data, max_side=64).size
+        return pixels, read_header(data).pictures, open_photo(data, max_side=64).size
 
     def check(value: Any) -> str | None:
         right = value[0].shape == (224, 224, 3) and value[0].dtype == np.uint8

@@ -74,7 +74,7 @@ def test_labels_and_probabilities_keep_their_places(tmp_path: Path) -> None:
     assert maps.shape == (5, 7, 7)
 
 
-def test_one_bad_photo_stops_before_anything_is_decided(tmp_path: Path) -> None:
+def test_in_python_one_bad_photo_stops_before_anything_is_decided(tmp_path: Path) -> None:
     Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no picture")
     with pytest.raises(PhotoError, match=r"b\.png"):
@@ -193,7 +193,7 @@ def test_predict_takes_a_clinics_file_and_leaves_the_model_alone(checkpoint: Pat
         command = ("predict", tmp_path / "a.png", "--artifact", checkpoint, "--json", *options)
         result = CliRunner().invoke(app, [str(part) for part in command])
         assert result.exit_code == 0, result.output
-        rows += json.loads(result.stdout)
+        rows.append(json.loads(result.stdout))
     plain, own = rows
     assert not plain["retake"] and own["retake"] and own["label"] == "poor_quality" and len(own["hints"]) == 5
     assert plain["probabilities"] == own["probabilities"]
@@ -221,7 +221,7 @@ def test_all_runtimes_say_the_same(exported: Path, cli: Cli, checkpoint: Path, t
     for path in (checkpoint, *(exported / name for name in artifacts)):
         result = cli("predict", *files, "--artifact", path, "--json")
         assert result.returncode == 0, result.stderr
-        rows = json.loads(result.stdout)
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
         labels[path.name] = [row["label"] for row in rows]
         answers[path.name] = np.array([[row["probabilities"][name] for name in LABELS] for row in rows])
         assert all(bool(row["hints"]) == row["retake"] for row in rows)
@@ -244,6 +244,7 @@ def test_a_bad_photo_is_one_clear_error_and_no_picture(cli: Cli, tmp_path: Path)
     (tmp_path / "empty.jpg").touch()
     result = cli("predict", tmp_path / "empty.jpg", "--attention", tmp_path / "why.png")
     assert result.returncode == 1
-    assert "empty.jpg" in result.stderr
+    assert "empty.jpg  not judged – the photo is empty" in result.stdout
+    assert "error: the photo could not be read: " in result.stderr and "empty.jpg" in result.stderr
     assert "Traceback" not in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["empty.jpg"]

@@ -1,9 +1,8 @@
-"""Print what an export wrote, how it compares, and what a model says of photos."""
+"""Print what an export wrote, and how it compares."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imageqx_export.cli.show import budgets, lint
@@ -13,12 +12,6 @@ from imageqx_export.cli.show.tables import Table
 if TYPE_CHECKING:
     from imageqx_export.export.stage import ExportResult
     from imageqx_export.parity.compare import OutputParity, ParityReport
-    from imageqx_export.predict.verdict import Verdict
-
-_ADVICE = {
-    "poor_quality": ("red", "take it again"),
-    "no_skin": ("yellow", "no skin in the picture"),
-}
 
 
 def show_export(result: ExportResult, *, as_json: bool) -> None:
@@ -110,30 +103,3 @@ def _parity_json(report: ParityReport) -> dict[str, Any]:
     for row, artifact in zip(body["artifacts"], report.artifacts, strict=True):
         row["passed"] = artifact.passed
     return {"passed": report.passed, **body}
-
-
-def show_verdicts(rows: Sequence[Verdict], attention: Path | None, *, as_json: bool) -> None:
-    """Print verdicts, with the retake hints in words."""
-    if as_json:
-        print_json([{**row.model_dump(mode="json"), "hints": list(row.hints)} for row in rows])
-        return
-    for row in rows:
-        label = row.label.replace("_", " ")
-        color, advice = _ADVICE.get(row.label, ("green", "good enough"))
-        head = style(row.photo, "bold"), "  ", style(f"{label} {row.probabilities[row.label]:.0%}", f"bold {color}")
-        out.print(join(*head, f" – {advice}"), soft_wrap=True, highlight=False)
-        others = "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
-        out.print(style(f"  {others}", "dim"), highlight=False)
-        for hint in row.hints:
-            out.print(f"  → {hint}", highlight=False, soft_wrap=True)
-        reasons = "  ".join(f"{r.name.replace('_', ' ')} {r.probability:.0%}" for r in row.reasons)
-        out.print(style(f"  {reasons}", "dim"), highlight=False)
-    if attention is not None:
-        note(f"attention: {attention}")
-
-
-def note_pictures(counts: Mapping[Path, int]) -> None:
-    """Say which picture was judged, of the files that hold several."""
-    for photo, count in counts.items():
-        if count > 1:
-            note(f"{photo} holds {count} pictures; the first was judged (of a HEIC the primary)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -49,6 +50,21 @@ def note(text: str) -> None:
     err.print(text, highlight=False, soft_wrap=True)
 
 
+def note_left_out(counts: Mapping[str, int]) -> None:
+    """Print on standard error how many files were passed over, per reason; nothing where there were none."""
+    if sum(counts.values()):
+        told = ", ".join(f"{count:,} × {reason}" for reason, count in counts.items() if count)
+        note(f"passed over: {told}")
+
+
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON on standard output."""
     print(json.dumps(value, indent=2))
+
+
+def print_line(text: str) -> None:
+    """Print a line on standard output now, as it is: above a bar, if one shows on the same terminal."""
+    if out.is_terminal:
+        out.print(Text(text), soft_wrap=True, highlight=False)
+    else:
+        print(text, flush=True)

@@ -1,0 +1,118 @@
+"""Print what a model says of photos, a row at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imageqx_export.cli.show.console import err, join, note, note_left_out, out, print_line, style
+from imageqx_export.errors import PhotoError
+from imageqx_export.support.progress import bar
+
+if TYPE_CHECKING:
+    from imageqx_export.predict.batch import Judged
+    from imageqx_export.predict.verdict import Verdict
+
+_ADVICE = {
+    "poor_quality": ("red", "take it again"),
+    "no_skin": ("yellow", "no skin in the picture"),
+}
+_BAR_AFTER = 2.0  # seconds; before, the rows themselves are quick enough
+_NAMED = 5
+
+
+def open_bar(description: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+    """Open a bar that shows from two seconds on, on the terminal that the rows go to if they go to one."""
+    shared = out.is_terminal and err.is_terminal
+    return bar(description, total, console=out if shared else err, after=_BAR_AFTER)
+
+
+def show_row(row: Judged, *, as_json: bool) -> None:
+    """Print what became of one photo."""
+    if as_json:
+        print_line(json.dumps(_to_json(row)))
+    elif isinstance(row.result, PhotoError):
+        _show_unreadable(row.photo, row.result)
+    else:
+        _show_verdict(row.result)
+
+
+@dataclass
+class Tally:
+    """What has been printed so far.
+
+    Args:
+        judged: Photos with a verdict.
+        unreadable: Those without.
+        several: Those whose file holds several pictures, and how many.
+    """
+
+    judged: int = 0
+    unreadable: list[Path] = field(default_factory=list)
+    several: dict[Path, int] = field(default_factory=dict)
+
+    def add(self, row: Judged) -> None:
+        """Count one row."""
+        if isinstance(row.result, PhotoError):
+            self.unreadable.append(row.photo)
+            return
+        self.judged += 1
+        if row.pictures > 1:
+            self.several[row.photo] = row.pictures
+
+
+def show_end(tally: Tally, left_out: Mapping[str, int], attention: Path | None, *, as_json: bool) -> None:
+    """Print what all rows come to: what was passed over, and what could not be read."""
+    if as_json and left_out:
+        print_line(json.dumps({"left_out": dict(left_out)}))
+    if attention is not None:
+        note(f"attention: {attention}")
+    _note_pictures(tally.several)
+    note_left_out(left_out)
+    if tally.unreadable:
+        count, all_of_them = len(tally.unreadable), len(tally.unreadable) + tally.judged
+        names = ", ".join(map(str, tally.unreadable[:_NAMED])) + (", …" if count > _NAMED else "")
+        failed = f"{count} of {all_of_them} photos" if all_of_them > 1 else "the photo"
+        err.print(join(style("error:", "bold red"), f" {failed} could not be read: {names}"), soft_wrap=True)
+
+
+def _note_pictures(counts: Mapping[Path, int]) -> None:
+    """Say which picture was judged, of the files that hold several."""
+    which = "the first was judged (of a HEIC the primary)"
+    if len(counts) > _NAMED:
+        note(f"{len(counts)} files hold several pictures; {which}")
+        return
+    for photo, count in counts.items():
+        note(f"{photo} holds {count} pictures; {which}")
+
+
+def _to_json(row: Judged) -> dict[str, Any]:
+    if isinstance(row.result, PhotoError):
+        said = {name: getattr(row.result, name) for name in ("what", "expected", "got", "remedy")}
+        return {"photo": str(row.photo), "error": {name: text for name, text in said.items() if text is not None}}
+    return {**row.result.model_dump(mode="json"), "hints": list(row.result.hints), "pictures": row.pictures}
+
+
+def _show_unreadable(photo: Path, error: PhotoError) -> None:
+    got = "" if error.got is None else f" ({error.got})"
+    head = style(photo, "bold"), "  ", style("not judged", "bold red")
+    out.print(join(*head, f" – {error.what}{got}"), soft_wrap=True, highlight=False)
+    if error.remedy is not None:
+        out.print(f"  → {error.remedy}", highlight=False, soft_wrap=True)
+
+
+def _show_verdict(row: Verdict) -> None:
+    label = row.label.replace("_", " ")
+    color, advice = _ADVICE.get(row.label, ("green", "good enough"))
+    head = style(row.photo, "bold"), "  ", style(f"{label} {row.probabilities[row.label]:.0%}", f"bold {color}")
+    out.print(join(*head, f" – {advice}"), soft_wrap=True, highlight=False)
+    others = "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
+    out.print(style(f"  {others}", "dim"), highlight=False)
+    for hint in row.hints:
+        out.print(f"  → {hint}", highlight=False, soft_wrap=True)
+    reasons = "  ".join(f"{r.name.replace('_', ' ')} {r.probability:.0%}" for r in row.reasons)
+    out.print(style(f"  {reasons}", "dim"), highlight=False)

@@ -1,0 +1,133 @@
+"""Judge many photos on all cores, one row each: what cannot be read stops none of the others."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageqx_export.artifact import ModelSpec
+from imageqx_export.errors import PhotoError
+from imageqx_export.predict.verdict import Verdict, predict_photos
+from imageqx_export.preprocess import PIXEL_LIMIT, read_header
+from imageqx_export.runtimes.base import Runtime
+from imageqx_export.support.processes import count_cores, start_pool
+from imageqx_export.support.progress import Progress, silent
+
+PIXELS_AT_ONCE: Final = PIXEL_LIMIT
+"""Most pixels of photos that are decoded at the same time, of all threads together: about 2 GB, and the same on a
+machine with many cores. A file counts in full, though most JPEGs are decoded smaller."""
+
+PHOTOS_A_THREAD: Final = 4
+"""Fewest photos for which another thread, and the model opened once more for it, pays."""
+
+_AHEAD = 4  # photos a thread that are judged before the row that is waited for
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of one photo.
+
+    Args:
+        photo: The file.
+        result: What the model says of it, or why it cannot be read.
+        attention: The attention maps, float32 [R,7,7] in the order of the spec's reasons; None without a verdict.
+        pictures: How many pictures the file holds; the first was judged.
+    """
+
+    photo: Path
+    result: Verdict | PhotoError
+    attention: NDArray[np.float32] | None = None
+    pictures: int = 1
+
+
+def judge_photos(
+    photos: Sequence[Path],
+    runtime: Runtime,
+    spec: ModelSpec | None = None,
+    *,
+    open_another: Callable[[], Runtime],
+    progress: Progress = silent,
+) -> Iterator[Judged]:
+    """Judge photos in threads, and yield what became of each in their order, as soon as it is known.
+
+    Each thread decodes a photo and runs the model on it alone: of a photo the same is said whatever others are beside
+    it, and batches of 4, 8 and 16 took longer a photo than one (``python -m benchmarks.bench_predict --batches``).
+
+    Args:
+        photos: Files of any kind that :mod:`imageqx_export.preprocess` reads.
+        runtime: The model. Photos are judged on one thread alone where there are few.
+        spec: The model's own with other thresholds, or None for its own.
+        open_another: Opens the model again, for another thread: not every runtime can be shared.
+        progress: Opens a bar over the photos.
+
+    Raises:
+        ArtifactError: The model cannot be run, or gives NaN; the rows before that have been yielded.
+    """
+    count = max(1, min(count_cores(), len(photos) // PHOTOS_A_THREAD))
+    runtimes, gate = _Runtimes(runtime, open_another), _Gate(PIXELS_AT_ONCE)
+
+    def judge(photo: Path) -> Judged:
+        try:
+            header = read_header(photo)
+            with gate.hold(header.width * header.height), runtimes.take() as own:
+                ((verdict, maps),) = predict_photos([photo], own, spec)
+        except PhotoError as error:
+            return Judged(photo, error)
+        return Judged(photo, verdict, maps, header.pictures)
+
+    with progress("judging photos", len(photos)) as advance, start_pool(count) as threads:
+        waiting: deque[Future[Judged]] = deque()
+        for index, photo in enumerate(photos):
+            waiting.append(threads.submit(judge, photo))
+            while waiting and (len(waiting) > _AHEAD * count or index == len(photos) - 1):
+                row = waiting.popleft().result()
+                advance()
+                yield row
+
+
+class _Runtimes:
+    """A model, opened as often as threads run it at the same time."""
+
+    def __init__(self, first: Runtime, open_another: Callable[[], Runtime]) -> None:
+        self._free = [first]
+        self._open = open_another
+
+    @contextmanager
+    def take(self) -> Iterator[Runtime]:
+        try:
+            runtime = self._free.pop()
+        except IndexError:
+            runtime = self._open()
+        try:
+            yield runtime
+        finally:
+            self._free.append(runtime)
+
+
+class _Gate:
+    """Lets threads in while what they hold is at most ``most`` together, or one of them holds more alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._held = most, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, amount: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._held == 0 or self._held + amount <= self._most)
+            self._held += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= amount
+                self._changed.notify_all()
