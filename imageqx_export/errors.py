@@ -14,6 +14,7 @@
     ├── ArtifactError            an exported file that cannot be read or run
     │   └── UnsupportedOpError   a Core ML program with an operation that the evaluator does not know
     ├── ParityError              a comparison that could not be made
+    ├── ReleaseError             a release that cannot be published, trusted or pulled
     ├── MeasurementError         a benchmark, a history or a report that cannot be made
     └── DeviceError              a phone or an emulator that cannot be used
 """
@@ -138,6 +139,10 @@ class UnsupportedOpError(ArtifactError):
 
 class ParityError(ImageQXError):
     """A comparison that could not be made."""
+
+
+class ReleaseError(ImageQXError):
+    """A release that cannot be published, trusted or pulled; nothing of it is written where it was wanted."""
 
 
 class MeasurementError(ImageQXError):

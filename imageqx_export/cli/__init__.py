@@ -20,6 +20,7 @@ from imageqx_export.cli import (
     lint,
     predict,
     quantize,
+    releases,
     report,
     streams,
     thresholds,
@@ -55,6 +56,8 @@ app.add_typer(lint.app)
 app.add_typer(doctor.app)
 app.add_typer(report.app)
 app.add_typer(emulator.app)
+app.add_typer(releases.app)
+app.add_typer(releases.keys_app, name="keys", rich_help_panel="Releases")
 app.add_typer(data.app, name="data", rich_help_panel="Data")
 
 

@@ -25,6 +25,10 @@ COMMANDS = (
     "bench",
     "report",
     "baseline",
+    "publish",
+    "pull",
+    "releases",
+    "diff",
     "emulator",
     "doctor",
 )
@@ -55,7 +59,7 @@ def test_an_examples_line_is_as_long_as_it_was_written(monkeypatch: pytest.Monke
 
 def test_every_option_has_a_help_text() -> None:
     group: Any = typer.main.get_command(app)
-    commands = {**group.commands, **group.commands["data"].commands}
+    commands = {**group.commands, **group.commands["data"].commands, **group.commands["keys"].commands}
     silent = [
         f"{name} --{parameter.name}"
         for name, command in commands.items()
@@ -71,7 +75,7 @@ def test_help_lists_the_commands_with_whole_sentences(cli: Cli) -> None:
     assert all(f"\n  {command} " in result.stdout for command in (*COMMANDS, "data"))
     assert not {"...", "…"} & set(result.stdout.split()) and "...\n" not in result.stdout.partition("Artifacts:")[2]
     assert [line for line in result.stdout.splitlines() if line.endswith(":")] == [
-        *("Options:", "Artifacts:", "Model:", "Performance:", "Data:")
+        *("Options:", "Artifacts:", "Model:", "Performance:", "Releases:", "Data:")
     ]
 
 

@@ -62,7 +62,7 @@ LEFT_OUT: Final = (
     "libcc1*",
     "perl*",
     "libperl*",
-    "git*",
+    "git-man*",
     "python3*",
     "libpython3*",
     "tzdata_*",

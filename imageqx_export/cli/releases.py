@@ -1,0 +1,268 @@
+"""The commands about releases: publish, pull, releases, diff, keys."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imageqx_export.cli.help import PlainCommand, PlainGroup
+from imageqx_export.cli.options import DEFAULT_CHECKPOINT, MODEL, OUTPUT, CheckpointOption, JsonOption
+from imageqx_export.errors import ReleaseError, UnknownNameError
+
+if TYPE_CHECKING:
+    from imageqx_export.release.client import Source
+
+app = typer.Typer(rich_markup_mode=None)
+keys_app = typer.Typer(
+    cls=PlainGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Replace the keys that sign releases, or sign again.",
+)
+_PANEL = "Releases"
+_KEYS, _TRUST = "Keys", "Trust"
+
+FromOption = Annotated[
+    str, typer.Option("--from", help="The releases' address: https://…, a folder, s3://….", metavar="ADDRESS")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(help="The root that is trusted; needed once an address.", metavar="ROOT.JSON", rich_help_panel=_TRUST),
+]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Ask nothing but what was pulled before.", rich_help_panel=_TRUST)
+]
+InsecureOption = Annotated[
+    bool, typer.Option("--insecure", help="Take http without TLS from other machines too.", rich_help_panel=_TRUST)
+]
+TimeoutOption = Annotated[
+    float, typer.Option(help="Seconds that everything together may take.", min=0.1, max=86400, rich_help_panel=_TRUST)
+]
+ToOption = Annotated[
+    str,
+    typer.Option("--to", help="The release tree: a folder, s3://…, gs://….", metavar="ADDRESS", rich_help_panel=OUTPUT),
+]
+KeysOption = Annotated[
+    Path, typer.Option("--keys", help="The folder of the keys that sign.", metavar="DIR", rich_help_panel=_KEYS)
+]
+
+
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="""
+    Example: imageqx publish --init-keys --keys KEYS --to releases
+             imageqx publish artifacts/imageqx --version 1.0.0 --keys KEYS --to releases
+    """,
+)
+def publish(
+    to: ToOption,
+    keys: KeysOption,
+    artifacts: Annotated[
+        Path | None, typer.Argument(help="An exported folder, with manifest.json.", metavar="ARTIFACTS")
+    ] = None,
+    version: Annotated[str | None, typer.Option(help="Such as 1.2.0 or 1.2.0-beta.1.", rich_help_panel=OUTPUT)] = None,
+    channel: Annotated[str, typer.Option(help="stable or beta.", rich_help_panel=OUTPUT)] = "stable",
+    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="A further file for reports/; several times.", metavar="FILE", rich_help_panel=OUTPUT),
+    ] = None,
+    history: Annotated[
+        list[Path] | None,
+        typer.Option(help="A history of imageqx bench, for the latencies.", metavar="JSONL", rich_help_panel=OUTPUT),
+    ] = None,
+    replace_unfinished: Annotated[
+        bool,
+        typer.Option(
+            "--replace-unfinished", help="Replace what a killed publish of this version left.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    init_keys: Annotated[
+        bool,
+        typer.Option("--init-keys", help="Make the keys and an empty tree first.", rich_help_panel=_KEYS),
+    ] = False,
+    root_keys: Annotated[
+        int, typer.Option(help="How many keys the root gets.", min=1, max=16, rich_help_panel=_KEYS)
+    ] = 1,
+    threshold: Annotated[
+        int, typer.Option(help="How many of them must sign a new root.", min=1, max=16, rich_help_panel=_KEYS)
+    ] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Publish an export as a release: plain files that apps' own tools pull, signed as The Update Framework has it.
+
+    A version never changes. Killed anywhere, what was published before stays as it was. Passphrases come from
+    IMAGEQX_ROOT_PASSPHRASE and IMAGEQX_KEYS_PASSPHRASE, or are asked for.
+    """
+    if (artifacts is None) != (version is None) or (artifacts is None and not init_keys):
+        raise ReleaseError(
+            "nothing to publish", expected="ARTIFACTS with --version, or --init-keys, or both",
+            remedy="imageqx publish artifacts/imageqx --version 1.0.0 --keys KEYS --to releases",
+        )  # fmt: skip
+    from imageqx_export.cli.show import releases as show
+    from imageqx_export.release import ceremony
+    from imageqx_export.release import publish as stage
+    from imageqx_export.release.keys import open_keys
+    from imageqx_export.release.store import open_store
+    from imageqx_export.support.progress import bar
+
+    store = open_store(to)
+    if init_keys:
+        ceremony.init_keys(store, keys, _ask_passphrase, root_keys=root_keys, threshold=threshold)
+        show.show_keys(keys, to)
+    if artifacts is None or version is None:
+        return
+    config = stage.PublishConfig(
+        artifacts,
+        version,
+        checkpoint,
+        channel=channel,
+        reports=report or (),
+        histories=history or (),
+        replace_unfinished=replace_unfinished,
+    )
+    published = stage.publish(config, store, open_keys(keys, _ask_passphrase), progress=bar)
+    show.show_published(published, to, as_json=json)
+
+
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="""
+    Example: imageqx pull imageqx@1.2.0 --format tflite --precision w8a8 \\
+                 --from https://models.example/releases --root root.json --out app/src/main/assets/imageqx
+    """,
+)
+def pull(
+    release: Annotated[str, typer.Argument(help="MODEL@VERSION, MODEL@stable or MODEL@beta.", metavar="RELEASE")],
+    source: FromOption,
+    format: Annotated[str, typer.Option(help="onnx, coreml or tflite.", rich_help_panel=MODEL)],
+    precision: Annotated[str, typer.Option(help="fp32, fp16, w8 or w8a8.", rich_help_panel=MODEL)],
+    out: Annotated[Path, typer.Option(help="The folder that gets the model; what else is there stays.", metavar="DIR")],
+    golden: Annotated[
+        bool, typer.Option("--golden", help="Take the golden pictures too, for the app's own tests.")
+    ] = False,
+    root: RootOption = None,
+    offline: OfflineOption = False,
+    insecure: InsecureOption = False,
+    timeout: TimeoutOption = 600,
+    json: JsonOption = False,
+) -> None:
+    """Take a model file of a release into an app's folder, verified, whole or not at all."""
+    from imageqx_export.artifact import Format, Precision
+    from imageqx_export.cli.show import releases as show
+    from imageqx_export.release import pull as stage
+    from imageqx_export.release.names import parse_wanted
+    from imageqx_export.support.progress import bar
+
+    if format not in set(Format):
+        raise UnknownNameError("format", format, Format)
+    if precision not in set(Precision):
+        raise UnknownNameError("precision", precision, Precision)
+    where = _make_source(source, root, offline, insecure, timeout)
+    pulled = stage.pull(
+        parse_wanted(release), Format(format), Precision(precision), where, out, golden=golden, progress=bar
+    )
+    show.show_pulled(pulled, source, as_json=json)
+
+
+@app.command(
+    cls=PlainCommand, rich_help_panel=_PANEL, epilog="Example: imageqx releases --from https://models.example/releases"
+)
+def releases(
+    source: FromOption,
+    root: RootOption = None,
+    offline: OfflineOption = False,
+    insecure: InsecureOption = False,
+    timeout: TimeoutOption = 600,
+    json: JsonOption = False,
+) -> None:
+    """List the releases that an address has, the newest first."""
+    from imageqx_export.cli.show import releases as show
+    from imageqx_export.release.pull import list_releases
+
+    show.show_releases(list_releases(_make_source(source, root, offline, insecure, timeout)), as_json=json)
+
+
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="Example: imageqx diff 1.1.0 1.2.0 --from https://models.example/releases",
+)
+def diff(
+    old: Annotated[str, typer.Argument(help="A version or a channel.", metavar="OLD")],
+    new: Annotated[str, typer.Argument(help="Likewise.", metavar="NEW")],
+    source: FromOption,
+    model: Annotated[str, typer.Option(help="The model's name.", rich_help_panel=MODEL)] = "imageqx",
+    root: RootOption = None,
+    offline: OfflineOption = False,
+    insecure: InsecureOption = False,
+    timeout: TimeoutOption = 600,
+    json: JsonOption = False,
+) -> None:
+    """Say what changes between two releases: what would break an app, sizes, scores, latencies, minimum runtimes.
+
+    The exit code is 1 if something would break an app.
+    """
+    from imageqx_export.cli.show import releases as show
+    from imageqx_export.release.diff import compare_releases
+
+    comparison = compare_releases(model, old, new, _make_source(source, root, offline, insecure, timeout))
+    show.show_comparison(comparison, as_json=json)
+    raise typer.Exit(1 if comparison.breaks else 0)
+
+
+@keys_app.command(cls=PlainCommand, epilog="Example: imageqx keys rotate timestamp --keys KEYS --to releases")
+def rotate(
+    role: Annotated[str, typer.Argument(help="root, targets, snapshot or timestamp.", metavar="ROLE")],
+    to: ToOption,
+    keys: KeysOption,
+) -> None:
+    """Make a new key of a role in the place of its oldest one; the root's keys must be there."""
+    from imageqx_export.cli.show import releases as show
+    from imageqx_export.release.ceremony import rotate_key
+    from imageqx_export.release.store import open_store
+
+    show.show_rotated(role, rotate_key(open_store(to), keys, role, _ask_passphrase))
+
+
+@keys_app.command(cls=PlainCommand, epilog="Example: imageqx keys renew --keys KEYS --to releases")
+def renew(to: ToOption, keys: KeysOption) -> None:
+    """Sign the list of releases again, so that it does not expire; run it by a timer."""
+    from imageqx_export.cli.show import releases as show
+    from imageqx_export.release import ceremony
+    from imageqx_export.release.keys import open_keys
+    from imageqx_export.release.store import open_store
+
+    store, ring = open_store(to), open_keys(keys, _ask_passphrase)
+    ceremony.renew(store, ring)
+    show.show_renewed(ring.days)
+
+
+def _make_source(address: str, root: Path | None, offline: bool, insecure: bool, timeout: float) -> Source:
+    from imageqx_export.release.client import Source
+
+    return Source(address, root=root, offline=offline, insecure=insecure, deadline=timeout)
+
+
+def _ask_passphrase(root: bool) -> str:
+    """Return the passphrase of the root's keys, or of the others: from the environment, or by asking."""
+    name = "IMAGEQX_ROOT_PASSPHRASE" if root else "IMAGEQX_KEYS_PASSPHRASE"
+    if name in os.environ:
+        return os.environ[name]
+    if not sys.stdin.isatty():
+        raise ReleaseError("no passphrase", where="the root's keys" if root else "the keys", remedy=f"set {name}")
+    if name not in _ANSWERS:
+        from getpass import getpass
+
+        _ANSWERS[name] = getpass(f"Passphrase of the {'root' if root else 'publishing'} keys: ")
+    return _ANSWERS[name]
+
+
+_ANSWERS: dict[str, str] = {}
+"""What was asked for once in this process."""

@@ -1,0 +1,197 @@
+"""Keys made, replaced, and kept from expiring: what a release tree's owner does now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageqx_export.errors import ReleaseError, UnknownNameError
+from imageqx_export.release.keys import (
+    DAYS,
+    KDF_ROUNDS,
+    ONLINE,
+    ROLES,
+    TRUSTED_ROOT_FILE,
+    KeyRing,
+    Passphrase,
+    find_files,
+    make_key,
+    open_keys,
+)
+from imageqx_export.release.names import METADATA_FOLDER
+from imageqx_export.release.signing import (
+    TIMESTAMP,
+    advance,
+    commit,
+    find_expiry,
+    make_timestamp,
+    name_metadata,
+    read_root,
+    sign,
+    verify,
+)
+from imageqx_export.release.store import Store
+from imageqx_export.support.files import write_aside
+from imageqx_export.support.libraries import require
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import Metadata, Root
+
+
+def init_keys(
+    store: Store,
+    folder: Path,
+    passphrase: Passphrase,
+    *,
+    root_keys: int = 1,
+    threshold: int = 1,
+    days: Mapping[str, float] | None = None,
+    rounds: int = KDF_ROUNDS,
+) -> None:
+    """Make the keys of a new release tree, and the tree with an empty list of releases.
+
+    Args:
+        store: Where; nothing may be there yet.
+        folder: Where the keys go: the root's into ``root/``, which is to be taken offline; ``root.json`` is public.
+        passphrase: Encrypts them.
+        root_keys: How many the root has.
+        threshold: How many of them must sign a new root.
+        days: Other lifetimes than the usual ones, by role.
+        rounds: Of the keys' encryption.
+
+    Raises:
+        ReleaseError: There are keys or releases already, or the threshold is none.
+    """
+    require("tuf", "'imageqx-export[release]'")
+    from tuf.api.metadata import Metadata, Root
+
+    if not 1 <= threshold <= root_keys <= 16:
+        raise ReleaseError(
+            "no such threshold",
+            expected="1 to as many as there are root keys, of which there are at most 16",
+            got=f"{threshold} of {root_keys}",
+        )
+    if store.list_names(METADATA_FOLDER):
+        raise ReleaseError("there are releases already", where=store.address, remedy="publish without --init-keys")
+    if held := [path for role in ROLES for path in find_files(folder, role)]:
+        raise ReleaseError("there are keys already", where=held[0], remedy="name a new folder with --keys")
+    lifetimes = {**DAYS, **(days or {})}
+    made = {role: [make_key(folder, role, passphrase, rounds=rounds)] for role in ONLINE}
+    made["root"] = [make_key(folder, "root", passphrase, rounds=rounds) for _ in range(root_keys)]
+    root = Root(version=1, expires=find_expiry(lifetimes["root"]), consistent_snapshot=True)
+    for role, signers in made.items():
+        for signer in signers:
+            root.add_key(signer.public_key, role)
+    root.roles["root"].threshold = threshold
+    content = sign(Metadata(root), made["root"])
+    with write_aside(folder / TRUSTED_ROOT_FILE) as aside:
+        aside.write_bytes(content)
+    _start(store, KeyRing(folder, made, lifetimes), root, content)
+
+
+def rotate_key(
+    store: Store,
+    folder: Path,
+    role: str,
+    passphrase: Passphrase,
+    *,
+    days: Mapping[str, float] | None = None,
+    rounds: int = KDF_ROUNDS,
+) -> Path:
+    """Make a new key of a role, and let it take the place of the role's oldest one.
+
+    Apps that know the old root follow to the new one. Of the roles that sign releases the new key joins first, signs,
+    and the old one goes then, so that at no moment a client is refused, wherever this is killed.
+
+    Args:
+        store: The release tree.
+        folder: The keys, the root's included.
+        role: ``"root"``, ``"targets"``, ``"snapshot"`` or ``"timestamp"``.
+        passphrase: Decrypts and encrypts them.
+        days: Other lifetimes than the usual ones, by role.
+        rounds: Of the new key's encryption.
+
+    Returns:
+        The old key's file, which may be deleted.
+
+    Raises:
+        ReleaseError: Keys are missing, or the tree is not to be trusted.
+    """
+    if role not in ROLES:
+        raise UnknownNameError("role", role, ROLES)
+    keys = open_keys(folder, passphrase, ROLES, days)
+    root = read_root(store, keys.trusted)
+    current = keys.choose(role, root.signed)
+    keys.choose("root", root.signed)
+    oldest = find_files(folder, role)[list(keys.signers[role]).index(current[0])]
+    new = make_key(folder, role, passphrase, rounds=rounds)
+    keys = KeyRing(folder, {**keys.signers, role: [*keys.signers[role], new]}, keys.days)
+    old_id = current[0].public_key.keyid
+    if role == "root":
+        _write_root(store, keys, root, add=new.public_key, role=role, drop=old_id)
+        return oldest
+    joined = _write_root(store, keys, root, add=new.public_key, role=role)
+    remaining = [signer for signer in keys.signers[role] if signer.public_key.keyid != old_id]
+    after = KeyRing(folder, {**keys.signers, role: remaining}, keys.days)
+    commit(store, after, lambda targets: True)
+    _write_root(store, keys, joined, role=role, drop=old_id)
+    return oldest
+
+
+def renew(store: Store, keys: KeyRing) -> None:
+    """Sign the newest list again, so that it does not expire; the root is renewed by a rotation of its key.
+
+    Raises:
+        ReleaseError: Keys are missing, or the tree is not to be trusted.
+    """
+    commit(store, keys, lambda targets: True)
+
+
+def _start(store: Store, keys: KeyRing, root: Root, content: bytes) -> None:
+    """Write the metadata of a tree without releases; ``1.root.json`` is what only one publisher can create."""
+    from tuf.api.metadata import Metadata, MetaFile, Snapshot, Targets
+
+    if not store.create(name_metadata("root", 1), content):
+        raise ReleaseError("there are releases already", where=store.address, remedy="publish without --init-keys")
+    targets = sign(Metadata(Targets(1, expires=find_expiry(keys.days["targets"]))), keys.choose("targets", root))
+    meta = {"targets.json": MetaFile.from_data(1, targets, ["sha256"])}
+    snapshot = sign(
+        Metadata(Snapshot(1, expires=find_expiry(keys.days["snapshot"]), meta=meta)), keys.choose("snapshot", root)
+    )
+    timestamp = sign(make_timestamp(snapshot, 1, keys.days["timestamp"]), keys.choose("timestamp", root))
+    store.create(name_metadata("targets", 1), targets)
+    store.create(name_metadata("snapshot", 1), snapshot)
+    verify(store, keys, {TIMESTAMP: timestamp})
+    store.replace(TIMESTAMP, timestamp)
+    advance(store, keys)
+
+
+def _write_root(
+    store: Store, keys: KeyRing, old: Metadata[Root], *, role: str, add: object = None, drop: str | None = None
+) -> Metadata[Root]:
+    """Write the next root, signed by the keys of the old one and of itself; only one publisher can.
+
+    Raises:
+        ReleaseError: Another was quicker, or keys are missing.
+    """
+    import copy
+
+    from securesystemslib.signer import Key
+
+    new = copy.deepcopy(old)
+    new.signed.version += 1
+    new.signed.expires = find_expiry(keys.days["root"])
+    if isinstance(add, Key):
+        new.signed.add_key(add, role)
+    if drop is not None:
+        new.signed.revoke_key(drop, role)
+    signers = {
+        signer.public_key.keyid: signer for one in (old.signed, new.signed) for signer in keys.choose("root", one)
+    }
+    content = sign(new, list(signers.values()))
+    if not store.create(name_metadata("root", new.signed.version), content):
+        raise ReleaseError("somebody else has written a new root just now", where=store.address, remedy="run it again")
+    with write_aside(keys.trusted) as aside:
+        aside.write_bytes(content)
+    return new

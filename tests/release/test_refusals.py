@@ -1,0 +1,317 @@
+"""An attacker's server, and a broken one: each is refused in a sentence, soon, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tuf.api.metadata import Metadata, Root, Targets
+
+from imageqx_export.errors import ReleaseError
+from imageqx_export.release.ceremony import renew, rotate_key
+from imageqx_export.release.client import Source
+from imageqx_export.release.names import find_nearest, parse_wanted, refuse_leaving
+from imageqx_export.release.pull import list_releases
+from imageqx_export.release.signing import commit
+from tests.release.servers import Attack, Handler, serve
+from tests.release.test_pull import pull_model
+from tests.release.tiny import Publisher, make_publisher, passphrase
+
+MODEL = "imageqx_w8a8.tflite"
+
+
+def refuse(
+    tree: Path,
+    root: Path,
+    tmp_path: Path,
+    message: str,
+    attack: Attack | None = None,
+    seconds: float = 20,
+    wanted: str = "imageqx@1.0.0",
+) -> ReleaseError:
+    """Pull, see that it is refused in time with one sentence, and that nothing was written."""
+    with serve(tree, attack) as (address, _):
+        source = Source(address, root, tmp_path / "cache", deadline=min(seconds, 20))
+        begun = time.monotonic()
+        with pytest.raises(ReleaseError, match=message) as caught:
+            pull_model(source, tmp_path / "out", wanted)
+        assert time.monotonic() - begun < seconds + 2
+    assert not (tmp_path / "out").exists()
+    assert "\n" not in caught.value.what and list((tmp_path / "cache").glob("*/targets/*tflite*")) == []
+    return caught.value
+
+
+def change(end: str, content: Callable[[bytes], bytes]) -> Attack:
+    """Return an attack that sends another file than the one whose path has this end."""
+
+    def attack(handler: Handler, path: str) -> bool:
+        if not path.endswith(end):
+            return False
+        handler.answer(200, content((handler.folder / path.lstrip("/")).read_bytes()))
+        return True
+
+    return attack
+
+
+@pytest.mark.parametrize(
+    ("end", "content", "message"),
+    [
+        (MODEL, lambda b: bytes([b[0] ^ 1]) + b[1:], "a file is not the one that was signed"),
+        (MODEL, lambda b: b[:-1], "a file is not the one that was signed"),
+        (MODEL, lambda b: b + b"x", "the server sends more than was signed"),
+        ("release.json", lambda b: b.replace(b"1.0.0", b"6.6.6"), "a file is not the one that was signed"),
+        ("targets.json", lambda b: b.replace(b"imageqx_w8a8", b"imageqx_evil"), "do not belong together"),
+        ("snapshot.json", lambda b: b + b" ", "sends more than was signed"),
+        ("timestamp.json", lambda b: b.replace(b'"version":', b'"version":9'), "not signed by the keys"),
+        ("timestamp.json", lambda b: b"<html>Welcome! Please log in</html>", "as from a login page"),
+        ("timestamp.json", lambda b: b"[" * 10_000, "as from a login page"),
+        ("timestamp.json", lambda b: b" " * 10**6, "sends more than was signed"),
+    ],
+)
+def test_changed_files(
+    end: str, content: Callable[[bytes], bytes], message: str, published: Publisher, tmp_path: Path
+) -> None:
+    refuse(published.tree, published.root, tmp_path, message, change(end, content))
+
+
+def test_other_keys(published: Publisher, export: Path, tmp_path: Path) -> None:
+    attacker = make_publisher(tmp_path / "attacker")
+    attacker.publish(export, "1.0.0")
+    refuse(attacker.tree, published.root, tmp_path, "not signed by the keys that are trusted")
+
+
+def test_a_root_of_other_keys_is_no_successor(published: Publisher, tmp_path: Path) -> None:
+    attacker = make_publisher(tmp_path / "attacker")
+    rotate_key(attacker.store, attacker.keys, "root", passphrase, rounds=1)
+    forged = (attacker.tree / "metadata" / "2.root.json").read_bytes()
+
+    def attack(handler: Handler, path: str) -> bool:
+        if not path.endswith("2.root.json"):
+            return False
+        handler.answer(200, forged)
+        return True
+
+    refuse(published.tree, published.root, tmp_path, "not signed by the keys that are trusted", attack)
+
+
+def test_rolled_back(publisher: Publisher, export: Path, tmp_path: Path) -> None:
+    publisher.publish(export, "1.0.0")
+    shutil.copytree(publisher.tree, tmp_path / "old")
+    publisher.publish(export, "1.0.1")
+    with serve(publisher.tree) as (address, _):
+        port = address
+        list_releases(Source(address, publisher.root, tmp_path / "cache"))
+    place = next((tmp_path / "cache").iterdir())
+    with serve(tmp_path / "old") as (address, _):
+        assert port != address
+        source = Source(address, publisher.root, tmp_path / "cache")
+        list_releases(source)  # a new address knows nothing yet; what the first one taught goes there
+        mine = next(path for path in (tmp_path / "cache").iterdir() if path != place)
+        shutil.rmtree(mine / "metadata")
+        shutil.copytree(place / "metadata", mine / "metadata", symlinks=True)
+        with pytest.raises(ReleaseError, match="older releases than were seen before"):
+            pull_model(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_held_back_for_ever(publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imageqx_export.release import signing
+
+    monkeypatch.setattr(signing, "verify", lambda store, keys, pending: None)
+    renew(publisher.store, publisher.ring({"timestamp": -0.001}))
+    refuse(publisher.tree, publisher.root, tmp_path, "has expired")
+
+
+def test_mixed_lists(publisher: Publisher, export: Path, tmp_path: Path) -> None:
+    publisher.publish(export, "1.0.0")
+    publisher.publish(export, "1.0.1")
+    metadata = publisher.tree / "metadata"
+    shutil.copy(metadata / "2.snapshot.json", metadata / "3.snapshot.json")
+    refuse(publisher.tree, publisher.root, tmp_path, "do not belong together")
+
+
+def test_cut_off(published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        if not path.endswith(MODEL):
+            return False
+        handler.answer(200, b"half", claim=4000)
+        return True
+
+    refuse(published.tree, published.root, tmp_path, "the download was cut off", attack)
+
+
+def test_an_endless_file(published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        if not path.endswith(MODEL):
+            return False
+        handler.send_response(200)
+        handler.end_headers()
+        handler.close_connection = True
+        try:
+            while True:
+                handler.wfile.write(b"x" * 65536)
+        except OSError:
+            return True
+
+    refuse(published.tree, published.root, tmp_path, "the server sends more than was signed", attack)
+
+
+@pytest.mark.parametrize("end", ["timestamp.json", MODEL])
+def test_a_slow_file(end: str, published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        if path.endswith(end):
+            handler.drip(5)
+        return path.endswith(end)
+
+    refuse(published.tree, published.root, tmp_path, "the server is too slow", attack, seconds=1)
+
+
+@pytest.mark.parametrize("end", ["timestamp.json", MODEL])
+def test_a_server_that_hangs(end: str, published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        if path.endswith(end):
+            time.sleep(3)
+            handler.close_connection = True
+        return path.endswith(end)
+
+    refuse(published.tree, published.root, tmp_path, "the server is too slow", attack, seconds=1)
+
+
+def test_headers_that_drip(published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        handler.close_connection = True
+        try:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            for _ in range(60):
+                handler.wfile.write(b"X: y\r\n")
+                time.sleep(0.05)
+        except OSError:
+            pass
+        return True
+
+    refuse(published.tree, published.root, tmp_path, "the server is too slow", attack, seconds=1)
+
+
+def test_nobody_there(published: Publisher, tmp_path: Path) -> None:
+    with serve(published.tree) as (address, _):
+        pass
+    with pytest.raises(ReleaseError, match="the server cannot be asked"):
+        pull_model(Source(address, published.root, tmp_path / "cache"), tmp_path / "out")
+
+
+def test_no_such_tree(published: Publisher, tmp_path: Path) -> None:
+    refuse(tmp_path, published.root, tmp_path, "the release is not there")
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("http://models.example/x", "it has no TLS"),
+        ("ftp://models.example/x", "no web address"),
+        ("file:///etc/passwd", "no web address"),
+        ("http://[::1", "no address"),
+    ],
+)
+@pytest.mark.parametrize("end", ["timestamp.json", MODEL])
+def test_each_hop_is_judged(location: str, message: str, end: str, published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        if not path.endswith(end):
+            return False
+        handler.answer(302, b"", {"Location": location})
+        return True
+
+    error = refuse(published.tree, published.root, tmp_path, "a step of the way to the release is not taken", attack)
+    assert message in str(error.got)
+
+
+def test_redirects_end(published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        handler.answer(302, b"", {"Location": path + "x"})
+        return True
+
+    refuse(published.tree, published.root, tmp_path, "a step of the way to the release is not taken", attack)
+
+
+def test_a_redirect_to_an_honest_place_is_followed(published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        if path.startswith("/there/"):
+            handler.answer(200, (handler.folder / path.removeprefix("/there/")).read_bytes())
+            return True
+        if not path.endswith(MODEL):
+            return False
+        handler.answer(307, b"", {"Location": f"/there{path}"})
+        return True
+
+    with serve(published.tree, attack) as (address, _):
+        assert pull_model(Source(address, published.root, tmp_path / "cache"), tmp_path / "out").path.exists()
+
+
+@pytest.mark.parametrize("address", ["http://models.example/releases", "http://10.0.0.1"])
+def test_without_tls_nothing_is_asked(address: str, published: Publisher, tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="a step of the way") as caught:
+        list_releases(Source(address, published.root, tmp_path / "cache"))
+    assert "it has no TLS" in str(caught.value.got)
+
+
+def test_an_address_elsewhere_does_not_lead_back_to_this_machine(published: Publisher, tmp_path: Path) -> None:
+    from imageqx_export.release.web import HopError, WebFetcher
+
+    fetcher = WebFetcher("https://models.example/releases", tmp_path, deadline=1)
+    with pytest.raises(HopError, match="back to this machine"):
+        fetcher.refuse_hop("http://127.0.0.1:8080/admin")
+    with pytest.raises(HopError, match="no TLS"):
+        fetcher.refuse_hop("http://models.example/releases")
+    WebFetcher("http://models.example/releases", tmp_path, deadline=1, insecure=True)
+
+
+def test_unknown_versions_name_the_nearest(published: Publisher, tmp_path: Path) -> None:
+    error = refuse(published.tree, published.root, tmp_path, r"no release imageqx@1\.0\.1", wanted="imageqx@1.0.1")
+    assert error.expected == "1.0.0, 1.1.0-beta.1"
+    refuse(published.tree, published.root, tmp_path, "no release other@stable", wanted="other")
+    assert find_nearest("2.0", ["1.0.0", "2.0.0", "2.0.1"])[0] == "2.0.1"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a\\b", "C:a", "a\0b", "a\nb", "a/", "ä"]
+)
+def test_paths_that_leave_the_folder(name: str) -> None:
+    with pytest.raises(ReleaseError, match="a path that leaves its folder"):
+        refuse_leaving(name)
+
+
+def test_a_signed_path_that_leaves_the_folder(publisher: Publisher, export: Path, tmp_path: Path) -> None:
+    """A publisher who was taken over, or is mistaken, cannot write beside the app's folder either."""
+    publisher.publish(export, "1.0.0")
+    place = publisher.tree / "imageqx" / "1.0.0" / "release.json"
+    value = json.loads(place.read_bytes())
+    value["artifacts"][0]["path"] = "../../evil.tflite"
+    place.write_text(json.dumps(value))
+
+    def sign_again(targets: Targets) -> bool:
+        from tuf.api.metadata import TargetFile
+
+        name = "imageqx/1.0.0/release.json"
+        file = TargetFile.from_data(name, place.read_bytes(), ["sha256"])
+        file.unrecognized_fields = targets.targets[name].unrecognized_fields
+        targets.targets[name] = file
+        return True
+
+    commit(publisher.store, publisher.ring(), sign_again)
+    refuse(publisher.tree, publisher.root, tmp_path, "a path that leaves its folder")
+    assert not (tmp_path.parent / "evil.tflite").exists()
+
+
+def test_a_pinned_root_that_is_none(tmp_path: Path, published: Publisher) -> None:
+    (tmp_path / "root.json").write_text("{}")
+    refuse(published.tree, tmp_path / "root.json", tmp_path, "as from a login page")
+    assert Metadata[Root].from_bytes(published.root.read_bytes()).signed.version == 1
+
+
+def test_a_wish_that_is_none() -> None:
+    for text in ("", "@1.0.0", "imageqx@", "../imageqx@1.0.0", "Imageqx"):
+        with pytest.raises(ReleaseError, match="not a release's name"):
+            parse_wanted(text)
