@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.artifact import Pixels
-from imageqx_export.data.photos import find_photos, read_photos
+from imageqx_export.data.photos import describe_left_out, find_photos, list_photos, read_photos
 from imageqx_export.errors import DatasetError, PhotoError
 from imageqx_export.support.progress import Progress, silent
 
@@ -73,14 +73,14 @@ def gather_calibration_images(folder: Path | None, *, progress: Progress = silen
         )
     images: list[NDArray[np.uint8]] = []
     unreadable: list[str] = []
-    files = find_photos(folder)
+    files, left_out = list_photos(folder)
     for path, photo in zip(files, read_photos(files, progress), strict=True):
         if isinstance(photo, PhotoError):
             unreadable.append(path.relative_to(folder).as_posix())
         else:
             images.append(photo)
     _require_calibration_images(folder, len(images), unreadable)
-    return np.stack(images), f"{len(images)} photos below {folder.name}"
+    return np.stack(images), f"{len(images)} photos below {folder.name}{describe_left_out(left_out)}"
 
 
 def _require_calibration_images(folder: Path, readable: int, unreadable: list[str]) -> None:

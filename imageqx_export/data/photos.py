@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -47,10 +48,11 @@ def list_photos(folder: Path) -> FoundPhotos:
     Hidden files are passed over, and what systems leave beside photos: macOS's resource forks (``._IMG_1.JPG``, and
     ``__MACOSX/`` in its archives), whose names end as a photo's do, and databases of thumbnails.
     """
-    photos, left_out = [], Counter[str]()
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            continue
+    closed: list[OSError] = []
+    paths = [Path(place, name) for place, _, names in os.walk(folder, onerror=closed.append) for name in names]
+    refused = sum(not isinstance(error, FileNotFoundError | NotADirectoryError) for error in closed)
+    photos, left_out = [], Counter({"folder that may not be opened": refused} if refused else {})
+    for path in sorted(path for path in paths if path.is_file()):
         reason = find_reason(path.relative_to(folder))
         if reason is None:
             photos.append(path)
@@ -62,6 +64,18 @@ def list_photos(folder: Path) -> FoundPhotos:
 def find_photos(folder: Path) -> list[Path]:
     """Return the photos that :func:`list_photos` lists."""
     return list(list_photos(folder).photos)
+
+
+def describe_left_out(counts: Mapping[str, int]) -> str:
+    """Return what stands behind a sentence on where photos come from: how many files were passed over, and why.
+
+    >>> describe_left_out({"unreadable": 2, "under 96 px": 0, "hidden": 1})
+    ' (passed over: 2 × unreadable, 1 × hidden)'
+    >>> describe_left_out({})
+    ''
+    """
+    told = ", ".join(f"{count:,} × {reason}" for reason, count in counts.items() if count)
+    return f" (passed over: {told})" if told else ""
 
 
 def find_reason(name: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,7 @@ def load_held_out(
     from imageqx_export.data.annotated import read_labelled
     from imageqx_export.data.folder import read_folder
     from imageqx_export.data.held_out import draw_samples, make_held_out_bank
+    from imageqx_export.data.photos import describe_left_out
     from imageqx_export.data.settings import USUAL
 
     settings = settings or USUAL
@@ -85,4 +86,6 @@ def load_held_out(
     if folder is None and sources.photos is not None:
         folder = read_folder(sources.photos, settings=settings, progress=progress)
     bank = make_held_out_bank(split, folder, side=settings.side, progress=progress)
-    return draw_samples(bank, count, split, folder is not None, between=settings.between, progress=progress)
+    samples = draw_samples(bank, count, split, folder is not None, between=settings.between, progress=progress)
+    passed_over = describe_left_out({} if folder is None else folder.skipped)
+    return replace(samples, source=samples.source + passed_over)

@@ -42,7 +42,7 @@ def test_photos_are_read_as_the_model_reads_them(folder: Path) -> None:
     assert pixels.shape == (256, 224, 224, 3) and pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels[0], load_pixels(folder / "000.png"))
     np.testing.assert_array_equal(pixels[-1], load_pixels(folder / "inside" / "001.jpg"))
-    assert source == f"256 photos below {folder.name}"
+    assert source == f"256 photos below {folder.name} (passed over: 1 × no photo's name: .txt)"
     assert str(folder.parent) not in source, "a recipe is shared, and a user's folders are not"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from imageqx_export.data.photos import SUFFIXES, find_photos, list_photos
 
@@ -41,3 +44,20 @@ def test_a_folder_below_a_hidden_one_is_not_hidden(tmp_path: Path) -> None:
 
 def test_every_ending_is_written_in_lower_case() -> None:
     assert all(ending == ending.lower() and ending.startswith(".") for ending in SUFFIXES)
+
+
+def test_a_folder_that_may_not_be_opened_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "closed/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:  # root may open everything
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = list_photos(tmp_path)
+    assert found.photos == (tmp_path / "a.jpg",) and found.left_out == {"folder that may not be opened": 1}
+    assert list_photos(tmp_path / "none") == ((), {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -48,13 +47,6 @@ def print_error(failure: ImageQXError) -> None:
 def note(text: str) -> None:
     """Print one remark on standard error."""
     err.print(text, highlight=False, soft_wrap=True)
-
-
-def note_left_out(counts: Mapping[str, int]) -> None:
-    """Print on standard error how many files were passed over, per reason; nothing where there were none."""
-    if sum(counts.values()):
-        told = ", ".join(f"{count:,} × {reason}" for reason, count in counts.items() if count)
-        note(f"passed over: {told}")
 
 
 def print_json(value: Any) -> None:

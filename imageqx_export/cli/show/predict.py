@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imageqx_export.cli.show.console import err, join, note, note_left_out, out, print_line, style
+from imageqx_export.cli.show.console import err, join, note, out, print_line, style
+from imageqx_export.data.photos import describe_left_out
 from imageqx_export.errors import PhotoError
 from imageqx_export.support.progress import bar
 
@@ -72,7 +73,8 @@ def show_end(tally: Tally, left_out: Mapping[str, int], attention: Path | None, 
     if attention is not None:
         note(f"attention: {attention}")
     _note_pictures(tally.several)
-    note_left_out(left_out)
+    if left_out:
+        note(describe_left_out(left_out).strip(" ()"))
     if tally.unreadable:
         count, all_of_them = len(tally.unreadable), len(tally.unreadable) + tally.judged
         names = ", ".join(map(str, tally.unreadable[:_NAMED])) + (", …" if count > _NAMED else "")
