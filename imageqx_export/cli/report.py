@@ -90,6 +90,14 @@ def report(
             rich_help_panel=_DETAILS,
         ),
     ] = None,
+    runtimes: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the artifacts gave on versions of runtimes, of imageqx compat --record.",
+            metavar="JSON",
+            rich_help_panel=_DETAILS,
+        ),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -116,6 +124,7 @@ def report(
         artifacts=artifacts,
         baseline_artifacts=baseline_artifacts,
         evaluations=evaluation or (),
+        runtimes=runtimes,
         targets=target or (),
         rules=Rules(size_growth=size_budget, size_budgets={} if budgets is None else read_budgets(budgets).size_bytes),
     )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from imageqx_export.artifact import Manifest
 from imageqx_export.bench.model import BenchRun, Measurement
 from imageqx_export.bench.summary import Summary, summarise
+from imageqx_export.bundle.runtimes import RuntimeTable
 from imageqx_export.parity.compare import TOLERANCES, ParityReport
 from imageqx_export.report.model import Breakdown, Layers, Pair, Parity, ParityCell, Point, Proved, Row, SideFacts
 from imageqx_export.report.rules.comparable import MeasuredRun
@@ -108,6 +109,12 @@ def list_proofs(manifest: Manifest, side: Side) -> tuple[Proved, ...]:
         for artifact in manifest.artifacts
         if artifact.path.name in measured
     )
+
+
+def list_runtimes(table: RuntimeTable, side: Side) -> RuntimeTable:
+    """Return what a record says of the very files that ``side`` measured, by their digests."""
+    measured = {m.sha256 for run in side.runs for m in run.measurements}
+    return table.model_copy(update={"rows": tuple(row for row in table.rows if row.sha256 in measured)})
 
 
 def build_parity(report: ParityReport) -> Parity:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imageqx_export.bundle.manifest import PARITY_FILE, read_manifest
+from imageqx_export.bundle.runtimes import read_runtimes
 from imageqx_export.errors import MeasurementError
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.report.build import (
@@ -18,6 +19,7 @@ from imageqx_export.report.build import (
     list_layers,
     list_points,
     list_proofs,
+    list_runtimes,
 )
 from imageqx_export.report.model import Accuracy, Report
 from imageqx_export.report.rules.decide import decide
@@ -45,6 +47,7 @@ class ReportConfig:
         artifacts: The folder of the current artifacts: where their bytes are, and ``parity.json``.
         baseline_artifacts: The folder of the baseline's, unless the baseline file says where their bytes are.
         evaluations: ``evaluation.json`` files, each of one artifact.
+        runtimes: What artifacts gave on versions of runtimes, as ``imageqx compat --record`` wrote it.
         targets: Only these, or all.
         rules: The limits.
     """
@@ -55,6 +58,7 @@ class ReportConfig:
     artifacts: Path | None = None
     baseline_artifacts: Path | None = None
     evaluations: Sequence[Path] = ()
+    runtimes: Path | None = None
     targets: Sequence[str] = ()
     rules: Rules = field(default_factory=Rules)
 
@@ -68,7 +72,7 @@ def report(config: ReportConfig) -> Report:
     Raises:
         MeasurementError: A side, the history or an evaluation cannot be read, or the artifacts are not those that were
             measured.
-        ArtifactError: An artifact cannot be read.
+        ArtifactError: An artifact, or the record of runtimes, cannot be read.
         ParityError: A folder of artifacts has no manifest.
     """
     artifacts, targets = config.artifacts, config.targets
@@ -94,6 +98,7 @@ def report(config: ReportConfig) -> Report:
         accuracies=tuple(_read_accuracy(path) for path in config.evaluations),
         parity=None if compared is None else build_parity(compared),
         proved=() if artifacts is None else list_proofs(read_manifest(artifacts), after),
+        runtimes=None if config.runtimes is None else list_runtimes(read_runtimes(config.runtimes), after),
     )
     return found.model_copy(update={"absent": _list_absent(found, artifacts)})
 
@@ -201,6 +206,10 @@ def _list_absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
         gaps.append(f"parity of the files: {artifacts} has no {PARITY_FILE}")
     if report.proved and not any(one.proofs for one in report.proved):
         gaps.append("answers of accelerators: imageqx compat --record models/imageqx.proofs.json, then imageqx export")
+    if report.runtimes is None or not report.runtimes.rows:
+        gaps.append(
+            "versions of runtimes: imageqx compat ARTIFACTS --record models/imageqx.runtimes.json, then --runtimes"
+        )
     if report.breakdowns and any(one.changes is None for one in report.breakdowns):
         gaps.append("where a size changed: --baseline-artifacts DIR, or a baseline that was written with --artifacts")
     if not report.accuracies:

@@ -10,6 +10,7 @@ import numpy as np
 
 from imageqx_export.artifact import Format, Precision, Proof
 from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
+from imageqx_export.bundle.runtimes import RuntimeRow, RuntimeTable
 from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityReport
 from imageqx_export.report.build import (
     build_parity,
@@ -165,6 +166,33 @@ def sides(
 ARTIFACTS = ("imageqx_fp32.onnx", "imageqx_fp16.onnx", "imageqx_fp32.tflite", "imageqx_fp16.tflite")
 
 
+def _runtime_row(artifact: str, version: str, verdict: str, worst: float | None) -> RuntimeRow:
+    runtime, variant = ("onnxruntime", "default") if artifact.endswith("onnx") else ("litert", "xnnpack")
+    return RuntimeRow.model_validate(
+        {
+            "artifact": artifact,
+            "sha256": digest(artifact),
+            "runtime": runtime,
+            "version": version,
+            "variant": variant,
+            "machine": "x86-64",
+            "app": f"{runtime}:{version}",
+            "verdict": verdict,
+            "max_abs": worst,
+            "decisions": None if worst is None else 72,
+            "differing": None if worst is None else 3 * (verdict == "wrong"),
+        }
+    )
+
+
+RUNTIME_ROWS = (
+    _runtime_row("imageqx_fp32.onnx", "1.15.1", "right", 1e-6),
+    _runtime_row("imageqx_fp32.onnx", "1.20.1", "right", 1.1e-6),
+    _runtime_row("imageqx_fp32.tflite", "1.3.0", "refused", None),
+    _runtime_row("imageqx_fp32.tflite", "2.3.0", "wrong", 0.098),
+)
+
+
 def full_sides(seed: int = 0) -> tuple[Side, Side]:
     """Return sides of four artifacts on the host and an emulated phone, one slower, and Core ML unavailable."""
     rng = np.random.default_rng(seed)
@@ -261,6 +289,7 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
         ),
         parity=build_parity(compared),
         proved=tuple(Proved(artifact=n, proofs=PROOFS if n.endswith("fp32.tflite") else ()) for n in ARTIFACTS),
+        runtimes=RuntimeTable(images=12, rows=RUNTIME_ROWS),
         absent=("nothing: this is a fake",),
     )
     text = report.model_dump_json()

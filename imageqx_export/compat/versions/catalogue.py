@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from imageqx_export.artifact import Format
-from imageqx_export.bundle.runtimes import parse_version
 from imageqx_export.compat.environments import Environment
 from imageqx_export.errors import UnknownNameError
 from imageqx_export.support.frozen import Frozen
@@ -36,7 +35,7 @@ class RuntimeLine(Frozen):
         app: What an app depends on to have it; "" where there is nothing.
         needs: The wheels that it imports, pinned.
         versions: The oldest first.
-        since: Per variant that came later, the version that has it first.
+        only: Per variant that not all versions are asked about, those that are.
     """
 
     distribution: str
@@ -45,7 +44,7 @@ class RuntimeLine(Frozen):
     app: str
     needs: tuple[str, ...]
     versions: tuple[Version, ...]
-    since: dict[str, Version] = Field(default_factory=dict)
+    only: dict[str, tuple[Version, ...]] = Field(default_factory=dict)
 
 
 class Catalogue(Frozen):
@@ -109,11 +108,7 @@ def list_releases() -> list[Release]:
             runtime=name,
             version=version,
             format=line.format,
-            variants=tuple(
-                variant
-                for variant in line.variants
-                if parse_version(version) >= parse_version(line.since.get(variant, "0"))
-            ),
+            variants=tuple(variant for variant in line.variants if version in line.only.get(variant, (version,))),
             app=f"{line.app}:{version}" if line.app else "",
             requirements=(f"{line.distribution}=={version}", *line.needs),
         )

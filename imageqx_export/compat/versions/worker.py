@@ -94,6 +94,9 @@ def run_compiled(module: Any, request: dict[str, Any], pixels: Any) -> tuple[flo
     interpreter = module.Interpreter(model_path=request["path"], experimental_op_resolver_type=plain)
     runner = interpreter.get_signature_runner(next(iter(interpreter.get_signature_list())))
     details, ((_, fed),) = runner.get_output_details(), runner.get_input_details().items()
+    # Its buffers take any array's bytes without a word.
+    if list(fed["shape"]) != [1, *pixels.shape[1:]] or fed["dtype"] not in (np.uint8, np.float32):
+        raise ValueError(f"the input is {fed['dtype']} {fed['shape']}, the photos are {pixels.shape[1:]}")
     # Before 2.1 there was no choice, and the CPU it was.
     named = "hardware_accel" in inspect.signature(kind.from_file).parameters
     begin = time.perf_counter()

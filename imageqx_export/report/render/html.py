@@ -9,12 +9,16 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from imageqx_export.compat.versions.grid import shorten_artifact
 from imageqx_export.report.model import Breakdown, Layers, ParityCell, Report, Row
 from imageqx_export.report.render import plots, words
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
 from imageqx_export.support.escapes import show_controls
 
 _TOP = 15
+_RUNTIME_CLASSES = {
+    "right": "good", "read": "good", "wrong": "bad", "failed": "bad", "refused": "open", "unavailable": "none",
+}  # fmt: skip
 _CLASSES = {
     Verdict.OK: "good",
     Verdict.IMPROVED: "good",
@@ -55,6 +59,8 @@ def render_html(report: Report) -> str:
         words=words,
         marks=MARKS,
         classes=_CLASSES,
+        runtime_classes=_RUNTIME_CLASSES,
+        shorten_artifact=shorten_artifact,
         heat=rate_heat,
         heat_table=build_heat_table,
         by_target=_group_by_target(report),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from imageqx_export.compat.versions.grid import shorten_artifact
 from imageqx_export.report.model import Breakdown, Report
 from imageqx_export.report.render.words import (
+    ABSENT,
     COLUMNS,
     LEGEND,
     NO_SILICON,
     PROOF_COLUMNS,
+    RUNTIMES_NOTE,
     build_cells,
     list_proofs,
+    list_runtimes,
     list_troubles,
     shorten_name,
     write_headline,
@@ -39,6 +43,7 @@ def render_markdown(report: Report) -> str:
     for breakdown in report.breakdowns:
         lines += _list_changes(breakdown)
     lines += _list_proofs(report)
+    lines += _list_runtimes(report)
     if report.absent:
         lines += ["<details><summary>Not in this report</summary>", ""]
         lines += [f"- {escape(text)}" for text in report.absent]
@@ -67,6 +72,19 @@ def _list_proofs(report: Report) -> list[str]:
     lines += ["| " + " | ".join(escape(name) for name in head) + " |", "|---" * len(head) + "|"]
     lines += ["| " + " | ".join(escape(text) for text in row) + " |" for row in rows]
     return [*lines, "", "</details>", ""]
+
+
+def _list_runtimes(report: Report) -> list[str]:
+    lines: list[str] = []
+    for grid in list_runtimes(report):
+        head = ("runtime", *map(shorten_artifact, grid.artifacts))
+        lines += ["", "| " + " | ".join(escape(name) for name in head) + " |", "|---" * len(head) + "|"]
+        for line in grid.lines:
+            cells = (ABSENT if cell is None else cell.text for cell in line.cells)
+            lines.append("| " + " | ".join(map(escape, (line.place, *cells))) + " |")
+    if not lines:
+        return []
+    return ["<details><summary>On versions of runtimes</summary>", "", RUNTIMES_NOTE, *lines, "", "</details>", ""]
 
 
 def _list_changes(breakdown: Breakdown) -> list[str]:

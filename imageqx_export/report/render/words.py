@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from imageqx_export.compat.versions.grid import Grid, lay_out
 from imageqx_export.report.model import Pair, Report, Row
 from imageqx_export.report.rules.phrasing import FILES, format_share, format_signed
 from imageqx_export.report.rules.verdicts import MARKS, Decision, Quantity, Verdict
@@ -136,6 +137,10 @@ def _build_parity_cell(report: Report, row: Row) -> Cell:
 
 
 PROOF_COLUMNS = ("accelerator", "answer", "operators", "labels", "max |Δ|", "by")
+RUNTIMES_NOTE = (
+    "Largest difference from the checkpoint's outputs on the golden pictures, and how many decisions differ. A version "
+    "that runs to another gave the same in all between."
+)
 NO_SILICON = "Compilers and simulators say this; no chip has confirmed it."
 
 
@@ -151,6 +156,11 @@ def list_proofs(report: Report) -> list[tuple[str, ...]]:
                 (one.artifact, chips, proof.verdict, share, labels, format_difference(proof.max_abs), proof.tool)
             )
     return rows
+
+
+def list_runtimes(report: Report) -> list[Grid]:
+    """Return what the files gave on versions of runtimes, a table a format."""
+    return lay_out(report.runtimes.rows) if report.runtimes else []
 
 
 def write_headline(report: Report) -> str:

@@ -28,7 +28,9 @@ def test_versions_are_in_order_one_a_minor_version_and_none_is_missing() -> None
         assert list(line.versions) == sorted(line.versions, key=parse_version)
         minors = [parse_version(version)[:2] for version in line.versions]
         assert len(set(minors)) == len(minors)
-        assert DEFAULTS[name] in line.variants
+        assert DEFAULTS[name] in line.variants and DEFAULTS[name] not in line.only
+        assert set(line.only) <= set(line.variants)
+        assert {version for versions in line.only.values() for version in versions} <= set(line.versions)
     numbers = [parse_version(version)[1] for version in read_catalogue().runtimes["onnxruntime"].versions]
     assert numbers == list(range(15, numbers[-1] + 1))
 
@@ -59,6 +61,8 @@ def test_unknown_names_are_refused_with_those_that_are_known(name: str) -> None:
 def test_a_variant_that_came_later_is_not_asked_of_older_versions() -> None:
     variants = {release.version: release.variants for release in list_releases() if release.runtime == "litert"}
     assert "compiled" not in variants["1.0.1"] and "compiled" in variants["1.3.0"]
+    assert all("xnnpack" in variants[version] and "builtin" in variants[version] for version in variants)
+    assert "reference" in variants[max(variants, key=parse_version)]
 
 
 def test_an_environment_is_named_by_its_runtime_and_its_wheels() -> None:

@@ -124,6 +124,8 @@ def test_it_shows_what_the_report_says(report: Report, page: Page) -> None:
         assert words in shown
     assert "qualcomm SM8550, SM8650" in shown and "✓ right" in shown and "12 of 12" in shown and "2.1e-02" in shown
     assert "ethos-u U65-256" in shown and "refused" in shown and "no chip has confirmed it" in shown
+    assert "onnxruntime 1.15.1 to 1.20.1✓ 1e-06onnxruntime:1.15.1" in shown, "versions that agree share a row"
+    assert "litert 1.3.0✗ refusedlitert:1.3.0" in shown and "litert 2.3.0✗ 1e-01, 3 of 72 differ" in shown
     assert "✗ 1.0e-03" in shown and "max |Δ| is too large" in shown
     assert "everything between" in shown and "+40" in shown
     assert len(page.having("svg")) == 4  # a front and a history, on two targets
@@ -131,7 +133,15 @@ def test_it_shows_what_the_report_says(report: Report, page: Page) -> None:
 
 def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
     bare = report.model_copy(
-        update={"breakdowns": (), "layers": (), "points": (), "accuracies": (), "parity": None, "proved": ()}
+        update={
+            "breakdowns": (),
+            "layers": (),
+            "points": (),
+            "accuracies": (),
+            "parity": None,
+            "proved": (),
+            "runtimes": None,
+        }
     )
     shown = Page(render_html(bare)).text
     for words in (
@@ -141,6 +151,7 @@ def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
         "No comparison with the checkpoint was given",
         "No evaluation was given",
         "Nothing is proved of these files on accelerators",
+        "Nothing is known of these files on other versions of runtimes",
         "so this page does not know their accuracy",
     ):
         assert words in " ".join(shown.split()), words

@@ -53,6 +53,14 @@ def test_accelerators_answers_are_folded_away_and_say_whose_word_it_is(text: str
     assert "accelerators" not in render_markdown(full_report().model_copy(update={"proved": ()}))
 
 
+def test_versions_of_runtimes_are_folded_away_a_table_a_format(text: str) -> None:
+    folded = text.partition("<details><summary>On versions of runtimes</summary>")[2].partition("</details>")[0]
+    assert "| runtime | fp32 |" in folded
+    assert "| onnxruntime 1.15.1 to 1.20.1 | 1e-06 |" in folded, "versions that agree share a row"
+    assert "| litert 1.3.0 | refused |" in folded and "| litert 2.3.0 | 1e-01, 3 of 72 differ |" in folded
+    assert "versions of runtimes" not in render_markdown(full_report().model_copy(update={"runtimes": None}))
+
+
 def test_every_verdict_has_a_mark_of_its_own_kind() -> None:
     assert set(MARKS) == set(Verdict)
     assert MARKS[Verdict.REGRESSION] not in {mark for v, mark in MARKS.items() if v is not Verdict.REGRESSION}
