@@ -43,7 +43,7 @@ def test_the_oldest_and_the_newest_version_are_right(report: dict[str, Any]) -> 
         if row["runtime"] == "coremltools":
             assert row["verdict"] == "read" and len(row["program"]) == 64
         elif row["verdict"] == "right":
-            assert row["load_seconds"] > 0 and [one["output"] for one in row["outputs"]][0] == "quality"
+            assert row["load_seconds"] > 0 and row["outputs"][0]["output"] == "quality"
 
 
 def test_every_row_says_what_an_app_depends_on(report: dict[str, Any]) -> None:
