@@ -120,6 +120,18 @@ test-kill: $(STAMP) artifacts/imageqx/manifest.json ## Kill commands at random m
 test-ios: $(STAMP) artifacts/imageqx/manifest.json ## Test ios_demo with Debian's Swift compiler, in a root of its own; needs root
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_ios_*.py
 
+.PHONY: web web-page test-web
+
+web-page: $(STAMP) artifacts/imageqx/manifest.json ## Build web_demo's page with the exported model in web_demo/dist; needs Node.js with npm
+	$(BIN)/python -m web_demo.tools build
+
+web: $(STAMP) artifacts/imageqx/manifest.json ## Serve web_demo's page on http://127.0.0.1:8224/; needs Node.js with npm
+	$(BIN)/python -m web_demo.tools serve
+
+test-web: $(STAMP) artifacts/imageqx/manifest.json ## Lint and test web_demo in Node and in Chromium; needs Node.js with npm
+	$(BIN)/python -m web_demo.tools check
+	OMP_NUM_THREADS=1 $(BIN)/python -m web_demo.tools test
+
 test-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Test phones' GPU and NPUs on their compilers and simulators; needs chromium-common
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_accelerators.py
 

@@ -67,6 +67,7 @@ class ProcessSample(Frozen):
         started: When the process began, in seconds since 1970.
         temperature_before: Of the hottest sensor that could be read, in °C.
         temperature_after: Likewise, afterwards.
+        download_bytes: Fetched until the first answer, by a target that fetches what it runs; None elsewhere.
     """
 
     load_seconds: float = Field(ge=0)
@@ -75,6 +76,7 @@ class ProcessSample(Frozen):
     started: Moment = 0.0
     temperature_before: float | None = None
     temperature_after: float | None = None
+    download_bytes: int | None = Field(default=None, ge=0)
 
 
 class Instructions(Frozen):

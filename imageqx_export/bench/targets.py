@@ -10,7 +10,7 @@ from imageqx_export.bench.model import Target
 from imageqx_export.errors import MeasurementError, UnknownNameError
 
 CPUS = ("cortex-a53", "cortex-a76", "i8mm")
-FORMS = ("host", *(f"emulated:{cpu}" for cpu in CPUS), "adb", "adb:SERIAL", "ios", "ios:UDID")
+FORMS = ("host", *(f"emulated:{cpu}" for cpu in CPUS), "adb", "adb:SERIAL", "ios", "ios:UDID", "web:chromium")
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,20 @@ def _ios(rest: str, options: AdbOptions) -> Target | None:
     return IosTarget(rest)
 
 
+def _web(rest: str, options: AdbOptions) -> Target | None:
+    if rest != "chromium":
+        return None
+    from imageqx_export.bench.web.target import WebTarget
+
+    return WebTarget()
+
+
 KINDS: dict[str, Callable[[str, AdbOptions], Target | None]] = {
     "host": _host,
     "emulated": _emulated,
     "adb": _adb,
     "ios": _ios,
+    "web": _web,
 }
 """Per kind, what makes its target of the text after the colon; None where that text is not one of its forms."""
 

@@ -35,6 +35,18 @@ def load_golden_pixels(folder: Path) -> Pixels:
         raise _make_error(folder / GOLDEN_FOLDER, describe(error)) from error
 
 
+def list_golden_pictures(folder: Path) -> tuple[str, ...]:
+    """Return the names of the golden pictures in ``golden/``, in the order that their outputs have.
+
+    Args:
+        folder: The artifacts' folder.
+
+    Raises:
+        MeasurementError: There are none.
+    """
+    return tuple(_read(folder, Precision.FP32))
+
+
 def load_golden_outputs(folder: Path, precision: Precision) -> Outputs:
     """Read PyTorch's outputs for the golden pictures: float32, the batch first, by name.
 

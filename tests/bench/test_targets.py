@@ -26,7 +26,8 @@ class Made:
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put recorders where the targets' classes are imported from."""
-    for name, kind in (("emulator", "EmulatedTarget"), ("android", "AdbTarget"), ("ios", "IosTarget")):
+    kinds = {"emulator": "EmulatedTarget", "android": "AdbTarget", "ios": "IosTarget", "web": "WebTarget"}
+    for name, kind in kinds.items():
         module = ModuleType(name)
         setattr(module, kind, type(kind, (Made,), {}))
         monkeypatch.setitem(sys.modules, f"imageqx_export.bench.{name}.target", module)
@@ -40,6 +41,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> None:
         ("adb:0123456789", "AdbTarget", ("0123456789", None, False)),
         ("adb:127.0.0.1:5555", "AdbTarget", ("127.0.0.1:5555", None, False)),
         ("ios", "IosTarget", ("",)),
+        ("web:chromium", "WebTarget", ()),
         ("ios:00008110-0001", "IosTarget", ("00008110-0001",)),
     ],
 )
@@ -64,7 +66,21 @@ def test_options_for_phones(modules: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "hosts", "host:", "host:1", "emulated", "emulated:", "emulated:pixel", "adb:", "ios:", "HOST"]
+    "text",
+    [
+        "",
+        "hosts",
+        "host:",
+        "host:1",
+        "emulated",
+        "emulated:",
+        "emulated:pixel",
+        "adb:",
+        "ios:",
+        "web",
+        "web:ie",
+        "HOST",
+    ],
 )
 def test_unknown_targets_are_refused_with_the_forms(text: str) -> None:
     with pytest.raises(UnknownNameError) as caught:

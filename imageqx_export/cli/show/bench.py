@@ -102,6 +102,10 @@ def _print_footnotes(run: BenchRun) -> None:
     kernels = sorted({m.kernels for m in run.measurements if m.kernels is not None})
     if kernels:
         lines.append(f"kernels, as seen running: {', '.join(kernels)}")
+    fetched = {m.artifact: max((s.download_bytes or 0 for s in m.samples), default=0) for m in run.measurements}
+    if any(fetched.values()):
+        sizes = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in fetched.items() if size)
+        lines.append(f"fetched until the first answer, runtime and page included: {sizes}")
     for line in lines:
         out.print(style(line, "dim"), soft_wrap=True, highlight=False)
 
