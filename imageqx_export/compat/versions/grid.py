@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeRow, RuntimeVerdict, parse_version
 
@@ -64,11 +65,12 @@ def lay_out(rows: Iterable[RuntimeRow]) -> list[Grid]:
     grids: dict[str, list[RuntimeRow]] = {}
     for row in rows:
         grids.setdefault(f".{row.artifact.rpartition('.')[2]}", []).append(row)
-    return [_lay_out_format(suffix, found) for suffix, found in grids.items()]
+    formats = [format.suffix for format in (Format.ONNX, Format.TFLITE, Format.COREML)]
+    return [_lay_out_format(suffix, grids[suffix]) for suffix in formats if suffix in grids]
 
 
 def _lay_out_format(suffix: str, rows: Sequence[RuntimeRow]) -> Grid:
-    artifacts = tuple(dict.fromkeys(row.artifact for row in rows))
+    artifacts = tuple(sorted(dict.fromkeys(row.artifact for row in rows), key=_rank_precision))
     order = {runtime: position for position, runtime in enumerate(DEFAULTS)}
     variants = {variant: position for position, variant in enumerate(_VARIANTS)}
     families: dict[tuple[str, str, str], dict[str, dict[str, RuntimeRow]]] = {}
@@ -94,6 +96,12 @@ def _lay_out_format(suffix: str, rows: Sequence[RuntimeRow]) -> Grid:
             apps = {row.app for row in versions[covered[0]].values()}
             lines.append(Line(f"{runtime} {span}{_VARIANTS.get(variant, '')}{where}", "".join(apps), cells))
     return Grid(suffix, artifacts, tuple(lines))
+
+
+def _rank_precision(name: str) -> int:
+    """Return where a file stands in its format: an export's by precision, others' behind them as they come."""
+    precisions = [str(precision) for precision in Precision]
+    return precisions.index(found) if (found := shorten_artifact(name)) in precisions else len(precisions)
 
 
 def make_cell(row: RuntimeRow) -> Cell:
