@@ -16,12 +16,6 @@ from imageqx_export.compat.versions.model import RuntimeReport, RuntimeResult
 def row(artifact: str, version: str, **changed: object) -> RuntimeResult:
     place = {"runtime": "litert", "variant": "xnnpack", "machine": "x86-64", "app": ""}
     fields: dict[str, object] = {"sha256": "", **place}
-        "sha256": "",
-        "runtime": "litert",
-        "variant": "xnnpack",
-        "machine": "x86-64",
-        "app": "",
-    }
     known = {"verdict": "right", "max_abs": 1e-6, "decisions": 72, "differing": 0}
     return RuntimeResult.model_validate({**fields, **known, "artifact": artifact, "version": version, **changed})
 
