@@ -133,7 +133,8 @@ def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
 
 
 def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
-    from imageqx_export.export.tflite.exporter import convert, halve_weights
+    from imageqx_export.export.tflite.exporter import convert
+    from imageqx_export.export.tflite.halves import halve_weights
 
     single = bytes(convert(network.fold("NHWC"), checkpoint.spec).model_content())
     for content in (single, halve_weights(single)):

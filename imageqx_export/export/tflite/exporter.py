@@ -18,6 +18,7 @@ from imageqx_export.export.tflite.accelerators import (
     pool_before_transposing,
     widen_normalisation,
 )
+from imageqx_export.export.tflite.halves import halve_biases, halve_weights
 from imageqx_export.export.tflite.passes import (
     make_static_config,
     store_int8_weights,
@@ -25,7 +26,7 @@ from imageqx_export.export.tflite.passes import (
     write_exact_integers,
 )
 from imageqx_export.export.tflite.stem import group_pixels
-from imageqx_export.networks.base import EARLY, Network
+from imageqx_export.networks.base import Network
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def write(
 ) -> None:
     """Write one ``.tflite`` file per precision.
 
-    fp16 and w8 store the weights as float16 (of all but the early stages) or int8, and make them float32 when the file
-    is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers from the pixels to
+    fp16 and w8 store the weights as float16 (of all but the early stages and depthwise convolutions) or int8, and make
+    them float32 when the file is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers from the pixels to
     the heads.
 
     Args:
@@ -70,7 +71,9 @@ def write(
             graph = quantized[precision].graph(fold=False, biases=False)
             content = bytes(convert(graph, checkpoint.spec, make_static_config()).model_content())
         model = flatbuffer.read(content)
-        if precision is Precision.W8:
+        if precision is Precision.FP16:
+            halve_biases(model)
+        elif precision is Precision.W8:
             store_int8_weights(model, quantized[precision].weights())
         elif precision is Precision.W8A8:
             write_exact_integers(model, quantized[precision].weights())
@@ -112,29 +115,6 @@ def _wrap(graph: Module, spec: ModelSpec) -> Any:
             return dict(zip(names, self.inner(image), strict=True))
 
     return Named()
-
-
-def halve_weights(flatbuffer: bytes) -> bytes:
-    """Return a float32 flatbuffer with float16 weights after the early stages: the bare library call."""
-    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
-
-    recipe = quantizer.Quantizer(flatbuffer)
-    recipe.update_quantization_recipe(
-        regex=".*",
-        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-        op_config=qtyping.OpQuantizationConfig(
-            weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
-            compute_precision=qtyping.ComputePrecision.FLOAT,
-            explicit_dequantize=True,
-        ),
-        algorithm_key=algorithm_manager.AlgorithmName.FLOAT_CASTING,
-    )
-    recipe.update_quantization_recipe(
-        regex=f".*_{EARLY}/.*",  # an operation's scope is its output's name, which has the modules' names in it
-        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-        algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
-    )
-    return bytes(recipe.quantize().quantized_model)
 
 
 def _zip(metadata: dict[str, str], offset: int) -> bytes:
