@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
+from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
 from imageqx_export.export.metadata import header
 from imageqx_export.export.tflite import flatbuffer
 from imageqx_export.export.tflite.accelerators import (
@@ -49,8 +49,8 @@ def write(
     """Write one ``.tflite`` file per precision.
 
     fp16 and w8 store the weights as float16 (of all but the early stages and depthwise convolutions) or int8, and make
-    them float32 when the file is opened; a phone's delegate computes in float16 where it can. w8a8 computes with integers from the pixels to
-    the heads.
+    them float32 when the file is opened; a phone's delegate computes in float16 where it can. w8a8 computes with
+    integers from the pixels to the heads.
 
     Args:
         network: The trained network, eval mode.
@@ -86,7 +86,7 @@ def write(
             widen_normalisation(model)
         flatbuffer.shorten_names(model)
         content = flatbuffer.write(model)
-        path.write_bytes(content + _zip(header(checkpoint, precision, quantized), len(content)))
+        path.write_bytes(content + _zip(header(checkpoint, Format.TFLITE, precision, quantized), len(content)))
 
 
 def convert(graph: Module, spec: ModelSpec, quant_config: Any = None) -> Any:
