@@ -50,6 +50,7 @@ class Preprocessing(Frozen):
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Version = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){0,3}$")]
 
 
 class Ranks(Frozen):
@@ -173,6 +174,10 @@ class ModelSpec(Frozen):
             most probable of the other labels holds. None: the most probable of all labels holds.
         hints: Per reason, what to tell the person who takes the photo.
         binary: The other kind of answer; None where there are labels.
+        min_runtime: Per runtime that was asked (``"onnxruntime"``, ``"litert"``, ``"tflite-runtime"``, which stands for
+            TensorFlow Lite, ``"coremltools"``, ``"ios"``), the oldest version on which, and on all newer ones, this
+            file gave the right numbers on a CPU as the runtime comes; None where no version did. A runtime that is not
+            named was not asked. Each artifact has its own; a checkpoint has none.
     """
 
     schema_version: Literal[2] = 2
@@ -186,6 +191,7 @@ class ModelSpec(Frozen):
     poor_quality_threshold: float | None = Field(default=None, ge=0, le=1)
     hints: dict[str, str] = Field(default_factory=dict)
     binary: BinaryDecision | None = None
+    min_runtime: dict[str, Version | None] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

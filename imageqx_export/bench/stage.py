@@ -17,6 +17,7 @@ from imageqx_export.artifact import Artifact, Format, Manifest, Precision
 from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleave
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
+from imageqx_export.runtimes.minimum import explain_older
 from imageqx_export.support.files import digest
 from imageqx_export.support.frozen import describe_problems
 from imageqx_export.support.progress import Progress, silent
@@ -95,10 +96,23 @@ def measure(folder: Path, target: Target, config: BenchConfig, *, progress: Prog
             target=target.name,
             machine=machine,
             schedule=schedule,
-            tool_versions=target.list_tool_versions(),
+            tool_versions=(versions := target.list_tool_versions()),
             checkpoint_sha256=manifest.checkpoint_sha256,
-            measurements=measurements,
+            measurements=tuple(
+                _note_older(measured, artifact, versions)
+                for measured, artifact in zip(measurements, artifacts, strict=True)
+            ),
         )
+
+
+def _note_older(measured: Measurement, artifact: Artifact, versions: Mapping[str, str]) -> Measurement:
+    """Add a note where what ran an artifact is older than its ModelSpec asks for."""
+    problems = {
+        f"{name} {version} is too old for the file: {needed}"
+        for name, version in versions.items()
+        if (needed := explain_older(artifact.spec, name, version)) is not None
+    }
+    return measured.model_copy(update={"notes": (*measured.notes, *sorted(problems))})
 
 
 def read_commit() -> str:

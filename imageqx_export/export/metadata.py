@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
+from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
+from imageqx_export.export.minimum import state_minimum
 
 if TYPE_CHECKING:
     from imageqx_export.quantize.model import QuantizedModel
@@ -29,17 +30,23 @@ def versions(distributions: tuple[str, ...]) -> dict[str, str]:
 
 
 def header(
-    checkpoint: Checkpoint, precision: Precision, quantized: Mapping[Precision, QuantizedModel] | None = None
+    checkpoint: Checkpoint,
+    format: Format,
+    precision: Precision,
+    quantized: Mapping[Precision, QuantizedModel] | None = None,
+    ios: str | None = None,
 ) -> dict[str, str]:
     """Return the metadata of one artifact; the key ``spec`` holds the ModelSpec as JSON.
 
     Args:
         checkpoint: What it is made from.
+        format: The file format.
         precision: The numeric scheme.
         quantized: The quantized model of each quantized precision; the key ``recipe_sha256`` is the digest of its
             recipe's file.
+        ios: The oldest iOS that opens it; None where it is no Core ML package.
     """
-    spec: ModelSpec = checkpoint.spec
+    spec: ModelSpec = state_minimum(checkpoint, format, precision, ios)
     metadata = {
         "author": AUTHOR,
         "checkpoint_sha256": checkpoint.sha256,

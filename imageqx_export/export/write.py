@@ -15,9 +15,11 @@ from imageqx_export.bundle.photos import write_photos
 from imageqx_export.data.images import generate_images
 from imageqx_export.export.convert import load_exporter
 from imageqx_export.export.metadata import versions
+from imageqx_export.export.minimum import state_minimum
 from imageqx_export.parity.self_test import write_self_test
 from imageqx_export.quantize.model import run_quantized
 from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.support.core_ml import find_minimum_ios
 from imageqx_export.support.files import count_bytes, digest
 from imageqx_export.support.processes import run_isolated, start_pool
 
@@ -67,7 +69,7 @@ def describe_artifact(
         path=path.relative_to(root),
         format=format,
         precision=precision,
-        spec=checkpoint.spec,
+        spec=state_minimum(checkpoint, format, precision, find_minimum_ios(path) if format is Format.COREML else None),
         sha256=sha256,
         size_bytes=count_bytes(path),
         checkpoint_sha256=checkpoint.sha256,

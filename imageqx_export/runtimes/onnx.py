@@ -18,9 +18,11 @@ from imageqx_export.runtimes.base import (
     read_input,
     read_spec,
 )
+from imageqx_export.runtimes.minimum import refuse_older
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.libraries import require
 
+DISTRIBUTION = "onnxruntime"
 # MatMulInteger of an uint8 [1,4] with four int8 weights of 127, as tests/runtimes/test_onnx.py writes it.
 _PROBE = bytes.fromhex(
     "080812003a580a180a01780a0177120179220d4d61744d756c496e74656765721201672a0f0804080110034201774a047f7f7f7f5a130a0178"
@@ -108,11 +110,13 @@ def load(path: Path) -> OnnxRuntime:
 
     Raises:
         UnavailableError: onnxruntime is not installed.
-        ArtifactError: The file cannot be read.
+        ArtifactError: The file cannot be read, or this ONNX Runtime is too old for it.
     """
     session = _open_session(path)
     with explain_failed_load("ONNX Runtime cannot read the file", path):
-        return OnnxRuntime(path, session)
+        runtime = OnnxRuntime(path, session)
+    refuse_older(runtime.spec, DISTRIBUTION, path)
+    return runtime
 
 
 def _open_session(path: Path, optimised: Path | None = None) -> Any:

@@ -16,9 +16,11 @@ from imageqx_export.runtimes.base import (
     read_input,
     read_spec,
 )
+from imageqx_export.runtimes.minimum import refuse_older
 from imageqx_export.support.libraries import require
 from imageqx_export.support.untrusted import describe, parse_json, read_zipped
 
+DISTRIBUTION = "ai-edge-litert"
 SIGNATURE = "serving_default"
 # The appended zip's one entry; Android reads it with java.util.zip, iOS with any zip reader.
 SPEC_ENTRY = "spec.json"
@@ -85,9 +87,9 @@ def load(path: Path) -> LiteRtRuntime:
 
     Raises:
         UnavailableError: ai-edge-litert is not installed.
-        ArtifactError: The file cannot be read.
+        ArtifactError: The file cannot be read, or this LiteRT is too old for it.
     """
-    require("ai_edge_litert", "ai-edge-litert")
+    require("ai_edge_litert", DISTRIBUTION)
     with explain_failed_load("the file cannot be read", path), path.open("rb") as file:
         if file.read(8)[4:] != b"TFL3":  # LiteRT itself can crash on other bytes
             raise ArtifactError(
@@ -95,6 +97,8 @@ def load(path: Path) -> LiteRtRuntime:
             )
     from ai_edge_litert.interpreter import Interpreter
 
+    if metadata := read_metadata(path):
+        refuse_older(read_spec(metadata, path), DISTRIBUTION, path)
     with explain_failed_load("LiteRT cannot read the file", path):
         interpreter = Interpreter(model_path=str(path), num_threads=1)
         interpreter.allocate_tensors()

@@ -12,6 +12,35 @@ from imageqx_export.errors import ArtifactError
 from imageqx_export.support.libraries import require
 from imageqx_export.support.untrusted import describe, read_json
 
+OLDEST_IOS = {6: (15, 0), 7: (16, 0), 8: (17, 0), 9: (18, 0), 10: (26, 0)}
+"""The oldest iOS per specification version of an ML Program (``coremltools._SPECIFICATION_VERSION_IOS_*``)."""
+
+
+def name_minimum_ios(specification: int) -> str | None:
+    """Return the oldest iOS that opens a model of a specification version; None where it is newer than is known here.
+
+    >>> name_minimum_ios(7)
+    '16.0'
+    """
+    needed = OLDEST_IOS.get(specification)
+    return None if needed is None else ".".join(map(str, needed))
+
+
+def find_minimum_ios(path: Path) -> str | None:
+    """Return the oldest iOS that opens a package, as its specification version says.
+
+    A converter may raise it without a word, as coremltools' compression of weights does from iOS 15 to 16
+    (findings/coremltools-compression-ios.sh): so it is read from the file.
+
+    Args:
+        path: A ``.mlpackage`` folder.
+
+    Raises:
+        ArtifactError: It is not one.
+        UnavailableError: coremltools is not installed.
+    """
+    return name_minimum_ios(int(read_core_ml(path).specificationVersion))
+
 
 def read_core_ml(path: Path) -> Any:
     """Return a package's model as coremltools' protobuf message ``Model``; weights are files beside it.

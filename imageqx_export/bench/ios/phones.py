@@ -13,15 +13,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.core_ml import OLDEST_IOS
 
 OLDEST = (17, 0)
 """The oldest iOS that coremltools' runner is built for (``IPHONEOS_DEPLOYMENT_TARGET`` of its Xcode project)."""
 
 OLDEST_PLAN = (17, 4)
 """The oldest iOS that gives a compute plan (``MLComputePlan``)."""
-
-NEEDS = {6: (15, 0), 7: (16, 0), 8: (17, 0), 9: (18, 0), 10: (26, 0)}
-"""The oldest iOS per specification version of an ML Program (``coremltools._SPECIFICATION_VERSION_IOS_*``)."""
 
 
 class Phone(BaseModel):
@@ -226,7 +224,7 @@ def explain_too_old(phone: Phone, specification: int) -> str | None:
         phone: The phone.
         specification: ``specificationVersion`` of the Core ML model.
     """
-    needed = NEEDS.get(specification)
+    needed = OLDEST_IOS.get(specification)
     if needed is None:
         return f"Core ML specification {specification} is newer than this program knows; which iOS it needs is unknown"
     if phone.version and phone.version < needed:

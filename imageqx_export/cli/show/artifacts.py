@@ -10,6 +10,7 @@ from imageqx_export.cli.show.console import join, note, out, print_json, style
 from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
+    from imageqx_export.artifact import ModelSpec
     from imageqx_export.export.stage import ExportResult
     from imageqx_export.parity.compare import OutputParity, ParityReport
 
@@ -30,10 +31,11 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
     for name in ("artifact", "format", "precision"):
         table.add_column(name)
     table.add_column("bytes", justify="right")
-    table.add_column("sha256")
+    for name in ("sha256", "from"):
+        table.add_column(name)
     for artifact in manifest.artifacts:
         row = (str(artifact.path), artifact.format.value, artifact.precision.value)
-        table.add_row(*row, f"{artifact.size_bytes:,}", artifact.sha256[:12])
+        table.add_row(*row, f"{artifact.size_bytes:,}", artifact.sha256[:12], _name_minimums(artifact.spec))
     out.print(table)
     for remark in result.notes:
         note(remark)
@@ -46,6 +48,12 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
     if not result.passed:
         what = "parity" if not report.passed else "lint" if not result.lint.passed else "a budget"
         note(f"{what} broke: the new artifacts are in {result.folder}, the published ones are as they were")
+
+
+def _name_minimums(spec: ModelSpec) -> str:
+    """Return the oldest runtimes for a file, such as ``litert 1.0.1``; of a Core ML package the iOS."""
+    found = {name: version for name, version in spec.min_runtime.items() if version is not None}
+    return f"iOS {found['ios']}" if "ios" in found else ", ".join(f"{name} {found[name]}" for name in found)
 
 
 def show_parity(report: ParityReport, *, as_json: bool) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imageqx_export.artifact import Checkpoint, ModelSpec, Precision
+from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
 from imageqx_export.export.metadata import AUTHOR, DESCRIPTION, LICENSE, header
 from imageqx_export.networks.base import EARLY, Network, PhoneGraph
+from imageqx_export.support.core_ml import name_minimum_ios
 
 if TYPE_CHECKING:
     from imageqx_export.quantize.model import QuantizedModel
@@ -110,7 +111,8 @@ def _describe(
     for output in spec.outputs:
         model.output_description[output.name] = output.meaning
     model.user_defined_metadata.clear()  # coremltools' own entries hold the date of the conversion
-    for key, value in header(checkpoint, precision, quantized).items():
+    ios = name_minimum_ios(model.get_spec().specificationVersion)
+    for key, value in header(checkpoint, Format.COREML, precision, quantized, ios).items():
         model.user_defined_metadata[key] = value
     if precision in quantized:
         model.user_defined_metadata["arithmetic"] = ARITHMETIC

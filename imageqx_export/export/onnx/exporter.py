@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imageqx_export.artifact import Checkpoint, Precision
+from imageqx_export.artifact import Checkpoint, Format, Precision
 from imageqx_export.errors import ConversionError
 from imageqx_export.export.metadata import header
 from imageqx_export.export.onnx.accelerators import dequantize_around_moves, enter_by_dequantizing
@@ -74,7 +74,7 @@ def write(
         elif precision is Precision.W8:
             store_int8_weights(model, quantized[precision].weights())
         _drop_traces(model)
-        for key, value in sorted(header(checkpoint, precision, quantized).items()):
+        for key, value in sorted(header(checkpoint, Format.ONNX, precision, quantized).items()):
             model.metadata_props.add(key=key, value=value)
         model.ir_version = IR_VERSION
         model.producer_name, model.producer_version, model.doc_string = "imageqx-export", "", ""

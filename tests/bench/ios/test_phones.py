@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from imageqx_export.bench.ios.app import import_coremltools
 from imageqx_export.bench.ios.phones import (
-    NEEDS,
     Phone,
     choose_phone,
     explain_too_old,
@@ -21,6 +20,7 @@ from imageqx_export.bench.ios.phones import (
     refuse_unfit,
 )
 from imageqx_export.errors import DeviceError
+from imageqx_export.support.core_ml import OLDEST_IOS
 from tests.bench.ios.fakes import IDENTIFIER, UDID, recorded
 
 READY = Phone(identifier="C", udid="U", name="Mine", model="iPhone 14 Pro", ios="18.4.1", pairing="paired")
@@ -181,7 +181,9 @@ def test_the_table_of_versions_is_coremltools_own() -> None:
 
     prefix = "_SPECIFICATION_VERSION_IOS_"
     theirs = {v: int(k.removeprefix(prefix)) for k, v in vars(coremltools).items() if k.startswith(prefix)}
-    assert {spec: ios[0] for spec, ios in NEEDS.items()} == {s: ios for s, ios in theirs.items() if s >= min(NEEDS)}
+    assert {spec: ios[0] for spec, ios in OLDEST_IOS.items()} == {
+        s: ios for s, ios in theirs.items() if s >= min(OLDEST_IOS)
+    }
 
 
 def test_dotted() -> None:
