@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageqx_export.errors import ReleaseError, UnknownNameError
+from imageqx_export.release.indexes import write_indexes
 from imageqx_export.release.keys import (
     DAYS,
     KDF_ROUNDS,
@@ -146,6 +147,7 @@ def renew(store: Store, keys: KeyRing) -> None:
         ReleaseError: Keys are missing, or the tree is not to be trusted.
     """
     commit(store, keys, lambda targets: True)
+    write_indexes(store, keys.trusted)
 
 
 def _start(store: Store, keys: KeyRing, root: Root, content: bytes) -> None:

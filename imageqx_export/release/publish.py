@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from imageqx_export.errors import ReleaseError, UnknownNameError
 from imageqx_export.release.card import GIT_ATTRIBUTES, write_card, write_card_json
 from imageqx_export.release.contents import Content, Contents, collect
+from imageqx_export.release.indexes import write_indexes
 from imageqx_export.release.keys import KeyRing
+from imageqx_export.release.maven import VERIFICATION_FILE, write_libraries, write_verification
 from imageqx_export.release.model import Listed
 from imageqx_export.release.names import (
     CARD_FILE,
@@ -28,6 +30,7 @@ from imageqx_export.release.provenance import sign_statement, write_statement
 from imageqx_export.release.sbom import write_sbom
 from imageqx_export.release.signing import commit, read_state
 from imageqx_export.release.store import Store
+from imageqx_export.release.swift import write_repositories
 from imageqx_export.support.files import digest
 from imageqx_export.support.progress import Progress, silent
 
@@ -97,16 +100,20 @@ def publish(config: PublishConfig, store: Store, keys: KeyRing, *, progress: Pro
     sort_key(config.version)
     root = read_state(store, keys.trusted).root.signed
     contents = collect(config.artifacts, config.version, config.checkpoint, config.reports, config.histories)
+    release = contents.release
+    libraries = write_libraries(release, contents.files)
+    contents.files[VERIFICATION_FILE] = write_verification(release, libraries)
     files, sums = complete(contents, keys, root)
-    derived: dict[str, Content] = {}
-    folder = name_folder(contents.release.model, config.version)
+    derived = {**libraries, **write_repositories(release, contents.files)}
+    folder = name_folder(release.model, config.version)
     named = {**{f"{folder}/{name}": content for name, content in files.items()}, **derived}
     digests = {name: _hash(content) for name, content in named.items()}
-    listed = Listed(model=contents.release.model, version=config.version, channel=config.channel)
+    listed = Listed(model=release.model, version=config.version, channel=config.channel)
     _claim(store, folder, sums, read_state(store, keys.trusted).targets.signed, config)
     _upload(store, named, digests, progress)
     targets = _describe_all(named, digests, f"{folder}/{RELEASE_FILE}", config.channel)
     new = commit(store, keys, lambda signed: _list(signed, targets))
+    write_indexes(store, keys.trusted)
     return Published(listed, len(named), sum(target.length for target in targets.values()), new)
 
 

@@ -55,7 +55,9 @@ def show_published(published: Published, address: str, *, as_json: bool) -> None
 
 
 def show_pulled(pulled: Pulled, address: str, *, as_json: bool) -> None:
-    """Print where the model is now."""
+    """Print where the model is now, and the lines by which the app's own tools take it."""
+    from imageqx_export.release.lines import write_lines
+
     release, one = pulled.release, pulled.artifact
     if as_json:
         print_json(
@@ -73,6 +75,7 @@ def show_pulled(pulled: Pulled, address: str, *, as_json: bool) -> None:
         return
     text = f" {release.model}@{release.version} {one.name}: {one.size_bytes:,} bytes, SHA-256 {one.sha256}"
     out.print(join(style(pulled.path, "bold"), text), soft_wrap=True, highlight=False)
+    note(f"by the app's own tools:\n{write_lines(address, release, one)}")
 
 
 def show_releases(rows: Sequence[tuple[str, str, str]], *, as_json: bool) -> None:
