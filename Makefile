@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-export bench-predict bench-train bench-harness \
+	test-kill test-report test-release test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-export bench-predict bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
@@ -131,6 +131,9 @@ web: $(STAMP) artifacts/imageqx/manifest.json ## Serve web_demo's page on http:/
 test-web: $(STAMP) artifacts/imageqx/manifest.json ## Lint and test web_demo in Node and in Chromium; needs Node.js with npm
 	$(BIN)/python -m web_demo.tools check
 	OMP_NUM_THREADS=1 $(BIN)/python -m web_demo.tools test
+
+test-release: $(STAMP) artifacts/imageqx/manifest.json ## Publish, pull by CLI, Maven and SwiftPM, attack, rotate and race on loopback; needs Maven, and root for Swift
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_release_*.py
 
 test-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Test phones' GPU and NPUs on their compilers and simulators; needs chromium-common
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_accelerators.py

@@ -1,4 +1,4 @@
-"""The commands about releases: publish, pull, releases, diff, keys."""
+"""The commands about releases: publish, pull, releases, diff, verify, keys."""
 
 from __future__ import annotations
 
@@ -215,6 +215,34 @@ def diff(
     comparison = compare_releases(model, old, new, _make_source(source, root, offline, insecure, timeout))
     show.show_comparison(comparison, as_json=json)
     raise typer.Exit(1 if comparison.breaks else 0)
+
+
+@app.command(
+    cls=PlainCommand,
+    rich_help_panel=_PANEL,
+    epilog="Example: imageqx verify artifacts/imageqx --rebuild",
+)
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="An export's or a release's folder.", metavar="BUNDLE")],
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Export again from the checkpoint, and compare the bytes.")
+    ] = False,
+    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    json: JsonOption = False,
+) -> None:
+    """Prove what a bundle says of itself: digests, ModelSpecs against graphs, parity, minimum runtimes.
+
+    The exit code is 1 if anything is wrong. With --rebuild every file must come out byte for byte, or it is said which
+    tool has another version here.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from imageqx_export.cli.show import releases as show
+    from imageqx_export.release.verify import verify_bundle
+    from imageqx_export.support.progress import bar
+
+    verification = verify_bundle(bundle, checkpoint, rebuild=rebuild, progress=bar)
+    show.show_verification(verification, as_json=json)
+    raise typer.Exit(0 if verification.passed else 1)
 
 
 @keys_app.command(cls=PlainCommand, epilog="Example: imageqx keys rotate timestamp --keys KEYS --to releases")

@@ -17,7 +17,7 @@ from imageqx_export.errors import ImageQXError, ReleaseError
 from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.files import digest, write_aside
 from imageqx_export.support.libraries import require
-from imageqx_export.support.locks import hold, make_held
+from imageqx_export.support.locks import clear_dead, hold, make_held
 from imageqx_export.support.untrusted import name_error, read_bytes
 
 _CHUNK = 2**20
@@ -104,6 +104,7 @@ class FolderStore:
         """Write a file aside and give it its name by a link, which fails where the name is taken."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_dead(path.parent, f".{path.name}.", ".part")
         with make_held(lambda: _make_aside(path)) as aside:
             try:
                 with aside.open("wb") as file:

@@ -29,6 +29,7 @@ COMMANDS = (
     "pull",
     "releases",
     "diff",
+    "verify",
     "emulator",
     "doctor",
 )

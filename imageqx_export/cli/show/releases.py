@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imageqx_export.release.diff import Comparison
     from imageqx_export.release.publish import Published
     from imageqx_export.release.pull import Pulled
+    from imageqx_export.release.verify import Verification
 
 _KINDS = {
     "breaks": "would break an app",
@@ -106,6 +107,21 @@ def show_comparison(comparison: Comparison, *, as_json: bool) -> None:
         out.print(style(f"{len(comparison.breaks)} changes would break an app", "bold red"))
     else:
         out.print(style("nothing here would break an app", "green"))
+
+
+def show_verification(verification: Verification, *, as_json: bool) -> None:
+    """Print what is wrong or unknown, and how much is right."""
+    if as_json:
+        print_json({"passed": verification.passed, **verification.model_dump()})
+        return
+    for check in verification.checks:
+        if check.state != "right":
+            head = style(check.state, "bold red" if check.state == "wrong" else "yellow")
+            out.print(join(head, f"  {check.part}  {check.what}: {check.detail}"), soft_wrap=True, highlight=False)
+    for part in dict.fromkeys(check.part for check in verification.checks):
+        rows = [check for check in verification.checks if check.part == part]
+        right = sum(check.state == "right" for check in rows)
+        out.print(f"{part}: {right} of {len(rows)} right", highlight=False)
 
 
 def show_rotated(role: str, old: Path) -> None:
