@@ -18,6 +18,7 @@ from imageqx_export.export.tflite.accelerators import (
     pool_before_transposing,
     widen_normalisation,
 )
+from imageqx_export.export.tflite.described import add_metadata, write_label_files
 from imageqx_export.export.tflite.halves import halve_biases, halve_weights
 from imageqx_export.export.tflite.passes import (
     make_static_config,
@@ -85,8 +86,10 @@ def write(
             enter_by_dequantizing(model)
             widen_normalisation(model)
         flatbuffer.shorten_names(model)
+        add_metadata(model, checkpoint)
         content = flatbuffer.write(model)
-        path.write_bytes(content + _zip(header(checkpoint, Format.TFLITE, precision, quantized), len(content)))
+        about = header(checkpoint, Format.TFLITE, precision, quantized)
+        path.write_bytes(content + _zip(about, write_label_files(checkpoint.spec), len(content)))
 
 
 def convert(graph: Module, spec: ModelSpec, quant_config: Any = None) -> Any:
@@ -117,10 +120,12 @@ def _wrap(graph: Module, spec: ModelSpec) -> Any:
     return Named()
 
 
-def _zip(metadata: dict[str, str], offset: int) -> bytes:
-    """Return a zip of ``metadata`` that is right when it follows ``offset`` other bytes."""
+def _zip(metadata: dict[str, str], others: Mapping[str, str], offset: int) -> bytes:
+    """Return a zip of ``metadata`` and other files that is right when it follows ``offset`` other bytes."""
     buffer = io.BytesIO()
     buffer.write(b"\0" * offset)  # zip directories hold absolute offsets
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(SPEC_ENTRY, _NO_DATE), json.dumps(metadata, sort_keys=True))
+        for name, text in others.items():
+            archive.writestr(zipfile.ZipInfo(name, _NO_DATE), text)
     return buffer.getvalue()[offset:]
