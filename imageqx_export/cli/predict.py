@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ app = typer.Typer(rich_markup_mode=None)
     rich_help_panel="Artifacts",
     epilog="""
     Example: imageqx predict hand.jpg mole.png --attention attention.png
+             imageqx predict my_photos --html sheet
              imageqx predict my_photos 'more/**/*.HEIC' --json > verdicts.jsonl
              find my_photos -newer last -name '*.jpg' -print0 | imageqx predict -
     """,
@@ -50,6 +52,14 @@ def predict(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet: a page with every photo, its verdict and where the model looks.",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: Annotated[
         bool,
         typer.Option(
@@ -68,6 +78,7 @@ def predict(
     from imageqx_export.errors import PhotoError
     from imageqx_export.predict.batch import judge_photos
     from imageqx_export.predict.overlay import draw_attention, refuse_many
+    from imageqx_export.predict.sheet import open_sheet
     from imageqx_export.predict.sources import gather_photos
     from imageqx_export.runtimes import load_judge
 
@@ -79,12 +90,17 @@ def predict(
     rows = judge_photos(found.photos, runtime, spec, open_another=partial(load_judge, artifact), progress=show.open_bar)
     tally = show.Tally()
     maps = []
-    for row in rows:
-        show.show_row(row, as_json=json)
-        tally.add(row)
-        if attention is not None and row.attention is not None and not isinstance(row.result, PhotoError):
-            maps.append((row.result, row.attention))
+    page = None
+    with nullcontext() if html is None else open_sheet(html, spec) as sheet:
+        for row in rows:
+            show.show_row(row, as_json=json)
+            tally.add(row)
+            if sheet is not None:
+                sheet.add(row)
+            if attention is not None and row.attention is not None and not isinstance(row.result, PhotoError):
+                maps.append((row.result, row.attention))
+        page = None if sheet is None else sheet.publish()
     if attention is not None and maps:
         draw_attention(maps, spec, attention)
-    show.show_end(tally, found.left_out, attention if maps else None, as_json=json)
+    show.show_end(tally, found.left_out, attention if maps else None, page, as_json=json)
     raise typer.Exit(1 if tally.unreadable else 0)

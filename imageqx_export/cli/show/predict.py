@@ -66,12 +66,16 @@ class Tally:
             self.several[row.photo] = row.pictures
 
 
-def show_end(tally: Tally, left_out: Mapping[str, int], attention: Path | None, *, as_json: bool) -> None:
+def show_end(
+    tally: Tally, left_out: Mapping[str, int], attention: Path | None, page: Path | None = None, *, as_json: bool
+) -> None:
     """Print what all rows come to: what was passed over, and what could not be read."""
     if as_json and left_out:
         print_line(json.dumps({"left_out": dict(left_out)}))
     if attention is not None:
         note(f"attention: {attention}")
+    if page is not None:
+        note(f"contact sheet: {page}")
     _note_pictures(tally.several)
     if left_out:
         note(describe_left_out(left_out).strip(" ()"))
