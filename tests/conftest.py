@@ -1,12 +1,17 @@
-"""What several rooms' tests share: the shipped checkpoint, exported once."""
+"""What several rooms' tests share: the shipped checkpoint, exported once, and the command line."""
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from filelock import FileLock
@@ -30,6 +35,23 @@ def run_cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Compl
     return subprocess.run(command, cwd=cwd or ROOT, capture_output=True, text=True, check=False)
 
 
+def call_cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run what the console script runs in this process, which has loaded its libraries already."""
+    from imageqx_export.cli import main
+
+    command = ["imageqx", *map(str, arguments)]
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    argv = mock.patch.object(sys, "argv", command)
+    with chdir(cwd or ROOT), argv, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as leaving:
+        main()
+    said = []
+    for stream in (out, err):
+        stream.seek(0)
+        said.append(stream.read())
+    assert isinstance(leaving.value.code, int)
+    return subprocess.CompletedProcess(command, leaving.value.code, *said)
+
+
 @pytest.fixture(scope="session")
 def sizes_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the shipped budgets without those of accuracy, which take make export a minute."""
@@ -40,6 +62,13 @@ def sizes_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cli() -> Cli:
+    """Give the command line in this process; see ``program`` for tests of the process itself."""
+    return call_cli
+
+
+@pytest.fixture(scope="session")
+def program() -> Cli:
+    """Give the installed program."""
     return run_cli
 
 
@@ -53,10 +82,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory, sizes_alone: Path) -> Pat
     """Export the shipped checkpoint, once for all workers; read the artifacts, do not change them.
 
     Without w8a8, whose conversions take as long as all others together: make test-int8 has its own, and make test-long
-    gives the folder that make export wrote.
+    gives the folder that make export wrote. So does make test where that is newer than all it was made of.
     """
     if "IMAGEQX_EXPORTED" in os.environ:
         return ROOT / os.environ["IMAGEQX_EXPORTED"]
+    if is_current(ROOT / "artifacts" / "imageqx"):
+        return ROOT / "artifacts" / "imageqx"
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exported"
     with FileLock(f"{out}.lock"):
@@ -67,3 +98,29 @@ def exported(tmp_path_factory: pytest.TempPathFactory, sizes_alone: Path) -> Pat
             assert result.returncode == 0, result.stdout + result.stderr
             (out / "report.json").write_text(result.stdout)
     return out / "imageqx"
+
+
+def is_current(folder: Path) -> bool:
+    """Say whether an export is newer than the package, the models and the libraries, as make would.
+
+    Its first file is looked at, as the package may have changed while it was made.
+    """
+    if not (folder / "manifest.json").is_file():
+        return False
+    made = min(path.stat().st_mtime for path in folder.rglob("*") if path.is_file())
+    sources = [ROOT / "requirements" / "lock.txt", CHECKPOINT.parent, *CHECKPOINT.parent.glob("*")]
+    sources += [path for path in (ROOT / "imageqx_export").rglob("*") if path.suffix not in (".pyc", "")]
+    return made > max(path.stat().st_mtime for path in sources)
+
+
+@pytest.fixture
+def converted(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let exports of this process take the shared export's files instead of converting, and compare two images."""
+    from imageqx_export.data.images import generate_images
+
+    def copy(source: Path, model: str, files: dict[Any, Path], *others: object) -> None:
+        for path in files.values():
+            shutil.copy(exported / path.name, path)
+
+    monkeypatch.setattr("imageqx_export.export.stage.convert_all", copy)
+    monkeypatch.setattr("imageqx_export.export.stage.generate_images", lambda: generate_images(2))

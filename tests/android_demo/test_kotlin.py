@@ -1,4 +1,4 @@
-"""The Kotlin of core/ and runtime/, where there is a JDK and Maven: the rest of the proofs is make test-android's."""
+"""The Kotlin of core/ and runtime/, where there is a JDK and Maven; make test-android proves the same, and more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from android_demo.tools import maven, modules
 from android_demo.tools.jdk import find_jdk
 from imageqx_export.errors import UnavailableError
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module", autouse=True)

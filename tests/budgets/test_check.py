@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
+
+from tests.conftest import Cli
 
 
-def test_an_artifact_that_is_too_large_is_named_and_nothing_is_published(
-    cli: Callable[..., CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_an_artifact_that_is_too_large_is_named_and_not_published(converted: None, cli: Cli, tmp_path: Path) -> None:
     limits = tmp_path / "budgets.toml"
     limits.write_text('schema_version = 1\n[size_bytes]\n"*_fp32.onnx" = 16_000_000\n')
     published = tmp_path / "out" / "imageqx"
@@ -27,9 +25,7 @@ def test_an_artifact_that_is_too_large_is_named_and_nothing_is_published(
     assert (row["path"], row["size_bytes"], row["size_limit"]) == ("imageqx_fp32.onnx", size, 16_000_000)
 
 
-def test_budgets_that_cannot_be_read_stop_the_export_before_it_begins(
-    cli: Callable[..., CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_budgets_that_cannot_be_read_stop_the_export_before_it_begins(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[size_bytes]\n")
     result = cli("export", "--budgets", tmp_path / "bad.toml", "--out", tmp_path / "out")
     assert result.returncode == 1 and "schema_version" in result.stderr

@@ -36,8 +36,8 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("command", ["export", "finetune"])
-def test_every_command_has_help_with_an_example(cli: Cli, command: str) -> None:
-    result = cli(command, "--help")
+def test_every_command_has_help_with_an_example(program: Cli, command: str) -> None:
+    result = program(command, "--help")
     assert result.returncode == 0
     assert f"imageqx {command}" in result.stdout.split("Example")[1]
 
@@ -70,8 +70,8 @@ def test_every_option_has_a_help_text() -> None:
     assert set(COMMANDS) <= set(commands) and silent == []
 
 
-def test_help_lists_the_commands_with_whole_sentences(cli: Cli) -> None:
-    result = cli("--help")
+def test_help_lists_the_commands_with_whole_sentences(program: Cli) -> None:
+    result = program("--help")
     assert result.returncode == 0
     assert all(f"\n  {command} " in result.stdout for command in (*COMMANDS, "data"))
     assert not {"...", "…"} & set(result.stdout.split()) and "...\n" not in result.stdout.partition("Artifacts:")[2]

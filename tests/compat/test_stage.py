@@ -44,16 +44,21 @@ def pixels(monkeypatch: pytest.MonkeyPatch) -> Pixels:
     return made
 
 
-@pytest.mark.parametrize(("off", "verdict"), [(0.0, "right"), (0.2, "wrong")])
 def test_with_a_checkpoint_pytorch_is_asked_about_paritys_pictures(
-    exported: Path, checkpoint: Path, pixels: Pixels, monkeypatch: pytest.MonkeyPatch, off: float, verdict: str
+    exported: Path, checkpoint: Path, pixels: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "load_accelerator", lambda name: Honest(off))
-    report = stage.check_compat(exported, ["gpu"], precisions=[Precision.FP32, Precision.W8], checkpoint=checkpoint)
+    """Of one accelerator that is right and one that is not; PyTorch is asked once."""
+    accelerators = {"gpu": Honest(), "qualcomm": Honest(0.2)}
+    monkeypatch.setattr(stage, "load_accelerator", accelerators.__getitem__)
+    precisions = [Precision.FP32, Precision.W8]
+    report = stage.check_compat(exported, list(accelerators), precisions=precisions, checkpoint=checkpoint)
     assert (report.images, report.source) == (2, "generated")
-    assert [(row.verdict, row.reference) for row in report.results] == [(verdict, "pytorch")] * 2
-    if not off:  # each with its own scheme: w8's weights alone are 1e-2 from the float network's
-        assert max(output.max_abs for row in report.results for output in row.outputs) < 1e-4
+    assert [(row.verdict, row.reference) for row in report.results] == [
+        *[("right", "pytorch")] * 2,
+        *[("wrong", "pytorch")] * 2,
+    ]
+    # Each with its own scheme: w8's weights alone are 1e-2 from the float network's.
+    assert max(output.max_abs for row in report.results[:2] for output in row.outputs) < 1e-4
 
 
 def test_another_checkpoint_is_refused_before_anything_is_asked(

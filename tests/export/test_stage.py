@@ -19,6 +19,7 @@ import pytest
 from imageqx_export.artifact import Format, Manifest, Precision
 from imageqx_export.bundle.manifest import make_layout
 from imageqx_export.cli.options import parse_names
+from imageqx_export.data.images import generate_images
 from imageqx_export.errors import CheckpointError, UnavailableError, UnknownNameError
 from imageqx_export.export import stage
 from imageqx_export.parity import stage as parity
@@ -138,7 +139,7 @@ def test_a_bad_checkpoint_writes_nothing(checkpoint: Path, tmp_path: Path) -> No
 
 
 def test_a_missing_library_is_unavailable_not_passed(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    converted: None, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imageqx_export.export.coreml.exporter.LIBRARIES", {"no_such_library": "no-such-library"})
     with pytest.raises(UnavailableError, match="no-such-library not installed") as caught:
@@ -164,7 +165,7 @@ def test_a_missing_library_is_unavailable_not_passed(
 
 
 def test_export_and_parity_read_and_hash_the_checkpoint_once(
-    exported: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    converted: None, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In this process; those that are isolated read it for themselves."""
     calls: Counter[str] = Counter()
@@ -178,14 +179,10 @@ def test_export_and_parity_read_and_hash_the_checkpoint_once(
 
         monkeypatch.setattr(f"{module}.{name}", call)
 
-    def copy(source: Path, model: str, files: dict[Any, Path], *others: object) -> None:
-        for path in files.values():
-            shutil.copy(exported / path.name, path)
-
     count("imageqx_export.checkpoint", "read_safetensors")
     for module in ("checkpoint", "export.write", "parity.stage"):
         count(f"imageqx_export.{module}", "digest")
-    monkeypatch.setattr(stage, "convert_all", copy)
+    monkeypatch.setattr(parity, "generate_images", lambda: generate_images(2))
     config = stage.ExportConfig(checkpoint, tmp_path, formats=[Format.ONNX], precisions=[Precision.FP32])
     assert stage.export_checkpoint(config).passed
     assert calls == {"read_safetensors": 1, "digest": 1}
@@ -199,7 +196,7 @@ def test_an_exports_own_folder_may_be_replaced_by_the_next(exported: Path) -> No
 
 
 def test_artifacts_that_break_parity_are_not_published(
-    exported: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    converted: None, exported: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "artifacts"
     shutil.copytree(exported, out / "imageqx")

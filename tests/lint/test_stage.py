@@ -14,7 +14,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError
+from imageqx_export.lint.model import LintReport
 from imageqx_export.lint.stage import READERS, lint_file, lint_files
 from tests.conftest import Cli
 from tests.export.tflite.test_accelerators import Graph
@@ -135,10 +137,20 @@ def test_files_of_no_kind_are_refused(tmp_path: Path) -> None:
             lint_files([path])
 
 
+def found_in(report: dict[str, Any], name: str) -> Any:
+    return next(file["findings"] for file in report["files"] if Path(file["path"]).name == name)
+
+
 def test_the_exported_files_have_no_error(exported: Path, cli: Cli) -> None:
-    result = cli("lint", exported, "--json")
-    report = json.loads(result.stdout)
-    assert result.returncode == 0 and report["passed"], result.stdout + result.stderr
+    """As the export found; the command finds the same in one file of each format."""
+    written = LintReport.model_validate_json((exported / "lint.json").read_bytes())
+    assert written.passed, written
+    report = written.model_dump(mode="json")
+    some = [exported / f"imageqx_fp16{format.suffix}" for format in Format]
+    result = cli("lint", *some, "--json")
+    assert result.returncode == 0, result.stdout + result.stderr
+    again = {Path(file["path"]).name: file["findings"] for file in json.loads(result.stdout)["files"]}
+    assert again == {path.name: found_in(report, path.name) for path in some}
     found = {Path(file["path"]).name: {row["rule"] for row in file["findings"]} for file in report["files"]}
     assert found["imageqx_fp32.onnx"] == found["imageqx_fp32.tflite"] == found["imageqx_fp32.mlpackage"] == set()
     assert found["imageqx_w8.tflite"] == {"per-channel-dequantize"}
