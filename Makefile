@@ -120,7 +120,25 @@ test-kill: $(STAMP) artifacts/imageqx/manifest.json ## Kill commands at random m
 test-ios: $(STAMP) artifacts/imageqx/manifest.json ## Test ios_demo with Debian's Swift compiler, in a root of its own; needs root
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_ios_*.py
 
-.PHONY: web web-page test-web
+.PHONY: web web-page test-web docs docs-serve test-docs
+
+SITE_STAMP := $(VENV)/site/.installed
+
+$(SITE_STAMP): website/requirements.txt $(STAMP)
+	test -x $(VENV)/site/bin/python || $(UV) venv -q --python $(BIN)/python $(VENV)/site
+	$(UV) pip install -q --python $(VENV)/site/bin/python --require-hashes -r website/requirements.txt
+	@touch $(SITE_STAMP)
+
+docs: $(STAMP) $(SITE_STAMP) ## Build the documentation's site in build/site, with web_demo's page where make web-page has built it
+	$(BIN)/python -m website build
+
+docs-serve: docs web-page ## Build the site with web_demo's page, and serve it on http://127.0.0.1:8225/
+	$(BIN)/python -m website build
+	$(BIN)/python -m website serve
+
+test-docs: docs ## Check the site's links, anchors and pages in Chromium, and run its examples
+	$(BIN)/python -m website check
+	OMP_NUM_THREADS=1 $(BIN)/python -m website examples
 
 web-page: $(STAMP) artifacts/imageqx/manifest.json ## Build web_demo's page with the exported model in web_demo/dist; needs Node.js with npm
 	$(BIN)/python -m web_demo.tools build

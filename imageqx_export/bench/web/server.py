@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -53,17 +53,20 @@ class Served:
 
 
 @contextmanager
-def serve(page: Path, artifacts: Path | None = None, *, port: int = 0, policy: str = POLICY) -> Iterator[Served]:
+def serve(
+    page: Path, artifacts: Path | None = None, *, port: int = 0, policy: Callable[[str], str] = lambda name: POLICY
+) -> Iterator[Served]:
     """Serve on 127.0.0.1 while the block runs.
 
     Args:
         page: The built page's folder.
         artifacts: An export's folder, at ``artifacts/``.
         port: 0 for any that is free.
-        policy: The Content-Security-Policy that goes with every file.
+        policy: Returns the Content-Security-Policy that goes with a file, of its path on the server.
     """
     served = Served()
-    handler = type("Handler", (_Handler,), {"page": page, "artifacts": artifacts, "served": served, "policy": policy})
+    members = {"page": page, "artifacts": artifacts, "served": served, "policy": staticmethod(policy)}
+    handler = type("Handler", (_Handler,), members)
     with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         served.url = f"http://127.0.0.1:{server.server_port}/"
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -79,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
     page: Path
     artifacts: Path | None
     served: Served
-    policy: str
+    policy: Callable[[str], str]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -121,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(HTTPStatus.NOT_FOUND if content is None else HTTPStatus.OK)
         self.send_header("Content-Length", str(len(content or b"")))
         self.send_header("Content-Type", TYPES.get(suffix, "application/octet-stream"))
-        self.send_header("Content-Security-Policy", self.policy)
+        self.send_header("Content-Security-Policy", self.policy(urlsplit(self.path).path.lstrip("/")))
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Cache-Control", "no-cache")

@@ -1,0 +1,57 @@
+"""What the site is made of, and that its checks find what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from website.__main__ import REPOSITORY, run_examples
+from website.check import find_dead
+from website.reference import FILES, list_commands, list_files, list_names
+from website.stage import rewrite_links
+
+FILES_OF_A_SITE = {"docs/a.md", "docs/p.png", "models/README.md"}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("[a](a.md#part)", "[a](a.md#part)"),
+        ("[home](../README.md)", "[home](../index.md)"),
+        ("[models](../models/)", "[models](../models/README.md)"),
+        ("[code](../imageqx_export/errors.py)", "code"),
+        ("![p](p.png) [w](https://example.org/x)", "![p](p.png) [w](https://example.org/x)"),
+    ],
+)
+def test_links_stay_on_the_site(text: str, wanted: str) -> None:
+    assert rewrite_links(text, "docs/a.md", FILES_OF_A_SITE) == wanted
+
+
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<p id="here"><a href="b.html#there">b</a><a href="#here">a</a><a href="c.html">c</a>'
+    )
+    (tmp_path / "b.html").write_text('<script src="https://example.org/x.js"></script><a href="a.html#here">a</a>')
+    assert find_dead(tmp_path) == [
+        "a.html: b.html#there: no such anchor",
+        "a.html: c.html",
+        "b.html: loads https://example.org/x.js",
+    ]
+
+
+def test_examples_that_fail_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(1)\n```\n\n```python\nassert 1 == 2\n```\n\n```\n$ not run\n```\n")
+    (fault,) = run_examples(page)
+    assert "AssertionError" in fault
+
+
+def test_the_reference_has_every_command_name_and_file() -> None:
+    commands = "\n".join(list_commands())
+    for name in ("predict", "export", "bench", "data check", "keys rotate"):
+        assert f"## imageqx {name}\n" in commands
+    assert "<code>--html DIR</code>" in commands
+    stub = (REPOSITORY / "imageqx_export" / "__init__.pyi").read_text(encoding="utf-8")
+    assert sum(line.startswith(":::") for line in list_names()) == stub.count(" as ")
+    assert sum(line.startswith("## ") for line in list_files()) == len(FILES)

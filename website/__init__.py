@@ -1,0 +1,1 @@
+"""The documentation's site: what is staged, generated, built, served and checked."""
