@@ -38,6 +38,23 @@ def decide(quality: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int64]:
     return np.where(quality[:, poor] >= np.float32(spec.poor_quality_threshold), poor, others.argmax(1))
 
 
+def rank_reasons(explanations: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int64]:
+    """Order the reasons of each photo, the worst first.
+
+    A reason is worse the further its probability lies above its threshold, as a share of the way from there to 1.
+
+    Args:
+        explanations: Probabilities, float32 [N,R].
+        spec: Has the reasons' thresholds.
+
+    Returns:
+        Indices into ``spec.reasons``, int64 [N,R].
+    """
+    thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons])
+    excess = (explanations.astype(np.float64) - thresholds) / np.maximum(1 - thresholds, 1e-6)
+    return np.asarray((-excess).argsort(1, kind="stable"), np.int64)
+
+
 def decide_good(good: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.bool_]:
     """Decide whether each photo is good, by a spec with a binary decision.
 

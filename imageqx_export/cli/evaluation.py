@@ -67,12 +67,23 @@ def evaluate(
             rich_help_panel=PHOTOS,
         ),
     ] = 0.733,
-    out: Annotated[
-        Path,
+    robustness: Annotated[
+        bool,
         typer.Option(
-            help="The folder to write; an earlier evaluation there is replaced.", metavar="DIR", rich_help_panel=OUTPUT
+            "--robustness",
+            help="Instead of the tables, degrade photos that are good (of --photos, or synthetic scenes) in each kind "
+            "alone, mild and strong, and tell what the model calls poor.",
+            rich_help_panel=PHOTOS,
         ),
-    ] = Path("evaluation"),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder to write (evaluation, or robustness); an earlier one there is replaced.",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Measure how good a model is on held-out photos.
@@ -87,6 +98,10 @@ def evaluate(
     from imageqx_export.evaluation.file import EvaluationConfig, evaluate_file
     from imageqx_export.support.progress import bar
 
+    if robustness:
+        _check_robustness(file, out, photos, split, samples, thresholds, (annotations, images, baseline, boxes), json)
+        return
+    out = out or Path("evaluation")
     config = EvaluationConfig(
         file,
         out,
@@ -100,3 +115,30 @@ def evaluate(
     )
     result = evaluate_file(config, progress=bar)
     show.show_evaluation(result, out, as_json=json)
+
+
+def _check_robustness(
+    file: Path,
+    out: Path | None,
+    photos: Path | None,
+    split: str,
+    samples: int,
+    thresholds: Path | None,
+    others: tuple[object, ...],
+    json: bool,
+) -> None:
+    from imageqx_export.cli.show import evaluation as show
+    from imageqx_export.errors import ImageQXError
+    from imageqx_export.evaluation.robustness.file import RobustnessConfig, check_file
+    from imageqx_export.support.progress import bar
+
+    if any(others):
+        raise ImageQXError(
+            "--robustness degrades photos that are good as they are",
+            expected="--photos, or neither for synthetic scenes",
+            got="--annotations, --images, --baseline or --boxes",
+            remedy="leave them out",
+        )
+    out = out or Path("robustness")
+    result = check_file(RobustnessConfig(file, out, photos, split, samples, thresholds), progress=bar)
+    show.show_robustness(result, out, as_json=json)

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.artifact import Preprocessing
+from imageqx_export.data.crops import measure_spans
 from imageqx_export.data.vocabulary import LABELS, REASONS
+from imageqx_export.errors import DatasetError
 
 SIDE = Preprocessing().height
 """Pixels a side, unless a network's ModelSpec says otherwise."""
@@ -24,7 +26,7 @@ class Bank:
 
     Args:
         images: uint8 [N,H,H,3], the whole frame, stretched.
-        masks: Subjects' masks, uint8 [M,H,H], 255 on the subject.
+        masks: Subjects' masks, uint8 [M,H,H], 255 on the subject: a lesion, a hand, an object.
         mask: Index into ``masks``, or -1, int64 [N].
         shares: Per label, the share of raters; one-hot where there were none; float32 [N,4].
         reasons: What is wrong with the picture as it is, 0 or 1, float32 [N,5].
@@ -61,6 +63,16 @@ class Bank:
     def rated(self) -> NDArray[np.int64]:
         """The indices of the rated photos."""
         return np.flatnonzero(self.origin == RATED)
+
+    @cached_property
+    def spans(self) -> NDArray[np.float32]:
+        """Where the tenths of each mask lie along x and y, as shares of a side, float32 [M,2,11]."""
+        return measure_spans(self.masks)
+
+    @cached_property
+    def areas(self) -> NDArray[np.float32]:
+        """The share of the frame that each mask covers, float32 [M]."""
+        return np.asarray((self.masks > 127).mean((1, 2)), np.float32)
 
     def take(self, indices: NDArray[np.int64]) -> Bank:
         """Return the pictures at ``indices``."""
@@ -136,10 +148,18 @@ def make_bank(
         masks: Per picture its subject's mask, or None; empty for none at all.
         severity: How far each reason goes as it is, [N,5]; None for not known.
         votes: Of four raters; None where nobody was asked.
+
+    Raises:
+        DatasetError: A mask is empty.
     """
     count = len(images)
     shares = np.eye(len(LABELS), dtype=np.float32)[labels] if labels.ndim == 1 else labels
     known = [mask for mask in masks if mask is not None]
+    empty = sum(not mask.any() for mask in known)
+    if empty:
+        raise DatasetError(
+            "a subject's mask is empty", expected="a mask that shows where it is, or none", got=f"{empty} empty"
+        )
     numbers = iter(range(len(known)))
     return Bank(
         images=images,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imageqx_export.data import overlays
 from imageqx_export.data.bank import Bank
 from imageqx_export.data.jpeg import recompress
 from imageqx_export.data.sample_plan import SamplePlan
+from imageqx_export.data.severities import DISC, GAUSSIAN, MOTION
 from imageqx_export.data.synthetic import FITZPATRICK
 
-_DISC, _MOTION = 1, 2
 _UNCOMPRESSED = 100
+_RIM = 5  # pixels over which the blur of a lesion ends
 
 
 class Degrader:
@@ -44,9 +47,13 @@ class Degrader:
         noise = torch.Generator(self.device)
         noise.manual_seed(plan.seed)
         picture = self._compose(plan, size, noise)
+        picture = overlays.draw_on_skin(picture, plan.marks, noise)
         picture = change_light(picture, self._tensor(plan.light), noise)
-        picture = blur(picture, self._tensor(plan.blur))
+        picture = overlays.cast_edges(picture, plan.shadow)
+        picture = overlays.shine(picture, plan.glare)
+        picture = self._blur(picture, plan, size)
         picture = reduce_resolution(picture, self._tensor(plan.resolution))
+        picture = overlays.edit(picture, plan.marks)
         return picture.mul(255).round_().clamp_(0, 255).permute(0, 2, 3, 1)
 
     def _tensor(self, values: object) -> Tensor:
@@ -60,6 +67,22 @@ class Degrader:
             chosen = functional.interpolate(chosen, (size, size), mode="bilinear", antialias=True)
         return chosen
 
+    def _blur(self, picture: Tensor, plan: SamplePlan, size: int) -> Tensor:
+        """Blur the whole frame, or what the masks say; a lesion's blur runs over its border as a lens's does."""
+        blurred = blur(picture, self._tensor(plan.blur))
+        local = np.flatnonzero((plan.focus > 0) & (self.mask[plan.subject] >= 0))
+        if len(local) == 0:
+            return blurred
+        rows = torch.from_numpy(local)
+        masks = self._fetch(self.masks, self.mask[plan.subject[local]], size)
+        shape = [len(local), 1, size, size]
+        grid = functional.affine_grid(self._tensor(plan.affine[local]), shape, align_corners=False)
+        where = functional.grid_sample(masks, grid, align_corners=False)
+        where = functional.avg_pool2d(where, _RIM, 1, _RIM // 2).mul_(2).clamp_(0, 1)
+        where = torch.where(self._tensor(plan.focus[local] > 1)[:, None, None, None], 1 - where, where)
+        blurred[rows] = torch.lerp(picture[rows], blurred[rows], where)
+        return blurred
+
     def _compose(self, plan: SamplePlan, size: int, noise: torch.Generator) -> Tensor:
         """Put each subject in its place; one that was moved, in front of something."""
         tone = self._tensor(plan.tone)[:, :, None, None]
@@ -72,8 +95,16 @@ class Degrader:
             where = torch.from_numpy(cut)
             mask = self._fetch(self.masks, self.mask[plan.subject[cut]], size)
             behind = self._fetch(self.images, plan.behind[cut], size)
+            plain = torch.from_numpy(plan.ground[cut, 0] > 0)
+            if plain.any():
+                behind[plain] = self._tensor(plan.ground[cut])[plain, 1:, None, None].expand(-1, -1, size, size)
             subject[where] = torch.lerp(behind, subject[where], mask)
         front, grid = _warp(subject, self._tensor(plan.affine), size, self._tensor(plan.shrink))
+        mirrored = torch.from_numpy(plan.mirror > 0)
+        if mirrored.any():
+            front[mirrored] = functional.grid_sample(
+                subject[mirrored], grid[mirrored], padding_mode="reflection", align_corners=False
+            )
         moved = torch.from_numpy(plan.edge[:, 0] > 0)
         if moved.any():
             rows = moved.numpy()
@@ -133,7 +164,7 @@ def change_light(picture: Tensor, plan: Tensor, generator: torch.Generator) -> T
 
     Args:
         picture: [B,3,H,H] in [0, 1].
-        plan: See :class:`~imageqx_export.data.sample_plan.Recipe`, [B,7].
+        plan: See :class:`~imageqx_export.data.sample_plan.SamplePlan`, [B,7].
         generator: Of the shadow's shape and of the noise.
     """
     gain, red, green, blue, shade, after, sigma = plan[:, :, None, None, None].unbind(1)
@@ -151,15 +182,15 @@ def change_light(picture: Tensor, plan: Tensor, generator: torch.Generator) -> T
 
 
 def blur(picture: Tensor, plan: Tensor) -> Tensor:
-    """Convolve with a disc or a bent line.
+    """Convolve with a disc, a bent line or a Gaussian.
 
     Args:
         picture: [B,3,H,H].
-        plan: Kind, radius or length in 256ths of H, angle, bend; [B,4].
+        plan: Kind, radius, length or standard deviation in 256ths of H, angle, bend; [B,4].
     """
     kind = plan[:, 0]
     extent = plan[:, 1] * picture.shape[2] / 256
-    reach = torch.where(kind == _DISC, extent, extent / 2).ceil().int() + 1
+    reach = torch.where(kind == DISC, extent, torch.where(kind == GAUSSIAN, 3 * extent, extent / 2)).ceil().int() + 1
     reach = torch.where(kind == 0, 0, reach)
     out = picture.clone()
     # A large kernel costs a hundred times what a small one does: three groups.
@@ -185,7 +216,10 @@ def _kernels(plan: Tensor, extent: Tensor, reach: int) -> Tensor:
     kind, _, angle, bend = plan.unbind(1)
     axis = torch.arange(-reach, reach + 1, device=plan.device, dtype=torch.float32)
     ys, xs = torch.meshgrid(axis, axis, indexing="ij")
-    discs = (extent[:, None, None] + 0.5 - torch.hypot(xs, ys)).clamp(0, 1)
+    radius = torch.hypot(xs, ys)
+    discs = (extent[:, None, None] + 0.5 - radius).clamp(0, 1)
+    bells = torch.exp(-0.5 * (radius / extent[:, None, None].clamp(1e-3)) ** 2)
+    discs = torch.where((kind == GAUSSIAN)[:, None, None], bells, discs)
     along = torch.linspace(-0.5, 0.5, 48, device=plan.device) * extent[:, None]
     turn = angle[:, None] + bend[:, None] * along / extent[:, None].clamp(1)
     px, py = along * turn.cos(), along * turn.sin()
@@ -193,7 +227,7 @@ def _kernels(plan: Tensor, extent: Tensor, reach: int) -> Tensor:
     near = (1 - (xs[None, None] - px[:, :, None, None]).abs()).clamp(0) * (1 - (ys - py[:, :, None, None]).abs()).clamp(
         0
     )
-    kernels = torch.where((kind == _MOTION)[:, None, None], near.sum(1), discs)
+    kernels = torch.where((kind == MOTION)[:, None, None], near.sum(1), discs)
     return kernels / kernels.sum((1, 2), keepdim=True)
 
 

@@ -17,6 +17,7 @@ from PIL.Image import Resampling
 from imageqx_export.data.bank import PHOTO, Bank, make_bank
 from imageqx_export.data.labels import Split
 from imageqx_export.data.photos import list_photos
+from imageqx_export.data.saliency import find_lesion
 from imageqx_export.data.settings import USUAL, PhotoSettings
 from imageqx_export.data.splits import TEST_SHARE, VAL_SHARE
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
@@ -159,7 +160,7 @@ def read_folder(
     names: list[str] = []
     labels: list[SceneClass] = []
     with progress("reading photos", len(found)) as advance, ThreadPoolExecutor() as threads:
-        decoded = threads.map(lambda item: _decode(item[0], settings.side, min_side, item[1] == "healthy_skin"), found)
+        decoded = threads.map(lambda item: _decode(item[0], settings.side, min_side, item[1]), found)
         for (path, label), picture in zip(found, decoded, strict=True):
             advance()
             if isinstance(picture, str):
@@ -237,7 +238,7 @@ def cut_out_subject(picture: Image) -> Floats | None:
     return np.asarray(cv2.GaussianBlur(mask, (3, 3), 0) / 255, np.float32)
 
 
-def _decode(path: Path, side: int, min_side: int, with_mask: bool) -> _Decoded | str:
+def _decode(path: Path, side: int, min_side: int, label: SceneClass) -> _Decoded | str:
     """Decode a photo, or say why it is left out."""
     try:
         photo = open_photo(path)
@@ -247,5 +248,7 @@ def _decode(path: Path, side: int, min_side: int, with_mask: bool) -> _Decoded |
         return f"under {min_side} px"
     # As preprocess does; with its draft decoding, a photo's own size would not be known.
     picture = np.asarray(photo.resize((side, side), Resampling.BILINEAR), np.uint8)
-    mask = cut_out_subject(picture) if with_mask else None
+    if label == "lesion":
+        return _Decoded(picture, find_lesion(picture))
+    mask = cut_out_subject(picture)
     return _Decoded(picture, None if mask is None else np.asarray(np.rint(mask * 255), np.uint8))

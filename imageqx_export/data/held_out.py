@@ -54,9 +54,10 @@ def draw_samples(
 
 
 def synthetic_samples(count: int, seed: int) -> LabelledPhotos:
-    """Draw scenes, degrade them, and return ``count`` samples; a seed always gives the same."""
-    bank = render_scenes(seed, max(count, SCENE_KINDS))
-    return _make_samples(bank, seed, count, 0, "synthetic", f"{count} synthetic samples of seed {seed}", silent)
+    """Draw scenes, degrade them, and return ``count`` samples; a seed gives the same in every release."""
+    bank = render_scenes(seed, max(count, SCENE_KINDS), varied=False)
+    source = f"{count} synthetic samples of seed {seed}"
+    return _make_samples(bank, seed, count, 0, "synthetic", source, silent, varied=False)
 
 
 def _make_samples(
@@ -69,12 +70,14 @@ def _make_samples(
     progress: Progress,
     *,
     between: bool = False,
+    varied: bool = True,
 ) -> LabelledPhotos:
     """Make samples on the CPU, so that they are the same wherever the model runs."""
     room = Degrader(bank, torch.device("cpu"))
     starts = range(0, count, _BATCH)
     plans = [
-        plan_samples(bank, (seed, start), min(_BATCH, count - start), photo_share, between=between) for start in starts
+        plan_samples(bank, (seed, start), min(_BATCH, count - start), photo_share, between=between, varied=varied)
+        for start in starts
     ]
     pixels = []
     with progress("drawing samples", len(plans)) as advance:

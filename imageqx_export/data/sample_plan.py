@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.data.bank import NOWHERE, PHOTO, RATED, SYNTHETIC, Bank
+from imageqx_export.data.kinds import (
+    BLUR,
+    DISTANCE,
+    FRAMING,
+    HEALTHY,
+    LESION,
+    LIGHT,
+    NO_SKIN,
+    POOR,
+    RESOLUTION,
+    Draft,
+    Kind,
+    keep_still,
+)
+from imageqx_export.data.severities import (
+    draw_blurs,
+    draw_crops,
+    draw_lights,
+    draw_resolutions,
+    draw_tones,
+    place_subjects,
+)
 from imageqx_export.data.synthetic import MILD, STRONG
+from imageqx_export.data.variety import VARIED, come_near_limits, vary
 from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.data.votes import simulate_votes
 
-NO_SKIN, HEALTHY, POOR = (LABELS.index(name) for name in ("no_skin", "healthy_skin", "poor_quality"))
-LESION = LABELS.index("lesion")
-FRAMING, LIGHT, BLUR, RESOLUTION, DISTANCE = (
-    REASONS.index(name) for name in ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
-)
 _CLASS_SHARES = ((LESION, 0.36), (NO_SKIN, 0.26), (HEALTHY, 0.38))
 _DEGRADED_SHARE = 0.5
 _MOVED_SHARE = 0.8  # of the subjects that can be cut out: put in front of something else
@@ -51,6 +70,12 @@ class SamplePlan:
         light: Gain, three colour factors, shade and gain after it, noise, [B,7].
         blur: Kind (0 none, 1 disc, 2 motion), radius or length in 256ths of a side, angle and bend, [B,4].
         resolution: Pixels a side, JPEG quality (100: none), and whether it is enlarged without smoothing, [B,3].
+        focus: What is blurred: 0 the whole frame, 1 the lesion alone, 2 all but the lesion, [B].
+        mirror: Whether the subject goes on as its mirror image past its own border, [B].
+        ground: Whether the cut-out subject lies on a plain ground, and that one's red, green and blue in [0, 1], [B,4].
+        shadow: A shadow's edge: angle, place from the middle and softness in half sides, and shade (0: none), [B,4].
+        glare: A highlight: x and y in [-1, 1], radius in half sides, and strength (0: none), [B,4].
+        marks: Grey scale, letterbox bars (their share; below 0 at the sides), pen, ruler, and number of hairs, [B,5].
         shares: Truth, [B,4]; one-hot unless raters' shares are wanted.
         reasons: Truth, [B,5].
         votes: Truth: how many of four raters call it good, simulated where nobody was asked; int64 [B].
@@ -70,6 +95,12 @@ class SamplePlan:
     light: Array
     blur: Array
     resolution: Array
+    focus: Array
+    mirror: Array
+    ground: Array
+    shadow: Array
+    glare: Array
+    marks: Array
     shares: Array
     reasons: Array
     votes: Indices
@@ -98,6 +129,7 @@ def plan_samples(
     rated_share: float = 0.5,
     *,
     between: bool = False,
+    varied: bool = True,
 ) -> SamplePlan:
     """Draw a plan.
 
@@ -108,43 +140,87 @@ def plan_samples(
         photo_share: Of the samples, the share that is made from photos, where the bank has photos of the class.
         rated_share: Of the samples, the share that are rated photos as they are, where the bank has any.
         between: Whether degraded samples may have the severities on which raters disagree.
+        varied: Whether every kind of degradation is drawn. Without, only those of the first release are, and the same
+            samples as then: parity's pictures stay what they were.
     """
-    rng = np.random.default_rng(key)
+    rng, more = np.random.default_rng(key), np.random.default_rng((*key, VARIED))
     labels = rng.choice([c for c, _ in _CLASS_SHARES], count, p=[p for _, p in _CLASS_SHARES])
     severity = _draw_severities(rng, labels, MILD if between else STRONG)
     subject = _choose_subjects(rng, bank, labels, severity, photo_share, rated_share)
-    origin, rated = bank.origin[subject], bank.origin[subject] == RATED
+    rated = bank.origin[subject] == RATED
+    if varied:
+        severity = come_near_limits(more, severity)
     severity[rated] = 0
-    moved = (origin == PHOTO) & (bank.quality[subject] != NO_SKIN)
-    affine, shrink, edge = _place_subjects(rng, severity, moved, ~rated & (bank.quality[subject] == NO_SKIN))
+    values = {**keep_still(bank, subject), **_draw(rng, bank, subject, severity)}
+    if varied:
+        vary(more, values, severity, bank)
+    given = severity >= STRONG
+    poor = (given.any(1) & ~rated).astype(np.float32)[:, None]
+    votes = simulate_votes(_settle_geometry(severity, bank, subject), key)
+    tone = values["tone"]
+    values |= {
+        "shares": bank.shares[subject] * (1 - poor) + poor * np.eye(len(LABELS), dtype=np.float32)[POOR],
+        "reasons": np.where(rated[:, None], bank.reasons[subject], given).astype(np.float32),
+        "votes": np.where(bank.votes[subject] >= 0, bank.votes[subject], votes),
+        "fitzpatrick": np.where(np.abs(tone[:, 0] - 1) < 1e-6, bank.fitzpatrick[subject], 0),
+    }
+    return SamplePlan(**values, seed=int(rng.integers(2**62)))
+
+
+def _draw(rng: np.random.Generator, bank: Bank, subject: Indices, severity: Array) -> dict[str, NDArray[Any]]:
+    """Draw what the first release's kinds do to each sample, in the order of its random numbers."""
+    count, origin = len(subject), bank.origin[subject]
+    rated, no_skin = origin == RATED, bank.quality[subject] == NO_SKIN
+    moved = (origin == PHOTO) & ~no_skin
+    affine, shrink, edge = place_subjects(rng, severity[:, FRAMING], severity[:, DISTANCE], moved, ~rated & no_skin)
     behind = np.where(
         rng.random(count) < _PHOTO_BEHIND_SHARE,
         rng.choice(bank.pool(NO_SKIN, photos_first=True), count),
         rng.choice(bank.pool(NO_SKIN), count),
     )
-    given = severity >= STRONG
-    poor = (given.any(1) & ~rated).astype(np.float32)[:, None]
-    tone = _draw_tones(rng, origin == PHOTO)
-    votes = simulate_votes(_settle_geometry(severity, bank, subject), key)
-    return SamplePlan(
-        subject=subject,
-        behind=behind,
-        cut=((rng.random(count) < _MOVED_SHARE) & moved & (bank.mask[subject] >= 0)).astype(np.float32),
-        affine=affine,
-        behind_affine=_draw_crops(rng, count),
-        shrink=shrink,
-        edge=edge,
-        skin_behind=(rng.random(count) < 0.25).astype(np.float32),
-        tone=tone,
-        light=_draw_lights(rng, severity[:, LIGHT], rated),
-        blur=_draw_blurs(rng, severity[:, BLUR], rated),
-        resolution=_draw_resolutions(rng, severity[:, RESOLUTION], rated),
-        shares=bank.shares[subject] * (1 - poor) + poor * np.eye(len(LABELS), dtype=np.float32)[POOR],
-        reasons=np.where(rated[:, None], bank.reasons[subject], given).astype(np.float32),
-        votes=np.where(bank.votes[subject] >= 0, bank.votes[subject], votes),
-        fitzpatrick=np.where(np.abs(tone[:, 0] - 1) < 1e-6, bank.fitzpatrick[subject], 0),
-        seed=int(rng.integers(2**62)),
-    )
+    tone = draw_tones(rng, origin == PHOTO)
+    cut = rng.random(count) < _MOVED_SHARE
+    return {
+        "behind": behind,
+        "cut": (cut & moved & (bank.mask[subject] >= 0) & (bank.quality[subject] != LESION)).astype(np.float32),
+        "affine": affine,
+        "behind_affine": draw_crops(rng, count),
+        "shrink": shrink,
+        "edge": edge,
+        "skin_behind": (rng.random(count) < 0.25).astype(np.float32),
+        "tone": tone,
+        "light": draw_lights(rng, severity[:, LIGHT], rated),
+        "blur": draw_blurs(rng, severity[:, BLUR], rated),
+        "resolution": draw_resolutions(rng, severity[:, RESOLUTION], rated),
+    }
+
+
+def plan_kind(bank: Bank, subject: Indices, kind: Kind | None, severity: Array, seed: int) -> SamplePlan:
+    """Plan one kind of degradation alone.
+
+    Args:
+        bank: The pictures.
+        subject: Those to degrade, each of a class that the kind can befall; int64 [B].
+        kind: Which; None for the pictures as they are.
+        severity: How far it goes, in [0, 1], [B].
+        seed: Of the random numbers.
+
+    Returns:
+        The plan; its truth is that of the kind's reason from STRONG on, and of nothing below.
+    """
+    rng = np.random.default_rng(seed)
+    draft = Draft(keep_still(bank, subject), bank, rng)
+    pool = bank.pool(NO_SKIN, photos_first=True)
+    if len(pool):
+        draft.values["behind"][:] = rng.choice(pool, len(subject))
+    draft.values["behind_affine"][:] = draw_crops(rng, len(subject))
+    if kind is not None:
+        kind.write(draft, np.arange(len(subject)), severity)
+        if kind.reason is not None:
+            strong = severity >= STRONG
+            draft.values["reasons"][strong, kind.reason] = 1
+            draft.values["shares"][strong] = np.eye(len(LABELS), dtype=np.float32)[POOR]
+    return SamplePlan(**draft.values, seed=seed)
 
 
 def _settle_geometry(severity: Array, bank: Bank, subject: Indices) -> Array:
@@ -192,85 +268,3 @@ def _choose_subjects(
             pool = photos if len(photos) else bank.pool(int(label), origin=SYNTHETIC, geometry=geometry)
         subject[i] = pool[int(pick[i] * len(pool))]
     return subject
-
-
-def _place_subjects(
-    rng: np.random.Generator, severity: Array, moved: NDArray[np.bool_], scenery: NDArray[np.bool_]
-) -> tuple[Array, Array, Array]:
-    """Place subjects: a photo's is moved off the frame or away; of scenery a part is cut out; others stay.
-
-    A photo covers 125 % of a side at distance 0, 62 % at MILD and 35 % at STRONG; its middle, where the subject is
-    taken to be, is 16 % of a side off the middle at MILD and 48 % at STRONG.
-    """
-    count = len(severity)
-    scale = np.interp(severity[:, DISTANCE], [0, MILD, STRONG, 1], [1.25, 0.62, 0.35, 0.12])
-    share = np.interp(severity[:, FRAMING], [0, MILD, STRONG, 1], [0, 0.16, 0.48, 0.62])
-    angle, turn = rng.uniform(0, 2 * np.pi, count), np.deg2rad(rng.normal(0, 8, count))
-    direction = np.stack([np.cos(angle), np.sin(angle)], 1)
-    direction /= np.abs(direction).max(1, keepdims=True)
-    shift = 2 * share[:, None] * direction
-    cos, sin = np.cos(turn), np.sin(turn)
-    inverse = np.stack([np.stack([cos, sin], 1), np.stack([-sin, cos], 1)], 1)
-    inverse = inverse / (scale[:, None] * np.exp(rng.normal(0, 0.08, (count, 2))))[:, :, None]
-    shifted = np.concatenate([inverse, -(inverse @ shift[:, :, None])], 2)
-    stays = np.tile(np.eye(2, 3), (count, 1, 1))
-    choice = np.where(moved, 0, np.where(scenery, 1, 2))
-    affine = np.stack([shifted, _draw_crops(rng, count), stays])[choice, np.arange(count)]
-    affine[:, 0] *= np.where(rng.random(count) < 0.5, -1, 1)[:, None]
-    edge = np.stack([np.where(moved, rng.choice([2.5, 4, 12], count), 0), rng.uniform(0.02, 0.25, count)], 1)
-    return affine.astype(np.float32), np.where(moved, 1 / scale, 1).clip(1).astype(np.float32), edge.astype(np.float32)
-
-
-def _draw_crops(rng: np.random.Generator, count: int) -> Array:
-    crop = rng.uniform(0.75, 1, (count, 2))
-    affine = np.zeros((count, 2, 3), np.float32)
-    affine[:, 0, 0], affine[:, 1, 1] = crop[:, 0] * np.where(rng.random(count) < 0.5, -1, 1), crop[:, 1]
-    affine[:, :, 2] = rng.uniform(-1, 1, (count, 2)) * (1 - crop)
-    return affine
-
-
-def _draw_tones(rng: np.random.Generator, photo: NDArray[np.bool_]) -> Array:
-    """Shift half of the photos' tones: the photos at hand are mostly of light skin."""
-    count = len(photo)
-    darker = np.where((rng.random(count) < 0.5) & photo, rng.uniform(0.35, 1.1, count), 1.0)
-    gains = 1 + rng.normal(0, 0.04, (count, 3)) * photo[:, None]
-    return np.concatenate([1 / np.maximum(darker, 0.55)[:, None], gains], 1).astype(np.float32)
-
-
-def _draw_lights(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
-    """Degrade the light in one of four ways: too little, too much, a colour cast, or a hard shadow."""
-    count = len(severity)
-    kind = np.where(rated, -1, rng.integers(4, size=count))
-
-    def ramp(values: list[float], neutral: float, of: int) -> NDArray[np.float64]:
-        return np.where(kind == of, np.interp(severity, [0, MILD, STRONG, 1], values), neutral)
-
-    dark, bright = ramp([1, 0.6, 0.14, 0.02], 1, 0), ramp([1, 1.35, 3.2, 8], 1, 1)
-    casts = np.array([(1, 0.75, 0.35), (0.4, 0.8, 1), (0.5, 1, 0.45)])
-    cast = casts[rng.choice(3, count, p=[0.4, 0.4, 0.2])] ** ramp([0, 0.3, 1.2, 2.5], 0, 2)[:, None]
-    shade, after = ramp([0, 0.3, 0.88, 0.98], 0, 3), ramp([1, 1.05, 1.5, 2.5], 1, 3)
-    noise = np.where(kind == 0, 0.004 * (1 - dark), 0)
-    return np.column_stack([dark * bright, cast, shade, after, noise]).astype(np.float32)
-
-
-def _draw_blurs(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
-    """Blur as a lens out of focus (a disc) or a moving hand (a bent line) does."""
-    count = len(severity)
-    disc = rng.random(count) < 0.6
-    radius = np.interp(severity, [0, MILD, STRONG, 1], [0, 0.7, 2.6, 7])
-    length = np.interp(severity, [0, MILD, STRONG, 1], [1, 2.2, 9, 26])
-    kind = np.where(rated | (disc & (radius < 0.25)), 0, np.where(disc, 1, 2))
-    angle, bend = rng.uniform(0, 2 * np.pi, count), rng.normal(0, 0.15, count)
-    return np.column_stack([kind, np.where(disc, radius, length), angle, bend]).astype(np.float32)
-
-
-def _draw_resolutions(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
-    """Throw pixels away and compress: a thumbnail, or a photo of a messenger's preview."""
-    count = len(severity)
-    pixels = np.interp(severity, [0, MILD, STRONG, 1], [256, 170, 64, 32])
-    quality = np.interp(severity, [0, MILD, STRONG, 1], [95, 75, 22, 8])
-    blocks = rng.random(count) < 0.25
-    pixels = np.where(blocks | rated, 256, pixels)
-    quality = np.where(blocks, np.interp(severity, [0, MILD, STRONG, 1], [95, 60, 7, 2]), quality)
-    quality = np.where(rated | (quality > 90), 100, quality)  # hardly to be seen, and compression takes time
-    return np.column_stack([np.rint(pixels), np.rint(quality), rng.random(count) < 0.3]).astype(np.float32)

@@ -21,6 +21,8 @@ SceneClass = Literal["lesion", "no_skin", "healthy_skin"]
 # never drawn, since raters disagree there.
 MILD = 0.3
 STRONG = 0.5
+LEAST_LESION = 0.001
+"""Of the frame: a lesion of which less is to be seen has no mask."""
 
 # Mean sRGB of Fitzpatrick types I…VI: the individual typology angles of Chardon et al. 1991, read off at the
 # hue of untanned skin.
@@ -100,6 +102,11 @@ def draw_blob(rng: np.random.Generator, size: int, place: Placement, rough: floa
 
 def draw_lesion(rng: np.random.Generator, picture: Floats, place: Placement) -> Floats:
     """Draw one lesion (naevus, erythema, plaque or crust) on skin, float32 [H,H,3] in 0…255."""
+    return draw_masked_lesion(rng, picture, place)[0]
+
+
+def draw_masked_lesion(rng: np.random.Generator, picture: Floats, place: Placement) -> tuple[Floats, Floats]:
+    """Draw as :func:`draw_lesion` does, and return its mask [H,H,1] in 0…1 too; a red rim is not in it."""
     size = picture.shape[0]
     mask = draw_blob(rng, size, place, float(rng.uniform(0.1, 0.7)))
     base = picture.mean((0, 1))
@@ -119,7 +126,7 @@ def draw_lesion(rng: np.random.Generator, picture: Floats, place: Placement) -> 
     if rng.random() < 0.5:  # a red rim
         rim = draw_blob(rng, size, place._replace(scale=place.scale * 1.35), 0.2) * (1 - mask)
         picture = picture * (1 - rim * np.array([0.0, 0.22, 0.2]) * rng.uniform(0.3, 1))
-    return np.asarray(picture, np.float32)
+    return np.asarray(picture, np.float32), mask
 
 
 def draw_hair(rng: np.random.Generator, picture: Floats) -> Floats:
@@ -229,17 +236,71 @@ def draw_scene(
     >>> draw_scene(rng, "lesion", Placement(0.5, 0.5, 0.3)).shape
     (256, 256, 3)
     """
+    return draw_masked_scene(rng, label, place, size, tone).image
+
+
+class Scene(NamedTuple):
+    """A picture uint8 [H,H,3], and its lesion's mask uint8 [H,H], 255 on it, or None where none is to be seen."""
+
+    image: Image
+    mask: Image | None
+
+
+def draw_masked_scene(
+    rng: np.random.Generator,
+    label: SceneClass,
+    place: Placement,
+    size: int = 256,
+    tone: int | None = None,
+    limb: float | None = None,
+) -> Scene:
+    """Draw as :func:`draw_scene` does, and say where the lesion lies.
+
+    Args:
+        rng: The only source of randomness.
+        label: What is on it.
+        place: Where the subject lies.
+        size: Pixels a side.
+        tone: Fitzpatrick type less one; None draws one.
+        limb: The width of the limb that the lesion is on, as a share of the frame; None draws one.
+    """
     if label == "no_skin":
         picture = _draw_objects(rng, draw_background(rng, size))
-        return np.asarray(np.clip(light_scene(rng, picture), 0, 255), np.uint8)
+        return Scene(_finish(light_scene(rng, picture)), None)
     picture = draw_skin(rng, size, int(rng.integers(6)) if tone is None else tone)
+    lesion = None
     if label == "lesion":
-        picture = draw_lesion(rng, picture, place)
+        picture, lesion = draw_masked_lesion(rng, picture, place)
     if rng.random() < 0.35:
         picture = draw_hair(rng, picture)
     wide = place.scale * rng.uniform(2.2, 6) if label == "lesion" else place.scale
+    wide = wide if limb is None else limb
     if wide < 1.6:
         mask = draw_limb(rng, size, place._replace(scale=wide))
         round_off = 1 - 0.35 * (1 - cv2.GaussianBlur(mask, (0, 0), size / 20)[..., None]) * rng.random()
         picture = picture * round_off * mask + draw_background(rng, size) * (1 - mask)
-    return np.asarray(np.clip(light_scene(rng, picture), 0, 255), np.uint8)
+        lesion = None if lesion is None else lesion * mask
+    return Scene(_finish(light_scene(rng, picture)), None if lesion is None else _see(lesion))
+
+
+def draw_plain_object(rng: np.random.Generator, size: int) -> Image:
+    """Draw one object at 10 to 60 % of the frame on a plain bright ground, as people photograph things to sell."""
+    ground = rng.uniform(0.72, 1) * rng.uniform(238, 255, 3)
+    picture = np.ones((size, size, 3), np.float32) * ground.astype(np.float32)
+    x, y = (0.5 + rng.uniform(-0.1, 0.1, 2)).tolist()
+    where = Placement(x, y, float(np.sqrt(rng.uniform(0.1, 0.6) * 4 / np.pi)))
+    mask = draw_blob(rng, size, where, float(rng.uniform(0.1, 1.2)))
+    mask = np.clip((mask - 0.5) * size / 8 + 0.5, 0, 1)  # an object's border is sharp
+    shadow = cv2.GaussianBlur(np.roll(mask, (size // 40, size // 60), (0, 1)), (0, 0), size / 30)[..., None]
+    picture = picture * (1 - 0.35 * rng.random() * shadow)
+    thing = draw_background(rng, size)
+    return _finish(light_scene(rng, picture * (1 - mask) + thing * mask))
+
+
+def _finish(picture: Floats) -> Image:
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)
+
+
+def _see(mask: Floats) -> Image | None:
+    seen = np.rint(mask[..., 0] * 255).astype(np.uint8)
+    return seen if (seen > 127).mean() >= LEAST_LESION else None

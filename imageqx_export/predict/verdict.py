@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from imageqx_export.artifact import ModelSpec, Outputs
-from imageqx_export.decisions import POOR, decide
+from imageqx_export.decisions import POOR, decide, rank_reasons
 from imageqx_export.errors import ArtifactError
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.runtimes.base import Runtime
@@ -84,19 +84,14 @@ def predict_photos(
 
 
 def make_verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdict:
-    """Read row ``index`` of a runtime's outputs as a verdict.
-
-    A reason is worse the further its probability lies above its threshold, as a share of the way to 1.
-    """
+    """Read row ``index`` of a runtime's outputs as a verdict."""
     quality, explanations = outputs["quality"][index], outputs["explanations"][index]
     label = spec.labels[int(decide(outputs["quality"][index : index + 1], spec)[0])]
     reasons = [
         Reason(name=name, probability=float(p), given=bool(p >= spec.thresholds[name]), hint=spec.hints[name])
         for name, p in zip(spec.reasons, explanations, strict=True)
     ]
-    reasons.sort(
-        key=lambda r: (r.probability - spec.thresholds[r.name]) / max(1 - spec.thresholds[r.name], 1e-6), reverse=True
-    )
+    reasons = [reasons[place] for place in rank_reasons(explanations[None], spec)[0]]
     return Verdict(
         photo=photo,
         label=label,

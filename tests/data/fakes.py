@@ -22,6 +22,12 @@ def plan_of(count: int) -> SamplePlan:
     """Return a plan that shows pictures 0, 1, 2 … as they are; its arrays may be written to."""
     stays = np.tile(np.eye(2, 3, dtype=np.float32), (count, 1, 1))
     return SamplePlan(
+        focus=np.zeros(count, np.float32),
+        mirror=np.zeros(count, np.float32),
+        ground=np.zeros((count, 4), np.float32),
+        shadow=np.zeros((count, 4), np.float32),
+        glare=np.zeros((count, 4), np.float32),
+        marks=np.zeros((count, 5), np.float32),
         subject=np.arange(count),
         behind=np.zeros(count, np.int64),
         cut=np.zeros(count, np.float32),
@@ -61,6 +67,7 @@ def empty_images(count: int) -> NDArray[np.uint8]:
 def photo_bank(labels: list[int], masks: list[int] | None = None) -> Bank:
     """Return photos of these labels, type III; those numbered in ``masks`` have a mask."""
     half = np.zeros((SIDE, SIDE), np.uint8)
+    half[:, : SIDE // 2] = 255
     known = [half if i in (masks or []) else None for i in range(len(labels))]
     types = np.full(len(labels), 3)
     return make_bank(empty_images(len(labels)), np.array(labels), PHOTO, fitzpatrick=types, masks=known)

@@ -24,7 +24,7 @@ BILINEAR, NEAREST = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 @pytest.fixture(scope="module")
 def scenes() -> Bank:
-    return render_scenes(21, 17)
+    return render_scenes(21, 17, varied=False)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from scipy import ndimage
 
 from imageqx_export.data.bank import PHOTO, SIDE, Bank, make_bank
 from imageqx_export.data.degradations import Degrader
-from imageqx_export.data.sample_plan import SamplePlan, _place_subjects, plan_samples
+from imageqx_export.data.sample_plan import SamplePlan, plan_samples
 from imageqx_export.data.scenes import render_scenes
+from imageqx_export.data.severities import place_subjects
 from imageqx_export.data.synthetic import MILD, STRONG
 from tests.data.fakes import f32, flat, pictures, plan_of
 
@@ -137,7 +138,7 @@ def placed(framing: float, distance: float, count: int = 400) -> SamplePlan:
     severity = np.zeros((count, 5), np.float32)
     severity[:, 0], severity[:, 4] = framing, distance
     every = np.ones(count, bool)
-    affine, shrink, edge = _place_subjects(np.random.default_rng(8), severity, every, ~every)
+    affine, shrink, edge = place_subjects(np.random.default_rng(8), severity[:, 0], severity[:, 4], every, ~every)
     kept = replace(plan_of(count), affine=affine, shrink=shrink, edge=edge, subject=np.zeros(count, np.int64))
     return kept
 

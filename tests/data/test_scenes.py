@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from imageqx_export.data import scenes as module
 from imageqx_export.data.bank import SIDE, SYNTHETIC, Bank
 from imageqx_export.data.scenes import SCENE_KINDS, choose_placement, render_scenes
-from imageqx_export.data.synthetic import MILD, STRONG
+from imageqx_export.data.synthetic import MILD, STRONG, draw_plain_object
 from tests.data.fakes import DISTANCE, FRAMING, HEALTHY, LESION, NO_SKIN
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def kinds(bank: Bank) -> list[tuple[int, bool, bool]]:
 
 def test_shapes_and_origin(bank: Bank) -> None:
     assert bank.images.shape == (COUNT, SIDE, SIDE, 3) and bank.images.dtype == np.uint8
-    assert set(bank.origin) == {SYNTHETIC} and set(bank.mask) == {-1}
+    assert set(bank.origin) == {SYNTHETIC}
     assert len({image.tobytes() for image in bank.images}) == COUNT and min(i.std() for i in bank.images) > 1
 
 
@@ -46,6 +47,43 @@ def test_the_first_scenes_of_a_longer_run_are_the_same(bank: Bank) -> None:
     short = render_scenes(SEED, SCENE_KINDS)
     for name in ("images", "shares", "reasons", "fitzpatrick"):
         assert np.array_equal(getattr(short, name), getattr(bank, name)[:SCENE_KINDS]), name
+
+
+def test_masks_lie_on_lesions_alone(bank: Bank) -> None:
+    """A lesion differs from the skin around it; one that is cut off far outside has no mask."""
+    masked = bank.mask >= 0
+    assert not masked[bank.quality != LESION].any()
+    whole = (bank.quality == LESION) & (bank.reasons.sum(1) == 0)
+    assert masked[whole].all()
+    apart = []
+    for row in np.flatnonzero(whole):
+        inside = bank.masks[bank.mask[row]] > 127
+        picture = bank.images[row].astype(float)
+        ring = ndimage.binary_dilation(inside, iterations=12) & ~ndimage.binary_dilation(inside, iterations=3)
+        skin, lesion = np.median(picture[ring], 0), np.median(picture[inside], 0)
+        apart.append(np.abs(lesion - skin).max())
+    assert (np.array(apart) > 8).mean() > 0.8 and np.median(apart) > 20  # a faint redness on dark skin hardly shows
+    cut = (bank.quality == LESION) & (bank.reasons[:, FRAMING] > 0) & masked
+    for row in np.flatnonzero(cut):
+        inside = bank.masks[bank.mask[row]] > 127
+        assert inside[[0, -1]].any() or inside[:, [0, -1]].any()
+
+
+def test_a_third_of_the_good_scenes_vary_and_the_others_are_the_first_releases(bank: Bank) -> None:
+    first = render_scenes(SEED, COUNT, varied=False)
+    same = np.array([np.array_equal(one, other) for one, other in zip(bank.images, first.images, strict=True)])
+    good = bank.reasons.sum(1) == 0
+    assert same[~good].all() and 0.4 < same[good].mean() < 0.9
+    assert np.array_equal(first.quality, bank.quality) and np.array_equal(first.reasons, bank.reasons)
+
+
+def test_plain_objects_lie_on_a_bright_ground() -> None:
+    for seed in range(12):
+        picture = draw_plain_object(np.random.default_rng(seed), 96).astype(float)
+        corners = picture[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert np.median(corners) > 120
+        apart = np.abs(picture - np.median(corners, 0)).max(2) > 25
+        assert 0.03 < apart.mean() < 0.9
 
 
 def test_another_seed_draws_other_scenes(bank: Bank) -> None:

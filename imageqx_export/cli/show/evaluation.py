@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from imageqx_export.evaluation.binary.result import BinaryEvaluation
     from imageqx_export.evaluation.grids import Grid
     from imageqx_export.evaluation.result import Evaluation
+    from imageqx_export.evaluation.robustness.result import Robustness
 
 
 def show_evaluation(evaluation: Evaluation | BinaryEvaluation, folder: Path, *, as_json: bool) -> None:
@@ -34,6 +35,18 @@ def show_evaluation(evaluation: Evaluation | BinaryEvaluation, folder: Path, *, 
     ):
         _print(grid)
     note(f"tables, curves and pictures: {folder / 'evaluation.md'}")
+
+
+def show_robustness(found: Robustness, folder: Path, *, as_json: bool) -> None:
+    """Print what a model calls poor, per kind of degradation; as JSON, what ``robustness.json`` has."""
+    from imageqx_export.evaluation.robustness import render
+
+    if as_json:
+        print_json(render.to_json(found))
+        return
+    note(f"{found.model} on {found.photos:,} photos: {found.source}; in brackets 95 % intervals")
+    _print(render.build_table(found))
+    note(f"the table, and a photo of each kind with its verdict: {folder / 'robustness.md'}")
 
 
 def _show_binary(evaluation: BinaryEvaluation, folder: Path, *, as_json: bool) -> None:

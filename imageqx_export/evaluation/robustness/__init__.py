@@ -1,0 +1,1 @@
+"""Ask a model about each kind of degradation alone, mild and strong."""
