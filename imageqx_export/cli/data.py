@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from imageqx_export.cli.help import PlainCommand, PlainGroup
-from imageqx_export.cli.options import OUTPUT, JsonOption
+from imageqx_export.cli.options import OUTPUT, ClassFoldersOption, JsonOption
 
 app = typer.Typer(
     cls=PlainGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Check, fuse and import tables of raters' annotations, and measure the agreement between raters.",
+    help="Check, fuse and import tables of raters' annotations, measure the agreement between raters, and show what "
+    "training does to photos.",
     epilog="Example: imageqx data check ratings.csv && imageqx data labels ratings.csv --out labels.csv",
 )
 
@@ -101,6 +102,27 @@ def import_(
     result = import_public(name, folder)
     write_ratings(result.ratings, out)
     show.show_import(out, result, summarise(result.ratings), as_json=json)
+
+
+@app.command(cls=PlainCommand, epilog="Example: imageqx data sheet --photos my_photos --out sheet.png")
+def sheet(
+    photos: ClassFoldersOption = None,
+    out: Annotated[Path, typer.Option(help="The PNG to write.", metavar="PNG", rich_help_panel=OUTPUT)] = Path(
+        "degradations.png"
+    ),
+    columns: Annotated[int, typer.Option(min=1, max=20, help="Pictures per kind.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of the pictures and of what is done to them.")] = 0,
+) -> None:
+    """Draw a contact sheet of the degradations that training and evaluate --robustness make, to look at.
+
+    A row per kind of degradation; each picture at the limit of what is still good, at that of poor, and at the worst.
+    """
+    from imageqx_export.cli.show.console import note
+    from imageqx_export.data.sheet import draw_sheet
+    from imageqx_export.support.progress import bar
+
+    draw_sheet(photos, out, columns=columns, seed=seed, progress=bar)
+    note(f"wrote {out}")
 
 
 @app.command(cls=PlainCommand, epilog="Example: imageqx data agreement ratings.csv --scores evaluation.json")

@@ -98,6 +98,14 @@ def report(
             rich_help_panel=_DETAILS,
         ),
     ] = None,
+    robustness: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="An artifact's robustness.json, of imageqx evaluate --robustness; may be repeated.",
+            metavar="JSON",
+            rich_help_panel=_DETAILS,
+        ),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -125,6 +133,7 @@ def report(
         baseline_artifacts=baseline_artifacts,
         evaluations=evaluation or (),
         runtimes=runtimes,
+        robustness=robustness or (),
         targets=target or (),
         rules=Rules(size_growth=size_budget, size_budgets={} if budgets is None else read_budgets(budgets).size_bytes),
     )

@@ -17,7 +17,7 @@ from PIL.Image import Resampling
 from imageqx_export.data.bank import PHOTO, Bank, make_bank
 from imageqx_export.data.labels import Split
 from imageqx_export.data.photos import list_photos
-from imageqx_export.data.saliency import find_lesion
+from imageqx_export.data.saliency import find_lesion, is_whole
 from imageqx_export.data.settings import USUAL, PhotoSettings
 from imageqx_export.data.splits import TEST_SHARE, VAL_SHARE
 from imageqx_export.data.synthetic import Floats, Image, SceneClass
@@ -250,5 +250,8 @@ def _decode(path: Path, side: int, min_side: int, label: SceneClass) -> _Decoded
     picture = np.asarray(photo.resize((side, side), Resampling.BILINEAR), np.uint8)
     if label == "lesion":
         return _Decoded(picture, find_lesion(picture))
-    mask = cut_out_subject(picture)
-    return _Decoded(picture, None if mask is None else np.asarray(np.rint(mask * 255), np.uint8))
+    found = cut_out_subject(picture)
+    mask = None if found is None else np.asarray(np.rint(found * 255), np.uint8)
+    if label == "no_skin" and mask is not None and not is_whole(mask):
+        mask = None
+    return _Decoded(picture, mask)

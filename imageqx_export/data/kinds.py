@@ -195,7 +195,7 @@ KINDS = (
     Kind("few pixels", "a thumbnail, enlarged", RESOLUTION, ANY, _coarsen(THUMBNAIL)),
     Kind("JPEG", "compressed, in full size", RESOLUTION, ANY, _coarsen(JPEG)),
     Kind("cut lesion", "by the frame's border", FRAMING, (LESION,), _cut, masked=True),
-    Kind("far, on skin", "small, with skin around it", DISTANCE, SKIN, _leave(on_skin=True)),
+    Kind("far, on skin", "small, with skin around it", DISTANCE, (LESION,), _leave(on_skin=True)),
     Kind("far, in a room", "small, in front of something else", DISTANCE, SKIN, _leave(on_skin=False)),
     Kind(
         "rim out of focus",

@@ -21,6 +21,7 @@ _WORK = 112  # pixels a side: details do not matter
 _RIM = 0.2  # of a side
 _BELL = 0.55  # its deviation, in half sides
 _SHARES = (0.003, 0.6)
+_ONE_PIECE, _SOLID, _CONVEX = 0.9, 0.9, 0.6  # shares: of the mask in its largest part, of that part, of its hull
 
 
 def find_lesion(picture: Image) -> Image | None:
@@ -46,6 +47,19 @@ def find_lesion(picture: Image) -> Image | None:
         return None
     large = cv2.resize(mask, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.where(large > 127, 255, 0).astype(np.uint8)
+
+
+def is_whole(mask: Image) -> bool:
+    """Return whether a mask uint8 [H,W] is one object: hardly in pieces, and not full of bays and holes."""
+    binary = (mask > 127).astype(np.uint8)
+    outlines, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return False
+    largest = max(outlines, key=cv2.contourArea)
+    part = np.asarray(cv2.drawContours(np.zeros_like(binary), [largest], -1, 1, -1)) > 0
+    area, filled, within = float(binary.sum()), float(part.sum()), float(binary[part].sum())
+    hull = cv2.contourArea(cv2.convexHull(largest))
+    return within >= _ONE_PIECE * area and within >= _SOLID * filled and filled >= _CONVEX * hull
 
 
 def _measure_distance(lab: Floats) -> Floats:

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from imageqx_export.artifact import Proof
 from imageqx_export.bench.model import LayerCost
 from imageqx_export.bundle.runtimes import RuntimeTable
+from imageqx_export.report.robustness import RobustnessTable
 from imageqx_export.report.rules.verdicts import Decision, Quantity, Rules, Verdict, exit_code
 from imageqx_export.report.sizes.parts import SizeChange, Sizes
 from imageqx_export.support.frozen import Frozen
@@ -207,6 +208,7 @@ class Report(Frozen):
         parity: The artifacts' own comparison, or None where none was given.
         proved: What was shown of the artifacts on accelerators; empty where no artifacts were given.
         runtimes: What the measured files gave on versions of runtimes; None where no record was given.
+        robustness: What files call poor, per kind of degradation; empty where no check was given.
         absent: What the report could show and does not, with what would bring it.
     """
 
@@ -224,6 +226,7 @@ class Report(Frozen):
     parity: Parity | None = None
     proved: tuple[Proved, ...] = ()
     runtimes: RuntimeTable | None = None
+    robustness: tuple[RobustnessTable, ...] = ()
     absent: tuple[str, ...] = ()
 
     @model_validator(mode="after")

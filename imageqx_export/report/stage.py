@@ -22,6 +22,7 @@ from imageqx_export.report.build import (
     list_runtimes,
 )
 from imageqx_export.report.model import Accuracy, Report
+from imageqx_export.report.robustness import read_robustness
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
 from imageqx_export.report.sides import Side, read_history, read_side
@@ -48,6 +49,7 @@ class ReportConfig:
         baseline_artifacts: The folder of the baseline's, unless the baseline file says where their bytes are.
         evaluations: ``evaluation.json`` files, each of one artifact.
         runtimes: What artifacts gave on versions of runtimes, as ``imageqx compat --record`` wrote it.
+        robustness: ``robustness.json`` files, each of one artifact.
         targets: Only these, or all.
         rules: The limits.
     """
@@ -59,6 +61,7 @@ class ReportConfig:
     baseline_artifacts: Path | None = None
     evaluations: Sequence[Path] = ()
     runtimes: Path | None = None
+    robustness: Sequence[Path] = ()
     targets: Sequence[str] = ()
     rules: Rules = field(default_factory=Rules)
 
@@ -98,6 +101,7 @@ def report(config: ReportConfig) -> Report:
         accuracies=tuple(_read_accuracy(path) for path in config.evaluations),
         parity=None if compared is None else build_parity(compared),
         proved=() if artifacts is None else list_proofs(read_manifest(artifacts), after),
+        robustness=tuple(read_robustness(path) for path in config.robustness),
         runtimes=None if config.runtimes is None else list_runtimes(read_runtimes(config.runtimes), after),
     )
     return found.model_copy(update={"absent": _list_absent(found, artifacts)})
@@ -214,6 +218,8 @@ def _list_absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
         gaps.append("where a size changed: --baseline-artifacts DIR, or a baseline that was written with --artifacts")
     if not report.accuracies:
         gaps.append("accuracy on photos: imageqx evaluate ARTIFACT, then --evaluation DIR/evaluation.json")
+    if not report.robustness:
+        gaps.append("robustness: imageqx evaluate ARTIFACT --robustness, then --robustness DIR/robustness.json")
     if not any(row.instructions.after for row in report.rows):
         gaps.append("instruction counts: imageqx bench --instructions, or an emulated target")
     if not any(row.p50.after for row in report.rows):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imageqx_export.data.saliency import find_lesion
+from imageqx_export.data.saliency import find_lesion, is_whole
 from imageqx_export.data.synthetic import Placement, draw_masked_lesion, draw_skin, light_scene
 
 Array = NDArray[Any]
@@ -46,3 +46,12 @@ def test_most_drawn_lesions_are_found() -> None:
 
 def test_flat_colour_has_no_lesion() -> None:
     assert find_lesion(np.full((64, 64, 3), 140, np.uint8)) is None
+
+
+def test_one_object_is_whole_and_pieces_are_not() -> None:
+    rows, columns = np.mgrid[:100, :100]
+    disc = np.where(np.hypot(rows - 50, columns - 50) < 30, 255, 0).astype(np.uint8)
+    assert is_whole(disc) and is_whole(np.where((rows > 20) & (rows < 80), 255, 0).astype(np.uint8))
+    assert not is_whole(np.where((rows // 10 + columns // 10) % 2, 255, 0).astype(np.uint8))
+    assert not is_whole(np.where(np.abs(np.hypot(rows - 50, columns - 50) - 30) < 4, 255, 0).astype(np.uint8))
+    assert not is_whole(np.zeros((100, 100), np.uint8))

@@ -21,6 +21,7 @@ from imageqx_export.report.build import (
     list_points,
 )
 from imageqx_export.report.model import Accuracy, Proved, Report
+from imageqx_export.report.robustness import RobustnessRow, RobustnessTable, Share
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
 from imageqx_export.report.sides import Side
@@ -51,6 +52,23 @@ PROOFS = (
         images=12,
         max_abs=None,
         tool="a compiler",
+    ),
+)
+
+
+ROBUSTNESS = RobustnessTable(
+    artifact="imageqx_fp32.onnx",
+    photos=40,
+    source="the test side of photos",
+    rows=(
+        RobustnessRow(kind="as it is", reason=None, photos=40, mild=Share(value=0.025, interval=(0.004, 0.129))),
+        RobustnessRow(
+            kind="lesion out of focus",
+            reason="blurry",
+            photos=20,
+            mild=Share(value=0.05, interval=(0.009, 0.236)),
+            strong=Share(value=0.4, interval=(0.22, 0.61)),
+        ),
     ),
 )
 
@@ -290,6 +308,7 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
         parity=build_parity(compared),
         proved=tuple(Proved(artifact=n, proofs=PROOFS if n.endswith("fp32.tflite") else ()) for n in ARTIFACTS),
         runtimes=RuntimeTable(images=12, rows=RUNTIME_ROWS),
+        robustness=(ROBUSTNESS,),
         absent=("nothing: this is a fake",),
     )
     text = report.model_dump_json()

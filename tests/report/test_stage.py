@@ -16,6 +16,8 @@ from imageqx_export.errors import ImageQXError, MeasurementError, ParityError
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.report import baseline, stage
 from imageqx_export.report.model import Report
+from imageqx_export.report.render.markdown import render_markdown
+from imageqx_export.report.robustness import list_cells
 from imageqx_export.report.rules.verdicts import Quantity, Verdict
 from imageqx_export.report.sides import Baseline, read_side, write_baseline
 from imageqx_export.support.files import count_bytes, digest
@@ -90,6 +92,28 @@ def test_a_regression_is_found_and_told_to_the_byte(place: Place, tmp_path: Path
     out = stage.write(found, tmp_path / "report")
     assert sorted(path.name for path in out.iterdir()) == sorted(stage.FILES)
     assert Report.model_validate_json((out / "report.json").read_bytes()) == found
+
+
+def test_robustness_is_shown_as_it_was_measured(place: Place, tmp_path: Path) -> None:
+    cell = {"photos": 9, "poor": 0.5, "poor_ci": [0.25, 0.75], "first_hint_right": None, "first_hint_right_ci": None}
+    kinds = [{"name": "dark", "reason": "bad_light", "mild": cell, "strong": cell}]
+    kinds += [{"name": "pen", "reason": None, "mild": cell, "strong": cell}]
+    body = {"model": NAME, "source": "scenes", "photos": 9, "clean": {"all": cell}, "kinds": kinds}
+    path = tmp_path / "robustness.json"
+    path.write_text(json.dumps(body))
+    config = stage.ReportConfig(str(place.baseline), str(place.history), robustness=[path])
+    found = stage.report(config)
+    assert list_cells(found.robustness[0]) == [
+        ("as it is", "", "9", "0.50 (0.25–0.75)", "", ""),
+        ("dark", "bad light", "9", "0.50 (0.25–0.75)", "0.50 (0.25–0.75)", "–"),
+        ("pen", "harmless", "9", "0.50 (0.25–0.75)", "0.50 (0.25–0.75)", ""),
+    ]
+    assert "| dark | bad light | 9 | 0.50" in render_markdown(found)
+    assert not any(text.startswith("robustness") for text in found.absent)
+    for broken in ("{}", "[]", "nonsense", json.dumps({**body, "kinds": [{"name": "dark"}]})):
+        path.write_text(broken)
+        with pytest.raises(MeasurementError, match="not a check of robustness"):
+            stage.report(config)
 
 
 def test_every_report_reads_as_it_was_written() -> None:

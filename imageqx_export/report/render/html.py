@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from imageqx_export.compat.versions.grid import shorten_artifact
+from imageqx_export.report import robustness
 from imageqx_export.report.model import Breakdown, Layers, ParityCell, Report, Row
 from imageqx_export.report.render import plots, words
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
@@ -57,6 +58,7 @@ def render_html(report: Report) -> str:
     return environment.get_template("report.html.j2").render(
         r=report,
         words=words,
+        robustness=robustness,
         marks=MARKS,
         classes=_CLASSES,
         runtime_classes=_RUNTIME_CLASSES,

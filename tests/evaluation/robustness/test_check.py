@@ -87,7 +87,7 @@ def test_a_kind_is_asked_of_the_photos_that_it_suits(found: Robustness) -> None:
     counts = {one.kind.name: one.strong.photos for one in found.kinds}
     assert list(counts) == [kind.name for kind in KINDS]
     assert counts["lesion out of focus"] == counts["cut lesion"] == counts["plain ground"] == 1  # a mask is needed
-    assert counts["far, on skin"] == 4 and counts["dark"] == 6
+    assert counts["far, on skin"] == 2 and counts["far, in a room"] == 4 and counts["dark"] == 6
 
 
 def test_a_model_that_says_good_or_poor_has_no_hints(bank: Bank) -> None:

@@ -126,6 +126,7 @@ def test_it_shows_what_the_report_says(report: Report, page: Page) -> None:
     assert "ethos-u U65-256" in shown and "refused" in shown and "no chip has confirmed it" in shown
     assert "onnxruntime 1.15.1 to 1.20.1✓ 1e-06onnxruntime:1.15.1" in shown, "versions that agree share a row"
     assert "litert 1.3.0✗ refusedlitert:1.3.0" in shown and "litert 2.3.0✗ 1e-01, 3 of 72 differ" in shown
+    assert "lesion out of focusblurry200.05 (0.01–0.24)0.40 (0.22–0.61)–" in shown
     assert "✗ 1.0e-03" in shown and "max |Δ| is too large" in shown
     assert "everything between" in shown and "+40" in shown
     assert len(page.having("svg")) == 4  # a front and a history, on two targets
@@ -141,6 +142,7 @@ def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
             "parity": None,
             "proved": (),
             "runtimes": None,
+            "robustness": (),
         }
     )
     shown = Page(render_html(bare)).text
@@ -150,6 +152,7 @@ def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
         "No artifacts were given",
         "No comparison with the checkpoint was given",
         "No evaluation was given",
+        "No check of robustness was given",
         "Nothing is proved of these files on accelerators",
         "Nothing is known of these files on other versions of runtimes",
         "so this page does not know their accuracy",
