@@ -96,7 +96,7 @@ def test_a_regression_is_found_and_told_to_the_byte(place: Place, tmp_path: Path
 
 def test_robustness_is_shown_as_it_was_measured(place: Place, tmp_path: Path) -> None:
     cell = {"photos": 9, "poor": 0.5, "poor_ci": [0.25, 0.75], "first_hint_right": None, "first_hint_right_ci": None}
-    kinds = [{"name": "dark", "reason": "bad_light", "mild": cell, "strong": cell}]
+    kinds: list[dict[str, object]] = [{"name": "dark", "reason": "bad_light", "mild": cell, "strong": cell}]
     kinds += [{"name": "pen", "reason": None, "mild": cell, "strong": cell}]
     body = {"model": NAME, "source": "scenes", "photos": 9, "clean": {"all": cell}, "kinds": kinds}
     path = tmp_path / "robustness.json"
