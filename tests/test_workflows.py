@@ -9,13 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows import ACTION, MAKEFILE, WORKFLOW, commands_in, find_problems, parse, steps_of
+from tests.workflows import ACTION, MAKEFILE, RELEASE, WORKFLOW, commands_in, find_problems, parse, steps_of
 
 TEXTS = (WORKFLOW.read_text(), ACTION.read_text(), MAKEFILE.read_text())
 
 
 def test_the_workflow_and_the_action_hold() -> None:
     assert find_problems(*TEXTS) == []
+
+
+def test_the_release_holds() -> None:
+    text = RELEASE.read_text()
+    assert find_problems(text, ACTION.read_text(), MAKEFILE.read_text()) == []
+    for old, new, problem in (
+        ("keys renew", "keys refresh", "--to"),
+        ("--history build", "--bench build", "imageqx publish has no --bench"),
+        ("make test-compat", "make test-old", "the Makefile has no test-old"),
+    ):
+        found = find_problems(text.replace(old, new), ACTION.read_text(), MAKEFILE.read_text())
+        assert any(problem in one for one in found), found
 
 
 BROKEN = {

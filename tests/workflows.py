@@ -15,6 +15,7 @@ from imageqx_export.cli import app
 ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"
 WORKFLOW = GITHUB / "workflows" / "export.yml"
+RELEASE = GITHUB / "workflows" / "release.yml"
 ACTION = GITHUB / "actions" / "export" / "action.yml"
 MAKEFILE = ROOT / "Makefile"
 
@@ -67,8 +68,14 @@ def command_problems(text: str) -> Iterator[str]:
             if words[0] not in commands:
                 yield f"imageqx has no {words[0]}"
                 continue
-            options = {option for parameter in commands[words[0]].params for option in parameter.opts}
+            options = {option for parameter in _find(commands, words).params for option in parameter.opts}
             yield from (f"imageqx {words[0]} has no {w}" for w in words if w.startswith("--") and w not in options)
+
+
+def _find(commands: dict[str, Any], words: list[str]) -> Any:
+    """Return a command, or that of a group which the second word names."""
+    group: dict[str, Any] = getattr(commands[words[0]], "commands", {})
+    return group.get(words[1], commands[words[0]]) if len(words) > 1 else commands[words[0]]
 
 
 def find_problems(workflow: str, action: str, makefile: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from imageqx_export.artifact import Artifact, Format, Manifest, Thresholds
+from imageqx_export.artifact import Artifact, Manifest, Thresholds
 from imageqx_export.bench.history import load_history
 from imageqx_export.bench.stage import read_commit
 from imageqx_export.bundle.manifest import (
@@ -22,9 +22,7 @@ from imageqx_export.bundle.manifest import (
     RECIPES_FOLDER,
     read_manifest,
 )
-from imageqx_export.bundle.runtimes import RuntimeTable, runtimes_beside
 from imageqx_export.errors import ReleaseError
-from imageqx_export.export.coreml.exporter import TARGETS
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.release.model import Release, ReleasedArtifact
 from imageqx_export.release.names import REPORTS_FOLDER, SPEC_FILE, THRESHOLDS_FILE, refuse_leaving
@@ -93,9 +91,8 @@ def collect(
     facts = _find_facts(checkpoint, manifest)
     files = _find_files(folder, manifest)
     times = _find_times(histories, manifest)
-    runtimes = runtimes_beside(checkpoint)
-    rows = [_describe(folder, one, parity, times, _find_minimum(one, runtimes)) for one in manifest.artifacts]
-    spec = manifest.artifacts[0].spec
+    rows = [_describe(folder, one, parity, times) for one in manifest.artifacts]
+    spec = manifest.artifacts[0].spec.model_copy(update={"min_runtime": {}})  # which is each file's own
     release = Release(
         model=manifest.model,
         version=version,
@@ -193,7 +190,6 @@ def _describe(
     artifact: Artifact,
     parity: ParityReport,
     times: Mapping[str, dict[str, float]],
-    minimum: dict[str, str],
 ) -> ReleasedArtifact:
     path = folder / artifact.path
     compared = {one.path: one for one in parity.artifacts}[artifact.path.as_posix()]
@@ -205,21 +201,10 @@ def _describe(
         sha256=artifact.sha256,
         size_bytes=artifact.size_bytes,
         files=tuple(inside),
-        minimum=minimum,
+        minimum={runtime: version for runtime, version in artifact.spec.min_runtime.items() if version is not None},
         max_abs=max(output.max_abs for output in compared.outputs),
         milliseconds=times.get(artifact.sha256, {}),
     )
-
-
-def _find_minimum(artifact: Artifact, runtimes: RuntimeTable | None) -> dict[str, str]:
-    """Return the oldest runtimes that take these very bytes, as recorded beside the checkpoint, and the oldest iOS."""
-    found: dict[str, str] = {}
-    if runtimes is not None:
-        rows = tuple(row for row in runtimes.rows if row.sha256 == artifact.sha256)
-        found |= runtimes.model_copy(update={"rows": rows}).list_minimums(artifact.path.name)
-    if artifact.format is Format.COREML:
-        found["iOS"] = TARGETS[artifact.precision].removeprefix("iOS")
-    return found
 
 
 def _find_scores(header: Mapping[str, Any]) -> dict[str, float]:

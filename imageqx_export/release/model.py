@@ -27,7 +27,7 @@ class ReleasedArtifact(Read):
         sha256: Of the file, or of the folder as :func:`~imageqx_export.support.files.digest` has it.
         size_bytes: Bytes of the file, or of all files of the folder.
         files: The files of a folder, relative to the release's folder; empty for a file.
-        minimum: Per runtime or system the oldest that takes the file, such as ``{"iOS": "17"}``; empty if unknown.
+        minimum: Per runtime or system the oldest that takes the file, such as ``{"ios": "17"}``; empty if unknown.
         max_abs: Largest |Δ| of any output from PyTorch's; None where there is no parity report.
         milliseconds: Median of an inference, by target; empty where nothing was measured.
     """

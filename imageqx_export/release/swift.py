@@ -112,7 +112,7 @@ def write_references(tags: Mapping[str, bytes], newest: str) -> dict[str, bytes]
 def _write_tree(release: Release, artifact: ReleasedArtifact, files: Mapping[str, Content]) -> dict[str, bytes]:
     """Return the package's files by name."""
     name, module = Path(artifact.path).name, name_module(release.model, artifact)
-    ios = int(artifact.minimum.get("iOS", "17").split(".")[0])
+    ios = int(artifact.minimum.get("ios", "17").split(".")[0])
     words = {
         "name": name_package(release.model, artifact),
         "module": module,

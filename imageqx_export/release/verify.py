@@ -18,6 +18,7 @@ from imageqx_export.bundle.manifest import (
 from imageqx_export.bundle.runtimes import runtimes_beside
 from imageqx_export.errors import ImageQXError, ReleaseError
 from imageqx_export.export.metadata import versions
+from imageqx_export.export.minimum import find_minimums
 from imageqx_export.export.stage import ExportConfig, export_checkpoint
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.release.names import SUMS_FILE, refuse_leaving
@@ -130,7 +131,7 @@ def check_parity(folder: Path, manifest: Manifest) -> Check:
 
 
 def check_minimums(manifest: Manifest, checkpoint: Path | None) -> Iterator[Check]:
-    """Yield whether the record beside the checkpoint has these very bytes right on some version of a runtime."""
+    """Yield whether each file states the oldest runtimes that the record beside the checkpoint has for these bytes."""
     table = runtimes_beside(checkpoint) if checkpoint is not None else None
     for one in manifest.artifacts:
         name = one.path.as_posix()
@@ -138,10 +139,14 @@ def check_minimums(manifest: Manifest, checkpoint: Path | None) -> Iterator[Chec
         if table is None or not rows:
             yield Check(part="minimum", what=name, state="unknown", detail="no record of these bytes on older runtimes")
             continue
-        found = table.model_copy(update={"rows": rows}).list_minimums(name)
-        state: Literal["right", "wrong"] = "right" if found else "wrong"
-        detail = ", ".join(f"{runtime} {version}" for runtime, version in found.items())
-        yield Check(part="minimum", what=name, state=state, detail=detail or "right on no version")
+        found = find_minimums(table.model_copy(update={"rows": rows}), name)
+        stated = {runtime: version for runtime, version in one.spec.min_runtime.items() if runtime != "ios"}
+        if found == stated:
+            yield Check(part="minimum", what=name, state="right")
+        else:
+            yield Check(
+                part="minimum", what=name, state="wrong", detail=f"it states {stated}, and the record has {found}"
+            )
 
 
 def rebuild_and_compare(

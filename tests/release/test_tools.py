@@ -84,7 +84,7 @@ def test_the_lines_name_what_is_there(published: Publisher, tmp_path: Path) -> N
         release = releases.read("imageqx", "1.0.0")
     tflite = find_artifact(release, Format.TFLITE, Precision.W8A8)
     coreml = find_artifact(release, Format.COREML, Precision.FP16)
-    assert coreml.minimum == {"iOS": "16"}
+    assert coreml.minimum == {"ios": "16"}
     assert 'implementation("org.imageqx:imageqx-model-tflite-w8a8:1.0.0@aar")' in write_gradle(address, release, tflite)
     assert "<checksumPolicy>fail</checksumPolicy>" in write_maven(address, release, tflite)
     assert f'url: "{published.tree.as_uri()}/swift/imageqx-model-fp16.git"' in write_swift(address, release, coreml)

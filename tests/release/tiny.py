@@ -19,6 +19,11 @@ from imageqx_export.release.publish import PublishConfig, Published, publish
 from imageqx_export.release.store import FolderStore, Store
 from imageqx_export.support.files import count_bytes, digest
 
+MINIMUM: Mapping[Format, dict[str, str]] = {
+    Format.TFLITE: {"litert": "1.1.2"},
+    Format.ONNX: {"onnxruntime": "1.16.0"},
+    Format.COREML: {"ios": "16"},
+}
 KINDS = ((Format.TFLITE, Precision.W8A8), (Format.ONNX, Precision.FP32), (Format.COREML, Precision.FP16))
 
 
@@ -97,7 +102,7 @@ def write_export(folder: Path, seed: int = 0, spec: ModelSpec | None = None, siz
                 path=Path(path.name),
                 format=format,
                 precision=precision,
-                spec=spec or networks.spec("imageqx"),
+                spec=(spec or networks.spec("imageqx")).model_copy(update={"min_runtime": MINIMUM[format]}),
                 sha256=digest(path),
                 size_bytes=count_bytes(path),
                 checkpoint_sha256=digest(checkpoint),
