@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report test-release test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-export bench-predict bench-train bench-harness \
+	test-kill test-report test-release test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-export bench-predict bench-release bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
@@ -195,6 +195,9 @@ bench-ios: $(STAMP) ## Measure ImageQXKit's stretch of a 12-megapixel photo besi
 
 bench-predict: $(STAMP) ## Measure predict of 200 photos of 12 megapixels beside the loop over one after another
 	$(BIN)/python -m benchmarks.bench_predict
+
+bench-release: $(STAMP) artifacts/imageqx/manifest.json ## Measure a pull beside curl and sha256sum, a cached one, and a publish, in one run
+	$(BIN)/python -m benchmarks.bench_release
 
 bench-train: $(STAMP) ## Measure training beside a plain torchvision loop, in one run
 	$(BIN)/python -m benchmarks.bench_train

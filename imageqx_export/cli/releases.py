@@ -147,6 +147,10 @@ def pull(
     golden: Annotated[
         bool, typer.Option("--golden", help="Take the golden pictures too, for the app's own tests.")
     ] = False,
+    verification: Annotated[
+        Path | None,
+        typer.Option(help="Write what Gradle verifies the release's libraries by, too.", metavar="XML"),
+    ] = None,
     root: RootOption = None,
     offline: OfflineOption = False,
     insecure: InsecureOption = False,
@@ -166,7 +170,14 @@ def pull(
         raise UnknownNameError("precision", precision, Precision)
     where = _make_source(source, root, offline, insecure, timeout)
     pulled = stage.pull(
-        parse_wanted(release), Format(format), Precision(precision), where, out, golden=golden, progress=bar
+        parse_wanted(release),
+        Format(format),
+        Precision(precision),
+        where,
+        out,
+        golden=golden,
+        verification=verification,
+        progress=bar,
     )
     show.show_pulled(pulled, source, as_json=json)
 

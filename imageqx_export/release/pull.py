@@ -13,6 +13,7 @@ from imageqx_export.artifact import Format, Precision
 from imageqx_export.bundle.manifest import MANIFEST_FILE
 from imageqx_export.errors import ReleaseError
 from imageqx_export.release.client import Releases, Source, open_releases
+from imageqx_export.release.maven import VERIFICATION_FILE
 from imageqx_export.release.model import Release, ReleasedArtifact
 from imageqx_export.release.names import Wanted, name_folder
 from imageqx_export.support.files import digest, write_aside
@@ -50,6 +51,7 @@ def pull(
     out: Path,
     *,
     golden: bool = False,
+    verification: Path | None = None,
     progress: Progress = silent,
 ) -> Pulled:
     """Write a model file, and the manifest that describes it, into ``out``; what else is there stays.
@@ -63,6 +65,7 @@ def pull(
         source: Where releases come from.
         out: The folder, such as an app's assets; made where it is missing.
         golden: Whether ``golden/`` comes too, which apps' own tests compare with.
+        verification: Where Gradle's verification metadata of the release go; None for nowhere.
         progress: Opens a bar over the bytes, in steps of 64 KiB.
 
     Raises:
@@ -84,6 +87,7 @@ def pull(
         artifact = find_artifact(release, format, precision)
         folder = name_folder(release.model, version)
         names = [*artifact.list_files(), MANIFEST_FILE, *(release.golden if golden else ())]
+        names += [VERIFICATION_FILE] if verification is not None else []
         total = sum(releases.count_bytes(f"{folder}/{name}") for name in names)
         _refuse_full(out, total + artifact.size_bytes)
         came[0] = 0
@@ -93,6 +97,8 @@ def pull(
         path = _place(out, artifact, files)
         for name in (MANIFEST_FILE, *(release.golden if golden else ())):
             _copy(files[name], out / name)
+        if verification is not None:
+            _copy(files[VERIFICATION_FILE], verification)
     return Pulled(release, artifact, path, came[0], golden)
 
 

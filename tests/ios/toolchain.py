@@ -37,6 +37,7 @@ PACKAGES: Final = (
     "coreutils",
     "diffutils",
     "findutils",
+    "git",  # SwiftPM gets its dependencies by it
     "grep",
     "pkgconf",
     "sed",

@@ -37,7 +37,13 @@ class Hub(BaseHTTPRequestHandler):
         content = self.read()
         if "/commit/" in self.path:
             self.commit(content)
-            self.answer({"commitUrl": f"{self.url}/x", "commitOid": "1" * 40, "pullRequestUrl": None})
+            self.answer(
+                {
+                    "commitUrl": f"{self.url}/tester/imageqx/commit/{'1' * 40}",
+                    "commitOid": "1" * 40,
+                    "pullRequestUrl": None,
+                }
+            )
         elif "/preupload/" in self.path:
             rows = json.loads(content)["files"]
             large = (".tflite", ".onnx", ".bin", ".mlmodel")

@@ -74,6 +74,15 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose clients may hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a refused server is hung up on."""
+
+
 @contextmanager
 def serve(folder: Path, attack: Attack | None = None) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
     """Give the address of a server of a folder, and the list of what it is asked for."""
@@ -81,8 +90,7 @@ def serve(folder: Path, attack: Attack | None = None) -> Iterator[tuple[str, lis
     handler = type(
         "Served", (Handler,), {"folder": folder, "attack": staticmethod(attack) if attack else None, "asked": asked}
     )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

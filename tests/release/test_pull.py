@@ -30,7 +30,11 @@ def test_a_pull_writes_the_published_file_and_leaves_the_rest(
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "font.ttf").write_bytes(b"the app's")
     with serve(published.tree) as (address, _):
-        pulled = pull_model(Source(address, published.root, tmp_path / "cache"), tmp_path / "assets", golden=True)
+        source = Source(address, published.root, tmp_path / "cache")
+        pulled = pull_model(source, tmp_path / "assets", golden=True)
+        wanted, xml = parse_wanted("imageqx@1.0.0"), tmp_path / "gradle" / "verification-metadata.xml"
+        pull(wanted, Format.TFLITE, Precision.W8A8, source, tmp_path / "assets", verification=xml)
+    assert xml.read_bytes() == (published.tree / "imageqx" / "1.0.0" / xml.name).read_bytes()
     names = ["font.ttf", "golden/00.png", "imageqx_w8a8.tflite", "manifest.json"]
     files = [path for path in (tmp_path / "assets").rglob("*") if path.is_file()]
     assert sorted(path.relative_to(tmp_path / "assets").as_posix() for path in files) == names
