@@ -10,7 +10,6 @@ from importlib.resources import as_file, files
 
 import torch
 from torch import nn
-from torchvision.ops import SqueezeExcitation
 
 from imageqx_export.errors import UnavailableError
 
@@ -29,6 +28,8 @@ def warm_start(features: nn.Module) -> None:
     Raises:
         UnavailableError: The package with the weights is not installed.
     """
+    from torchvision.ops import SqueezeExcitation  # takes as long to import as torch does
+
     try:
         source = files(PACKAGE) / _FILE
     except ModuleNotFoundError as error:

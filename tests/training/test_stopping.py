@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 
 OPTIONS = (
     *("--epochs", "2", "--samples", "8", "--batch-size", "4", "--small-epochs", "2", "--small-size", "32"),
-    *("--synthetic-scenes", "17", "--seed", "1", "--json"),
+    *("--synthetic-scenes", "17", "--validation-samples", "17", "--held-out-samples", "40", "--seed", "1", "--json"),
 )
 
 
