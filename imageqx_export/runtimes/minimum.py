@@ -39,8 +39,8 @@ def refuse_older(spec: ModelSpec, distribution: str, path: Path) -> None:
 def explain_older(spec: ModelSpec, distribution: str, installed: str) -> str | None:
     """Return what a file needs in place of a version of a runtime; None where it will do, or nothing is known.
 
-    >>> from imageqx_export.networks.imageqx.spec import spec
-    >>> file = spec().model_copy(update={"min_runtime": {"litert": "1.4.0", "tflite-runtime": None}})
+    >>> from imageqx_export import networks
+    >>> file = networks.spec("imageqx").model_copy(update={"min_runtime": {"litert": "1.4.0", "tflite-runtime": None}})
     >>> explain_older(file, "ai-edge-litert", "1.2.0")
     'litert 1.4.0 or newer'
     >>> explain_older(file, "ai-edge-litert", "2.3.0") is None

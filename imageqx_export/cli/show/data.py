@@ -13,7 +13,7 @@ from rich.text import Text
 from imageqx_export.cli.show.console import join, note, out, print_json, style
 from imageqx_export.cli.show.tables import Table
 from imageqx_export.data.labels import SPLITS, Label
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS
+from imageqx_export.data.vocabulary import LABELS, REASONS
 
 if TYPE_CHECKING:
     from imageqx_export.data.annotations import Check, Summary
