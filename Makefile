@@ -120,7 +120,10 @@ test-kill: $(STAMP) artifacts/imageqx/manifest.json ## Kill commands at random m
 test-ios: $(STAMP) artifacts/imageqx/manifest.json ## Test ios_demo with Debian's Swift compiler, in a root of its own; needs root
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_ios_*.py
 
-.PHONY: web web-page test-web docs docs-serve test-docs
+.PHONY: readme-table web web-page test-web docs docs-serve test-docs
+
+readme-table: $(STAMP) artifacts/imageqx/manifest.json ## Write README's table again, of the export and of HISTORY's newest whole run on the host
+	$(BIN)/python -m benchmarks.readme_table --history $(HISTORY)
 
 SITE_STAMP := $(VENV)/site/.installed
 

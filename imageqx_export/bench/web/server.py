@@ -67,7 +67,7 @@ def serve(
     served = Served()
     members = {"page": page, "artifacts": artifacts, "served": served, "policy": staticmethod(policy)}
     handler = type("Handler", (_Handler,), members)
-    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+    with _Server(("127.0.0.1", port), handler) as server:
         served.url = f"http://127.0.0.1:{server.server_port}/"
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
@@ -76,6 +76,11 @@ def serve(
         finally:
             server.shutdown()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a browser that has answered is ended, whatever it still asks for."""
 
 
 class _Handler(BaseHTTPRequestHandler):
