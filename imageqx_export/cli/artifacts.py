@@ -105,7 +105,7 @@ def export(
 @app.command(
     cls=PlainCommand,
     rich_help_panel=_PANEL,
-    epilog="Example: imageqx parity artifacts/imageqx --photos my_photos --json",
+    epilog="Example: imageqx parity artifacts/imageqx --photos my_photos --chart parity.png",
 )
 def parity(
     folder: Annotated[
@@ -120,6 +120,10 @@ def parity(
             rich_help_panel=PHOTOS,
         ),
     ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(help="Draw every artifact's differences beside its tolerance.", metavar="PNG"),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Compare every artifact's outputs with PyTorch's on the same photos.
@@ -129,8 +133,13 @@ def parity(
     use_one_thread_each()
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.parity import stage
+    from imageqx_export.parity.chart import draw_parity, refuse_without_library
     from imageqx_export.support.progress import bar
 
+    if chart is not None:
+        refuse_without_library()
     report = stage.check(folder, checkpoint, photos, progress=bar)
     show.show_parity(report, as_json=json)
+    if chart is not None:
+        draw_parity(report, chart)
     raise typer.Exit(0 if report.passed else 1)
