@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report test-release test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-export bench-predict bench-release bench-train bench-harness \
+	test-kill test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-export bench-predict bench-release bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
@@ -161,6 +161,9 @@ test-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Test phones' GPU 
 
 test-compat: $(STAMP) artifacts/imageqx/manifest.json ## Test the files on old and new versions of the runtimes that apps ship
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_runtimes.py
+
+test-wheel: $(STAMP) artifacts/imageqx/manifest.json ## Test the wheel in clean environments, with [all] and without extras, away from the clone
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_wheel.py -q
 
 test-report: $(STAMP) ## Test the report's page in headless Chromium
 	IMAGEQX_TEST_REPORT=1 $(BIN)/python -m pytest tests/slow/test_report_in_chromium.py

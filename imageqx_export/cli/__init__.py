@@ -28,6 +28,7 @@ from imageqx_export.cli import (
 )
 from imageqx_export.cli.help import PlainGroup
 from imageqx_export.errors import ImageQXError, StoppedError
+from imageqx_export.support.libraries import explain_imports
 from imageqx_export.support.signals import raise_on_signals
 from imageqx_export.support.untrusted import describe
 
@@ -83,7 +84,8 @@ def main() -> NoReturn:
 def _run() -> int:
     """Run the command line and return its exit code."""
     try:
-        app()
+        with explain_imports():
+            app()
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except (ImageQXError, OSError) as error:

@@ -88,9 +88,10 @@ def finetune(
     from imageqx_export.quantize.qat import stage
     from imageqx_export.quantize.qat.loop import QatConfig
     from imageqx_export.support.progress import bar
+    from imageqx_export.support.shipped import refuse_packaged
 
     request = stage.Request(
-        checkpoint=checkpoint,
+        checkpoint=refuse_packaged(checkpoint),
         out=out or checkpoint.with_suffix(".w8a8.json"),
         recipe=recipe,
         sources=Sources(photos, annotations, images),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imageqx_export.errors import UnknownNameError
+from imageqx_export.support.shipped import find_shipped
 
 if TYPE_CHECKING:
     from imageqx_export.artifact import Format, Precision
 
-DEFAULT_CHECKPOINT = Path("models/imageqx.safetensors")
+DEFAULT_CHECKPOINT = find_shipped("imageqx.safetensors")
 
 MODEL, PHOTOS, OUTPUT, QUANTIZATION = "Model", "Photos", "Output", "Quantization"
 SCHEDULE, OPTIMIZER = "Schedule", "Optimizer"

@@ -105,6 +105,7 @@ def quantize(
     from imageqx_export.quantize import stage
     from imageqx_export.quantize.sensitivity.cache import Cache
     from imageqx_export.support.progress import bar
+    from imageqx_export.support.shipped import refuse_packaged
 
     if precision not in (Precision.W8, Precision.W8A8):
         raise UnknownNameError("INT8 precision", precision, [Precision.W8, Precision.W8A8])
@@ -113,7 +114,7 @@ def quantize(
         precision=Precision(precision),
         calibration=calibration,
         budget=read_budgets(budgets).cost(Precision(precision)),
-        out=out or checkpoint.with_suffix(f".{precision}.json"),
+        out=out or refuse_packaged(checkpoint).with_suffix(f".{precision}.json"),
         photos=photos,
         samples=samples,
         analysis=analysis_samples if analyze else None,

@@ -93,11 +93,16 @@ def thresholds(
     from imageqx_export.cli.show import thresholds as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.support.progress import bar
+    from imageqx_export.support.shipped import refuse_packaged
     from imageqx_export.thresholds import stage
     from imageqx_export.thresholds.criteria import make_criterion
 
     config = stage.ThresholdsConfig(
-        checkpoint, make_criterion(retake_budget, ppv, youden), out, fit=temperature, thresholds_out=thresholds_out
+        checkpoint,
+        make_criterion(retake_budget, ppv, youden),
+        out or refuse_packaged(checkpoint),
+        fit=temperature,
+        thresholds_out=thresholds_out,
     )
     sources = Sources(photos, annotations, images)
     written, choice = stage.choose_from_sources(config, sources, samples=samples, progress=bar)

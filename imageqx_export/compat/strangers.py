@@ -43,7 +43,7 @@ def read_scales(path: Path) -> dict[str, tuple[float, int]]:
     """
     if path.suffix != ".tflite":
         return {}
-    require("ai_edge_litert", "ai-edge-litert")
+    require("ai_edge_litert")
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path))
@@ -95,7 +95,7 @@ def name_outputs(outputs: Mapping[str, NDArray[Any]], spec: ModelSpec) -> Output
 
 
 def _run_onnx(path: Path, pixels: Pixels) -> dict[str, NDArray[Any]]:
-    require("onnxruntime", "onnxruntime")
+    require("onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -111,7 +111,7 @@ def _run_onnx(path: Path, pixels: Pixels) -> dict[str, NDArray[Any]]:
 
 
 def _run_tflite(path: Path, pixels: Pixels) -> dict[str, NDArray[Any]]:
-    require("ai_edge_litert", "ai-edge-litert")
+    require("ai_edge_litert")
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=1)

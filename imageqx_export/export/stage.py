@@ -34,6 +34,7 @@ from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.folders import stage_folder
+from imageqx_export.support.libraries import name_extra
 from imageqx_export.support.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -194,7 +195,8 @@ def _available(config: ExportConfig) -> tuple[list[Format], dict[str, str]]:
         raise UnavailableError(
             "cannot export " + ", ".join(unavailable),
             got="; ".join(unavailable.values()),
-            remedy="make setup, or --allow-missing to export " + (", ".join(wanted) or "the rest"),
+            remedy=name_extra(",".join(unavailable))
+            + (f", or --allow-missing to export {', '.join(wanted)}" if wanted else ""),
         )
     return wanted, unavailable
 

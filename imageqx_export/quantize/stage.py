@@ -113,7 +113,7 @@ def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = 
     from imageqx_export.checkpoint import load_checkpoint
 
     if request.chart is not None:
-        require("matplotlib", "imageqx-export[train]")
+        require("matplotlib")
     checkpoint, network = load_checkpoint(request.checkpoint)
     recipe = _make_recipe(request, network, checkpoint.sha256, progress)
     analysis = None

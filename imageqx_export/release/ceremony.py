@@ -64,7 +64,7 @@ def init_keys(
     Raises:
         ReleaseError: There are keys or releases already, or the threshold is none.
     """
-    require("tuf", "'imageqx-export[release]'")
+    require("tuf")
     from tuf.api.metadata import Metadata, Root
 
     if not 1 <= threshold <= root_keys <= 16:

@@ -200,7 +200,7 @@ def open_releases(source: Source, advance: Callable[[int], None] = lambda count:
     Raises:
         ReleaseError: The list is forged, older than what was seen, expired, cut off, slow, or cannot be had.
     """
-    require("tuf", "'imageqx-export[release]'")
+    require("tuf")
     from tuf.ngclient import Updater, UpdaterConfig
 
     with explain(source.address, source.offline):

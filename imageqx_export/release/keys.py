@@ -117,7 +117,7 @@ def open_keys(
     Raises:
         ReleaseError: One cannot be read or decrypted.
     """
-    require("tuf", "'imageqx-export[release]'")
+    require("tuf")
     signers = {role: [_load(path, role, passphrase) for path in find_files(folder, role)] for role in roles}
     return KeyRing(folder, signers, {**DAYS, **(days or {})})
 

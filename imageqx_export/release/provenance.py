@@ -32,7 +32,7 @@ def write_statement(contents: Contents, digests: Mapping[str, str]) -> bytes:
     Raises:
         ReleaseError: It is not a valid statement.
     """
-    require("in_toto_attestation", "'imageqx-export[release]'")
+    require("in_toto_attestation")
     from google.protobuf.json_format import MessageToDict
     from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
     from in_toto_attestation.v1.statement import Statement

@@ -22,7 +22,7 @@ def write_sbom(contents: Contents) -> bytes:
     Raises:
         ReleaseError: What came out breaks the schema, or refers to something that it does not have.
     """
-    require("cyclonedx", "'imageqx-export[release]'")
+    require("cyclonedx")
     from cyclonedx.model import HashAlgorithm, HashType
     from cyclonedx.model.bom import Bom
     from cyclonedx.model.bom_ref import BomRef

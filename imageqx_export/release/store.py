@@ -148,7 +148,7 @@ class FsspecStore:
     """
 
     def __init__(self, address: str) -> None:
-        require("fsspec", "'imageqx-export[release]'")
+        require("fsspec")
         import fsspec
 
         self.address = address.rstrip("/")

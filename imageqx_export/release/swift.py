@@ -80,7 +80,7 @@ def write_repositories(release: Release, files: Mapping[str, Content]) -> dict[s
         release: Which.
         files: The release's files by their names in its folder.
     """
-    require("dulwich", "'imageqx-export[release]'")
+    require("dulwich")
     found: dict[str, Content] = {}
     for artifact in release.artifacts:
         if artifact.format is Format.COREML:

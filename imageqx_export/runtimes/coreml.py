@@ -62,7 +62,7 @@ def load(path: Path) -> CoreMlRuntime:
             got=platform.system(),
             remedy="use the runtime 'mil', which runs anywhere",
         )
-    require("coremltools", "coremltools")
+    require("coremltools")
     import coremltools
 
     with explain_failed_load("Core ML cannot read the package", path):

@@ -74,7 +74,7 @@ def count_optimised_operations(path: Path) -> Counter[str]:
         UnavailableError: onnxruntime or onnx is not installed.
         ArtifactError: The file cannot be read.
     """
-    require("onnx", "onnx")
+    require("onnx")
     import onnx
 
     with temporary_folder("onnx") as folder, explain_failed_load("ONNX Runtime cannot read the file", path):
@@ -95,7 +95,7 @@ def choose_session_config() -> dict[str, str]:
 
     Source: ``kOrtSessionOptionsAvx2PrecisionMode`` in onnxruntime_session_options_config_keys.h.
     """
-    require("onnxruntime", "onnxruntime")
+    require("onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -121,7 +121,7 @@ def load(path: Path) -> OnnxRuntime:
 
 def _open_session(path: Path, optimised: Path | None = None) -> Any:
     """Open a session; where ``optimised`` is given, the graph that it runs is written there."""
-    require("onnxruntime", "onnxruntime")
+    require("onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -89,7 +89,7 @@ def load(path: Path) -> LiteRtRuntime:
         UnavailableError: ai-edge-litert is not installed.
         ArtifactError: The file cannot be read, or this LiteRT is too old for it.
     """
-    require("ai_edge_litert", DISTRIBUTION)
+    require("ai_edge_litert")
     with explain_failed_load("the file cannot be read", path), path.open("rb") as file:
         if file.read(8)[4:] != b"TFL3":  # LiteRT itself can crash on other bytes
             raise ArtifactError(

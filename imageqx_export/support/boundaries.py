@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from imageqx_export.errors import ImageQXError
+from imageqx_export.support.libraries import explain_missing
 
 
 @contextmanager
@@ -29,5 +30,7 @@ def translate_errors(make: Callable[[Exception], ImageQXError]) -> Iterator[None
         yield
     except ImageQXError:
         raise
+    except ModuleNotFoundError as error:  # says nothing about the file
+        raise explain_missing(error) or make(error) from error
     except Exception as error:
         raise make(error) from error

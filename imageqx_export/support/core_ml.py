@@ -76,7 +76,7 @@ def find_root_model(path: Path) -> Path:
 
 
 def _load_messages() -> Any:
-    require("coremltools", "coremltools")
+    require("coremltools")
     name = "_imageqx_coremltools_proto"
     if name not in sys.modules:
         folders = importlib.util.find_spec("coremltools")

@@ -61,7 +61,7 @@ def open_tensorboard(folder: Path) -> Iterator[TensorBoard]:
     Raises:
         UnavailableError: TensorBoard is not installed.
     """
-    require("tensorboard", "tensorboard")
+    require("tensorboard")
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(folder)) as writer:

@@ -14,7 +14,6 @@ from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ArtifactError, UnavailableError, UnknownNameError
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.runtimes import load_runtime, tflite
-from imageqx_export.support.libraries import require
 
 SUFFIXES = ["onnx", "tflite", "mlpackage"]
 
@@ -58,11 +57,6 @@ def test_core_ml_is_unavailable_elsewhere_and_says_what_to_use(tmp_path: Path) -
     (tmp_path / "x.mlpackage").mkdir()
     with pytest.raises(UnavailableError, match="'mil'"):
         load_runtime(tmp_path / "x.mlpackage", runtime="coreml")
-
-
-def test_a_missing_library_is_unavailable() -> None:
-    with pytest.raises(UnavailableError, match="pip install some-distribution"):
-        require("no_such_library", "some-distribution")
 
 
 def test_a_tflite_file_without_its_spec_is_refused(exported: Path, tmp_path: Path) -> None:

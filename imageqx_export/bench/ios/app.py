@@ -21,6 +21,7 @@ from imageqx_export.bench.ios.phones import Phone
 from imageqx_export.bench.ios.xcrun import Tools
 from imageqx_export.errors import DeviceError, UnavailableError
 from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.libraries import name_extra
 
 BUILD_TIMEOUT = 900
 TEAM, BUNDLE = "IMAGEQX_IOS_TEAM", "IMAGEQX_IOS_BUNDLE"
@@ -92,7 +93,7 @@ def find_workspace() -> Path:
     """
     found = importlib.util.find_spec("coremltools")
     if found is None or not found.submodule_search_locations:
-        raise UnavailableError("coremltools is not installed", remedy="make setup, or pip install coremltools")
+        raise UnavailableError("coremltools is not installed", remedy=name_extra("coreml"))
     path = Path(next(iter(found.submodule_search_locations))) / "modelrunner" / "ModelRunner.xcworkspace"
     if not path.is_dir():
         raise UnavailableError(

@@ -69,7 +69,7 @@ class IosTarget:
                 or too old; or nobody signs the runner, or Xcode cannot build it.
         """
         tools = find_tools()
-        require("coremltools", "coremltools")
+        require("coremltools")
         app.find_workspace()
         signing = app.read_signing(os.environ)
         phone, devicectl_version = connect(self._udid)

@@ -41,7 +41,7 @@ def prepare(*, accept_license: bool = False, progress: Progress = silent) -> Non
         UnavailableError: One is not.
     """
     require_linux_x86("SwiftShader as Debian's Chromium has it")
-    require("ai_edge_litert", "ai-edge-litert")
+    require("ai_edge_litert")
     find_driver()
 
 

@@ -80,7 +80,7 @@ def evaluate(
         ImageQXError: ``out`` holds something else than an evaluation.
         UnavailableError: matplotlib is not installed.
     """
-    require("matplotlib", "imageqx-export[train]")
+    require("matplotlib")
     check_folder(out)
     found = assess(
         runtime, photos, model_name=model_name, spec=spec, beside=beside, prevalence=prevalence, progress=progress

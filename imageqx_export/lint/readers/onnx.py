@@ -19,7 +19,7 @@ def read(path: Path) -> Graph:
         ArtifactError: It is not an ONNX file.
         UnavailableError: onnx is not installed.
     """
-    require("onnx", "onnx")
+    require("onnx")
     import onnx
 
     with translate_errors(lambda error: ArtifactError("not an ONNX file", where=path, got=name_error(error))):

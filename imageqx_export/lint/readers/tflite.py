@@ -22,7 +22,7 @@ def read(path: Path) -> Graph:
         ArtifactError: It is not a TFLite file.
         UnavailableError: ai-edge-litert is not installed.
     """
-    require("ai_edge_litert", "ai-edge-litert")
+    require("ai_edge_litert")
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise ArtifactError("not a TFLite file", where=path, expected="the identifier TFL3", got=repr(content[4:8]))

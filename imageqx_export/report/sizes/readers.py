@@ -33,7 +33,7 @@ def read_tflite(path: Path) -> list[Part]:
     Args:
         path: A ``.tflite`` file.
     """
-    require("ai_edge_litert", "ai-edge-litert")
+    require("ai_edge_litert")
     from ai_edge_litert import schema_py_generated as schema
 
     content = path.read_bytes()
@@ -87,7 +87,7 @@ def read_onnx(path: Path) -> list[Part]:
     Args:
         path: An ``.onnx`` file whose weights are in it.
     """
-    require("onnx", "onnx")
+    require("onnx")
     import onnx as library
 
     model = library.load_model(str(path), load_external_data=False)

@@ -26,6 +26,7 @@ from imageqx_export.errors import ArtifactError, UnavailableError, UnsupportedOp
 from imageqx_export.runtimes.base import declare_output, explain_failed_load, explain_failed_run, read_spec
 from imageqx_export.runtimes.mil.node import CHOICES
 from imageqx_export.runtimes.mil.plan import Array, Plan, refuse_functions, refuse_unknown
+from imageqx_export.support.libraries import name_extra
 
 _NOISE = {
     "coremltools": ("Failed to load _ML", "Torch version ", "scikit-learn version "),
@@ -132,7 +133,7 @@ def _read(path: Path) -> tuple[Any, Any]:
             from coremltools.models import MLModel
         except ImportError as error:
             raise UnavailableError(
-                "coremltools is not installed", got=str(error), remedy="pip install coremltools"
+                "coremltools is not installed", got=str(error), remedy=name_extra("coreml")
             ) from error
     # coremltools has no errors of its own for a broken file: the native reader, protobuf and the MIL builder
     # raise whatever they meet, so every exception means the same thing here.
