@@ -85,15 +85,26 @@ def labels(
 def import_(
     name: Annotated[
         str,
-        typer.Argument(help="pad_ufes_20, scin, fitzpatrick17k or plain_folder.", metavar="DATASET"),
+        typer.Argument(
+            help="pad_ufes_20, scin, fitzpatrick17k, plain_folder, label_studio or redcap.", metavar="DATASET"
+        ),
     ],
-    folder: Annotated[Path, typer.Argument(help="The downloaded data set, laid out as published.", metavar="DIR")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="The downloaded data set, laid out as published; of label_studio and redcap, the exported file.",
+            metavar="DIR",
+        ),
+    ],
     out: OutOption,
     json: JsonOption = False,
 ) -> None:
-    """Convert a downloaded public data set, or a folder per class, to a table of annotations.
+    """Convert a public data set, a folder per class or a labelling tool's export to a table of annotations.
 
-    The photos' names in the table are relative to DIR.
+    The photos' names in the table are relative to DIR. Label Studio's JSON, JSON-MIN and CSV are read, whatever the
+    controls are called: choices are the labels and reasons, and a text is an ICD-10 code. A REDCap CSV has the
+    variables image, rater, evaluation and, if known, icd10, patient and fitzpatrick, and check boxes such as
+    reasons___blurry.
     """
     from imageqx_export.cli.show import data as show
     from imageqx_export.data.annotations import summarise, write_ratings

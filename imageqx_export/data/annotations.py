@@ -7,13 +7,14 @@ is that of the ImageQX paper: a dermatologist gives an ICD-10 code (the photo sh
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
-from imageqx_export.data.icd10 import is_code
+from imageqx_export.data.icd10 import is_code, normalise_code
 from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.photos import read_photos
 from imageqx_export.data.tables import Problem, read_table, write_table
@@ -211,7 +212,7 @@ def _rating(line: int, cells: Mapping[str, str]) -> Rating:
     return Rating(
         image="/".join(_parts(cells["image"])),
         rater=cells["rater"],
-        evaluation=cells["evaluation"],
+        evaluation=normalise_code(cells["evaluation"]),
         reasons=_reasons(cells["reasons"]),
         patient=cells["patient"] or None,
         split=cast(Split, cells["split"]) if cells["split"] else None,
@@ -221,7 +222,7 @@ def _rating(line: int, cells: Mapping[str, str]) -> Rating:
 
 
 def _cell_problems(line: int, cells: Mapping[str, str]) -> list[Problem]:
-    image, evaluation = cells["image"], cells["evaluation"]
+    image, evaluation = cells["image"], normalise_code(cells["evaluation"])
     reasons = _reasons(cells["reasons"])
     unknown = ";".join(reason for reason in reasons if reason not in (*REASONS, COVERED))
     parts = _parts(image)
@@ -230,7 +231,7 @@ def _cell_problems(line: int, cells: Mapping[str, str]) -> list[Problem]:
     wrong = {
         "image": (not inside, "not a path inside the folder of photos, with /"),
         "rater": (not cells["rater"], "nobody is named"),
-        "evaluation": (not known, f"neither an ICD-10 code nor one of {', '.join(_OTHERS)}"),
+        "evaluation": (not known, _explain_evaluation(evaluation)),
         "reasons": (bool(unknown), f"not one of {', '.join((*REASONS, COVERED))}"),
         "split": (cells["split"] not in ("", *SPLITS), f"not one of {', '.join(SPLITS)}"),
         "fitzpatrick": (not _is_skin_type(cells["fitzpatrick"]), "not a skin type from 1 to 6"),
@@ -239,6 +240,15 @@ def _cell_problems(line: int, cells: Mapping[str, str]) -> list[Problem]:
     if reasons and known and evaluation != POOR:
         problems.append(Problem(line, "reasons", f"reasons without {POOR}", cells["reasons"]))
     return problems
+
+
+def _explain_evaluation(text: str) -> str:
+    parts = [normalise_code(part) for part in re.split(r"[\s,;/+&†*]+", text) if part]
+    if len(parts) > 1 and all(is_code(part) for part in parts):
+        return "several ICD-10 codes: give the one of the disease, which a pair marks with †"
+    if re.fullmatch(r"[A-Za-z]\d\w?\.?\w*\s*-\s*[A-Za-z]\d\S*", text):
+        return "a block of ICD-10, which names no diagnosis: give a code in it"
+    return f"neither an ICD-10 code nor one of {', '.join(_OTHERS)}"
 
 
 def _is_skin_type(cell: str) -> bool:

@@ -9,6 +9,21 @@ from functools import lru_cache
 _SHAPE = re.compile(r"[A-Z]\d[0-9A-Z](\.?[0-9A-Z]{1,4})?")  # spares a misspelt label the slow tables
 
 
+def normalise_code(text: str) -> str:
+    """Return a code as ICD-10 prints it: in capitals, with its dot, without the dagger or asterisk of a pair.
+
+    ``L40.5†`` (the disease) and ``M07.3*`` (where it shows) are classified like any other code. Anything that is no
+    code is returned as it is.
+
+    >>> [normalise_code(text) for text in ("l57.0", "C4491", "M07.3*", "L40.5 †", "l405+", "no_skin", "L50-L54")]
+    ['L57.0', 'C44.91', 'M07.3', 'L40.5', 'L40.5', 'no_skin', 'L50-L54']
+    """
+    code = text.strip().rstrip("*†+").strip().upper()
+    if not _SHAPE.fullmatch(code):
+        return text
+    return code if len(code) == 3 or code[3] == "." else f"{code[:3]}.{code[3:]}"
+
+
 @lru_cache(maxsize=65536)
 def is_code(text: str) -> bool:
     """Say whether ``text`` is a category or subcategory of ICD-10 (WHO, 2019) or of ICD-10-CM (US).

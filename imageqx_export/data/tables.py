@@ -17,6 +17,8 @@ Row = tuple[int, dict[str, str]]
 """A row's line and its cells by column; a cell that is not there is ``""``."""
 
 SUFFIXES = (".csv", ".parquet")
+DELIMITERS = (",", ";", "\t")
+"""What may stand between the cells of a CSV file; of a tie the first."""
 MOST_ROWS = 10_000_000
 """Rows of a Parquet table, where a few bytes can stand for any number of them."""
 MOST_BYTES = 2**30
@@ -61,7 +63,8 @@ def read_table(
     """Read a table's rows as text, without spaces around the cells.
 
     Args:
-        path: A ``.csv`` (UTF-8, with commas, quoted as RFC 4180 says) or ``.parquet`` file.
+        path: A ``.csv`` file (UTF-8, or UTF-16 with its mark; quoted as RFC 4180 says; commas, semicolons or tabs
+            between cells, whichever the header has most of, or what a first line ``sep=;`` says), or ``.parquet``.
         required: Columns that must be there.
         optional: Columns that may be there.
         others: Whether further columns are allowed (and left out), rather than taken for misspelt ones.
@@ -76,14 +79,16 @@ def read_table(
     rows, names, problems = _parquet_rows(path) if parquet else _csv_rows(path)
     head = 0 if parquet else 1
     known = (*required, *optional)
-    problems += [Problem(head, name, "the column is missing", "") for name in required if name not in names]
+    missing = [name for name in required if name not in names]
+    if missing:  # whatever else there is, such as a misspelt column or rows of other lengths, has this cause
+        what = "the column is missing" if len(missing) == 1 else "the columns are missing"
+        there = ", ".join(name or "(no name)" for name in names if name not in known)
+        return [], [Problem(head, ", ".join(missing), what, there and f"there is {there}")]
     twice = sorted({name for name in names if names.count(name) > 1})
     problems += [Problem(head, name, "the column is there twice", "") for name in twice]
     if not others:
         what = f"not a column of this table ({', '.join(known)})"
         problems += [Problem(head, name or "(no name)", what, "") for name in names if name not in known]
-    if any(name not in names for name in required):
-        return [], problems
     return [(line, {name: cells.get(name, "") for name in known}) for line, cells in rows], problems
 
 
@@ -122,18 +127,15 @@ def _suffix(path: Path, *, reading: bool = True) -> str:
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the CSV records that are not blank, each with the line on which it begins."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError("the table is not UTF-8", where=path, got=str(error), remedy="save it as UTF-8") from error
+    text, delimiter, skipped = _find_delimiter(_read_text(path))
     # Strict, as a quote that is never closed would otherwise swallow the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    line = 1 + skipped
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 yield line, cells
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + skipped
     except csv.Error as error:
         raise DatasetError(
             "not a whole CSV table",
@@ -141,6 +143,32 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
             got=str(error),
             remedy='close every " and double those inside a cell',
         ) from error
+
+
+def _read_text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError("the table is not UTF-8", where=path, got=str(error), remedy="save it as UTF-8") from error
+
+
+def _find_delimiter(text: str) -> tuple[str, str, int]:
+    """Return a table without Excel's line ``sep=``, what stands between its cells, and how many lines were taken off.
+
+    >>> _find_delimiter("sep=;" + chr(10) + "image;reasons")
+    ('image;reasons', ';', 1)
+    >>> _find_delimiter("image,reasons" + chr(10) + "a.jpg,blurry;bad_light;too_far_away")[1]
+    ','
+    """
+    first, _, rest = text.partition("\n")
+    said = first.strip('"\r').removeprefix("sep=")
+    if first.strip('"').startswith("sep=") and len(said) == 1:
+        return rest, said, 1
+    if first.strip('"').startswith("sep=\t"):
+        return rest, "\t", 1
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return text, max(DELIMITERS, key=header.count), 0
 
 
 def _csv_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:

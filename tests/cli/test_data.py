@@ -94,7 +94,7 @@ def test_check_lists_bad_rows_with_their_lines_and_fails(run: Run, photos: Path)
 def test_photos_that_none_can_be_read_get_one_sentence(run: Run, photos: Path) -> None:
     (photos / "0.png").write_bytes(b"")
     result = run("data", "check", table(photos, "0.png,ada,L57.0,,,,"), "--images", photos)
-    assert result.returncode == 1 and "none of the 1 photos can be read" in result.stdout
+    assert result.returncode == 1 and "the photo cannot be read" in result.stdout
 
 
 def test_labels_writes_the_fused_table(run: Run, ratings: Path) -> None:

@@ -126,7 +126,7 @@ def test_wrong_columns_are_named(tmp_path: Path, header: str, wrong: list[tuple[
 def test_a_table_without_a_row_is_bad(tmp_path: Path) -> None:
     assert found(table(tmp_path)) == [(1, "(table)")]
     (tmp_path / "empty.csv").write_text("")
-    assert {column for _, column in found(tmp_path / "empty.csv")} == {"image", "rater", "evaluation", "reasons"}
+    assert found(tmp_path / "empty.csv") == [(1, "image, rater, evaluation, reasons")]
 
 
 @pytest.mark.parametrize(
@@ -312,3 +312,65 @@ def test_written_ratings_are_read_back(tmp_path: Path, name: str) -> None:
     first = 2 if name == "a.csv" else 1
     assert problems == ()
     assert back == tuple(Rating(**{**vars(r), "line": first + i}) for i, r in enumerate(ratings))
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        *[("l57.0", "L57.0"), ("L570", "L57.0"), ("M07.3*", "M07.3"), ("l40.5†", "L40.5"), ("L40.5 +", "L40.5")],
+        *[("L40", "L40"), ("c44.91", "C44.91")],  # the last of ICD-10-CM
+    ],
+)
+def test_codes_are_taken_as_people_write_them(tmp_path: Path, cell: str, code: str) -> None:
+    ratings, problems = read_ratings(table(tmp_path, f"a.jpg,ada,{cell},,,,"))
+    assert problems == () and ratings[0].evaluation == code
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("L40.5† M07.3*", "several ICD-10 codes"),
+        ("L57.0;C44.9", "several ICD-10 codes"),
+        ("L50-L54", "a block of ICD-10"),
+        ("l99.99", "neither an ICD-10 code"),
+        ("M07.3**x", "neither an ICD-10 code"),
+    ],
+)
+def test_what_is_no_one_code_is_told_why(tmp_path: Path, cell: str, words: str) -> None:
+    (problem,) = read_ratings(table(tmp_path, f"a.jpg,ada,{cell},,,,"))[1]
+    assert problem.column == "evaluation" and words in problem.what and problem.got == cell
+
+
+ROW = ("a.jpg", "ada", "poor_quality", "blurry;bad_light", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "head", "encoding", "line"),
+    [
+        (";", "", "utf-8", 2),
+        ("\t", "", "utf-8", 2),
+        ("\t", "", "utf-16", 2),  # Excel's "Unicode text"
+        (";", "sep=;\r\n", "utf-8-sig", 3),
+        (",", '"sep=,"\n', "utf-8", 3),
+        ("|", "sep=|\n", "utf-8", 3),
+        ("\t", "sep=\t\n", "utf-8", 3),
+    ],
+)
+def test_tables_as_spreadsheets_save_them(tmp_path: Path, delimiter: str, head: str, encoding: str, line: int) -> None:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows([COLUMNS, ROW])
+    path = tmp_path / "ratings.csv"
+    path.write_bytes((head + text.getvalue()).encode(encoding))
+    ratings, problems = read_ratings(path)
+    assert problems == ()
+    assert ratings == (Rating("a.jpg", "ada", "poor_quality", ("blurry", "bad_light"), line=line),)
+
+
+def test_one_cause_is_one_message(tmp_path: Path) -> None:
+    """A misspelt column, and a table of another kind, whose rows are no table's either."""
+    misspelt = table(tmp_path, "a.jpg,ada,no_skin,,,,", header=HEADER.replace("rater", "reader"))
+    (problem,) = read_ratings(misspelt)[1]
+    assert str(problem) == "line 1, rater: the column is missing ('there is reader')"
+    (tmp_path / "other.csv").write_text("a|b\n1\n2,3\n")
+    (problem,) = read_ratings(tmp_path / "other.csv")[1]
+    assert problem.what == "the columns are missing" and problem.column == "image, rater, evaluation, reasons"

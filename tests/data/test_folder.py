@@ -203,7 +203,7 @@ def test_spreadsheets_write_a_byte_order_mark(tmp_path: Path) -> None:
     assert found.counts("test") == found.counts("val") == dict.fromkeys(CLASSES, 5)
 
 
-@pytest.mark.parametrize("header", [("path", "group"), ("file;group",), ("File", "Group")])
+@pytest.mark.parametrize("header", [("path", "group"), ("file|group",), ("File", "Group")])
 def test_a_manifest_without_its_columns_is_refused(tmp_path: Path, header: tuple[str, ...]) -> None:
     """Reading on would put each file into a group of its own, and one patient's photos on two sides."""
     for label in CLASSES:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from imageqx_export.data.annotations import Rating, check, write_ratings
-from imageqx_export.data.readers import READERS, import_public, read_public
+from imageqx_export.data.readers import import_public, read_public
 from imageqx_export.errors import DatasetError, UnknownNameError
 
 PAD = (
@@ -196,7 +196,7 @@ def test_plain_folder(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", PUBLISHERS)
 def test_what_is_imported_is_a_clean_table_of_readable_photos(tmp_path: Path, name: str) -> None:
     PUBLISHERS[name](tmp_path)
     write_ratings(read_public(name, tmp_path), tmp_path / "ratings.csv")

@@ -39,11 +39,12 @@ def show_check(path: Path, result: Check, *, as_json: bool) -> None:
     _print_counts(path, result.summary)
     summary = result.summary
     if summary.unreadable and summary.unreadable == summary.images:
-        out.print(style(f"none of the {summary.images} photos can be read", "red"), highlight=False)
+        none = "the photo cannot" if summary.images == 1 else f"none of the {summary.images:,} photos can"
+        out.print(style(f"{none} be read", "red"), highlight=False)
     if summary.never_given:
         out.print(style(f"no rater gave {' or '.join(summary.never_given)}", "yellow"), highlight=False)
     lines = len({problem.line for problem in result.problems})
-    verdict = style(f"{lines} bad row{'s' if lines != 1 else ''}", "red") if lines else style("no bad row", "green")
+    verdict = style(_count(lines, "bad row"), "red") if lines else style("no bad row", "green")
     out.print(verdict, highlight=False)
 
 
@@ -62,7 +63,7 @@ def show_labels(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
         groups = {split: len({label.group for label in labels if label.split == split}) for split in SPLITS}
         print_json({"table": str(path), "photos": len(labels), "groups": groups, **rows})
         return
-    _print_title(f"{path}: {len(labels):,} photos")
+    _print_title(f"{path}: {_count(len(labels), 'photo')}")
     table = Table()
     table.add_column("photos")
     for split in SPLITS:
@@ -92,8 +93,8 @@ def show_agreement(
         experts = {name: {"f1": scores[name], "expert_level": expert[name]} for name in scores}
         print_json({**asdict(result), "model": experts})
         return
-    pairs = f"{result.pairs} pair{'s' if result.pairs != 1 else ''}"
-    _print_title(f"{result.raters} raters, {pairs}, {result.images:,} photos rated by two or more")
+    raters, pairs = _count(result.raters, "rater"), _count(result.pairs, "pair")
+    _print_title(f"{raters}, {pairs}, {_count(result.images, 'photo')} rated by two or more")
     table = Table()
     columns = ("raters' F1 ± SD", "pairs", *(("model's F1", "expert level") if scores else ()))
     table.add_column("")
@@ -107,6 +108,10 @@ def show_agreement(
         table.add_row("mean", *_make_cells(mean, average, None)[: len(columns) - bool(scores)], style="dim")
         table.add_section()
     out.print(table)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_title(text: str) -> None:
@@ -125,9 +130,9 @@ def _make_cells(row: PairF1, f1: float | None, expert: bool | None) -> list[str 
 
 
 def _print_counts(path: Path, summary: Summary) -> None:
-    people = f", {summary.patients:,} patients" if summary.patients else ""
-    raters = f"{summary.raters:,} rater{'s' if summary.raters != 1 else ''}"
-    _print_title(f"{path}: {summary.ratings:,} ratings of {summary.images:,} photos by {raters}{people}")
+    people = f", {_count(summary.patients, 'patient')}" if summary.patients else ""
+    ratings, photos = _count(summary.ratings, "rating"), _count(summary.images, "photo")
+    _print_title(f"{path}: {ratings} of {photos} by {_count(summary.raters, 'rater')}{people}")
     table = Table()
     table.add_column("ratings")
     table.add_column("", justify="right")

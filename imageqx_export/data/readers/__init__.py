@@ -1,4 +1,4 @@
-"""Read public data sets that a user has downloaded: one file per data set, each with ``read(root)``."""
+"""Read public data sets that a user has downloaded, and labelling tools' exports: a file each, with ``read(root)``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _lazy(name: str) -> Callable[[Path], Imported]:
 
 
 READERS: dict[str, Callable[[Path], Imported]] = {
-    name: _lazy(name) for name in ("pad_ufes_20", "scin", "fitzpatrick17k", "plain_folder")
+    name: _lazy(name) for name in ("pad_ufes_20", "scin", "fitzpatrick17k", "plain_folder", "label_studio", "redcap")
 }
 """Data set → what reads its download."""
 
@@ -30,7 +30,7 @@ def import_public(name: str, root: Path) -> Imported:
 
     Args:
         name: One of ``READERS``.
-        root: The folder of the download, laid out as it is published.
+        root: The folder of the download, laid out as it is published; of a labelling tool, the file that it exported.
 
     Raises:
         UnknownNameError: There is no reader of that name.
