@@ -25,7 +25,7 @@ from imageqx_export.support.libraries import find_uv
 from imageqx_export.support.locks import NO_ROOM
 from imageqx_export.support.processes import TIED, tie_to_parent
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.support.untrusted import describe, read_json
+from imageqx_export.support.untrusted import describe, read_object
 
 VARIABLE = "IMAGEQX_COMPAT"
 """Names another folder for the environments than one in the user's cache."""
@@ -180,12 +180,9 @@ class Environment:
 
 def _read_result(path: Path, where: str) -> dict[str, Any]:
     try:
-        result = read_json(path)
+        return read_object(path)
     except (OSError, ValueError) as error:
         raise UnavailableError("the tool's result cannot be read", where=where, got=describe(error)) from error
-    if not isinstance(result, dict):
-        raise UnavailableError("the tool's result is no JSON object", where=where, got=type(result).__name__)
-    return result
 
 
 def run_tool(

@@ -121,9 +121,13 @@ def _evaluate_binary(
         runtime,
         photos,
         config.out,
-        model_name=config.file.name,
-        spec=spec,
-        beside=binary.Comparators(train, boxes, config.sources.images),
-        prevalence=config.prevalence,
+        binary.BinaryConfig(
+            config.file.name,
+            spec=spec,
+            train=train,
+            boxes=boxes,
+            images=config.sources.images,
+            prevalence=config.prevalence,
+        ),
         progress=progress,
     )

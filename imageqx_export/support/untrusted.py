@@ -109,6 +109,19 @@ def read_json(path: Path, *, parse_float: Callable[[str], float] = float) -> Any
     return parse_json(read_bytes(path), parse_float=parse_float)
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file, as :func:`parse_json`.
+
+    Raises:
+        UntrustedError: Likewise, or it is another value, or not a regular file.
+        OSError: It cannot be read.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UntrustedError(f"no JSON object, but a {type(value).__name__}")
+    return value
+
+
 def parse_model(kind: type[T], text: bytes | str) -> T:
     """Return the value of a JSON text as a ``kind``.
 

@@ -15,7 +15,7 @@ from typing import Any
 from imageqx_export.errors import MeasurementError
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.processes import take_last_line, tie_to_parent
-from imageqx_export.support.untrusted import describe, read_json
+from imageqx_export.support.untrusted import describe, read_object
 
 RUNNER = Path(__file__).with_name("runner.py")
 LITERT_LAYERS = Path(__file__).with_name("litert_layers.py")
@@ -114,12 +114,9 @@ def read_result(path: Path, where: str) -> dict[str, Any]:
         MeasurementError: It is no JSON object.
     """
     try:
-        result = read_json(path)
+        return read_object(path)
     except (OSError, ValueError) as error:
         raise MeasurementError("the runner's result cannot be read", where=where, got=describe(error)) from error
-    if not isinstance(result, dict):
-        raise MeasurementError("the runner's result is no JSON object", where=where, got=type(result).__name__)
-    return result
 
 
 def _explain_failure(code: int, stderr: str, request: Mapping[str, Any]) -> MeasurementError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,29 +37,32 @@ PREVALENCE = 660 / 900
 
 
 @dataclass(frozen=True)
-class Comparators:
-    """What a model is put beside.
+class BinaryConfig:
+    """How a model is measured, and what it is put beside.
 
     Args:
+        model_name: What to call the model in the report.
+        spec: The threshold to decide with in place of the runtime's own.
         train: Training photos to fit the classical features to; None leaves them out.
         boxes: Per photo's name the box around the lesion; None leaves crops out.
         images: The folder of the photos that have boxes.
+        prevalence: The share of good photos to resample to, in (0, 1).
     """
 
+    model_name: str
+    spec: ModelSpec | None = None
     train: LabelledPhotos | None = None
-    boxes: dict[str, Box] | None = None
+    boxes: Mapping[str, Box] | None = None
     images: Path | None = None
+    prevalence: float = PREVALENCE
 
 
 def evaluate(
     runtime: Runtime,
     photos: LabelledPhotos,
     out: Path,
+    config: BinaryConfig,
     *,
-    model_name: str,
-    spec: ModelSpec | None = None,
-    beside: Comparators | None = None,
-    prevalence: float = PREVALENCE,
     progress: Progress = silent,
 ) -> BinaryEvaluation:
     """Measure a model on rated photos and write ``evaluation.json``, ``evaluation.md`` and the figures.
@@ -68,10 +71,7 @@ def evaluate(
         runtime: A checkpoint's or any artifact's, with a binary decision.
         photos: One at least, with votes.
         out: The folder to write; an earlier evaluation there is replaced in one step, anything else is refused.
-        model_name: What to call the model in the report.
-        spec: The threshold to decide with in place of the runtime's own.
-        beside: What to compare with.
-        prevalence: The share of good photos to resample to, in (0, 1).
+        config: How to measure it.
         progress: Shows the chunks of 32 photos that were run.
 
     Raises:
@@ -82,23 +82,14 @@ def evaluate(
     """
     require("matplotlib")
     check_folder(out)
-    found = assess(
-        runtime, photos, model_name=model_name, spec=spec, beside=beside, prevalence=prevalence, progress=progress
-    )
+    found = assess(runtime, photos, config, progress=progress)
     with progress("writing the report", 4) as advance:
         _write(found, out, advance)
     return found
 
 
 def assess(
-    runtime: Runtime,
-    photos: LabelledPhotos,
-    *,
-    model_name: str,
-    spec: ModelSpec | None = None,
-    beside: Comparators | None = None,
-    prevalence: float = PREVALENCE,
-    progress: Progress = silent,
+    runtime: Runtime, photos: LabelledPhotos, config: BinaryConfig, *, progress: Progress = silent
 ) -> BinaryEvaluation:
     """Measure a model as :func:`evaluate` does, and write nothing.
 
@@ -106,12 +97,12 @@ def assess(
         DatasetError: There is no photo, or a comparison needs photos that are not there.
         ArtifactError: The model gives numbers that are not finite.
     """
-    spec, beside = spec or runtime.spec, beside or Comparators()
+    spec, name = config.spec or runtime.spec, config.model_name
     if len(photos) == 0:
         raise DatasetError("no photos to evaluate on", where=photos.source, expected="one at least")
     if spec.binary is None or photos.votes is None:
-        raise ArtifactError("a model, or photos, without a yes or no", where=model_name, got=f"labels {spec.labels}")
-    outputs, votes = run(runtime, photos, model_name, progress), photos.votes
+        raise ArtifactError("a model, or photos, without a yes or no", where=name, got=f"labels {spec.labels}")
+    outputs, votes = run(runtime, photos, name, progress), photos.votes
     scores, truth = measure(votes, outputs, spec), find_good(votes, spec)
     good = outputs[spec.binary.output][:, 0].astype(np.float64)
     skin = {
@@ -120,13 +111,13 @@ def assess(
     }
     adjusted = None
     if scores.rates.good not in (0, len(photos)):
-        adjusted = resample_to_prevalence(truth, good, spec.binary.threshold, prevalence)
-    baseline = None if beside.train is None else _fit_baseline(beside.train, photos, spec, progress)
+        adjusted = resample_to_prevalence(truth, good, spec.binary.threshold, config.prevalence)
+    baseline = None if config.train is None else _fit_baseline(config.train, photos, spec, progress)
     cropped = None
-    if beside.boxes is not None and beside.images is not None:
-        cropped = _compare_crops(runtime, photos, good, spec, beside.boxes, beside.images, progress)
+    if config.boxes is not None and config.images is not None:
+        cropped = _compare_crops(runtime, photos, good, spec, config.boxes, config.images, progress)
     return BinaryEvaluation(
-        model=model_name,
+        model=name,
         source=photos.source,
         spec=spec,
         scores=scores,
@@ -156,7 +147,7 @@ def _compare_crops(
     photos: LabelledPhotos,
     good: np.ndarray,
     spec: ModelSpec,
-    boxes: dict[str, Box],
+    boxes: Mapping[str, Box],
     images: Path,
     progress: Progress,
 ) -> Cropped:

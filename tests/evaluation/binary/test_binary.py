@@ -17,7 +17,7 @@ from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ArtifactError, DatasetError, ImageQXError
 from imageqx_export.evaluation.binary import report, stage
 from imageqx_export.evaluation.binary.crops import crop_photos, read_boxes
-from imageqx_export.evaluation.binary.stage import Comparators, assess, evaluate
+from imageqx_export.evaluation.binary.stage import BinaryConfig, assess, evaluate
 from imageqx_export.evaluation.diagnostic.truth import find_good
 from imageqx_export.preprocess import load_pixels
 from tests.binary_spec import binary_spec
@@ -60,7 +60,7 @@ OUTPUTS = answer(PHOTOS)
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "evaluation"
     train = replace(PHOTOS, pixels=PHOTOS.pixels[:, :64, :64], source="90 training photos")
-    evaluate(FakeRuntime(OUTPUTS, spec()), PHOTOS, out, model_name="fake.onnx", beside=Comparators(train))
+    evaluate(FakeRuntime(OUTPUTS, spec()), PHOTOS, out, BinaryConfig("fake.onnx", train=train))
     return out
 
 
@@ -107,7 +107,7 @@ def test_how_many_votes_are_enough_is_the_specs() -> None:
 @pytest.mark.parametrize("votes", [0, 4])
 def test_photos_of_one_kind_end_in_a_report(tmp_path: Path, votes: int) -> None:
     alike = replace(PHOTOS, votes=np.full(COUNT, votes))
-    found = evaluate(FakeRuntime(OUTPUTS, spec()), alike, tmp_path / "out", model_name="fake")
+    found = evaluate(FakeRuntime(OUTPUTS, spec()), alike, tmp_path / "out", BinaryConfig("fake"))
     got = report.to_json(found)
     assert got["auc"] is None and got["adjusted"] is None and got["calibration_slope"] is None
     assert "nan" not in report.to_markdown(found).lower()
@@ -115,16 +115,16 @@ def test_photos_of_one_kind_end_in_a_report(tmp_path: Path, votes: int) -> None:
 
 def test_a_model_with_labels_and_photos_without_votes_are_refused() -> None:
     with pytest.raises(ArtifactError, match="without a yes or no"):
-        assess(FakeRuntime(OUTPUTS, spec()), replace(PHOTOS, votes=None), model_name="fake")
+        assess(FakeRuntime(OUTPUTS, spec()), replace(PHOTOS, votes=None), BinaryConfig("fake"))
     with pytest.raises(DatasetError, match="no photos to evaluate on"):
-        assess(FakeRuntime(OUTPUTS, spec()), labelled(0, 0), model_name="fake")
+        assess(FakeRuntime(OUTPUTS, spec()), labelled(0, 0), BinaryConfig("fake"))
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     with pytest.raises(ImageQXError):
-        evaluate(FakeRuntime(OUTPUTS, spec()), PHOTOS, tmp_path / "out", model_name="fake")
+        evaluate(FakeRuntime(OUTPUTS, spec()), PHOTOS, tmp_path / "out", BinaryConfig("fake"))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
@@ -165,7 +165,7 @@ def table(folder: Path, *rows: str) -> Path:
 def test_crops_are_compared_with_whole_photos(pictures: tuple[LabelledPhotos, Path], tmp_path: Path) -> None:
     made, folder = pictures
     boxes = read_boxes(table(tmp_path, *(f"{name},0,0,40,40" for name in made.names[:20])))
-    found = assess(Brightness(), made, model_name="bright", beside=Comparators(boxes=boxes, images=folder))
+    found = assess(Brightness(), made, BinaryConfig("bright", boxes=boxes, images=folder))
     assert found.cropped is not None and found.cropped.photos == 20
     comparison = found.cropped.comparison
     assert (comparison.second.value or 0) > 0.99 > (comparison.first.value or 1) and (comparison.p or 1) < 0.05
@@ -189,7 +189,7 @@ def test_bad_boxes_are_refused(pictures: tuple[LabelledPhotos, Path], tmp_path: 
 
     def compare() -> None:
         boxes = read_boxes(table(tmp_path, row))
-        assess(Brightness(), made, model_name="bright", beside=Comparators(boxes=boxes, images=folder))
+        assess(Brightness(), made, BinaryConfig("bright", boxes=boxes, images=folder))
 
     with pytest.raises(DatasetError, match=words):
         compare()
