@@ -82,6 +82,9 @@ TRIMMED: Final = (
 )
 TRIMMED_PATTERNS: Final = ("*lldb*", "*sourcekit*", "*clangd*", "*libLTO*", "*clang-repl*")
 
+LINKS: Final = {"usr/bin/sh": "bash"}
+"""git starts its helpers by a shell of this name, which Debian's packages link when they are installed."""
+
 ENVIRONMENT: Final = {
     "PATH": "/usr/bin:/usr/libexec/swift/bin",
     "HOME": "/root",
@@ -112,6 +115,7 @@ def list_inputs() -> dict[str, object]:
         "architecture": architecture,
         "packages": list(PACKAGES),
         "pinned": PINNED[architecture],
+        "links": LINKS,
         "left_out": [*LEFT_OUT, *TRIMMED, *TRIMMED_PATTERNS],
     }
 
@@ -156,6 +160,8 @@ def fill_root(root: Path, apt: Apt) -> Contents:
     for pattern in TRIMMED_PATTERNS:
         for path in root.rglob(pattern):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for name, target in LINKS.items():
+        (root / name).symlink_to(target)
     for name in ("proc", "dev", "tmp", "root", "var/tmp"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/bash\n")
