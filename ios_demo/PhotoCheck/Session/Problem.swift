@@ -24,7 +24,7 @@ enum Problem: String, CaseIterable, Sendable {
             case .outOfMemory: .memory
             case .missingFile, .noSuchArtifact: .modelMissing
             case .damagedFile, .wrongDigest, .unusableSpec: .modelDamaged
-            case .unknownSchema: .modelNewer
+            case .unknownSchema, .systemTooOld: .modelNewer
             case .unusableOutput, .modelFailed: .modelFailed
             }
     }

@@ -18,6 +18,8 @@ public enum ImageQXError: Error, Equatable, Sendable {
     case wrongDigest(file: String, expected: String, got: String)
     /// A file was written by a newer version of imageqx-export than this kit knows.
     case unknownSchema(file: String, version: String)
+    /// The model is for a newer system than the phone's, by its own word.
+    case systemTooOld(expected: String, got: String)
     /// The model's spec is valid JSON, and contradicts itself or this kit.
     case unusableSpec(why: String)
     /// The model gave no such output, or one of another size, or one that is not finite.
@@ -39,6 +41,7 @@ extension ImageQXError {
         case .damagedFile: "damaged_file"
         case .wrongDigest: "wrong_digest"
         case .unknownSchema: "unknown_schema"
+        case .systemTooOld: "system_too_old"
         case .unusableSpec: "unusable_spec"
         case .unusableOutput: "unusable_output"
         case .noSuchArtifact: "no_such_artifact"
@@ -65,6 +68,8 @@ extension ImageQXError: LocalizedError {
             "\(file) is not the one that was exported: expected SHA-256 \(expected), got \(got)"
         case .unknownSchema(let file, let version):
             "\(file) has schema_version \(version), which this version of ImageQXKit does not know"
+        case .systemTooOld(let expected, let got):
+            "the system is too old for the model: expected \(expected), got \(got)"
         case .unusableSpec(let why):
             "the model's spec cannot be used: \(why)"
         case .unusableOutput(let name, let why):
@@ -81,6 +86,7 @@ extension ImageQXError: LocalizedError {
         switch self {
         case .unreadablePhoto, .unusableSize, .outOfMemory: "take another photo"
         case .missingFile, .damagedFile, .wrongDigest: "run ios_demo/take_model.py again"
+        case .systemTooOld: "update the phone, or ship a model of another precision"
         case .unknownSchema: "update the app, or take a model of the version that it knows"
         case .unusableSpec, .unusableOutput, .noSuchArtifact, .modelFailed:
             "imageqx export, then ios_demo/take_model.py"

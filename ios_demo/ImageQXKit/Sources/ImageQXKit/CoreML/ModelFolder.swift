@@ -32,6 +32,9 @@
         /// - Throws: ``ImageQXError``.
         public func load(_ precision: Precision, units: ComputeUnits) async throws -> CoreMLModel {
             let artifact = try manifest.coreML(precision)
+            #if os(iOS)
+                try artifact.spec.checkSystem(ProcessInfo.processInfo.operatingSystemVersion)
+            #endif
             let package = try artifact.verified(in: folder)
             let cache = try FileManager.default.url(
                 for: .cachesDirectory, in: .userDomainMask, appropriateFor: nil, create: true)

@@ -28,11 +28,15 @@ public struct ModelSpec: Codable, Equatable, Sendable {
     public let hints: [String: String]
     /// The other kind of answer; nil where there are labels.
     public internal(set) var binary: BinaryDecision?
+    /// Per runtime, such as `ios`, the oldest version on which the file is right, nil where none is; see
+    /// ``checkSystem(_:)``. Empty in a spec of before it was written.
+    public let minRuntime: [String: String?]
 
     private enum CodingKeys: String, CodingKey {
         case schemaVersion = "schema_version"
         case name, inputs, outputs, preprocessing, labels, reasons, thresholds, hints, binary
         case poorQualityThreshold = "poor_quality_threshold"
+        case minRuntime = "min_runtime"
     }
 
     /// Reads a spec and refuses one that contradicts itself.
@@ -52,6 +56,7 @@ public struct ModelSpec: Codable, Equatable, Sendable {
         poorQualityThreshold = try fields.decodeIfPresent(Double.self, forKey: .poorQualityThreshold)
         hints = try fields.decodeIfPresent([String: String].self, forKey: .hints) ?? [:]
         binary = try fields.decodeIfPresent(BinaryDecision.self, forKey: .binary)
+        minRuntime = try fields.decodeIfPresent([String: String?].self, forKey: .minRuntime) ?? [:]
         try check()
     }
 
@@ -69,6 +74,7 @@ public struct ModelSpec: Codable, Equatable, Sendable {
         try fields.encode(poorQualityThreshold, forKey: .poorQualityThreshold)
         try fields.encode(hints, forKey: .hints)
         try fields.encode(binary, forKey: .binary)
+        try fields.encode(minRuntime, forKey: .minRuntime)
     }
 
     /// Reads the spec that an artifact carries in its metadata under the key `spec`: JSON in a string.

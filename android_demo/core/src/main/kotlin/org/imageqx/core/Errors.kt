@@ -7,7 +7,7 @@ package org.imageqx.core
  * ImageQXException
  * ├── ModelException         a model that is not there, not whole, not the one that was exported, or not for photos
  * │   ├── ModelMissing · ModelDamaged · ModelSwapped
- * │   ├── UnknownSchemaVersion · UnfitModel
+ * │   ├── UnknownSchemaVersion · UnfitModel · RuntimeTooOld
  * │   └── ModelFailed        it opened, and did not answer
  * ├── PhotoException         a photo that cannot be judged
  * │   ├── PhotoUnreadable · PhotoTruncated
@@ -61,6 +61,10 @@ public class UnknownSchemaVersion(where: String, known: Collection<Int>, got: St
 /** A model that takes no photo, or whose outputs no decision can be read from. */
 public class UnfitModel(where: String, expected: String, got: String) :
     ModelException("a model that cannot judge photos", where, expected, got)
+
+/** A model for which this app's runtime is too old, by the model's own word: it may open there, and give other numbers. */
+public class RuntimeTooOld(where: String, expected: String, got: String) :
+    ModelException("the runtime is too old for the model", where, expected, got)
 
 /** A model that opened and did not answer, or answered nonsense. */
 public class ModelFailed(where: String, got: String, cause: Throwable? = null) :

@@ -9,6 +9,7 @@ import org.imageqx.core.ModelDamaged
 import org.imageqx.core.ModelFailed
 import org.imageqx.core.UnfitModel
 import org.imageqx.core.model.ModelSpec
+import org.imageqx.core.model.checkRuntime
 import org.imageqx.core.model.readSpec
 import org.imageqx.core.picture.Pixels
 import org.imageqx.core.verdict.Outputs
@@ -39,6 +40,7 @@ public class OnnxRuntime(private val threads: Int = 2) : ModelRuntime {
         return try {
             val text = session.metadata.customMetadata[SPEC_KEY] ?: throw ModelDamaged(file.name, "metadata without a spec")
             val spec = readSpec(text, file.name)
+            spec.checkRuntime("onnxruntime", environment.version, file.name)
             checkNames(file.name, spec, session)
             OnnxModel(file.name, spec, environment, session, "ONNX Runtime ${environment.version}, $threads threads")
         } catch (error: Exception) {

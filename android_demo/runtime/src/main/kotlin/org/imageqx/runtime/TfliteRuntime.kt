@@ -4,6 +4,7 @@ import org.imageqx.core.ModelDamaged
 import org.imageqx.core.ModelFailed
 import org.imageqx.core.UnfitModel
 import org.imageqx.core.model.ModelSpec
+import org.imageqx.core.model.checkRuntime
 import org.imageqx.core.model.readEmbeddedSpec
 import org.imageqx.core.picture.Pixels
 import org.imageqx.core.verdict.Outputs
@@ -21,17 +22,27 @@ import java.nio.FloatBuffer
  *
  * XNNPACK's cache of packed weights is left off: one that an older model left would give that model's answers.
  *
+ * On the processor, a model is held to its spec's `min_runtime`: TensorFlow Lite's kernels round integers otherwise than
+ * LiteRT's XNNPACK. On an accelerator these kernels do not compute, and its self-test judges it.
+ *
  * @param threads of the processor.
  * @param makeDelegate makes the accelerator's delegate, which is closed with the model; null for the processor.
+ * @param library `"tflite-runtime"` for TensorFlow Lite, or `"litert"`; null goes by the version, of which LiteRT's began
+ * anew at 1.0.
  */
 public class TfliteRuntime(
     private val threads: Int = 2,
     private val makeDelegate: (() -> Delegate)? = null,
+    private val library: String? = null,
 ) : ModelRuntime {
     override val format: String get() = "tflite"
 
     override fun open(file: ModelFile): QualityModel {
         val spec = readEmbeddedSpec(file.bytes, file.name)
+        if (makeDelegate == null) {
+            val version = TensorFlowLite.runtimeVersion()
+            spec.checkRuntime(library ?: nameLibrary(version), version, file.name)
+        }
         val delegate = makeDelegate?.invoke()
         val options = Interpreter.Options().setNumThreads(threads)
         delegate?.let { options.addDelegate(it) }
@@ -50,6 +61,12 @@ public class TfliteRuntime(
             throw error
         }
     }
+}
+
+/** TensorFlow Lite has reached 2.16; LiteRT began anew at 1.0, and has reached 2.3. */
+private fun nameLibrary(version: String): String {
+    val (major, minor) = version.split('.').map { it.toIntOrNull() ?: 0 } + listOf(0, 0)
+    return if (major == 2 && minor >= 7) "tflite-runtime" else "litert"
 }
 
 private class TfliteModel(

@@ -8,6 +8,7 @@ import org.imageqx.core.ModelSwapped
 import org.imageqx.core.PhotoTooLarge
 import org.imageqx.core.PhotoTruncated
 import org.imageqx.core.PhotoUnreadable
+import org.imageqx.core.RuntimeTooOld
 import org.imageqx.core.ThresholdsException
 import org.imageqx.core.UnfitModel
 import org.imageqx.core.UnknownSchemaVersion
@@ -34,7 +35,7 @@ private fun describe(error: ImageQXException): Problem = when (error) {
     is PhotoTooLarge -> Problem.PHOTO_TOO_LARGE
     is ModelMissing -> Problem.MODEL_MISSING
     is ModelDamaged, is ModelSwapped, is ThresholdsException -> Problem.MODEL_DAMAGED
-    is UnknownSchemaVersion, is UnfitModel -> Problem.MODEL_NEWER
+    is UnknownSchemaVersion, is UnfitModel, is RuntimeTooOld -> Problem.MODEL_NEWER
     is ModelFailed -> Problem.MODEL_FAILED
 }
 

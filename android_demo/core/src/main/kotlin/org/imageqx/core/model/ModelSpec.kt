@@ -8,6 +8,7 @@ package org.imageqx.core.model
  * @property outputs float32, the batch of 1 first.
  * @property preprocessing how a photo becomes the input.
  * @property answer how the outputs become a verdict.
+ * @property minRuntime per runtime the oldest version on which the file is right, null where none is; see [checkRuntime].
  */
 public data class ModelSpec(
     val name: String,
@@ -15,6 +16,7 @@ public data class ModelSpec(
     val outputs: List<TensorSpec>,
     val preprocessing: Preprocessing,
     val answer: Answer,
+    val minRuntime: Map<String, String?> = emptyMap(),
 )
 
 /** An input or output by its name in the graph. */

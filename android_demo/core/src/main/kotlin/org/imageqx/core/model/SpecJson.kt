@@ -16,6 +16,7 @@ internal data class SpecJson(
     @SerialName("poor_quality_threshold") val poorQualityThreshold: Double? = null,
     val hints: Map<String, String> = emptyMap(),
     val binary: BinaryJson? = null,
+    @SerialName("min_runtime") val minRuntime: Map<String, String?> = emptyMap(),
 )
 
 @Serializable

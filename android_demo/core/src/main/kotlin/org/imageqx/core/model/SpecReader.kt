@@ -74,7 +74,7 @@ private fun SpecJson.toSpec(where: String): ModelSpec {
         )
     val answer = if (binary == null) toLabels(where) else toBinary(binary, where)
     checkOutputs(answer, where)
-    return ModelSpec(name, input.toTensor(), outputs.map { it.toTensor() }, size, answer)
+    return ModelSpec(name, input.toTensor(), outputs.map { it.toTensor() }, size, answer, minRuntime)
 }
 
 private fun TensorJson.toTensor() = TensorSpec(name, shape)
