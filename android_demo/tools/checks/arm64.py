@@ -23,7 +23,7 @@ CPU = "cortex-a76"
 PICTURES = 4
 """Of the golden ones: an emulated inference takes a second or more."""
 LIBRARY = "tflite-runtime"
-"""What ``min_runtime`` calls TensorFlow Lite: a file that no version of it is right for must be beyond the tolerance."""
+"""What ``min_runtime`` calls TensorFlow Lite: a file that is right on no version of it must be beyond the tolerance."""
 
 
 def check_arm64(folder: Path) -> None:
