@@ -13,6 +13,7 @@ from imageqx_export.compat.versions.grid import shorten_artifact
 from imageqx_export.report import robustness
 from imageqx_export.report.model import Breakdown, Layers, ParityCell, Report, Row
 from imageqx_export.report.render import plots, words
+from imageqx_export.report.render.proof_plot import draw_proofs
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
 from imageqx_export.support.escapes import show_controls
 
@@ -128,7 +129,8 @@ def _draw_plots(report: Report) -> dict[str, list[Plot]]:
         svg = plots.draw_history(points, f"history{k}")
         if svg is not None:
             lines.append(Plot(target, svg))
-    return {"pareto": choices, "history": lines}
+    proofs = draw_proofs(report.proved)
+    return {"pareto": choices, "history": lines, "proofs": [] if proofs is None else [Plot("accelerators", proofs)]}
 
 
 def _explain_worth(kind: str) -> str:
