@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import Any
 from urllib.error import URLError
 
@@ -13,68 +12,19 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from imageqx_export import networks
-from imageqx_export.artifact import Temperatures
 from imageqx_export.errors import UnavailableError, UnknownNameError
-from imageqx_export.networks.base import Layout, PhoneGraph
-from imageqx_export.networks.imageqx.folding import fold_block
-from imageqx_export.networks.imageqx.graph import FoldedImageQX
-from imageqx_export.networks.imageqx.network import ImageQX, Logits, build
+from imageqx_export.networks.imageqx.network import ImageQX, Logits
 from imageqx_export.networks.pixels import normalise
+from tests.networks.imageqx.conftest import REASONS, TEMPERATURES
 
 Array = NDArray[Any]
 
 PARAMETERS = 4_172_377  # papers.md
 BUFFERS = 42_323
 QUALITY = ("lesion", "no_skin", "healthy_skin", "poor_quality")
-REASONS = ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
-
-
-def randomise(network: ImageQX, pixels: Tensor, seed: int) -> None:
-    """Give every BatchNorm what a trained one has, so that signals live and folding it away is not trivial.
-
-    With statistics made up from nothing every photo ends in the same features.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
-    network.eval()  # no dropout while the statistics are taken
-    with torch.no_grad():
-        for norm in norms:
-            norm.train()
-            norm.weight.uniform_(0.6, 1.5, generator=generator)
-            norm.bias.normal_(0, 0.2, generator=generator)
-            norm.momentum = 1.0  # the statistics of this batch alone
-        network.logits(network.features(pixels))
-    network.eval()
-
-
-@pytest.fixture(scope="module")
-def network(pixels: Tensor) -> ImageQX:
-    torch.manual_seed(11)
-    network = build("random")
-    randomise(network, pixels, 12)
-    return network
-
-
-@pytest.fixture(scope="module")
-def photos() -> Array:
-    rng = np.random.default_rng(13)
-    coarse = rng.integers(0, 256, (3, 4, 4, 3)).repeat(56, 1).repeat(56, 2)  # so that the maps are not flat
-    return np.asarray(np.clip(coarse + rng.normal(0, 25, coarse.shape), 0, 255), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def pixels(photos: Array) -> Tensor:
-    scaled = (photos / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
-    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32))
-
-
-@pytest.fixture(scope="module")
-def features(network: ImageQX, pixels: Tensor) -> Tensor:
-    with torch.no_grad():
-        return network.features(pixels).detach()  # type: ignore[no-any-return]
 
 
 def test_size_is_the_papers(network: ImageQX) -> None:
@@ -159,18 +109,6 @@ def test_attention_is_grad_cam(network: ImageQX, pixels: Tensor, features: Tenso
     unfolded = network.explanation_head.weight @ inner / 49  # forgets BatchNorm
     naive = torch.einsum("kc,nchw->nkhw", unfolded, features).relu().detach().numpy()
     assert np.abs(naive - expected).max() > 0.01 * expected.max(), "BatchNorm is too tame to be seen"
-
-
-TEMPERATURES = dict(zip(REASONS, (0.4, 1.0, 2.5, 0.8, 1.3), strict=True))
-
-
-@pytest.fixture(scope="module")
-def calibrated(network: ImageQX) -> ImageQX:
-    own = copy.deepcopy(network)
-    own.set_temperatures(
-        Temperatures(quality=1.7, explanations=dict(reversed(TEMPERATURES.items())))
-    )  # by name, not by place
-    return own
 
 
 class TestTemperatures:
@@ -272,82 +210,3 @@ class TestImageNet:
             networks.build("vgg")
         with pytest.raises(UnknownNameError, match="model 'vgg'"):
             networks.spec("vgg")
-
-
-class TestPhoneGraph:
-    """The rewritten graph against the network it was made from."""
-
-    @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-    def test_equals_the_network(self, network: ImageQX, photos: Array, pixels: Tensor, layout: Layout) -> None:
-        graph = network.fold(layout)
-        with torch.no_grad():
-            expected = network(pixels)
-            for index, photo in enumerate(photos):
-                image = torch.from_numpy(photo)[None]
-                got = graph(image if layout == "NHWC" else image.permute(0, 3, 1, 2))
-                for mine, theirs in zip(got, expected, strict=True):
-                    limit = 1e-5 * max(1.0, float(theirs.max()))  # 4e-6 from float64 themselves, both
-                    assert mine.shape == theirs[index : index + 1].shape
-                    assert (mine[0] - theirs[index]).abs().max() <= limit
-        assert expected.attention.max() > 0
-        assert not any(isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) for part in graph.modules())
-
-    @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-    def test_equals_the_calibrated_network(
-        self, calibrated: ImageQX, network: ImageQX, photos: Array, pixels: Tensor, layout: Layout
-    ) -> None:
-        graph, plain = calibrated.fold(layout), network.fold(layout)
-        image = torch.from_numpy(photos)
-        image = image if layout == "NHWC" else image.permute(0, 3, 1, 2)
-        with torch.no_grad():
-            got, expected, uncalibrated = graph(image), calibrated(pixels), plain(image)
-        for mine, theirs in zip(got, expected, strict=True):
-            limit = 1e-5 * max(1.0, float(theirs.max()))  # as without temperatures: the backbone's rounding
-            assert (mine - theirs).abs().max() <= limit
-        # What the temperatures add, alone: the same graph without them, calibrated by hand.
-        quality, explanations, attention = (value.double() for value in uncalibrated)
-        temperatures = torch.tensor(list(TEMPERATURES.values())).double()
-        assert (got[0] - (quality.log() / 1.7).softmax(1)).abs().max() <= 1e-6
-        assert (got[1] - (explanations.logit() / temperatures).sigmoid()).abs().max() <= 1e-6
-        assert torch.equal(got[2].double(), attention)
-        assert (got[0] - uncalibrated[0]).abs().max() > 0.01 and (got[1] - uncalibrated[1]).abs().max() > 0.01
-
-    def test_temperatures_of_one_leave_no_operation(self, network: ImageQX, calibrated: ImageQX, photos: Array) -> None:
-        """Against the graph of a network that knows of no temperature: the same operations, weights and bits."""
-
-        def operations(graph: PhoneGraph) -> list[str]:
-            traced = torch.jit.trace(graph, torch.from_numpy(photos[:1]), check_trace=False)  # type: ignore[no-untyped-call]
-            return [node.kind() for node in traced.inlined_graph.nodes()]
-
-        class WithoutTemperatures(FoldedImageQX):
-            def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-                features = self.late(self.early(image.float().permute(0, 3, 1, 2)))
-                pooled = features.mean((2, 3))
-                explanations = self.explanations(pooled).sigmoid()
-                quality = (self.quality(pooled) + self.reasons_to_quality(explanations)).softmax(1)
-                return quality, explanations, self.attention(features).relu()
-
-        today, before = FoldedImageQX(network, "NHWC"), WithoutTemperatures(network, "NHWC")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # as in export/coreml.py, torch.jit is on its way out
-            assert sorted(operations(today)) == sorted(operations(before))
-            assert len(operations(calibrated.fold("NHWC"))) > len(operations(today))
-        assert list(today.state_dict()) == [name for name in calibrated.fold("NHWC").state_dict() if name != "coldness"]
-        assert torch.equal(today.quality.bias, network_bias(network).float())
-
-    def test_leaves_the_network_alone(self, network: ImageQX) -> None:
-        own = copy.deepcopy(network).train()
-        before = {name: value.clone() for name, value in own.state_dict().items()}
-        graph = own.fold("NHWC")
-        after = own.state_dict()
-        assert own.training and own.features.training and not graph.training
-        assert list(before) == list(after)
-        assert all(after[name].dtype == value.dtype and after[name].equal(value) for name, value in before.items())
-        assert all(value.requires_grad for value in own.parameters())
-        assert not {value.data_ptr() for value in graph.parameters()} & {p.data_ptr() for p in own.parameters()}
-
-
-def network_bias(network: ImageQX) -> Tensor:
-    """Fold the quality head's bias as it was before there were temperatures."""
-    outer = network.quality_head.weight.double()[:, :64]
-    return outer @ fold_block(network.quality_block)[1] + network.quality_head.bias.double()
