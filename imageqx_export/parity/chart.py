@@ -25,7 +25,7 @@ def refuse_without_library() -> None:
     Raises:
         UnavailableError: matplotlib is not installed.
     """
-    require("matplotlib", "imageqx-export[train]")
+    require("matplotlib")
 
 
 def draw_parity(report: ParityReport, path: Path) -> None:
