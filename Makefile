@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-export bench-predict bench-release bench-train bench-harness \
+	test-kill test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-runtimes bench-export bench-predict bench-release bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
@@ -185,6 +185,9 @@ bench-decisions: $(STAMP) ## Simulate how often the rule is wrong, with the nois
 
 bench-int8: $(STAMP) artifacts/imageqx/manifest.json ## Measure INT8 beside the peers' defaults; TARGETS="host emulated:cortex-a76"
 	$(BIN)/python -m benchmarks.bench_int8 --artifacts artifacts/imageqx $(TARGETS:%=--target %)
+
+bench-runtimes: $(STAMP) artifacts/imageqx/manifest.json ## Show who agrees on versions of runtimes, and what ncnn, MNN and ExecuTorch make of the files
+	$(BIN)/python -m benchmarks.bench_runtimes --artifacts artifacts/imageqx
 
 bench-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Ask accelerators about our files and the peers'; needs Qualcomm's licence accepted
 	$(BIN)/python -m benchmarks.bench_accelerators --artifacts artifacts/imageqx

@@ -115,10 +115,11 @@ def make_cell(row: RuntimeRow) -> Cell:
 
 
 def shorten_artifact(name: str) -> str:
-    """Return what tells a file from the others of its export and format.
+    """Return what tells a file from the others of its export and format; of a stranger's, all but the suffix.
 
-    >>> shorten_artifact("imageqx_w8a8.onnx"), shorten_artifact("a.onnx")
-    ('w8a8', 'a')
+    >>> shorten_artifact("imageqx_w8a8.onnx"), shorten_artifact("quantize_static.onnx")
+    ('w8a8', 'quantize_static')
     """
     stem = name.rpartition(".")[0]
-    return stem.rpartition("_")[2] or stem
+    precision = stem.rpartition("_")[2]
+    return precision if precision in list(Precision) else stem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from imageqx_export.artifact import Format, ModelSpec, Outputs, Pixels, Precisio
 from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bundle.golden import load_golden_pixels
 from imageqx_export.bundle.manifest import read_manifest
-from imageqx_export.bundle.runtimes import RuntimeVerdict, parse_version
+from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeVerdict, parse_version
 from imageqx_export.compat.stage import Subject, find_references, list_subjects, read_subject
 from imageqx_export.compat.strangers import name_outputs
 from imageqx_export.compat.versions.budget import RuntimeBudget
@@ -66,7 +66,7 @@ def check_runtimes(
         precisions: Of the folder's files, these alone; none for all.
         checkpoint: The artifacts' own: PyTorch then gives what they are compared with, on the 64 pictures of parity;
             None takes the golden pictures, and what the export kept of them.
-        budget: What must hold; None for nothing.
+        budget: What must hold, beside the files' own ``min_runtime``; None for nothing, not even that.
         progress: Opens bars.
 
     Raises:
@@ -93,14 +93,20 @@ def check_runtimes(
     if rows and all(row.verdict == "unavailable" for row in rows):
         raise UnavailableError("no runtime could be asked", got="; ".join(sorted({row.problem for row in rows})[:3]))
     if budget is not None:
-        rows = [row.model_copy(update={"must": _is_wanted(budget, row)}) for row in rows]
+        claims = {} if files else {str(a.path): a.spec.min_runtime for a in manifest.artifacts}
+        rows = [row.model_copy(update={"must": _is_wanted(budget, claims.get(row.artifact, {}), row)}) for row in rows]
     source = "golden" if checkpoint is None else "generated"
     return RuntimeReport.model_validate({"images": len(pixels), "source": source, "results": tuple(rows)})
 
 
-def _is_wanted(budget: RuntimeBudget, row: RuntimeResult) -> bool:
-    """Whether a row must be a pass: an emulated phone need not be there, and what is there must be right."""
-    return budget.covers(row) and not (row.machine in CPUS and row.verdict == "unavailable")
+def _is_wanted(budget: RuntimeBudget, claims: Mapping[str, str | None], row: RuntimeResult) -> bool:
+    """Whether a row must be a pass, by the budget or by what the file itself says of its oldest runtimes.
+
+    An emulated phone need not be there; what is there must be right.
+    """
+    oldest = claims.get(row.runtime) if row.variant == DEFAULTS[row.runtime] else None
+    claimed = oldest is not None and parse_version(row.version) >= parse_version(oldest)
+    return (claimed or budget.covers(row)) and not (row.machine in CPUS and row.verdict == "unavailable")
 
 
 def list_places(wanted: Sequence[str]) -> list[Place]:
