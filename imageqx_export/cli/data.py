@@ -86,7 +86,7 @@ def import_(
     name: Annotated[
         str,
         typer.Argument(
-            help="pad_ufes_20, scin, fitzpatrick17k, plain_folder, label_studio or redcap.", metavar="DATASET"
+            help="pad_ufes_20, scin, fitzpatrick17k, vizwiz, plain_folder, label_studio or redcap.", metavar="DATASET"
         ),
     ],
     folder: Annotated[

@@ -76,10 +76,25 @@ def evaluate(
             rich_help_panel=PHOTOS,
         ),
     ] = False,
+    mos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of the tables, compare P(poor) with people's scores of --images: a table of file and score, "
+            "higher is better.",
+            metavar="TABLE",
+            rich_help_panel=PHOTOS,
+        ),
+    ] = None,
+    poor_below: Annotated[
+        float | None,
+        typer.Option(
+            help="For --mos: the score below which a photo is poor. [default: the median]", rich_help_panel=PHOTOS
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The folder to write (evaluation, or robustness); an earlier one there is replaced.",
+            help="The folder to write (evaluation, robustness or mos); an earlier one there is replaced.",
             metavar="DIR",
             rich_help_panel=OUTPUT,
         ),
@@ -100,6 +115,9 @@ def evaluate(
 
     if robustness:
         _check_robustness(file, out, photos, split, samples, thresholds, (annotations, images, baseline, boxes), json)
+        return
+    if mos is not None:
+        _compare_opinions(file, mos, images, out or Path("mos"), poor_below, json)
         return
     out = out or Path("evaluation")
     config = EvaluationConfig(
@@ -142,3 +160,17 @@ def _check_robustness(
     out = out or Path("robustness")
     result = check_file(RobustnessConfig(file, out, photos, split, samples, thresholds), progress=bar)
     show.show_robustness(result, out, as_json=json)
+
+
+def _compare_opinions(
+    file: Path, table: Path, images: Path | None, out: Path, poor_below: float | None, json: bool
+) -> None:
+    from imageqx_export.cli.show import evaluation as show
+    from imageqx_export.errors import DatasetError
+    from imageqx_export.evaluation.mos import compare_file
+    from imageqx_export.support.progress import bar
+
+    if images is None:
+        raise DatasetError("a table and its photos go together", where=table, expected="--mos with --images")
+    found = compare_file(file, table, images, out, limit=poor_below, progress=bar)
+    show.show_opinions(found, out, as_json=json)

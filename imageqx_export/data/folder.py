@@ -45,6 +45,7 @@ class PhotoFolder:
         names: Their files, relative to ``root``.
         splits: The side of the split that each is on.
         skipped: Per reason for leaving a file out, how many.
+        groups: Per class, how many groups its photos are of.
     """
 
     root: Path
@@ -52,6 +53,7 @@ class PhotoFolder:
     names: tuple[str, ...] = field(repr=False)
     splits: tuple[Split, ...] = field(repr=False)
     skipped: dict[str, int]
+    groups: dict[str, int]
 
     def side(self, split: Split) -> Bank:
         """Return one side of the split."""
@@ -62,6 +64,19 @@ class PhotoFolder:
         sides = zip(self.bank.quality, self.splits, strict=True)
         counted = Counter(LABELS[quality] for quality, side in sides if side == split)
         return {label: counted[label] for label in _CLASSES}
+
+    def list_gaps(self) -> tuple[str, ...]:
+        """Say which class has no photo on which side of the split, and why; a sentence each without a full stop."""
+        gaps = []
+        for label in _CLASSES:
+            groups = self.groups[label]
+            why = f"it has {groups} {'group' if groups == 1 else 'groups'} (patients, persons or series)"
+            if groups >= 3:
+                why = "its groups (patients, persons or series) are shared with classes that need them elsewhere"
+            for side in ("train", "val", "test"):
+                if not self.counts(side)[label]:
+                    gaps.append(f"no photo of {label} on the {side} side: {why}; synthetic scenes stand in")
+        return tuple(gaps)
 
 
 class _Row(NamedTuple):
@@ -103,7 +118,7 @@ def split_groups(groups: Sequence[str], settled: dict[str, Split], val_share: fl
     """Hold out 15 % of the groups to test and ``val_share`` to validate, by their names' hash.
 
     With six groups or fewer those with the fewest photos are held out, as a hash would be a gamble: one to test from
-    two groups on, and another to validate from four on; with fewer, synthetic scenes stand in for the class there.
+    two groups on, and another to validate from three on; with fewer, synthetic scenes stand in for the class there.
 
     Args:
         groups: A name per photo.
@@ -118,7 +133,7 @@ def split_groups(groups: Sequence[str], settled: dict[str, Split], val_share: fl
         counted = Counter(groups)
         names.sort(key=lambda name: (counted[name], name))
     test = max(1, round(TEST_SHARE * len(names))) if len(names) >= 2 else 0
-    val = max(1, round(val_share * len(names))) if len(names) >= 4 else 0
+    val = max(1, round(val_share * len(names))) if len(names) >= 3 else 0
     first: dict[str, Split] = dict.fromkeys(names[:test], "test")
     second: dict[str, Split] = dict.fromkeys(names[test : test + val], "val")
     return settled | dict.fromkeys(names[test + val :], "train") | first | second
@@ -184,7 +199,10 @@ def read_folder(
         fitzpatrick=np.array([row.fitzpatrick for row in known], np.int64),
         masks=[picture.mask for picture in pictures],
     )
-    return PhotoFolder(root, bank, tuple(names), splits, dict(skipped))
+    groups: dict[str, int] = {
+        label: len({row.group for row, own in zip(known, labels, strict=True) if own == label}) for label in _CLASSES
+    }
+    return PhotoFolder(root, bank, tuple(names), splits, dict(skipped), groups)
 
 
 def _check_classes(root: Path, photos: list[tuple[SceneClass, Split]], min_side: int) -> None:

@@ -27,6 +27,9 @@ from imageqx_export.networks.imageqx.network import Logits
 
 CHUNK = 32
 QUALITY = "quality"
+FLOOR = 0.2
+"""The least threshold of a reason. One that hardly any photo has by chance would get a threshold of a few hundredths
+and, since hints are ordered by how far a probability lies above its threshold, come first on photos of every kind."""
 
 
 class Choice(Frozen):
@@ -203,6 +206,8 @@ def choose_spec(
 ) -> tuple[ModelSpec, tuple[str, ...]]:
     """Return ``spec`` with the chosen thresholds, and the names that keep their old one.
 
+    A reason's threshold is at least :data:`FLOOR`, whatever the criterion.
+
     Args:
         spec: The checkpoint's.
         quality: Calibrated probabilities, float32 [N,4].
@@ -226,7 +231,11 @@ def choose_spec(
         )
     found = {n: choose_threshold(criterion, scores, truth, passing=n == POOR) for n, (scores, truth) in usable.items()}
     _refuse_unreachable(found, criterion, photos)
-    chosen = {name: value for name, value in found.items() if not isinstance(value, Unreachable)}
+    chosen = {
+        name: value if name == POOR else max(value, FLOOR)
+        for name, value in found.items()
+        if not isinstance(value, Unreachable)
+    }
     changes: dict[str, object] = {
         "poor_quality_threshold": chosen.get(POOR, spec.poor_quality_threshold),
         "thresholds": {name: chosen.get(name, old) for name, old in spec.thresholds.items()},

@@ -167,7 +167,7 @@ def gather_data(
     facts: dict[str, Any] = {"validation": validation.source, "synthetic_scenes": config.synthetic_scenes}
     if folder is not None:
         sides: dict[Split, dict[str, int]] = {side: folder.counts(side) for side in ("train", "val", "test")}
-        facts["photos"] = {**sides, "skipped": folder.skipped}
+        facts["photos"] = {**sides, "skipped": folder.skipped, "gaps": list(folder.list_gaps())}
     if sources.table is not None:
         rated = _read_rated(*sources.table, config.soft_labels, settings, progress)
         facts["rated"] = {"photos": len(rated), "table": sources.table[0].name}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,21 @@ def scin(root: Path) -> None:
         photo(root / "dataset" / "images" / f"{name}.png")
 
 
+def vizwiz(root: Path) -> None:
+    none = {"FRM": 0, "BLR": 0, "DRK": 0, "BRT": 0, "OBS": 0, "OTH": 0, "NON": 5, "ROT": 0}
+    train = [
+        {"image": "VizWiz_train_1.jpg", "flaws": {**none, "BLR": 5, "FRM": 1, "NON": 0, "ROT": 3}, "unrecognizable": 3},
+        {"image": "VizWiz_train_2.jpg", "flaws": none, "unrecognizable": 0},
+        {"image": "VizWiz_train_3.jpg", "flaws": none, "unrecognizable": 0},
+    ]
+    val = [{"image": "VizWiz_val_1.jpg", "flaws": {**none, "DRK": 1, "BRT": 2, "OBS": 1}, "unrecognizable": 2}]
+    (root / "annotations").mkdir(parents=True)
+    for name, entries in (("train", train), ("val", val)):
+        (root / "annotations" / f"{name}.json").write_text(json.dumps(entries))
+    for name in ("train/VizWiz_train_1", "train/VizWiz_train_2", "val/VizWiz_val_1"):  # the third was not downloaded
+        photo(root / f"{name}.jpg")
+
+
 def plain_folder(root: Path) -> None:
     for name in ("lesion/a.jpg", "lesion/deep/b.png", "healthy_skin/c.jpg", "no_skin/d.jpg", "poor_quality/e.jpg"):
         photo(root / name)
@@ -140,6 +156,7 @@ PUBLISHERS = {
     "pad_ufes_20": pad_ufes_20,
     "scin": scin,
     "fitzpatrick17k": fitzpatrick17k,
+    "vizwiz": vizwiz,
     "plain_folder": plain_folder,
 }
 
@@ -185,6 +202,22 @@ def test_scin(tmp_path: Path) -> None:
     }
 
 
+def test_vizwiz(tmp_path: Path) -> None:
+    vizwiz(tmp_path)
+    result = import_public("vizwiz", tmp_path)
+    assert result.left_out == {"photo not downloaded": 1}
+    rows = {(row.image, row.rater): (row.evaluation, row.reasons, row.split) for row in result.ratings}
+    assert len(rows) == len(result.ratings) == 15
+    one, poor = "train/VizWiz_train_1.jpg", "poor_quality"
+    assert rows[one, "rater_1"] == (poor, ("bad_framing", "blurry"), "train")
+    assert rows[one, "rater_3"] == (poor, ("blurry",), "train")
+    assert rows[one, "rater_4"] == rows[one, "rater_5"] == ("no_skin", (), "train")
+    assert {rows["train/VizWiz_train_2.jpg", f"rater_{k}"][0] for k in range(1, 6)} == {"no_skin"}
+    dark = "val/VizWiz_val_1.jpg"
+    assert rows[dark, "rater_1"] == (poor, ("bad_light", "lesion_covered"), "val")
+    assert rows[dark, "rater_2"] == (poor, ("bad_light",), "val")
+
+
 def test_plain_folder(tmp_path: Path) -> None:
     plain_folder(tmp_path)
     assert read_public("plain_folder", tmp_path) == [
@@ -210,6 +243,7 @@ def test_what_is_imported_is_a_clean_table_of_readable_photos(tmp_path: Path, na
         ("pad_ufes_20", "10.17632/zr7vgbcyr2.1", "metadata.csv"),
         ("scin", "github.com/google-research-datasets/scin", "dataset/scin_labels.csv"),
         ("fitzpatrick17k", "github.com/mattgroh/fitzpatrick17k", "fitzpatrick17k.csv"),
+        ("vizwiz", "vizwiz.org", "annotations/train.json"),
     ],
 )
 def test_a_missing_download_says_where_it_is_published(tmp_path: Path, name: str, page: str, files: str) -> None:
@@ -229,6 +263,9 @@ def test_another_value_or_column_than_published_is_refused(tmp_path: Path) -> No
         ("pad_ufes_20", "metadata.csv", "NEV", "XYZ", "line 2: diagnostic"),
         ("pad_ufes_20", "metadata.csv", "fitspatrick", "fitzpatrick", "no fitspatrick"),
         ("scin", "dataset/scin_labels.csv", NO, "PERHAPS", "line 2: dermatologist_gradable_for_skin_condition_2"),
+        ("vizwiz", "annotations/train.json", '"BLR": 5', '"BLR": 6', "photo 1: BLR"),
+        ("vizwiz", "annotations/train.json", '"unrecognizable": 3', '"sharp": 3', "photo 1: unrecognizable"),
+        ("vizwiz", "annotations/train.json", '"FRM"', '"FRAME"', "flaws of FRM"),
         ("plain_folder", "manifest.csv", "lesion/a.jpg", "lesion/z.jpg", "line 2"),
         ("plain_folder", "manifest.csv", ",5", ",7", "not a skin type"),
     ):
@@ -251,5 +288,5 @@ def test_folders_without_photos_or_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_gets_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="pad_ufes_20, scin, fitzpatrick17k, plain_folder"):
+    with pytest.raises(UnknownNameError, match="pad_ufes_20, scin, fitzpatrick17k, vizwiz, plain_folder"):
         import_public("ham10000", tmp_path)

@@ -11,6 +11,7 @@ from imageqx_export.cli.show.tables import Table
 if TYPE_CHECKING:
     from imageqx_export.evaluation.binary.result import BinaryEvaluation
     from imageqx_export.evaluation.grids import Grid
+    from imageqx_export.evaluation.mos import OpinionScores
     from imageqx_export.evaluation.result import Evaluation
     from imageqx_export.evaluation.robustness.result import Robustness
 
@@ -47,6 +48,18 @@ def show_robustness(found: Robustness, folder: Path, *, as_json: bool) -> None:
     note(f"{found.model} on {found.photos:,} photos: {found.source}; in brackets 95 % intervals")
     _print(render.build_table(found))
     note(f"the table, and a photo of each kind with its verdict: {folder / 'robustness.md'}")
+
+
+def show_opinions(found: OpinionScores, folder: Path, *, as_json: bool) -> None:
+    """Print how well P(poor) goes with people's scores; as JSON, what ``mos.json`` has."""
+    from imageqx_export.evaluation import mos
+
+    if as_json:
+        print_json(mos.to_json(found))
+        return
+    note(f"{found.model} on {found.photos:,} photos of {found.table}; in brackets 95 % intervals")
+    _print(mos.build_table(found))
+    note(f"the same as JSON: {folder / mos.FILE}")
 
 
 def _show_binary(evaluation: BinaryEvaluation, folder: Path, *, as_json: bool) -> None:

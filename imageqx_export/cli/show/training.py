@@ -43,6 +43,9 @@ def show_training(checkpoint: Checkpoint, reached: Summary, *, as_json: bool) ->
                 table.add_row("mean", *(_format_spread(mean[key]) for key in columns), style="bold")
             table.add_section()
         out.print(table)
+    data: Any = checkpoint.provenance.get("data", {})
+    for gap in data.get("photos", {}).get("gaps", ()):
+        note(gap)
     out.print(f"{checkpoint.path}  sha256 {checkpoint.sha256[:12]}", highlight=False)
 
 

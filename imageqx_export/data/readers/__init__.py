@@ -20,7 +20,8 @@ def _lazy(name: str) -> Callable[[Path], Imported]:
 
 
 READERS: dict[str, Callable[[Path], Imported]] = {
-    name: _lazy(name) for name in ("pad_ufes_20", "scin", "fitzpatrick17k", "plain_folder", "label_studio", "redcap")
+    name: _lazy(name)
+    for name in ("pad_ufes_20", "scin", "fitzpatrick17k", "vizwiz", "plain_folder", "label_studio", "redcap")
 }
 """Data set → what reads its download."""
 
