@@ -14,6 +14,7 @@ from imageqx_export.decisions import (
     decide_output,
     find_bad_regions,
     measure_margins,
+    rank_reasons,
     refuse_undecidable,
 )
 from imageqx_export.errors import ArtifactError
@@ -126,3 +127,17 @@ def test_a_clinics_thresholds_are_of_the_models_kind(tmp_path: Path) -> None:
     ):
         with pytest.raises(ArtifactError, match="another kind of model"):
             apply_thresholds(model, write(text))
+
+
+def test_reasons_are_ordered_by_how_far_they_exceed_their_thresholds() -> None:
+    """The first hint is of the reason that most exceeds its threshold, as a share of the way to 1."""
+    thresholds = {"bad_framing": 0.2, "bad_light": 0.5, "blurry": 0.7, "low_resolution": 0.2, "too_far_away": 1.0}
+    model = spec().model_copy(update={"thresholds": thresholds})
+    rows = np.array([[0.1, 0.9, 0.97, 0.3, 0.5], [0.6, 0.6, 0.6, 0.6, 0.6], [0.2, 0.5, 0.7, 0.2, 0.0]], np.float32)
+    ranked = rank_reasons(rows, model)
+    names = [[model.reasons[k] for k in row] for row in ranked]
+    # 0.9 of 0.5 to 1 is 0.8 of the way, 0.97 of 0.7 to 1 is 0.9, 0.3 of 0.2 to 1 is an eighth.
+    assert names[0][:4] == ["blurry", "bad_light", "low_resolution", "bad_framing"]
+    assert names[1][:2] == ["bad_framing", "low_resolution"] and names[1][-1] == "too_far_away"
+    assert names[2][-1] == "too_far_away"
+    assert ranked.shape == (3, 5) and (np.sort(ranked, 1) == np.arange(5)).all()

@@ -33,6 +33,7 @@ from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds import stage as module
 from imageqx_export.thresholds.criteria import Criterion
 from imageqx_export.thresholds.stage import (
+    FLOOR,
     Choice,
     ThresholdsConfig,
     choose_from_sources,
@@ -204,6 +205,17 @@ def test_ppv_is_that_of_the_photos_that_pass_and_of_the_reasons_that_are_told() 
     assert (photos.quality != 3)[passing].mean() >= 0.85 > (photos.quality != 3).mean()
     for i, name in enumerate(REASONS):
         assert photos.reasons[reasons[:, i] >= new.thresholds[name], i].mean() >= 0.85
+
+
+def test_no_reasons_threshold_is_under_the_floor() -> None:
+    """Scores of 0.06 and 0.002 would be parted at 0.031."""
+    logits, photos = synthetic()
+    quality, reasons = probabilities(logits)
+    reasons[:, 3] = np.where(photos.reasons[:, 3] > 0, 0.06, 0.002)
+    new, _ = choose_spec(spec(), quality, reasons, photos, Criterion(kind="retake_budget", value=0.03))
+    assert new.thresholds["low_resolution"] == FLOOR == 0.2
+    assert min(new.thresholds.values()) >= FLOOR
+    assert new.poor_quality_threshold is not None and max(new.thresholds.values()) > FLOOR
 
 
 def test_a_reason_that_nobody_has_or_everybody_has_keeps_its_threshold() -> None:
