@@ -104,6 +104,8 @@ def test_what_a_terminal_shows_at_60_80_and_120_columns(
     assert terminal(show_parity, 80).startswith(PARITY_AT_80)
     assert terminal(show_parity, 120).startswith(PARITY_AT_120)
     assert terminal(show_report, 60).startswith(NARROW)
+    piped = PARITY_AT_120.splitlines()[1:]  # a pipe has 112 columns, which the table fills
+    assert max(map(len, piped)) <= 112 and terminal(show_parity, 112).startswith(PARITY_AT_120)
 
 
 def test_twenty_columns_still_say_something(terminal: Callable[[Callable[[], None], int], str]) -> None:
