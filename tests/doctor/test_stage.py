@@ -83,7 +83,8 @@ def test_a_full_disk_and_a_missing_checkpoint_are_gaps(monkeypatch: pytest.Monke
 
 
 def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "EXTRAS", (("bench", "bench", ("no_such_library", "no.such.one")),))
+    monkeypatch.setattr(parts, "_EXTRAS", {"bench": ("bench", "bench, report")})
+    monkeypatch.setattr(parts, "EXTRAS", {"bench": ("no_such_library", "no.such.one")})
     (gap,) = parts.examine_extras()
     assert (gap.state, gap.detail) == (State.MISSING, "no_such_library, no.such.one not installed")
     assert "pip install 'imageqx-export[bench]'" in gap.remedy
@@ -95,9 +96,12 @@ def test_this_machine_is_examined_without_a_failure() -> None:
     assert {"onnx", "coreml", "tflite", "emulated phones"} <= {finding.part for finding in found}
 
 
-def test_the_command_prints_json_and_its_exit_code(cli: Cli, tmp_path: Path) -> None:
+def test_the_command_prints_json_and_its_exit_code(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imageqx_export.cli.doctor.DEFAULT_CHECKPOINT", tmp_path / "none.safetensors")
     result = cli("doctor", "--json", cwd=tmp_path)
     body = json.loads(result.stdout)
-    assert (result.returncode, body["exports"]) == (1, False)  # there is no checkpoint in an empty folder
+    assert (result.returncode, body["exports"]) == (1, False)
     gaps = [row for row in body["findings"] if row["group"] == "export" and row["state"] != "ready"]
     assert [row["part"] for row in gaps] == ["checkpoint"]
