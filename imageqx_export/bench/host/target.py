@@ -118,7 +118,8 @@ class HostTarget:
             runs=schedule.runs_each,
             seconds=schedule.seconds_each,
         )
-        return ProcessSample.model_validate({name: result[name] for name in ProcessSample.model_fields})
+        known = {name: result[name] for name in ProcessSample.model_fields if name in result}
+        return ProcessSample.model_validate(known)
 
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory of a process of its own, Python and its libraries included."""
