@@ -96,9 +96,7 @@ def test_this_machine_is_examined_without_a_failure() -> None:
     assert {"onnx", "coreml", "tflite", "emulated phones"} <= {finding.part for finding in found}
 
 
-def test_the_command_prints_json_and_its_exit_code(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_prints_json_and_its_exit_code(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imageqx_export.cli.doctor.DEFAULT_CHECKPOINT", tmp_path / "none.safetensors")
     result = cli("doctor", "--json", cwd=tmp_path)
     body = json.loads(result.stdout)
