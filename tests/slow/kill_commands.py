@@ -111,17 +111,10 @@ def _name_thresholds(out: Path) -> list[str | Path]:
     return ["--out", out / "x.safetensors", "--thresholds-out", out / "clinic.json"]
 
 
+# Seventeen scenes are the fewest: one of each kind.
 _FEW = [
-    "--samples",
-    "4",
-    "--batch-size",
-    "2",
-    "--validation-samples",
-    "4",
-    "--synthetic-scenes",
-    "8",
-    "--held-out-samples",
-    "8",
+    *("--samples", "4", "--batch-size", "2", "--validation-samples", "17"),
+    *("--synthetic-scenes", "17", "--held-out-samples", "40"),
 ]
 _TRAIN = [*_FEW, *["--epochs", "2", "--small-epochs", "2", "--small-size", "32"]]
 _FINETUNE: list[str | Path] = [*_FEW, "--epochs", "1", "--recipe", RECIPE]
