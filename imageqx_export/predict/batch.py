@@ -23,8 +23,8 @@ from imageqx_export.support.processes import count_cores, start_pool
 from imageqx_export.support.progress import Progress, silent
 
 PIXELS_AT_ONCE: Final = PIXEL_LIMIT
-"""Most pixels of photos that are decoded at the same time, of all threads together: about 2 GB, and the same on a
-machine with many cores. A file counts in full, though most JPEGs are decoded smaller."""
+"""Most pixels of photos that are decoded at the same time, of all threads together, however many cores there are: what
+one photo of the largest size may take. A file counts in full, though most JPEGs are decoded smaller."""
 
 PHOTOS_A_THREAD: Final = 4
 """Fewest photos for which another thread, and the model opened once more for it, pays."""
@@ -59,8 +59,8 @@ def judge_photos(
 ) -> Iterator[Judged]:
     """Judge photos in threads, and yield what became of each in their order, as soon as it is known.
 
-    Each thread decodes a photo and runs the model on it alone: of a photo the same is said whatever others are beside
-    it, and batches of 4, 8 and 16 took longer a photo than one (``python -m benchmarks.bench_predict --batches``).
+    Each thread decodes a photo and runs the model on it alone, so that of a photo the same is said whatever others are
+    beside it; ``python -m benchmarks.bench_predict --batches`` times what batches would bring.
 
     Args:
         photos: Files of any kind that :mod:`imageqx_export.preprocess` reads.
