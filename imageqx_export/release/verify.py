@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,7 @@ from imageqx_export.parity.compare import ParityReport
 from imageqx_export.release.names import SUMS_FILE, refuse_leaving
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.files import digest
+from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.untrusted import describe, read_bytes, read_model
@@ -166,10 +166,10 @@ def rebuild_and_compare(
             got=got,
             remedy="name it with --checkpoint",
         )
-    with tempfile.TemporaryDirectory(prefix="imageqx-rebuild-") as out:
+    with temporary_folder("rebuild") as out:
         config = ExportConfig(
             checkpoint,
-            Path(out),
+            out,
             model=manifest.model,
             formats=sorted({one.format for one in manifest.artifacts}),
             precisions=sorted({one.precision for one in manifest.artifacts}),
