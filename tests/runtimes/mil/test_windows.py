@@ -14,7 +14,8 @@ from tests.runtimes.mil.programs import Array, mb, normal, program
 
 def conv_golden(x: Array, w: Array, strides: Any, pads: Any, dilations: Any, groups: int) -> Array:
     """Correlate with scipy: pads per spatial dimension, a kernel with zeros put in between."""
-    x = np.pad(x, [(0, 0), (0, 0), *pads])
+    # In one type: for two SciPy casts an array that nobody has written yet, and NumPy warns of what lies there.
+    x = np.pad(x.astype(np.float64), [(0, 0), (0, 0), *pads])
     spread = np.zeros((*w.shape[:2], *[(k - 1) * d + 1 for k, d in zip(w.shape[2:], dilations, strict=True)]))
     every: Any = (..., *[slice(None, None, d) for d in dilations])
     spread[every] = w
