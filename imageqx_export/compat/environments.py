@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from imageqx_export.errors import UnavailableError
 from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.caches import find_cache
+from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.libraries import find_uv
 from imageqx_export.support.locks import NO_ROOM
 from imageqx_export.support.processes import TIED, tie_to_parent
@@ -161,8 +161,7 @@ class Environment:
             CrashError: The process failed, crashed or hung.
             UnavailableError: Its result cannot be read.
         """
-        with tempfile.TemporaryDirectory(prefix="imageqx-compat-") as place:
-            folder = Path(place)
+        with temporary_folder("compat") as folder:
             asked, answered = folder / "request.json", folder / "result.json"
             asked.write_text(json.dumps({**request, "folder": str(folder)}))
             np.savez(asked.with_suffix(".npz"), **dict[str, Any](arrays or {}))
