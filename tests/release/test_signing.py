@@ -65,6 +65,7 @@ def _list(publisher: Publisher, cache: Path, root: Path | None = None) -> list[s
     return [version for _, version, _ in list_releases(source)]
 
 
+@pytest.mark.long
 def test_a_publish_killed_at_any_write_leaves_the_old_release(
     publisher: Publisher, export: Path, newer: Path, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_what_somebody_else_put_into_the_list_is_not_signed_again(publisher: Pub
         renew(publisher.store, publisher.ring())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
 def test_an_app_with_the_first_root_follows_a_rotation(
     role: str, publisher: Publisher, export: Path, tmp_path: Path
@@ -132,6 +134,7 @@ def test_an_app_with_the_first_root_follows_a_rotation(
     assert _list(publisher, tmp_path / "cache") == _list(publisher, tmp_path / "fresh") == ["1.0.1", "1.0.0"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", range(1, 6))
 def test_a_rotation_killed_at_any_write_refuses_nobody(at: int, publisher: Publisher, tmp_path: Path) -> None:
     frail: Store = FrailStore(FolderStore(publisher.tree), at)
