@@ -126,9 +126,10 @@ def converter_seconds(format: Format, rounds: int) -> dict[str, float]:
 def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
     from imageqx_export.export.onnx.exporter import convert, halve_weights
 
-    model = convert(network.fold("NHWC"), checkpoint)
+    graph = network.fold("NHWC")
+    model = convert(graph, checkpoint)
     (folder / "bare.onnx").write_bytes(model.SerializeToString())
-    halve_weights(model)
+    halve_weights(model, ("late", *graph.HEADS))
     (folder / "bare.onnx").write_bytes(model.SerializeToString())
 
 

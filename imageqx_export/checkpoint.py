@@ -114,6 +114,15 @@ def load_checkpoint(path: Path, model: str | None = None, *, sha256: str | None 
     return checkpoint, network
 
 
+def find_model(path: Path) -> str:
+    """Return the name of the network that a checkpoint is of, ImageQX's where the file says nothing.
+
+    Raises:
+        CheckpointError: As :func:`read_safetensors`.
+    """
+    return _find_name(read_safetensors(path)[1])
+
+
 def _find_name(header: dict[str, Any]) -> str:
     """Return the network that a header names, if there is one of that name, and ImageQX otherwise."""
     spec = header.get("spec")

@@ -11,6 +11,7 @@ import numpy as np
 from imageqx_export.artifact import Artifact, Format, Manifest, Outputs, Precision
 from imageqx_export.budgets.limits import Budgets, size_limit
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
@@ -105,7 +106,9 @@ def check_budgets(
     if limits is None or not wanted:
         rows = tuple(_compare_artifact(artifact, None, None, budgets) for artifact in manifest.artifacts)
         return BudgetReport(samples=0, source="", reference=None, artifacts=rows)
-    photos = photos or load_held_out("test", Sources(), limits.samples, progress=progress)
+    if photos is None:
+        settings = choose_settings(wanted[0].spec)
+        photos = load_held_out("test", Sources(), limits.samples, settings=settings, progress=progress)
     reference = _choose_reference(folder, manifest, checkpoint_path)
     through = {str(artifact.path): _choose_alike(artifact, manifest) for artifact in wanted}
     found = _measure_all(folder, reference, {str(a.path): a for a in through.values()}, photos, progress)
@@ -149,7 +152,7 @@ def _measure_all(
 
 
 def run_on_pixels(path: Path, pixels: Path) -> Outputs:
-    """Run a file on the pixels in a ``.npy``: uint8 [N,224,224,3].
+    """Run a file on the pixels in a ``.npy``: uint8 [N,H,W,3].
 
     Raises:
         ArtifactError: The file cannot be read or run.

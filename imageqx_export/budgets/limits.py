@@ -16,7 +16,7 @@ from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.untrusted import describe, read_toml
 
 SHIPPED = Path(__file__).with_name("budgets.toml")
-"""The budgets that come with the package."""
+"""The budgets that come with the package; a model with others has a file of its name beside it."""
 
 Bytes = Annotated[int, Field(strict=True, ge=0)]
 
@@ -57,16 +57,18 @@ class Budgets(Frozen):
         return None if self.accuracy is None else self.accuracy.of(precision)
 
 
-def read_budgets(path: Path | None = None) -> Budgets:
+def read_budgets(path: Path | None = None, model: str = "") -> Budgets:
     """Read a file of budgets.
 
     Args:
-        path: TOML, as the package's own ``budgets.toml``; None for that one.
+        path: TOML, as the package's own ``budgets.toml``; None for the package's.
+        model: Whose budgets those are.
 
     Raises:
         MeasurementError: It is missing, no TOML, or not a file of budgets.
     """
-    path = path or SHIPPED
+    own = SHIPPED.parent / f"{model}.toml"
+    path = path or (own if own.is_file() else SHIPPED)
     try:
         return Budgets.model_validate(read_toml(path))
     except (OSError, ValueError) as error:  # pydantic's among them

@@ -15,9 +15,10 @@ from imageqx_export.cli.options import (
     PHOTOS,
     QUANTIZATION,
     BudgetsOption,
-    CheckpointOption,
     FormatsOption,
     JsonOption,
+    ModelsCheckpointOption,
+    find_checkpoint,
     parse_names,
     use_one_thread_each,
 )
@@ -32,8 +33,15 @@ _PANEL = "Artifacts"
     epilog="Example: imageqx export --formats onnx,tflite --precisions fp16,w8a8 --out artifacts",
 )
 def export(
-    model: Annotated[str, typer.Option(help="The network's name.", rich_help_panel=MODEL)] = "imageqx",
-    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The network's name; by default the checkpoint's own, or imageqx.",
+            rich_help_panel=MODEL,
+            show_default=False,
+        ),
+    ] = None,
+    checkpoint: ModelsCheckpointOption = None,
     formats: FormatsOption = "onnx,coreml,tflite",
     precisions: Annotated[
         str,
@@ -82,10 +90,12 @@ def export(
     use_one_thread_each()
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.budgets.limits import read_budgets
+    from imageqx_export.checkpoint import find_model
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.export import stage
     from imageqx_export.support.progress import bar
 
+    checkpoint = checkpoint or find_checkpoint(model or "imageqx")
     config = stage.ExportConfig(
         checkpoint,
         out,
@@ -95,7 +105,7 @@ def export(
         allow_missing=allow_missing,
         recipes=recipe or (),
         calibration=calibration,
-        budgets=read_budgets(budgets),
+        budgets=read_budgets(budgets, model or find_model(checkpoint)),
     )
     result = stage.export_checkpoint(config, progress=bar)
     show.show_export(result, as_json=json)
@@ -111,7 +121,7 @@ def parity(
     folder: Annotated[
         Path, typer.Argument(help="An exported folder, with manifest.json.", metavar="ARTIFACTS", show_default=False)
     ],
-    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    checkpoint: ModelsCheckpointOption = None,
     photos: Annotated[
         Path | None,
         typer.Option(
@@ -131,6 +141,7 @@ def parity(
     The exit code is 1 if an artifact differs by more than its precision's tolerance.
     """
     use_one_thread_each()
+    from imageqx_export.bundle.manifest import read_manifest
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.parity import stage
     from imageqx_export.parity.chart import draw_parity, refuse_without_library
@@ -138,6 +149,7 @@ def parity(
 
     if chart is not None:
         refuse_without_library()
+    checkpoint = checkpoint or find_checkpoint(read_manifest(folder).model)
     report = stage.check(folder, checkpoint, photos, progress=bar)
     show.show_parity(report, as_json=json)
     if chart is not None:

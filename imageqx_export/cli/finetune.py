@@ -83,6 +83,7 @@ def finetune(
     """
     from imageqx_export.artifact import Precision
     from imageqx_export.budgets.limits import read_budgets
+    from imageqx_export.checkpoint import find_model
     from imageqx_export.cli.show import finetune as show
     from imageqx_export.data.sources import Sources
     from imageqx_export.quantize.qat import stage
@@ -109,7 +110,7 @@ def finetune(
             validation_samples=validation_samples,
             seed=seed,
         ),
-        budget=read_budgets(budgets).cost(Precision.W8A8),
+        budget=read_budgets(budgets, find_model(checkpoint)).cost(Precision.W8A8),
         held_out_samples=held_out_samples,
         resume=not fresh,
         further=further,

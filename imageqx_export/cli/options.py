@@ -16,11 +16,33 @@ if TYPE_CHECKING:
 
 DEFAULT_CHECKPOINT = find_shipped("imageqx.safetensors")
 
+
+def find_checkpoint(model: str) -> Path:
+    """Return where the shipped checkpoint of a model is.
+
+    Raises:
+        UnknownNameError: There is no such model.
+    """
+    from imageqx_export import networks
+
+    networks.spec(model)
+    return DEFAULT_CHECKPOINT.with_name(f"{model}.safetensors")
+
+
 MODEL, PHOTOS, OUTPUT, QUANTIZATION = "Model", "Photos", "Output", "Quantization"
 SCHEDULE, OPTIMIZER = "Schedule", "Optimizer"
 
 CheckpointOption = Annotated[
     Path, typer.Option("--checkpoint", help="The trained weights, as safetensors.", rich_help_panel=MODEL)
+]
+ModelsCheckpointOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="The trained weights, as safetensors; by default models/MODEL.safetensors.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output instead of tables.", rich_help_panel=OUTPUT)

@@ -100,6 +100,7 @@ def quantize(
     """
     from imageqx_export.artifact import Precision
     from imageqx_export.budgets.limits import read_budgets
+    from imageqx_export.checkpoint import find_model
     from imageqx_export.cli.show import quantize as show
     from imageqx_export.errors import UnknownNameError
     from imageqx_export.quantize import stage
@@ -113,7 +114,7 @@ def quantize(
         checkpoint=checkpoint,
         precision=Precision(precision),
         calibration=calibration,
-        budget=read_budgets(budgets).cost(Precision(precision)),
+        budget=read_budgets(budgets, find_model(checkpoint)).cost(Precision(precision)),
         out=out or refuse_packaged(checkpoint).with_suffix(f".{precision}.json"),
         photos=photos,
         samples=samples,

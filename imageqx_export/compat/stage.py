@@ -80,9 +80,9 @@ def check_compat(
     """
     manifest = read_manifest(folder)
     wanted = [parse_target(text) for text in targets]
-    pixels = load_golden_pixels(folder) if checkpoint is None else generate_images()
-    subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
     spec = manifest.artifacts[0].spec
+    pixels = load_golden_pixels(folder) if checkpoint is None else generate_images(spec=spec)
+    subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
     references = find_references(folder, subjects, spec, pixels, checkpoint)
     controls: list[Control] = []
     results: list[AcceleratorResult] = []

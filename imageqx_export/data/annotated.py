@@ -137,7 +137,7 @@ def read_labelled(
     ]
     if not labels:
         raise DatasetError(f"no photo is in the split {split}", where=annotations, remedy="give some rows that split")
-    photos = read_photos([images / label.image for label in labels], progress, settings.side)
+    photos = read_photos([images / label.image for label in labels], progress, settings.size)
     read = [(label, photo) for label, photo in zip(labels, photos, strict=True) if not isinstance(photo, PhotoError)]
     if not read:
         raise DatasetError(

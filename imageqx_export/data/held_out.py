@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from PIL import Image
 
+from imageqx_export.artifact import Pixels
 from imageqx_export.data.bank import SIDE, Bank, join
 from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.folder import PhotoFolder
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.sample_plan import plan_samples
 from imageqx_export.data.scenes import SCENE_KINDS, render_scenes
+from imageqx_export.data.settings import USUAL, PhotoSettings
+from imageqx_export.preprocess import stretch
 from imageqx_export.support.progress import Progress, silent
 
 # Training draws with its run's seed, a small number.
@@ -34,7 +38,7 @@ def draw_samples(
     photos: bool,
     *,
     photo_share: float = 0.7,
-    between: bool = False,
+    settings: PhotoSettings = USUAL,
     progress: Progress = silent,
 ) -> LabelledPhotos:
     """Draw ``count`` samples of one side of the split.
@@ -45,19 +49,19 @@ def draw_samples(
         split: Whose random numbers.
         photos: Whether the bank has photos; for the source's sentence.
         photo_share: Of the samples, the share that is made from photos.
-        between: Whether degraded samples may have the severities on which raters disagree.
+        settings: What the network wants photos to be like; its side is the bank's.
         progress: Opens a bar.
     """
     kind = "other patients' photos and other synthetic scenes" if photos else "synthetic scenes"
     source = f"{count} {split} samples: {kind}, degraded in known ways"
-    return _make_samples(bank, SEEDS[split], count, photo_share, split, source, progress, between=between)
+    return _make_samples(bank, SEEDS[split], count, photo_share, split, source, settings, progress)
 
 
-def synthetic_samples(count: int, seed: int) -> LabelledPhotos:
+def synthetic_samples(count: int, seed: int, settings: PhotoSettings = USUAL) -> LabelledPhotos:
     """Draw scenes, degrade them, and return ``count`` samples; a seed gives the same in every release."""
-    bank = render_scenes(seed, max(count, SCENE_KINDS), varied=False)
+    bank = render_scenes(seed, max(count, SCENE_KINDS), side=settings.side, varied=False)
     source = f"{count} synthetic samples of seed {seed}"
-    return _make_samples(bank, seed, count, 0, "synthetic", source, silent, varied=False)
+    return _make_samples(bank, seed, count, 0, "synthetic", source, settings, silent, varied=False)
 
 
 def _make_samples(
@@ -67,22 +71,24 @@ def _make_samples(
     photo_share: float,
     name: str,
     source: str,
+    settings: PhotoSettings,
     progress: Progress,
     *,
-    between: bool = False,
     varied: bool = True,
 ) -> LabelledPhotos:
     """Make samples on the CPU, so that they are the same wherever the model runs."""
     room = Degrader(bank, torch.device("cpu"))
     starts = range(0, count, _BATCH)
     plans = [
-        plan_samples(bank, (seed, start), min(_BATCH, count - start), photo_share, between=between, varied=varied)
+        plan_samples(
+            bank, (seed, start), min(_BATCH, count - start), photo_share, between=settings.between, varied=varied
+        )
         for start in starts
     ]
     pixels = []
     with progress("drawing samples", len(plans)) as advance:
         for plan in plans:
-            pixels.append(room.degrade(plan, bank.side).to(torch.uint8).numpy())
+            pixels.append(_fit(room.degrade(plan, bank.side).to(torch.uint8).numpy(), settings))
             advance()
     return LabelledPhotos(
         pixels=np.concatenate(pixels),
@@ -93,3 +99,11 @@ def _make_samples(
         source=source,
         votes=np.concatenate([plan.votes for plan in plans]),
     )
+
+
+def _fit(pixels: Pixels, settings: PhotoSettings) -> Pixels:
+    """Return samples of the size that the network takes, stretched as photos are."""
+    if settings.shape is None:
+        return pixels
+    size = (settings.size.width, settings.size.height)
+    return np.stack([np.asarray(stretch(Image.fromarray(one), size)) for one in pixels])

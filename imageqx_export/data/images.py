@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import Pixels
+from imageqx_export.artifact import ModelSpec, Pixels
 from imageqx_export.data.photos import describe_left_out, find_photos, list_photos, read_photos
+from imageqx_export.data.settings import USUAL, PhotoSettings, choose_settings
 from imageqx_export.errors import DatasetError, PhotoError
 from imageqx_export.support.progress import Progress, silent
 
@@ -20,15 +21,40 @@ CALIBRATION_SEED = 0
 _NAMED = 5
 
 
-def generate_images(count: int = PARITY_IMAGES, seed: int = PARITY_SEED) -> Pixels:
-    """Return synthetic photos, good and degraded, uint8 [count,224,224,3]."""
+def generate_images(count: int | None = None, seed: int = PARITY_SEED, *, spec: ModelSpec | None = None) -> Pixels:
+    """Return synthetic photos, good and degraded, uint8 [count,H,W,3].
+
+    Args:
+        count: How many; None for those that make 64 pictures.
+        seed: A seed always gives the same.
+        spec: Of the model that takes them; None for ImageQX's 224 × 224.
+    """
     from imageqx_export.data.held_out import synthetic_samples
 
-    return synthetic_samples(count, seed).pixels
+    count = count_photos(PARITY_IMAGES, spec) if count is None else count
+    return synthetic_samples(count, seed, _choose(spec)).pixels
 
 
-def read_images(folder: Path) -> Pixels:
-    """Read every photo below ``folder``, uint8 [N,224,224,3].
+def count_photos(pictures: int, spec: ModelSpec | None) -> int:
+    """Return how many photos make at least so many pictures for a network's first layer.
+
+    One each, unless the network cuts regions out of a photo: what its layers are asked about is then as much with fewer
+    photos, and takes as long.
+    """
+    regions = None if spec is None or spec.binary is None else spec.binary.regions
+    return pictures if regions is None else -(-pictures // len(regions.parts))
+
+
+def _choose(spec: ModelSpec | None) -> PhotoSettings:
+    return USUAL if spec is None else choose_settings(spec)
+
+
+def read_images(folder: Path, *, spec: ModelSpec | None = None) -> Pixels:
+    """Read every photo below ``folder``, uint8 [N,H,W,3].
+
+    Args:
+        folder: With 64 photos or more, at any depth.
+        spec: As for :func:`generate_images`.
 
     Raises:
         DatasetError: The folder is missing or has fewer than 64 photos.
@@ -40,30 +66,34 @@ def read_images(folder: Path) -> Pixels:
     if len(files) < PARITY_IMAGES:
         raise DatasetError("too few photos", where=folder, expected=f"at least {PARITY_IMAGES}", got=str(len(files)))
     images = []
-    for photo in read_photos(files):
+    for photo in read_photos(files, size=_choose(spec).size):
         if isinstance(photo, PhotoError):
             raise photo
         images.append(photo)
     return np.stack(images)
 
 
-def gather_calibration_images(folder: Path | None, *, progress: Progress = silent) -> tuple[Pixels, str]:
+def gather_calibration_images(
+    folder: Path | None, *, spec: ModelSpec | None = None, progress: Progress = silent
+) -> tuple[Pixels, str]:
     """Return images to calibrate on and a sentence on where they come from.
 
     Args:
-        folder: The user's photos, at any depth; None for 256 synthetic samples of the scenes that were trained on,
-            degraded as training degrades them.
+        folder: The user's photos, at any depth; None for synthetic samples of the scenes that were trained on, degraded
+            as training degrades them: 256, or as many as 256 regions are cut out of.
+        spec: As for :func:`generate_images`.
         progress: Opens a bar over the photos.
 
     Returns:
-        uint8 [N,224,224,3], N ≥ 256, and the sentence, without a full stop.
+        uint8 [N,H,W,3], and the sentence, without a full stop.
 
     Raises:
         DatasetError: The folder is missing, has fewer than 256 photos, or has one that cannot be read.
     """
     if folder is None:
-        source = f"{CALIBRATION_IMAGES} synthetic samples of training's scenes, seed {CALIBRATION_SEED}"
-        return generate_images(CALIBRATION_IMAGES, CALIBRATION_SEED), source
+        count = count_photos(CALIBRATION_IMAGES, spec)
+        source = f"{count} synthetic samples of training's scenes, seed {CALIBRATION_SEED}"
+        return generate_images(count, CALIBRATION_SEED, spec=spec), source
     if not folder.is_dir():
         raise DatasetError(
             "no such folder of photos to calibrate on",
@@ -74,7 +104,7 @@ def gather_calibration_images(folder: Path | None, *, progress: Progress = silen
     images: list[NDArray[np.uint8]] = []
     unreadable: list[str] = []
     files, left_out = list_photos(folder)
-    for path, photo in zip(files, read_photos(files, progress), strict=True):
+    for path, photo in zip(files, read_photos(files, progress, _choose(spec).size), strict=True):
         if isinstance(photo, PhotoError):
             unreadable.append(path.relative_to(folder).as_posix())
         else:

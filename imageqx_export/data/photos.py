@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.artifact import Preprocessing
-from imageqx_export.data.bank import SIDE
 from imageqx_export.errors import PhotoError
 from imageqx_export.support.processes import start_pool
 from imageqx_export.support.progress import Progress, silent
@@ -27,6 +26,7 @@ SUFFIXES = frozenset(
 )
 """What the names of photos end with, in lower case: of every format that :mod:`imageqx_export.preprocess` reads."""
 
+_USUAL = Preprocessing()
 _DATABASES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store"})
 
 
@@ -91,29 +91,29 @@ def find_reason(name: Path) -> str | None:
 
 
 def read_photos(
-    paths: Sequence[Path], progress: Progress = silent, side: int = SIDE
+    paths: Sequence[Path], progress: Progress = silent, size: Preprocessing = _USUAL
 ) -> Iterator[NDArray[np.uint8] | PhotoError]:
     """Read photos in threads, in their order.
 
     Args:
         paths: The files.
         progress: Opens a bar over them.
-        side: Pixels a side.
+        size: Has the height and the width to read them with.
 
     Yields:
-        Per file its pixels, uint8 [side,side,3], or why they cannot be read.
+        Per file its pixels, uint8 [height,width,3], or why they cannot be read.
     """
     # Threads: Pillow decodes and stretches without Python's lock, and processes would copy every picture.
     with progress("reading photos", len(paths)) as advance, start_pool() as threads:
-        for photo in threads.map(partial(_read, side=side), paths):
+        for photo in threads.map(partial(_read, size=size), paths):
             advance()
             yield photo
 
 
-def _read(path: Path, side: int) -> NDArray[np.uint8] | PhotoError:
+def _read(path: Path, size: Preprocessing) -> NDArray[np.uint8] | PhotoError:
     from imageqx_export.preprocess import load_pixels
 
     try:
-        return load_pixels(path, Preprocessing(height=side, width=side))
+        return load_pixels(path, size)
     except PhotoError as error:
         return error

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from imageqx_export.artifact import ModelSpec, Preprocessing
 from imageqx_export.data.bank import SIDE
 from imageqx_export.data.splits import VAL_SHARE
 
-if TYPE_CHECKING:
-    from imageqx_export.artifact import ModelSpec
-
+_STEP = 16  # samples are made of as many pixels a side as a multiple of this
 _SMALL_VAL_SHARE = 0.10  # 75/10/15 %, as in Jeong et al. 2024
 
 
@@ -19,16 +17,24 @@ class PhotoSettings:
     """What a network wants its photos to be like.
 
     Args:
-        side: Pixels a side.
+        side: Pixels a side that samples are made with.
         between: Whether degraded samples may have the severities on which raters disagree: a network that learns how
             many raters call a photo good needs them, and one that learns what is wrong cannot be told about them.
         val_share: The share of groups (patients) that validate; 15 % test, whatever this is, so that the same photos
             test every network.
+        shape: The height and width that the network takes, where either is not ``side``; samples are stretched to them.
     """
 
     side: int = SIDE
     between: bool = False
     val_share: float = VAL_SHARE
+    shape: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> Preprocessing:
+        """What a photo is stretched to."""
+        height, width = self.shape or (self.side, self.side)
+        return Preprocessing(height=height, width=width)
 
 
 USUAL = PhotoSettings()
@@ -36,6 +42,9 @@ USUAL = PhotoSettings()
 
 def choose_settings(spec: ModelSpec) -> PhotoSettings:
     """Return what photos a model is trained and measured on, by its ModelSpec."""
+    height, width = spec.preprocessing.height, spec.preprocessing.width
+    side = -(-max(height, width) // _STEP) * _STEP
+    shape = None if height == width == side else (height, width)
     if spec.binary is None:
-        return PhotoSettings(side=spec.preprocessing.height)
-    return PhotoSettings(side=spec.preprocessing.height, between=True, val_share=_SMALL_VAL_SHARE)
+        return PhotoSettings(side=side, shape=shape)
+    return PhotoSettings(side=side, between=True, val_share=_SMALL_VAL_SHARE, shape=shape)

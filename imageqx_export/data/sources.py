@@ -86,6 +86,6 @@ def load_held_out(
     if folder is None and sources.photos is not None:
         folder = read_folder(sources.photos, settings=settings, progress=progress)
     bank = make_held_out_bank(split, folder, side=settings.side, progress=progress)
-    samples = draw_samples(bank, count, split, folder is not None, between=settings.between, progress=progress)
+    samples = draw_samples(bank, count, split, folder is not None, settings=settings, progress=progress)
     passed_over = describe_left_out({} if folder is None else folder.skipped)
     return replace(samples, source=samples.source + passed_over)

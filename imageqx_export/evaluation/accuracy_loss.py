@@ -7,7 +7,7 @@ intervals are of the paired difference: photos are resampled, each with both net
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,10 @@ from pydantic import Field, model_validator
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.decisions import decide
 from imageqx_export.evaluation.intervals import Bools, Floats, bootstrap, percentile
+from imageqx_export.evaluation.questions import Questions, ask, name_main_output
 from imageqx_export.evaluation.reliability import measure_reliability
 from imageqx_export.evaluation.scores import LABEL
-from imageqx_export.evaluation.tables import one_hot
 from imageqx_export.support.frozen import Frozen, rename_key
 
 POINTS = 100.0
@@ -53,6 +52,8 @@ class OfDecisions(NamedTuple):
 class Accuracy(Frozen):
     """What quantization cost on some photos.
 
+    Of a binary decision the labels are good and poor, and in the reasons' place are the ranks, at 0.5.
+
     Args:
         photos: How many.
         quality: Loss of the labels' macro-F1, as decided with the thresholds.
@@ -61,6 +62,7 @@ class Accuracy(Frozen):
         agreement: Per cent of photos with the same label from both networks.
         ece: How much each expected calibration error grew, in points: the label's, and per reason.
         mean_abs: Mean |Δ| of the labels' probabilities.
+        kind: What ``explanations`` and ``reasons`` are about.
     """
 
     photos: int
@@ -70,6 +72,7 @@ class Accuracy(Frozen):
     agreement: float
     ece: dict[str, float]
     mean_abs: float
+    kind: Literal["reasons", "ranks"] = "reasons"
 
     @model_validator(mode="before")
     @classmethod
@@ -114,7 +117,7 @@ def accuracy(
     """Compare a quantized network with the float one on labelled photos.
 
     Args:
-        reference: The float network's ``quality`` [N,4] and ``explanations`` [N,5].
+        reference: The float network's outputs, [N,…] by name.
         quantized: The quantized network's.
         photos: N ≥ 1, with the truth.
         spec: Names and thresholds.
@@ -122,12 +125,15 @@ def accuracy(
     """
     if decisions is None:
         decisions = of_decisions(reference, quantized, photos, spec)
-    grown = [_measure_eces(outputs, photos, spec) for outputs in (quantized, reference)]
+    asked = [ask(outputs, photos, spec) for outputs in (quantized, reference)]
+    grown = [_measure_eces(one) for one in asked]
+    main = name_main_output(spec)
     return Accuracy(
         photos=len(photos),
         **decisions._asdict(),
         ece={name: POINTS * (grown[0][name] - grown[1][name]) for name in grown[0]},
-        mean_abs=float(np.abs(reference["quality"].astype(np.float64) - quantized["quality"]).mean()),
+        mean_abs=float(np.abs(reference[main].astype(np.float64) - quantized[main]).mean()),
+        kind=asked[0].kind,
     )
 
 
@@ -137,28 +143,24 @@ def of_decisions(
     """Compare what two networks decide on labelled photos.
 
     Args:
-        reference: The float network's ``quality`` [N,4] and ``explanations`` [N,5].
+        reference: The float network's outputs, [N,…] by name.
         quantized: The quantized network's.
         photos: N ≥ 1, with the truth.
         spec: Names and thresholds.
         intervals: Whether to resample photos for intervals.
     """
-    truth = photos.reasons >= 0.5
-    thresholds = np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
-    labels = one_hot(photos.quality, len(spec.labels))
-    decided = [decide(outputs["quality"], spec) for outputs in (reference, quantized)]
-    before, after = (one_hot(label, len(spec.labels)) for label in decided)
-    given = [outputs["explanations"] >= thresholds for outputs in (reference, quantized)]
+    before, after = (ask(outputs, photos, spec) for outputs in (reference, quantized))
+    truth = before.truth
     losses = {
-        name: _loss(truth[:, [k]], given[0][:, [k]], given[1][:, [k]], intervals)
-        for k, name in enumerate(spec.reasons)
+        name: _loss(truth[:, [k]], before.given[:, [k]], after.given[:, [k]], intervals)
+        for k, name in enumerate(before.names)
         if truth[:, k].any()
     }
     return OfDecisions(
-        quality=_loss(labels, before, after, intervals),
-        explanations=_loss(truth, given[0], given[1], intervals),
+        quality=_loss(before.labels, before.decided, after.decided, intervals),
+        explanations=_loss(truth, before.given, after.given, intervals),
         reasons=losses,
-        agreement=POINTS * float((decided[0] == decided[1]).mean()),
+        agreement=POINTS * float((before.decided == after.decided).all(1).mean()),
     )
 
 
@@ -175,7 +177,7 @@ def problems(found: Accuracy, budget: Budget | None) -> tuple[str, ...]:
         return ()
     rows = {
         f"{name} macro-F1 lost": (loss.points, budget.macro_f1)
-        for name, loss in (("quality", found.quality), ("reasons", found.explanations))
+        for name, loss in (("quality", found.quality), (found.kind, found.explanations))
     }
     rows |= {f"{name}: F1 lost": (loss.points, budget.reason_f1) for name, loss in found.reasons.items()}
     rows["the label's calibration error grew by"] = (found.label_ece, budget.ece)
@@ -213,8 +215,7 @@ def _macro(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
     return np.asarray(np.divide(each.sum(1), count, out=np.full(len(weights), np.nan), where=count > 0), np.float64)
 
 
-def _measure_eces(outputs: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Mapping[str, float]:
-    quality, explanations = outputs["quality"], outputs["explanations"]
-    rows = {LABEL: (quality.max(1), quality.argmax(1) == photos.quality)}
-    rows |= {name: (explanations[:, k], photos.reasons[:, k] >= 0.5) for k, name in enumerate(spec.reasons)}
+def _measure_eces(asked: Questions) -> Mapping[str, float]:
+    rows = {LABEL: (asked.sure, asked.right)}
+    rows |= {name: (asked.scores[:, k], asked.truth[:, k]) for k, name in enumerate(asked.names)}
     return {name: measure_reliability(sure, right, name).ece.value or 0.0 for name, (sure, right) in rows.items()}

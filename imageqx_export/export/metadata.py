@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 AUTHOR = "imageqx-export"
 LICENSE = "Apache-2.0"
 DESCRIPTION = "ImageQX: is this skin photo good enough for a dermatologist, and if not, why. Not a medical device."
+_BINARY = "{}: is this skin photo good enough for a dermatologist, and if not, where. Not a medical device."
+
+
+def describe_model(spec: ModelSpec) -> str:
+    """Return what a model is, in a sentence or two."""
+    return DESCRIPTION if spec.binary is None else _BINARY.format(spec.name)
 
 
 def versions(distributions: tuple[str, ...]) -> dict[str, str]:
@@ -50,7 +56,7 @@ def header(
     metadata = {
         "author": AUTHOR,
         "checkpoint_sha256": checkpoint.sha256,
-        "description": DESCRIPTION,
+        "description": describe_model(checkpoint.spec),
         "labels": ",".join(spec.labels),
         "license": LICENSE,
         "precision": precision.value,

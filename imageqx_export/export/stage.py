@@ -48,7 +48,7 @@ class ExportConfig:
     Args:
         checkpoint: The weights.
         out: The folder of all models.
-        model: The network's name.
+        model: The network's name, and no other's checkpoint is taken; None takes the checkpoint's own.
         formats: What to write.
         precisions: In which schemes.
         allow_missing: Whether a format whose library is missing is noted in the manifest instead of refused.
@@ -59,7 +59,7 @@ class ExportConfig:
 
     checkpoint: Path
     out: Path
-    model: str = "imageqx"
+    model: str | None = None
     formats: Sequence[Format] = tuple(Format)
     precisions: Sequence[Precision] = tuple(Precision)
     allow_missing: bool = False
@@ -115,9 +115,8 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         ConversionError: A converter failed, or a named recipe is for a precision that is not exported.
         ImageQXError: ``<out>/<model>/`` holds something that no export wrote.
     """
-    model = config.model
-    networks.spec(model)
-    checkpoint, network = load_checkpoint(config.checkpoint, model)
+    checkpoint, network = load_checkpoint(config.checkpoint, config.model)
+    model = checkpoint.spec.name
     refuse_untrained(checkpoint)
     wanted, unavailable = _available(config)
     layout = make_layout(model)
@@ -139,7 +138,8 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         manifest = _write_manifest(staging.path, checkpoint, files, recipes, unavailable)
         linted = _relative(lint_files(list(files.values()), progress=progress))
         (staging.path / LINT_FILE).write_text(linted.model_dump_json(indent=2) + "\n")
-        report = compare_with_reference(staging.path, checkpoint, reference, generate_images(), progress=progress)
+        pixels = generate_images(spec=checkpoint.spec)
+        report = compare_with_reference(staging.path, checkpoint, reference, pixels, progress=progress)
         (staging.path / PARITY_FILE).write_text(report.model_dump_json(indent=2) + "\n")
         held = None
         if config.budgets is not None and report.passed and linted.passed:  # what is wrong need not be measured

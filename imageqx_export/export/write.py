@@ -86,7 +86,7 @@ def write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recipe
     """
     from PIL import Image
 
-    pixels = generate_images(GOLDEN_COUNT, GOLDEN_SEED)
+    pixels = generate_images(GOLDEN_COUNT, GOLDEN_SEED, spec=reference.spec)
     with start_pool() as threads:
         jobs = {p: threads.submit(run_isolated, run_quantized, checkpoint, path, pixels) for p, path in recipes.items()}
         found = {Precision.FP32: reference.run(pixels)} | {precision: job.result() for precision, job in jobs.items()}

@@ -52,10 +52,10 @@ def check(folder: Path, checkpoint: Path, photos: Path | None = None, *, progres
         DatasetError: There are too few photos.
         PhotoError: A photo cannot be read.
     """
-    read_manifest(folder)  # before the photos, which take longer
-    pixels = generate_images() if photos is None else read_images(photos)
+    loaded, reference = _load_reference(folder, checkpoint)  # before the photos, which take longer
+    pixels = generate_images(spec=loaded.spec) if photos is None else read_images(photos, spec=loaded.spec)
     source: Literal["generated", "photos"] = "generated" if photos is None else "photos"
-    return compare_artifacts(folder, checkpoint, pixels, source=source, progress=progress)
+    return compare_with_reference(folder, loaded, reference, pixels, source=source, progress=progress)
 
 
 def compare_artifacts(
@@ -74,7 +74,7 @@ def compare_artifacts(
     Args:
         folder: The folder with ``manifest.json``.
         checkpoint: The float32 checkpoint; must be the one that the manifest names.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
         source: Where ``pixels`` come from, for the report.
         progress: Opens a bar over the files.
 
@@ -92,7 +92,7 @@ def compute_references(folder: Path, checkpoint: Path, pixels: Pixels) -> dict[P
     Args:
         folder: The folder with ``manifest.json``.
         checkpoint: The float32 checkpoint; must be the one that the manifest names.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
 
     Raises:
         ParityError: As :func:`compare_artifacts`; likewise the next.
@@ -139,7 +139,7 @@ def compare_with_reference(
         folder: The folder with ``manifest.json``.
         checkpoint: The checkpoint that the artifacts were made from; isolated processes load it again.
         reference: It, in PyTorch and in float32.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
         source: Where ``pixels`` come from, for the report.
         progress: Opens a bar over the files.
 

@@ -46,8 +46,8 @@ def draw_attention(rows: Sequence[tuple[Verdict, NDArray[np.float32]]], spec: Mo
     map looks weak.
 
     Args:
-        rows: Verdicts with their attention maps float32 [5,7,7].
-        spec: Names the maps.
+        rows: Verdicts with their maps float32 [K,h,w], as of :func:`~imageqx_export.predict.verdict.predict_photos`.
+        spec: Names the maps: the reasons, or the regions.
         path: A PNG, or any other kind that Pillow writes; replaced in one step.
     """
     lines = [_draw_row(verdict, maps, spec) for verdict, maps in rows]
@@ -70,12 +70,15 @@ def _draw_row(verdict: Verdict, maps: NDArray[np.float32], spec: ModelSpec) -> l
     photo.thumbnail((TILE, TILE))
     share = verdict.probabilities[verdict.label]
     tiles = [_caption(photo, verdict.photo.name, f"{verdict.label.replace('_', ' ')} {share:.0%}")]
-    shown = [reason for reason in verdict.reasons if reason.given] or [verdict.reasons[0]]
-    top = max(float(maps.max()), 1e-9)
+    shown = [reason for reason in verdict.reasons if reason.given] or list(verdict.reasons[:1])
+    top = max(float(maps.max(initial=0)), 1e-9)
+    regions = spec.binary.regions if spec.binary is not None else None
+    names = spec.reasons if regions is None else tuple(part.name for part in regions.parts)
+    words = "where the model looks" if regions is None else "this part is bad"
     for reason in shown:
-        heat = maps[spec.reasons.index(reason.name)] / top
+        heat = maps[names.index(reason.name)] / top
         name = reason.name.replace("_", " ")
-        tiles.append(_caption(blend(photo, heat), f"{name} {reason.probability:.0%}", "where the model looks"))
+        tiles.append(_caption(blend(photo, heat), f"{name} {reason.probability:.0%}", words))
     return tiles
 
 

@@ -7,17 +7,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from imageqx_export.artifact import ModelSpec, Outputs
-from imageqx_export.decisions import POOR, decide, rank_reasons
+from imageqx_export.artifact import BinaryDecision, ModelSpec, Outputs, Region
+from imageqx_export.decisions import ATTENTION, EXPLANATIONS, GOOD, POOR, QUALITY, decide, decide_good, rank_reasons
 from imageqx_export.errors import ArtifactError
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.runtimes.base import Runtime
 
+_CELLS = 64  # of a region's map, a side
+
 
 class Reason(BaseModel):
-    """One reason: its ``name``, its probability, whether it is ``given``, and the retake ``hint``."""
+    """One reason: its ``name``, its probability, whether it is ``given``, and the retake ``hint``.
+
+    Of a binary decision it is a region, the probability that it is bad, and what to do about it.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -31,10 +36,11 @@ class Verdict(BaseModel):
 
     Attributes:
         photo: The file.
-        label: What was decided; see :func:`decide`.
+        label: What was decided; see :func:`decide`, or of a binary decision ``"good"`` or ``"poor_quality"``.
         retake: Whether the person should take the photo again.
         probabilities: Per label; the sum is 1.
         reasons: Every reason, the worst first.
+        hint: What to tell the person where a photo is poor and no reason is given; None takes the likeliest reason's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,16 +49,19 @@ class Verdict(BaseModel):
     retake: bool
     probabilities: dict[str, float]
     reasons: tuple[Reason, ...]
+    hint: str | None = Field(default=None, exclude=True)
 
     @property
     def hints(self) -> tuple[str, ...]:
         """What to tell the person, the worst reason first; empty if the photo is good enough.
 
-        A poor photo without a reason above its threshold gets the likeliest one, as "poor" alone helps nobody.
+        A poor photo without a reason above its threshold gets the likeliest one, as "poor" alone helps nobody; of a
+        binary decision, the hint about the whole photo.
         """
         if not self.retake:
             return ()
-        return tuple(reason.hint for reason in self.reasons if reason.given) or (self.reasons[0].hint,)
+        given = tuple(reason.hint for reason in self.reasons if reason.given)
+        return given or (self.reasons[0].hint if self.hint is None else self.hint,)
 
 
 def predict_photos(
@@ -66,27 +75,53 @@ def predict_photos(
         spec: The file's own with other thresholds, or None for the file's own.
 
     Returns:
-        Per photo the verdict, and the attention maps float32 [5,7,7] in the order of the spec's reasons.
+        Per photo the verdict, and the attention maps float32 [K,h,w] in the order of the spec's reasons; of a binary
+        decision, in the order of its regions, 1 where a region lies times the probability that it is bad.
 
     Raises:
         PhotoError: A file is not a usable photo; nothing is decided then.
         ArtifactError: The model cannot be run, or gives NaN.
     """
-    pixels = np.stack([load_pixels(photo) for photo in photos])
-    outputs = runtime.run(pixels)
     spec = spec or runtime.spec
+    outputs = runtime.run(np.stack([load_pixels(photo, spec.preprocessing) for photo in photos]))
     for name, values in outputs.items():
         if not np.isfinite(values).all():
             raise ArtifactError(
                 "an output is not finite", where=name, expected="probabilities", remedy="imageqx parity with its folder"
             )
-    return [(make_verdict(photo, outputs, i, spec), outputs["attention"][i]) for i, photo in enumerate(photos)]
+    return [(make_verdict(photo, outputs, i, spec), make_maps(outputs, i, spec)) for i, photo in enumerate(photos)]
+
+
+def make_maps(outputs: Outputs, index: int, spec: ModelSpec) -> NDArray[np.float32]:
+    """Return what is drawn over photo ``index``: see :func:`predict_photos`."""
+    if spec.binary is None:
+        return np.asarray(outputs[ATTENTION][index])
+    parts = _list_regions(spec.binary)
+    if not parts:
+        return np.zeros((0, 1, 1), np.float32)
+    assert spec.binary.regions is not None
+    bad = 1 - outputs[spec.binary.regions.output][index]
+    return np.stack([_cover(part) * np.float32(share) for part, share in zip(parts, bad, strict=True)])
+
+
+def _cover(part: Region) -> NDArray[np.float32]:
+    """Return a map with 1 where a region lies."""
+    centres = (np.arange(_CELLS) + 0.5) / _CELLS
+    rows = (centres > part.top) & (centres < part.top + part.height)
+    columns = (centres > part.left) & (centres < part.left + part.width)
+    return np.asarray(rows[:, None] & columns, np.float32)
+
+
+def _list_regions(binary: BinaryDecision) -> tuple[Region, ...]:
+    return () if binary.regions is None else binary.regions.parts
 
 
 def make_verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdict:
     """Read row ``index`` of a runtime's outputs as a verdict."""
-    quality, explanations = outputs["quality"][index], outputs["explanations"][index]
-    label = spec.labels[int(decide(outputs["quality"][index : index + 1], spec)[0])]
+    if spec.binary is not None:
+        return _make_binary(photo, outputs, index, spec, spec.binary)
+    quality, explanations = outputs[QUALITY][index], outputs[EXPLANATIONS][index]
+    label = spec.labels[int(decide(outputs[QUALITY][index : index + 1], spec)[0])]
     reasons = [
         Reason(name=name, probability=float(p), given=bool(p >= spec.thresholds[name]), hint=spec.hints[name])
         for name, p in zip(spec.reasons, explanations, strict=True)
@@ -98,4 +133,25 @@ def make_verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> 
         retake=label == POOR,
         probabilities={name: float(p) for name, p in zip(spec.labels, quality, strict=True)},
         reasons=tuple(reasons),
+    )
+
+
+def _make_binary(photo: Path, outputs: Outputs, index: int, spec: ModelSpec, binary: BinaryDecision) -> Verdict:
+    values = outputs[binary.output][index : index + 1]
+    good, share = bool(decide_good(values, spec)[0]), float(values[0, 0])
+    reasons = []
+    if binary.regions is not None:
+        least = np.float32(binary.regions.threshold)
+        reasons = [
+            Reason(name=part.name, probability=1 - float(p), given=bool(p < least), hint=part.hint)
+            for part, p in zip(binary.regions.parts, outputs[binary.regions.output][index], strict=True)
+        ]
+    reasons.sort(key=lambda reason: reason.probability, reverse=True)
+    return Verdict(
+        photo=photo,
+        label=GOOD if good else POOR,
+        retake=not good,
+        probabilities={GOOD: share, POOR: 1 - share},
+        reasons=tuple(reasons),
+        hint=binary.hint,
     )

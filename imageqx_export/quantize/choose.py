@@ -147,5 +147,5 @@ def _make(
 
     if precision is Precision.W8:
         return make_w8_recipe(network, checkpoint.sha256)
-    pixels, source = gather_calibration_images(calibration, progress=progress)
+    pixels, source = gather_calibration_images(calibration, spec=network.spec, progress=progress)
     return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)

@@ -61,7 +61,7 @@ class QuantizedModel:
         return compute_integer_weights(self._program(1), self.recipe)
 
     def run(self, pixels: Pixels, *, progress: Progress = silent) -> Outputs:
-        """Return every output of the quantized network in PyTorch, for uint8 [N,224,224,3]: integers as integers."""
+        """Return every output of the quantized network in PyTorch, for uint8 [N,H,W,3]: integers as integers."""
         return run_integers(self._program(None), self.recipe, pixels, progress=progress)
 
     def _program(self, batch: int | None) -> GraphModule:
@@ -74,7 +74,7 @@ def run_quantized(checkpoint: Path, recipe: Path, pixels: Pixels) -> Outputs:
     Args:
         checkpoint: The float32 checkpoint.
         recipe: The recipe's file.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from imageqx_export.data.images import CALIBRATION_IMAGES
+from imageqx_export.data.images import CALIBRATION_IMAGES, count_photos
 from imageqx_export.errors import DatasetError
 from imageqx_export.networks.base import EARLY
 from imageqx_export.quantize.calibration.choose_rewrites import RESCALED, SWISH_FLOOR, VARYING, choose_rewrites
@@ -77,7 +77,8 @@ def make_recipe(
         network: The trained network, eval mode.
         checkpoint_sha256: Of its file.
         precision: ``"w8"`` or ``"w8a8"``.
-        pixels: Calibration images, uint8 [N,224,224,3], N ≥ 256; ``"w8"`` has no ranges and does not look at them.
+        pixels: Calibration images, uint8 [N,H,W,3], which make 256 pictures or more; ``"w8"`` has no ranges and
+            does not look at them.
         source: Where they come from, in words.
         progress: Opens bars.
 
@@ -123,7 +124,8 @@ def make_w8a8_recipe(
     Args:
         network: The trained network, eval mode.
         checkpoint_sha256: Of its file.
-        pixels: Calibration images, uint8 [N,224,224,3], N ≥ 256, from the distribution that it was trained on.
+        pixels: Calibration images, uint8 [N,H,W,3], which make 256 pictures or more, from the distribution that it
+            was trained on.
         source: Where they come from, in words.
         observers: One of :data:`OBSERVERS` for all tensors, or one per kind of operation.
         weights: ``"minmax"`` or ``"mse"``.
@@ -135,11 +137,11 @@ def make_w8a8_recipe(
     Raises:
         DatasetError: There are too few images.
     """
-    if len(pixels) < CALIBRATION_IMAGES:
+    if len(pixels) < (least := count_photos(CALIBRATION_IMAGES, network.spec)):
         raise DatasetError(
             "too few photos to calibrate on",
             where=source,
-            expected=f"at least {CALIBRATION_IMAGES}",
+            expected=f"at least {least}",
             got=str(len(pixels)),
         )
     rewrites = choose_rewrites(network, pixels, rescaled=rescaled, varying=varying, progress=progress)
@@ -148,7 +150,8 @@ def make_w8a8_recipe(
     recipe = choose_scales(seen, checkpoint_sha256, calibration, observers=observers, weights=weights)
     if not narrowed:
         return recipe
-    return refine_ranges(seen.program, recipe, pixels[:NARROWED_ON], narrowed, progress=progress)
+    few = pixels[: count_photos(NARROWED_ON, network.spec)]
+    return refine_ranges(seen.program, recipe, few, narrowed, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def observe(
 
     Args:
         network: The trained network, eval mode.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
         rewrites: What is changed in the network before.
         progress: Opens a bar.
     """

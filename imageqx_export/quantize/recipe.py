@@ -107,7 +107,7 @@ class CalibrationSet(Frozen):
 
     Args:
         images: How many.
-        sha256: Digest of their pixels, uint8 [N,224,224,3] in order, hexadecimal.
+        sha256: Digest of their pixels, uint8 [N,H,W,3] in order, hexadecimal.
         source: Where they come from, in words.
     """
 

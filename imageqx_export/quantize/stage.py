@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from imageqx_export.artifact import Precision
+from imageqx_export.artifact import ModelSpec, Precision
 from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.labels import LabelledPhotos, Split
+from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.plan import make_recipe
@@ -118,7 +119,7 @@ def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = 
     recipe = _make_recipe(request, network, checkpoint.sha256, progress)
     analysis = None
     if request.analysis is not None:
-        photos = _read_held_out("val", request, request.analysis, progress)
+        photos = _read_held_out("val", request, request.analysis, checkpoint.spec, progress)
         subject = Subject(network, recipe, photos, checkpoint.spec)
         recipe, analysis = analyse(subject, request.budget, cache=cache, jobs=request.jobs, progress=progress)
         if request.chart is not None:
@@ -126,7 +127,7 @@ def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = 
 
             draw(analysis.layers, request.chart, title=f"{checkpoint.path.name}, {request.precision}, one layer alone")
     write_recipe(request.out, recipe)
-    photos = _read_held_out("test", request, request.samples, progress)
+    photos = _read_held_out("test", request, request.samples, checkpoint.spec, progress)
     found = measure(Subject(network, recipe, photos, checkpoint.spec), progress=progress)
     return QuantizeResult(request, recipe, found, photos.source, problems(found, request.budget), analysis)
 
@@ -195,9 +196,9 @@ def explain(row: LayerLoss, photos: int) -> str:
 
 
 def _make_recipe(request: Request, network: Network, sha256: str, progress: Progress) -> Recipe:
-    pixels, source = gather_calibration_images(request.calibration, progress=progress)
+    pixels, source = gather_calibration_images(request.calibration, spec=network.spec, progress=progress)
     return make_recipe(network, sha256, request.scheme, pixels, source, progress=progress)
 
 
-def _read_held_out(split: Split, request: Request, count: int, progress: Progress) -> LabelledPhotos:
-    return load_held_out(split, Sources(request.photos), count, progress=progress)
+def _read_held_out(split: Split, request: Request, count: int, spec: ModelSpec, progress: Progress) -> LabelledPhotos:
+    return load_held_out(split, Sources(request.photos), count, settings=choose_settings(spec), progress=progress)

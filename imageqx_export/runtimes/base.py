@@ -29,7 +29,7 @@ class Runtime(Protocol):
         ...
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Return every output for uint8 [N,224,224,3] RGB: float32, the batch first, by name."""
+        """Return every output for uint8 [N,H,W,3] RGB: float32, the batch first, by name."""
         ...
 
 

@@ -38,7 +38,7 @@ class CoreMlRuntime:
         )
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Return every output for uint8 [N,224,224,3] RGB."""
+        """Return every output for uint8 [N,H,W,3] RGB."""
         from PIL import Image
 
         feeds = self._input

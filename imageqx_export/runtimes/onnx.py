@@ -46,7 +46,7 @@ class OnnxRuntime:
         self.signature = tuple(_read_tensor_spec(node, path) for node in session.get_outputs())
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Return every output for uint8 [N,224,224,3] RGB."""
+        """Return every output for uint8 [N,H,W,3] RGB."""
         names = [output.name for output in self.signature]
         feeds = self._input
         with explain_failed_run(self._path):

@@ -46,7 +46,7 @@ class LiteRtRuntime:
         self.signature = _read_signature(path, interpreter, self._runner)
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Return every output for uint8 [N,224,224,3] RGB."""
+        """Return every output for uint8 [N,H,W,3] RGB."""
         feeds = self._input
         # A runner's arrays are views of the interpreter's memory, overwritten by the next run.
         with explain_failed_run(self._path):

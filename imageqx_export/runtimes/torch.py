@@ -22,7 +22,7 @@ class TorchRuntime:
         self.signature: tuple[TensorSpec, ...] = spec.outputs
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Return every output for uint8 [N,224,224,3] RGB."""
+        """Return every output for uint8 [N,H,W,3] RGB."""
         import torch
 
         from imageqx_export.networks.pixels import normalise

@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures, Thresholds
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.decisions import POOR, decide
 from imageqx_export.errors import DatasetError
 from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.thresholds import temperature
+from imageqx_export.thresholds import temperature, votes
 from imageqx_export.thresholds.criteria import Criterion, Measurement, Scores, Unreachable, choose_threshold, measure
 
 if TYPE_CHECKING:
     from imageqx_export.networks.base import Network
-from imageqx_export.networks.imageqx.network import Logits
 
 CHUNK = 32
 QUALITY = "quality"
@@ -89,7 +89,8 @@ def choose_from_sources(
     from imageqx_export.checkpoint import load_checkpoint
 
     loaded = load_checkpoint(config.checkpoint)  # before the photos, which take longer
-    photos = load_held_out("val", (sources or Sources()).single(), samples, progress=progress)
+    settings = choose_settings(loaded[0].spec)
+    photos = load_held_out("val", (sources or Sources()).single(), samples, settings=settings, progress=progress)
     return choose_for_network(config, *loaded, photos, progress=progress)
 
 
@@ -137,6 +138,18 @@ def choose_for_network(
     from imageqx_export.checkpoint import save_checkpoint
 
     logits = compute_logits(network, photos.pixels, progress)
+    choose = _choose_for_labels if old.spec.binary is None else _choose_for_votes
+    spec, temperatures, choice = choose(config, old, network, logits, photos)
+    provenance = {**old.provenance, "thresholds": choice.provenance()}
+    new = save_checkpoint(network, spec, old.metrics, provenance, config.out or config.checkpoint, temperatures)
+    if config.thresholds_out is not None:
+        write_thresholds(spec, choice, config.thresholds_out)
+    return new, choice
+
+
+def _choose_for_labels(
+    config: ThresholdsConfig, old: Checkpoint, network: Network, logits: Any, photos: LabelledPhotos
+) -> tuple[ModelSpec, Temperatures | None, Choice]:
     before = _measure_spec(old.spec, *_probabilities(network, logits), photos)
     temperatures = fit_temperatures(logits, photos, old.spec) if config.fit else old.temperatures
     if temperatures is not None:
@@ -152,11 +165,35 @@ def choose_for_network(
         kept=kept,
         temperatures=_measure_temperatures(logits, photos, old.spec, temperatures),
     )
-    provenance = {**old.provenance, "thresholds": choice.provenance()}
-    new = save_checkpoint(network, spec, old.metrics, provenance, config.out or config.checkpoint, temperatures)
-    if config.thresholds_out is not None:
-        write_thresholds(spec, choice, config.thresholds_out)
-    return new, choice
+    return spec, temperatures, choice
+
+
+def _choose_for_votes(
+    config: ThresholdsConfig, old: Checkpoint, network: Network, logits: Any, photos: LabelledPhotos
+) -> tuple[ModelSpec, Temperatures | None, Choice]:
+    names = [output.name for output in old.spec.outputs]
+
+    def read(temperatures: Temperatures | None) -> dict[str, Scores]:
+        network.set_temperatures(temperatures or Temperatures(explanations={}))
+        return {name: values.numpy() for name, values in zip(names, network.probabilities(logits), strict=False)}
+
+    raw = read(None)
+    temperatures = votes.fit_temperatures(raw, photos, old.spec) if config.fit else old.temperatures
+    before = votes.measure_spec(old.spec, read(old.temperatures), photos)
+    outputs = read(temperatures)
+    spec = votes.choose_spec(old.spec, outputs, photos, config.criterion)
+    if isinstance(spec, Unreachable):
+        raise _make_unreachable({POOR: spec.best}, config.criterion, photos)
+    choice = Choice(
+        criterion=config.criterion,
+        photos=len(photos),
+        source=photos.source,
+        before=before,
+        achieved=votes.measure_spec(spec, outputs, photos),
+        kept=(),
+        temperatures=votes.measure_temperatures(raw, photos, old.spec, temperatures),
+    )
+    return spec, temperatures, choice
 
 
 def write_thresholds(spec: ModelSpec, choice: Choice, path: Path) -> None:
@@ -167,18 +204,22 @@ def write_thresholds(spec: ModelSpec, choice: Choice, path: Path) -> None:
         choice: How they were chosen.
         path: Where to; replaced in one step.
     """
-    own = Thresholds(
-        schema_version=1, poor_quality=spec.poor_quality_threshold, reasons=spec.thresholds, chosen=choice.provenance()
-    )
+    chosen = choice.provenance()
+    if spec.binary is None:
+        own = Thresholds(
+            schema_version=1, poor_quality=spec.poor_quality_threshold, reasons=spec.thresholds, chosen=chosen
+        )
+    else:
+        regions = None if spec.binary.regions is None else spec.binary.regions.threshold
+        own = Thresholds(schema_version=2, good=spec.binary.threshold, regions=regions, chosen=chosen)
     with write_aside(path) as aside:
         aside.write_text(json.dumps(own.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
 
 
-def compute_logits(network: Network, pixels: NDArray[np.uint8], progress: Progress = silent) -> Logits:
-    """Return the uncalibrated logits of photos uint8 [N,224,224,3], computed in PyTorch."""
+def compute_logits(network: Network, pixels: NDArray[np.uint8], progress: Progress = silent) -> Any:
+    """Return the network's uncalibrated logits of photos uint8 [N,H,W,3], computed in PyTorch."""
     import torch
 
-    from imageqx_export.networks.imageqx.network import Logits
     from imageqx_export.networks.pixels import normalise
 
     rows = []
@@ -186,12 +227,16 @@ def compute_logits(network: Network, pixels: NDArray[np.uint8], progress: Progre
     with torch.inference_mode(), progress("running the checkpoint", len(starts)) as advance:
         for start in starts:
             chunk = torch.from_numpy(np.ascontiguousarray(pixels[start : start + CHUNK]))
-            rows.append(network.logits(network.features(normalise(chunk))))
+            image = normalise(chunk, preprocessing=network.spec.preprocessing)
+            rows.append(network.logits(network.features(image)))
             advance()
-    return Logits(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+    kind = type(rows[0])
+    if kind is torch.Tensor:
+        return torch.cat(rows)
+    return kind(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 
 
-def fit_temperatures(logits: Logits, photos: LabelledPhotos, spec: ModelSpec) -> Temperatures:
+def fit_temperatures(logits: Any, photos: LabelledPhotos, spec: ModelSpec) -> Temperatures:
     """Fit every temperature on photos; a reason that the photos have never, or always, keeps 1."""
     reasons = {
         name: temperature.fit_binary_temperature(values, has)
@@ -245,8 +290,11 @@ def choose_spec(
 
 def _refuse_unreachable(found: dict[str, float | Unreachable], criterion: Criterion, photos: LabelledPhotos) -> None:
     missed = {name: value.best for name, value in found.items() if isinstance(value, Unreachable)}
-    if not missed:
-        return
+    if missed:
+        raise _make_unreachable(missed, criterion, photos)
+
+
+def _make_unreachable(missed: dict[str, float], criterion: Criterion, photos: LabelledPhotos) -> DatasetError:
     # Rounded to the side on which they can be reached.
     if criterion.kind == "ppv":
         option, most = "--ppv", "at most"
@@ -256,7 +304,7 @@ def _refuse_unreachable(found: dict[str, float | Unreachable], criterion: Criter
         option, most = "--retake-budget", "at least"
         best = {name: float(np.ceil(value * 1000)) / 1000 for name, value in missed.items()}
         limit = max(best.values())
-    raise DatasetError(
+    return DatasetError(
         "no threshold meets the criterion on these photos",
         where=photos.source,
         expected=f"{option} {criterion.value} for poor quality and for each reason",
@@ -265,7 +313,7 @@ def _refuse_unreachable(found: dict[str, float | Unreachable], criterion: Criter
     )
 
 
-def _probabilities(network: Network, logits: Logits) -> tuple[Scores, Scores]:
+def _probabilities(network: Network, logits: Any) -> tuple[Scores, Scores]:
     quality, reasons = network.probabilities(logits)
     return quality.numpy(), reasons.numpy()
 
@@ -281,7 +329,7 @@ def _measure_spec(spec: ModelSpec, quality: Scores, reasons: Scores, photos: Lab
 
 
 def _measure_temperatures(
-    logits: Logits, photos: LabelledPhotos, spec: ModelSpec, temperatures: Temperatures | None
+    logits: Any, photos: LabelledPhotos, spec: ModelSpec, temperatures: Temperatures | None
 ) -> dict[str, temperature.TemperatureFit]:
     known = temperatures or Temperatures(explanations=dict.fromkeys(spec.reasons, 1.0))
     columns = zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)

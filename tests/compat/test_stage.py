@@ -39,7 +39,7 @@ class Honest:
 def pixels(monkeypatch: pytest.MonkeyPatch) -> Pixels:
     """Give two pictures in the place of parity's 64."""
     made = np.random.default_rng(5).integers(0, 256, (2, 224, 224, 3), np.uint8)
-    monkeypatch.setattr(stage, "generate_images", lambda: made)
+    monkeypatch.setattr(stage, "generate_images", lambda spec: made)
     monkeypatch.setattr(stage, "parse_target", lambda text: (text, ("a",)))
     return made
 

@@ -1,4 +1,4 @@
-"""A network of another kind: other pixels, another shape of answer, no blocks."""
+"""A network of another kind: other pixels, another answer, no blocks."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.artifact import ModelSpec, Preprocessing, Temperatures, TensorSpec
+from imageqx_export.artifact import BinaryDecision, ModelSpec, Preprocessing, Temperatures, TensorSpec
 from imageqx_export.networks.base import Block, EarlyStages, Layout, Network, PhoneGraph
 
 SIZE = Preprocessing(height=32, width=48, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
 SPEC = ModelSpec(
     name="toy",
     inputs=(TensorSpec(name="image", shape=(1, SIZE.height, SIZE.width, 3), dtype="uint8"),),
-    outputs=(TensorSpec(name="good", shape=(1, 2), dtype="float32"),),
+    outputs=(
+        TensorSpec(name="good", shape=(1, 1), dtype="float32"),
+        TensorSpec(name="colours", shape=(1, 2), dtype="float32"),
+    ),
     preprocessing=SIZE,
-    labels=("good", "bad"),
-    reasons=(),
-    thresholds={},
-    hints={},
+    binary=BinaryDecision(output="good", threshold=0.5, hint="Take it again"),
 )
 
 
-class Good(NamedTuple):
-    """The outputs: ``good`` [N,2]."""
+class Answers(NamedTuple):
+    """The outputs: ``good`` [N,1], ``colours`` [N,2]."""
 
     good: Tensor
+    colours: Tensor
 
 
 class Toy(Network):
@@ -39,17 +40,18 @@ class Toy(Network):
         self.spec = SPEC
         stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.SiLU())
         self.features = nn.Sequential(stem, nn.Sequential(nn.Conv2d(8, 12, 1), nn.SiLU()))
-        self.head = nn.Linear(12, 2)
+        self.head = nn.Linear(12, 3)
 
     def logits(self, features: Tensor) -> Tensor:
         logits: Tensor = self.head(features.mean((2, 3)))
         return logits
 
     def probabilities(self, logits: Tensor) -> tuple[Tensor, ...]:
-        return (logits.sigmoid(),)
+        found = logits.sigmoid()
+        return found[:, :1], found[:, 1:]
 
-    def forward(self, pixels: Tensor) -> Good:
-        return Good(*self.probabilities(self.logits(self.features(pixels))))
+    def forward(self, pixels: Tensor) -> Answers:
+        return Answers(*self.probabilities(self.logits(self.features(pixels))))
 
     def set_temperatures(self, temperatures: Temperatures) -> None:
         assert not temperatures.explanations, "the toy has no reasons"
@@ -80,7 +82,8 @@ class FoldedToy(PhoneGraph):
         pixels = image.float()
         if self.layout == "NHWC":
             pixels = pixels.permute(0, 3, 1, 2)
-        return (self.head(self.late(self.early(pixels)).mean((2, 3))).sigmoid(),)
+        found = self.head(self.late(self.early(pixels)).mean((2, 3))).sigmoid()
+        return found[:, :1], found[:, 1:]
 
     def blocks(self) -> Iterator[Block]:
         return iter(())
@@ -90,4 +93,16 @@ def toy() -> Toy:
     """Return the same toy every time, in eval mode."""
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        return Toy().eval()
+        made = Toy().eval()
+    made.head.weight.data *= 8  # so that what it answers varies
+    return made
+
+
+def spec(name: str, **options: str | float) -> ModelSpec:
+    """Return the toy's ModelSpec."""
+    return SPEC
+
+
+def build(weights: str, name: str, **options: str | float) -> Toy:
+    """Return a toy."""
+    return toy()

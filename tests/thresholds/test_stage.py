@@ -22,6 +22,7 @@ from imageqx_export.artifact import Temperatures
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.cli import app
 from imageqx_export.data.labels import LabelledPhotos, Split
+from imageqx_export.data.settings import PhotoSettings
 from imageqx_export.data.sources import Sources
 from imageqx_export.decisions import apply_thresholds, decide
 from imageqx_export.errors import CheckpointError, DatasetError
@@ -299,7 +300,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Give noise in place of synthetic photos, which take half a minute, and note what was asked for."""
     asked: list[tuple[Any, ...]] = []
 
-    def give(split: Split, sources: Sources, count: int, *, progress: Progress = silent) -> LabelledPhotos:
+    def give(
+        split: Split, sources: Sources, count: int, *, settings: PhotoSettings, progress: Progress = silent
+    ) -> LabelledPhotos:
+        assert settings.side == 224
         asked.append((count, split, sources.photos))
         return labelled(count)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from imageqx_export.budgets.check import ArtifactBudget, BudgetReport
     from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss
 
-_FIGURES = ("labels'\nmacro-F1", "reasons'\nmacro-F1", "F1 of the\nworst reason", "same\nlabel", "calibration\nerror")
+_FIGURES = ("labels'\nmacro-F1", "{}'\nmacro-F1", "F1 of the\nworst {}", "same\nlabel", "calibration\nerror")
 
 
 def to_json(report: BudgetReport) -> dict[str, Any]:
@@ -31,8 +31,10 @@ def show_budgets(report: BudgetReport) -> None:
             f"points lost against {report.reference} (the calibration error: grown by), 95 % intervals, and budgets; "
             f"{report.source}"
         )
-        for name in _FIGURES:
-            table.add_column(name, justify="right")
+        kinds = {row.accuracy.kind for row in report.artifacts if row.accuracy is not None} or {"reasons"}
+        kind = kinds.pop()
+        for name, word in zip(_FIGURES, ("", kind, kind.removesuffix("s"), "", ""), strict=True):
+            table.add_column(name.format(word), justify="right")
     table.add_column("")
     for row in report.artifacts:
         limit = "no limit" if row.size_limit is None else f"≤ {row.size_limit:,}"

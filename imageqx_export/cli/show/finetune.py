@@ -41,7 +41,7 @@ def _make_table(before: Accuracy, after: Accuracy) -> Table:
         table.add_column(name, justify="left" if name.startswith("loss") else "right")
     rows = {
         "labels' macro-F1": (before.quality.points, after.quality.points),
-        "reasons' macro-F1": (before.explanations.points, after.explanations.points),
+        f"{after.kind}' macro-F1": (before.explanations.points, after.explanations.points),
         **{f"  {n.replace('_', ' ')}: F1": (before.reasons[n].points, after.reasons[n].points) for n in after.reasons},
         "label's calibration error": (before.label_ece, after.label_ece),
     }

@@ -20,7 +20,7 @@ def show_quantized(result: QuantizeResult, *, as_json: bool) -> None:
         print_json(_to_json(result))
     else:
         if result.analysis is not None:
-            out.print(_make_layer_table(result.analysis))
+            out.print(_make_layer_table(result.analysis, result.accuracy.kind))
         title = (
             f"{request.out}: {request.precision} against fp32 on {result.accuracy.photos:,} photos ({result.source})"
         )
@@ -47,7 +47,7 @@ def make_loss_table(found: Accuracy, budget: Budget | None) -> Table:
     for name in ("", "loss, points", "95 % interval", "budget"):
         table.add_column(name, justify="right" if name else "left")
     limits = ("none",) * 4 if budget is None else _format_limits(budget)
-    for name, loss in {"labels' macro-F1": found.quality, "reasons' macro-F1": found.explanations}.items():
+    for name, loss in {"labels' macro-F1": found.quality, f"{found.kind}' macro-F1": found.explanations}.items():
         table.add_row(name, *_format_loss(loss), limits[0])
     for name, loss in found.reasons.items():
         table.add_row(f"  {name.replace('_', ' ')}: F1", *_format_loss(loss), limits[1])
@@ -80,11 +80,11 @@ def _make_float_table(result: QuantizeResult) -> Table:
     return table
 
 
-def _make_layer_table(analysis: Analysis) -> Table:
+def _make_layer_table(analysis: Analysis, kind: str) -> Table:
     title = f"each layer alone in int8, on {analysis.photos:,} photos ({analysis.source})"
     table = Table(title=title, title_justify="left")
     table.add_column("layer", no_wrap=True)
-    for name in ("SQNR, dB", "mean |Δ|", "labels' macro-F1", "reasons' macro-F1", ""):
+    for name in ("SQNR, dB", "mean |Δ|", "labels' macro-F1", f"{kind}' macro-F1", ""):
         table.add_column(name, justify="right")
     for row in analysis.layers:
         kept = "float" if row.layer in analysis.search.floats else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
-from imageqx_export.export.metadata import AUTHOR, DESCRIPTION, LICENSE, header
+from imageqx_export.export.metadata import AUTHOR, LICENSE, describe_model, header
 from imageqx_export.networks.base import EARLY, Network, PhoneGraph
 from imageqx_export.support.core_ml import name_minimum_ios
 
@@ -105,7 +105,7 @@ def _describe(
     model: Any, checkpoint: Checkpoint, precision: Precision, quantized: Mapping[Precision, QuantizedModel]
 ) -> None:
     spec = checkpoint.spec
-    model.author, model.license, model.short_description = AUTHOR, LICENSE, DESCRIPTION
+    model.author, model.license, model.short_description = AUTHOR, LICENSE, describe_model(spec)
     model.version = checkpoint.sha256[:12]
     model.input_description[spec.inputs[0].name] = spec.inputs[0].meaning
     for output in spec.outputs:

@@ -54,7 +54,7 @@ class FoldedDuke(PhoneGraph):
         self.aggregation, self.score, self.hidden, self.weigh = bag.aggregation, bag.score, bag.hidden, bag.weigh
         # The temperature lies in the weights: nothing but scores, and the biases that they are added to, is divided.
         self.score.weight.data = (self.score.weight.double() * coldness).float()
-        self.register_buffer("biases", (network.coral.biases().double() * coldness).float())
+        self.register_buffer("biases", (network.coral.biases().detach().double() * coldness).float())
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -31,7 +31,7 @@ def collect_histograms(
 
     Args:
         program: A captured graph for any batch, NHWC.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
         floors: Per tensor, the value per channel below which nothing matters (float32 [1,C,1,1]); it counts as that.
         every: Of tensors with more than a value a channel, each ``every``-th is counted; the ends are of all values.
         skip: Tensors that are not looked at.
@@ -75,7 +75,7 @@ def collect_values(
 
     Args:
         program: A captured graph for any batch, NHWC.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
         what: Per tensor, what of it: gets [N,C,H,W], returns [N,…].
         progress: Opens a bar.
     """

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from imageqx_export.artifact import Outputs, Pixels
-from imageqx_export.networks.imageqx.network import Outputs as Answers
 from imageqx_export.quantize.calibration.exact_scales import group_sums, make_steps_exact
 from imageqx_export.quantize.calibration.ranges import make_activation_scale
-from imageqx_export.quantize.distillation import compute_distillation_loss
+from imageqx_export.quantize.distillation import Answers, compute_distillation_loss
 from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.recipe import ActivationScale, Recipe
 from imageqx_export.support.progress import Progress, silent
@@ -40,7 +39,7 @@ def refine_ranges(
     Args:
         program: The captured float graph for any batch, NHWC, with the recipe's rewrites; not changed.
         recipe: With int8 activations.
-        pixels: uint8 [N,224,224,3], of the training distribution; the network runs over them some six times for each
+        pixels: uint8 [N,H,W,3], of the training distribution; the network runs over them some six times for each
             tensor that is narrowed, and over every fourth of them once for each that there is.
         count: How many tensors, or groups of tensors that are added up and so have one step.
         progress: Opens bars.
@@ -111,4 +110,4 @@ class _Search:
 
 
 def _to_answers(outputs: Outputs) -> Answers:
-    return Answers(*(torch.from_numpy(outputs[name]) for name in Answers._fields))
+    return {name: torch.from_numpy(values) for name, values in outputs.items()}

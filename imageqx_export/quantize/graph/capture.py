@@ -58,7 +58,7 @@ def capture(
 
     Args:
         network: The trained network; copied, not changed.
-        layout: ``"NHWC"`` for uint8 [N,224,224,3], ``"NCHW"`` for float32 [N,3,224,224] in 0…255.
+        layout: ``"NHWC"`` for uint8 [N,H,W,3], ``"NCHW"`` for float32 [N,3,H,W] in 0…255.
         batch: N, or None for any.
         rewrites: What is changed before: see :func:`equalise` and :func:`fold_excitations`.
 

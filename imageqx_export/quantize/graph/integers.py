@@ -113,7 +113,7 @@ def run_integers(program: GraphModule, recipe: Recipe, pixels: Pixels, *, progre
     Args:
         program: From :func:`imageqx_export.quantize.graph.build.capture_for_recipe`, for any batch, NHWC; not changed.
         recipe: What is held as integers; anything else is computed in float32.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
         progress: Opens a bar over batches.
     """
     run = IntegerInterpreter(program, recipe)

@@ -56,7 +56,7 @@ def run_in_batches(
 
     Args:
         interpreter: Of a captured graph for any batch, NHWC.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
         title: Of the bar.
         progress: Opens a bar over batches.
     """

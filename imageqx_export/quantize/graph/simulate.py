@@ -34,7 +34,7 @@ def simulate(
     Args:
         program: The captured float graph for any batch, NHWC, with the recipe's rewrites; not changed.
         recipe: What to round; None for nothing, which gives the float network's outputs.
-        pixels: uint8 [N,224,224,3].
+        pixels: uint8 [N,H,W,3].
         only: Names of the operations that are quantized, with their weight and their output; None for all.
         progress: Opens a bar over batches.
     """

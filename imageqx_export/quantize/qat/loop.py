@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from imageqx_export.decisions import QUALITY
 from imageqx_export.errors import TrainingError
-from imageqx_export.networks.imageqx.network import Outputs
-from imageqx_export.quantize.distillation import compute_distillation_loss
+from imageqx_export.quantize.distillation import Answers, compute_distillation_loss, select_probabilities
 from imageqx_export.quantize.qat.student import LearntValues, Student, run_teacher
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.signals import postpone_signals
@@ -79,9 +79,9 @@ class Closeness:
     """The distance of a quantized network's answers from the float one's.
 
     Args:
-        quality: Mean |Δ| of the labels' probabilities.
-        explanations: Mean |Δ| of the reasons'.
-        agreement: Per cent of photos with the same most probable label.
+        quality: Mean |Δ| of the labels' probabilities, or of those that a photo is good.
+        explanations: Mean |Δ| of the reasons', or of all other probabilities.
+        agreement: Per cent of photos with the same most probable label, or that are good in both or neither, at 0.5.
     """
 
     quality: float
@@ -99,8 +99,8 @@ class DistillationTask:
     Args:
         student: What learns, on its device.
         teacher: The float network's captured graph, there too.
-        batch: Gives the pixels of an epoch's step, uint8 [N,224,224,3], there too.
-        validation: Pixels of held-out photos, uint8 [N,224,224,3], on any device.
+        batch: Gives the pixels of an epoch's step, uint8 [N,H,W,3], there too.
+        validation: Pixels of held-out photos, uint8 [N,H,W,3], on any device.
         digest: Of all that samples are made from.
     """
 
@@ -186,24 +186,33 @@ def learn(
     return _select_weights(config, units, average)
 
 
-def collect_answers(graph: GraphModule, photos: Tensor, device: torch.device) -> Outputs:
-    """Return the float network's outputs for uint8 [N,224,224,3], on the CPU."""
-    rows = [run_teacher(graph, (), batch.to(device))[0] for batch in torch.split(photos, BATCH)]
-    return Outputs(*(torch.cat([part.cpu() for part in parts]) for parts in zip(*rows, strict=True)))
+def collect_answers(graph: GraphModule, photos: Tensor, device: torch.device) -> Answers:
+    """Return the float network's outputs for uint8 [N,H,W,3], on the CPU."""
+    return _join([run_teacher(graph, (), batch.to(device))[0] for batch in torch.split(photos, BATCH)])
 
 
 def measure_closeness(
-    student: Student, units: list[Tensor], photos: Tensor, truth: Outputs, device: torch.device
+    student: Student, units: list[Tensor], photos: Tensor, truth: Answers, device: torch.device
 ) -> Closeness:
     """Compare the student with the teacher's answers."""
     with torch.no_grad():
-        rows = [student.run(units, batch.to(device))[0] for batch in torch.split(photos, BATCH)]
-    quality, explanations = (torch.cat([row[i].cpu() for row in rows]) for i in range(2))
+        found = _join([student.run(units, batch.to(device))[0] for batch in torch.split(photos, BATCH)])
+    far = [(name, (found[name] - wanted).abs()) for name, wanted in select_probabilities(truth).items()]
+    (first, quality), *others = far
+    same = _decide(first, found[first]) == _decide(first, truth[first])
     return Closeness(
-        quality=float((quality - truth.quality).abs().mean()),
-        explanations=float((explanations - truth.explanations).abs().mean()),
-        agreement=100 * float((quality.argmax(1) == truth.quality.argmax(1)).float().mean()),
+        quality=float(quality.mean()),
+        explanations=float(torch.cat([one.flatten() for _, one in others]).mean()) if others else 0.0,
+        agreement=100 * float(same.float().mean()),
     )
+
+
+def _decide(name: str, values: Tensor) -> Tensor:
+    return values.argmax(1) if name == QUALITY else values[:, 0] >= 0.5
+
+
+def _join(rows: list[Answers]) -> Answers:
+    return {name: torch.cat([row[name].cpu() for row in rows]) for name in rows[0]}
 
 
 def _select_weights(config: QatConfig, units: LearntValues, average: Any) -> list[Tensor]:

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint
-from imageqx_export.data.bank import SIDE
 from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.folder import read_folder
 from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.data.sample_plan import plan_samples
+from imageqx_export.data.settings import PhotoSettings, choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
@@ -145,7 +145,7 @@ def _choose_start(request: Request, checkpoint: Checkpoint, network: Network, pr
     """Return the recipe to start from; unless it goes further, without the weights of an earlier run."""
     path = request.recipe or (request.out if request.out.is_file() else None)
     if path is None:
-        pixels, source = gather_calibration_images(None, progress=progress)
+        pixels, source = gather_calibration_images(None, spec=network.spec, progress=progress)
         return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)
     recipe = read_recipe(path)
     remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {path}"
@@ -200,7 +200,8 @@ def _learn(
             raise TrainingError(
                 "fine-tuning works in one process", got=f"{here.size}", remedy="start it without torchrun"
             )
-        task, facts = _prepare_task(config, request.sources, recipe, programs, here.device, progress)
+        settings = choose_settings(checkpoint.spec)
+        task, facts = _prepare_task(config, request.sources, settings, recipe, programs, here.device, progress)
         written = recipe
 
         def keep(units: list[Tensor], history: list[dict[str, Any]]) -> None:
@@ -220,23 +221,26 @@ def _learn(
 def _prepare_task(
     config: QatConfig,
     sources: Sources,
+    settings: PhotoSettings,
     recipe: Recipe,
     programs: tuple[GraphModule, GraphModule],
     device: torch.device,
     progress: Progress,
 ) -> tuple[DistillationTask, dict[str, Any]]:
     """Return who learns from whom on what, on its device, and the data's facts for the weights' provenance."""
-    folder = None if sources.photos is None else read_folder(sources.photos, progress=progress)
-    validation = load_held_out("val", sources, config.validation_samples, folder=folder, progress=progress)
+    folder = None if sources.photos is None else read_folder(sources.photos, settings=settings, progress=progress)
+    validation = load_held_out(
+        "val", sources, config.validation_samples, folder=folder, settings=settings, progress=progress
+    )
     gathering = TrainingConfig(seed=config.seed, synthetic_scenes=config.synthetic_scenes)
-    data = gather_data(gathering, sources, folder, validation, progress=progress)
+    data = gather_data(gathering, sources, folder, validation, settings=settings, progress=progress)
     with quiet():  # torch and torchao warn of their own insides
         start, teacher = (copy.deepcopy(program) for program in programs)
         student = make_student(start, recipe)
         for graph in (teacher, student.graph):
             move_graph(graph, device)
     photos = torch.from_numpy(validation.pixels)
-    task = DistillationTask(student, teacher, _make_batches(config, data, device), photos, data.digest())
+    task = DistillationTask(student, teacher, _make_batches(config, settings, data, device), photos, data.digest())
     return task, data.facts
 
 
@@ -251,14 +255,18 @@ def _write(
     return named
 
 
-def _make_batches(config: QatConfig, data: TrainingData, device: torch.device) -> Callable[[int, int], Tensor]:
+def _make_batches(
+    config: QatConfig, settings: PhotoSettings, data: TrainingData, device: torch.device
+) -> Callable[[int, int], Tensor]:
     """Return what makes the samples of a step, as training makes them."""
     room = Degrader(data.bank, device)
 
     def batch(epoch: int, step: int) -> Tensor:
         key = (config.seed, _TRAINING, epoch, step)
-        drawn = plan_samples(data.bank, key, config.batch_size, config.photo_share, config.rated_share)
-        return room.degrade(drawn, SIDE).to(torch.uint8)
+        drawn = plan_samples(
+            data.bank, key, config.batch_size, config.photo_share, config.rated_share, between=settings.between
+        )
+        return room.degrade(drawn, settings.side).to(torch.uint8)
 
     return batch
 
@@ -274,7 +282,8 @@ def _measure(
 ) -> FineTuneResult:
     """Measure what was started from and what was reached on the same test samples, against the float network."""
     start, program = programs
-    photos = load_held_out("test", request.sources, request.held_out_samples, progress=progress)
+    settings = choose_settings(checkpoint.spec)
+    photos = load_held_out("test", request.sources, request.held_out_samples, settings=settings, progress=progress)
     reference = simulate(program, None, photos.pixels, progress=progress)
     tuned = capture(load_quantized_network(after, request.checkpoint, network), batch=None, rewrites=after.rewrites)
     first, second = (

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from imageqx_export.networks.imageqx.network import Outputs
-from imageqx_export.quantize.graph.capture import find_tensors, kind_of
+from imageqx_export.quantize.distillation import Answers
+from imageqx_export.quantize.graph.capture import OUTPUTS, find_tensors, kind_of
 from imageqx_export.quantize.graph.interpreter import HookedInterpreter, TensorHook
 from imageqx_export.quantize.recipe import WEIGHT_LEVELS, Recipe
 
@@ -173,24 +173,27 @@ class Student:
         learnt: What learns, in the graph's order.
         matched: Tensors that are compared with the teacher's: what blocks add up, and what is pooled.
         roundings: From :func:`find_roundings`.
+        outputs: The names of its outputs, in order.
     """
 
     graph: GraphModule
     learnt: tuple[LearntParameter, ...]
     matched: tuple[str, ...]
     roundings: Mapping[str, Rounding]
+    outputs: tuple[str, ...]
 
-    def run(self, units: list[Tensor], pixels: Tensor) -> tuple[Outputs, dict[str, Tensor]]:
+    def run(self, units: list[Tensor], pixels: Tensor) -> tuple[Answers, dict[str, Tensor]]:
         """Return the outputs and the matched tensors.
 
         Args:
             units: The parameters that learn, each divided by its unit.
-            pixels: uint8 [N,224,224,3].
+            pixels: uint8 [N,H,W,3].
         """
         parameters = self.scale_parameters(units)
-        return run_hooked(
+        values, seen = run_hooked(
             lambda hook: LearningInterpreter(self.graph, hook, parameters, self.roundings), self.matched, pixels
         )
+        return dict(zip(self.outputs, values, strict=True)), seen
 
     def scale_parameters(self, units: list[Tensor]) -> dict[str, Tensor]:
         """Return what learns as the graph takes it, by name."""
@@ -222,19 +225,21 @@ def make_student(program: GraphModule, recipe: Recipe) -> Student:
     if pooled is not None and isinstance(pooled.args[0], fx.Node) and "tensor" in pooled.args[0].meta:
         matched += (pooled.args[0].meta["tensor"],)
     learnt = _find_learnt(program, recipe)
+    outputs = program.meta[OUTPUTS]
     graph = prepare_for_training(program, recipe)
-    return Student(graph, learnt, matched, find_roundings(graph))
+    return Student(graph, learnt, matched, find_roundings(graph), outputs)
 
 
-def run_teacher(graph: GraphModule, names: tuple[str, ...], pixels: Tensor) -> tuple[Outputs, dict[str, Tensor]]:
+def run_teacher(graph: GraphModule, names: tuple[str, ...], pixels: Tensor) -> tuple[Answers, dict[str, Tensor]]:
     """Return a float graph's outputs and named tensors, without a gradient."""
     with torch.no_grad():
-        return run_hooked(lambda hook: HookedInterpreter(graph, hook), names, pixels)
+        values, seen = run_hooked(lambda hook: HookedInterpreter(graph, hook), names, pixels)
+    return dict(zip(graph.meta[OUTPUTS], values, strict=True)), seen
 
 
 def run_hooked(
     runner: Callable[[TensorHook], HookedInterpreter], names: tuple[str, ...], pixels: Tensor
-) -> tuple[Outputs, dict[str, Tensor]]:
+) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
     """Run what ``runner`` makes, and return the outputs and the named tensors."""
     seen: dict[str, Tensor] = {}
 
@@ -242,7 +247,7 @@ def run_hooked(
         if name in names:
             seen[name] = value
 
-    return Outputs(*runner(hook).run(pixels)), seen
+    return tuple(runner(hook).run(pixels)), seen
 
 
 def _find_learnt(program: GraphModule, recipe: Recipe) -> tuple[LearntParameter, ...]:

@@ -8,12 +8,13 @@ and the figures are averaged. A photo near a threshold then counts by how far it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.decisions import EXPLANATIONS, QUALITY
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Loss, OfDecisions, accuracy, of_decisions
 from imageqx_export.evaluation.intervals import Floats
 
@@ -31,7 +32,7 @@ def measure_jittered_accuracy(
     """Compare a quantized network with the float one on labelled photos, averaged over jittered answers.
 
     Args:
-        reference: The float network's ``quality`` [N,4] and ``explanations`` [N,5].
+        reference: The float network's outputs, [N,…] by name.
         quantized: The quantized network's.
         photos: N ≥ 1, with the truth.
         spec: Names and thresholds.
@@ -44,8 +45,8 @@ def measure_jittered_accuracy(
     rng = np.random.default_rng(SEED)
     seen = []
     for _ in range(DRAWS):
-        labels, reasons = (rng.normal(0, spread, reference[name].shape) for name in ("quality", "explanations"))
-        before, after = (_jitter(outputs, labels, reasons) for outputs in (reference, quantized))
+        noise = _draw(rng, spread, reference, spec)
+        before, after = (_jitter(outputs, noise) for outputs in (reference, quantized))
         seen.append(of_decisions(before, after, photos, spec, intervals=False))
 
     averaged = OfDecisions(
@@ -61,10 +62,21 @@ def _average(losses: Iterable[Loss]) -> Loss:
     return Loss(points=float(np.mean([loss.points for loss in losses])))
 
 
-def _jitter(outputs: Outputs, labels: Floats, reasons: Floats) -> Outputs:
+def _draw(rng: np.random.Generator, spread: float, outputs: Outputs, spec: ModelSpec) -> dict[str, Floats]:
+    """Draw how far each output of probabilities is moved; a binary decision's go together, as ranks never cross."""
+    if spec.binary is None:
+        return {name: rng.normal(0, spread, outputs[name].shape) for name in (QUALITY, EXPLANATIONS)}
+    together = rng.normal(0, spread, (len(outputs[spec.binary.output]), 1))
+    return {name: together for name, values in outputs.items() if values.ndim == 2}
+
+
+def _jitter(outputs: Outputs, noise: Mapping[str, Floats]) -> Outputs:
     from scipy.special import expit, logit, softmax
 
-    with np.errstate(divide="ignore"):  # a probability of 0 stays one
-        quality = softmax(np.log(outputs["quality"].astype(np.float64)) + labels, axis=1)
-    explanations = expit(logit(outputs["explanations"].astype(np.float64)) + reasons)
-    return {"quality": quality.astype(np.float32), "explanations": explanations.astype(np.float32)}
+    moved = {}
+    for name, by in noise.items():
+        values = outputs[name].astype(np.float64)
+        with np.errstate(divide="ignore"):  # a probability of 0 stays one
+            found = softmax(np.log(values) + by, axis=1) if name == QUALITY else expit(logit(values) + by)
+        moved[name] = found.astype(np.float32)
+    return moved

@@ -20,9 +20,8 @@ from torch import Tensor
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.decisions import decide
 from imageqx_export.evaluation.accuracy_loss import POINTS, macro_f1
-from imageqx_export.evaluation.tables import one_hot
+from imageqx_export.evaluation.questions import ask, name_main_output
 from imageqx_export.quantize.graph.capture import capture
 from imageqx_export.quantize.graph.interpreter import TensorHook, split_into_batches
 from imageqx_export.quantize.graph.simulate import join_outputs, prepare_rounding
@@ -89,6 +88,8 @@ class Subject:
         for labels in (photos.quality, photos.reasons):
             digest.update(np.ascontiguousarray(labels).tobytes())
         thresholds = [spec.thresholds, spec.poor_quality_threshold]
+        if spec.binary is not None:
+            thresholds.append(spec.binary.threshold)
         return make_key(self.recipe, digest.hexdigest(), thresholds, *more)
 
 
@@ -219,20 +220,16 @@ def _make_layer_loss(
     before: Outputs,
     after: Outputs,
 ) -> LayerLoss:
-    truth = subject.photos.reasons >= 0.5
-    labels = one_hot(subject.photos.quality, len(subject.spec.labels))
-    thresholds = np.array([subject.spec.thresholds[reason] for reason in subject.spec.reasons], np.float32)
-    quality, explanations = [], []
-    for outputs in (before, after):
-        decided = one_hot(decide(outputs["quality"], subject.spec), len(subject.spec.labels))
-        quality.append(POINTS * macro_f1(labels, decided))
-        explanations.append(POINTS * macro_f1(truth, outputs["explanations"] >= thresholds))
+    asked = [ask(outputs, subject.photos, subject.spec) for outputs in (before, after)]
+    quality = [POINTS * macro_f1(one.labels, one.decided) for one in asked]
+    explanations = [POINTS * macro_f1(one.truth, one.given) for one in asked]
+    main = name_main_output(subject.spec)
     power, error = sums
     return LayerLoss(
         layer=layer,
         operations=operations,
         sqnr_db=10 * math.log10(max(power, TINY) / max(error, TINY)),
-        mean_abs=float(np.abs(before["quality"].astype(np.float64) - after["quality"]).mean()),
+        mean_abs=float(np.abs(before[main].astype(np.float64) - after[main]).mean()),
         quality=quality[0] - quality[1],
         explanations=explanations[0] - explanations[1],
     )

@@ -60,7 +60,7 @@ class PartialInterpreter:
         self._alive = {node for node in self._before if any(user not in inside for user in node.users)}
 
     def reach(self, batch: Tensor) -> Values:
-        """Return the float network's values that the rest needs, for uint8 [N,224,224,3]; the others as None."""
+        """Return the float network's values that the rest needs, for uint8 [N,H,W,3]; the others as None."""
         run = HookedInterpreter(self._program, lambda name, value: None)
         run.args_iter = iter(self._program.graph.process_inputs(batch))
         run.env = {node: run.run_node(node) for node in self._parameters}

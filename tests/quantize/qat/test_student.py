@@ -102,7 +102,8 @@ def test_forwards_it_is_what_is_simulated(room: Class) -> None:
     got = room.student.run(room.student.make_values()(), room.photos)[0]
     expected = simulate(room.teacher, room.subject.recipe, room.subject.photos.pixels)
     plain = simulate(room.teacher, None, room.subject.photos.pixels)
-    for name, value in zip(Outputs._fields, got, strict=True):
+    assert list(got) == list(expected)
+    for name, value in got.items():
         torch.testing.assert_close(value.detach(), torch.from_numpy(expected[name]), rtol=1e-5, atol=1e-6)
         assert not np.allclose(expected[name], plain[name], atol=1e-4), "nothing was rounded"
 
@@ -131,7 +132,7 @@ def test_every_gradient_is_that_of_pytorchs_own_modules(room: Class) -> None:
     """Run the prepared graph as PyTorch does, with torchao's FakeQuantize modules, and compare."""
     units = room.student.make_values()
     answers, _ = room.student.run(units(), room.photos)
-    (answers.quality[:, 0] + answers.explanations[:, 1]).sum().backward()  # type: ignore[no-untyped-call]
+    (answers["quality"][:, 0] + answers["explanations"][:, 1]).sum().backward()  # type: ignore[no-untyped-call]
     graph = copy.deepcopy(room.student.graph)
     own = dict(graph.named_parameters())
     for parameter in own.values():
@@ -153,8 +154,8 @@ def test_a_learner_runs_the_graph_with_other_parameters(room: Class) -> None:
     graph = copy.deepcopy(room.student.graph)
     for name, value in room.student.scale_parameters(changed).items():
         graph.get_parameter(name).data = value.detach()
-    torch.testing.assert_close(one.quality.detach(), graph(room.photos[:4])[0], rtol=1e-5, atol=1e-6)
-    assert not torch.allclose(one.quality, room.student.run(units(), room.photos[:4])[0].quality)
+    torch.testing.assert_close(one["quality"].detach(), graph(room.photos[:4])[0], rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(one["quality"], room.student.run(units(), room.photos[:4])[0]["quality"])
 
 
 def test_moved_it_no_longer_asks_for_the_cpu(room: Class) -> None:
@@ -197,13 +198,25 @@ def test_the_loss_is_pytorchs_divergences(room: Class) -> None:
     generator = torch.Generator().manual_seed(3)
     own, truth = probabilities(generator), probabilities(generator)
     mine, theirs = torch.randn(2, 3, 4, 4, generator=generator).unbind(0)
-    got = compute_distillation_loss((own, {"a": mine}), (truth, {"a": theirs}))
+    got = compute_distillation_loss((own._asdict(), {"a": mine}), (truth._asdict(), {"a": theirs}))
     quality = functional.kl_div(own.quality.log(), truth.quality, reduction="batchmean")
     cross = functional.binary_cross_entropy(own.explanations, truth.explanations)
     entropy = functional.binary_cross_entropy(truth.explanations, truth.explanations)
     features = functional.mse_loss(mine, theirs) / theirs.square().mean()
     torch.testing.assert_close(got, quality + cross - entropy + features)
-    assert float(compute_distillation_loss((own, {"a": mine}), (own, {"a": mine}))) == pytest.approx(0, abs=1e-6)
+    same = own._asdict(), {"a": mine}
+    assert float(compute_distillation_loss(same, same)) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_loss_of_a_binary_decision_counts_every_output_of_probabilities() -> None:
+    draws = torch.rand(2, 6, 9, generator=torch.Generator().manual_seed(4)).mul(0.9).add(0.05).unbind(0)
+    own, truth = ({"good": one[:, :1], "ranks": one[:, :4], "regions": one[:, 4:]} for one in draws)
+    parts = [
+        functional.binary_cross_entropy(own[name], truth[name])
+        - functional.binary_cross_entropy(truth[name], truth[name])
+        for name in own
+    ]
+    torch.testing.assert_close(compute_distillation_loss((own, {}), (truth, {})), torch.stack(parts).sum())
 
 
 def test_the_loss_of_certain_answers_is_a_number() -> None:
@@ -211,7 +224,7 @@ def test_the_loss_of_certain_answers_is_a_number() -> None:
         torch.tensor([[1.0, 0, 0, 0]], requires_grad=True), torch.tensor([[1.0, 0, 1, 0, 1]]), torch.zeros(0)
     )
     wrong = Outputs(torch.tensor([[0.0, 1, 0, 0]]), torch.tensor([[0.0, 1, 0, 1, 0]]), torch.zeros(0))
-    value = compute_distillation_loss((sure, {}), (wrong, {}))
+    value = compute_distillation_loss((sure._asdict(), {}), (wrong._asdict(), {}))
     value.backward()  # type: ignore[no-untyped-call]
     assert value.isfinite() and float(value.detach()) > 1
     assert sure.quality.grad is not None and bool(sure.quality.grad.isfinite().all())
