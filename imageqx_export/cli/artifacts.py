@@ -9,7 +9,6 @@ import typer
 
 from imageqx_export.cli.help import PlainCommand
 from imageqx_export.cli.options import (
-    DEFAULT_CHECKPOINT,
     MODEL,
     OUTPUT,
     PHOTOS,
