@@ -13,7 +13,7 @@ import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, TensorSpec
-from imageqx_export.export.metadata import AUTHOR, DESCRIPTION, LICENSE
+from imageqx_export.export.metadata import AUTHOR, LICENSE, describe_model
 
 NAME: Final = b"TFLITE_METADATA"
 _IDENTIFIER: Final = b"M001"
@@ -85,7 +85,7 @@ def write_metadata(spec: ModelSpec, outputs: Sequence[str], version: str) -> byt
     ).end(7)
     ends = [_write_output(builder, meanings[name], labels.get(name)) for name in outputs]
     graph = _Table(builder, {0: spec.name}, {2: _vector(builder, [image]), 3: _vector(builder, ends)}).end(7)
-    texts = {0: spec.name, 1: DESCRIPTION, 2: version, 4: AUTHOR, 5: LICENSE, 7: _PARSER}
+    texts = {0: spec.name, 1: describe_model(spec), 2: version, 4: AUTHOR, 5: LICENSE, 7: _PARSER}
     builder.Finish(_Table(builder, texts, {3: _vector(builder, [graph])}).end(8), _IDENTIFIER)
     return bytes(builder.Output())
 
