@@ -26,7 +26,7 @@ def find_checkpoint(model: str) -> Path:
     from imageqx_export import networks
 
     networks.spec(model)
-    return DEFAULT_CHECKPOINT.with_name(f"{model}.safetensors")
+    return find_shipped(f"{model}.safetensors")
 
 
 MODEL, PHOTOS, OUTPUT, QUANTIZATION = "Model", "Photos", "Output", "Quantization"
