@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import PhotoError
 from imageqx_export.evaluation.heatmap import blend
-from imageqx_export.predict.verdict import Verdict
+from imageqx_export.predict.verdict import Verdict, list_reasons
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.files import write_aside
 
@@ -72,9 +72,8 @@ def _draw_row(verdict: Verdict, maps: NDArray[np.float32], spec: ModelSpec) -> l
     tiles = [_caption(photo, verdict.photo.name, f"{verdict.label.replace('_', ' ')} {share:.0%}")]
     shown = [reason for reason in verdict.reasons if reason.given] or list(verdict.reasons[:1])
     top = max(float(maps.max(initial=0)), 1e-9)
-    regions = spec.binary.regions if spec.binary is not None else None
-    names = spec.reasons if regions is None else tuple(part.name for part in regions.parts)
-    words = "where the model looks" if regions is None else "this part is bad"
+    names = list_reasons(spec)
+    words = "where the model looks" if spec.binary is None else "this part is bad"
     for reason in shown:
         heat = maps[names.index(reason.name)] / top
         name = reason.name.replace("_", " ")

@@ -16,7 +16,7 @@ from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import PhotoError
 from imageqx_export.evaluation.heatmap import blend
 from imageqx_export.predict.batch import Judged
-from imageqx_export.predict.verdict import Verdict
+from imageqx_export.predict.verdict import Verdict, list_reasons
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.escapes import show_controls
 from imageqx_export.support.folders import Layout, Staging, stage_folder
@@ -71,7 +71,7 @@ class Sheet:
         worst = verdict.reasons[0] if verdict.reasons else None
         where = ""
         if worst is not None and attention is not None and attention.size:
-            heat = attention[self.spec.reasons.index(worst.name)] / max(float(attention.max()), 1e-9)
+            heat = attention[list_reasons(self.spec).index(worst.name)] / max(float(attention.max()), 1e-9)
             where = self._save(blend(photo, heat), f"{number}-where")
         share = verdict.probabilities.get(verdict.label)
         title = verdict.label.replace("_", " ") + ("" if share is None else f" {share:.0%}")

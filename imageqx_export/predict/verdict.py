@@ -92,6 +92,11 @@ def predict_photos(
     return [(make_verdict(photo, outputs, i, spec), make_maps(outputs, i, spec)) for i, photo in enumerate(photos)]
 
 
+def list_reasons(spec: ModelSpec) -> tuple[str, ...]:
+    """Return the names of a verdict's reasons in the order of the maps: the reasons, or the regions."""
+    return spec.reasons if spec.binary is None else tuple(part.name for part in _list_regions(spec.binary))
+
+
 def make_maps(outputs: Outputs, index: int, spec: ModelSpec) -> NDArray[np.float32]:
     """Return what is drawn over photo ``index``: see :func:`predict_photos`."""
     if spec.binary is None:
