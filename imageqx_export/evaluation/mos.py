@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from imageqx_export.artifact import Preprocessing
 from imageqx_export.data.photos import read_photos
 from imageqx_export.data.tables import read_table
 from imageqx_export.decisions import POOR, QUALITY
@@ -126,10 +125,9 @@ def read_scores(table: Path, images: Path) -> dict[str, float]:
 def _judge(runtime: Runtime, files: list[Path], progress: Progress) -> Floats:
     """Return P(poor) of each photo, float64 [N]."""
     spec = runtime.spec
-    preprocessing: Preprocessing = spec.preprocessing
     found: list[Floats] = []
     chunk: list[Any] = []
-    for number, photo in enumerate(read_photos(files, progress, side=preprocessing.height)):
+    for number, photo in enumerate(read_photos(files, progress, size=spec.preprocessing)):
         if isinstance(photo, PhotoError):
             raise photo
         chunk.append(photo)
