@@ -146,7 +146,7 @@ def test_agreement_says_what_is_at_expert_level(run: Run, ratings: Path) -> None
     [
         (("check", "none.csv"), "no such table"),
         (("labels", "none.csv", "--out", "x.csv"), "no such table"),
-        (("import", "ham10000", ".", "--out", "x.csv"), "one of pad_ufes_20, scin, fitzpatrick17k, vizwiz, plain_folder"),
+        (("import", "ham10000", ".", "--out", "x.csv"), "pad_ufes_20, scin, fitzpatrick17k, vizwiz, plain_folder"),
         (("import", "scin", "nowhere", "--out", "x.csv"), "github.com/google-research-datasets/scin"),
         (("agreement", "none.parquet"), "no such table"),
     ],
