@@ -111,6 +111,16 @@ def test_coreml_interface(exported: Path) -> None:
         model: Any = Model_pb2.Model.FromString((package / "Data/com.apple.CoreML/model.mlmodel").read_bytes())
         assert model.WhichOneof("Type") == "mlProgram"
         assert model.specificationVersion == 7  # iOS 16
+        # coremltools puts a map of torch.export's debug handles, 126 kB, beside a program that came from there.
+        listed = {
+            item["path"] for item in json.loads((package / "Manifest.json").read_text())["itemInfoEntries"].values()
+        }
+        assert listed == {"com.apple.CoreML/model.mlmodel", "com.apple.CoreML/weights"}
+        files = {str(file.relative_to(package)) for file in package.rglob("*") if file.is_file()}
+        assert files == {
+            "Manifest.json",
+            *(f"Data/com.apple.CoreML/{n}" for n in ("model.mlmodel", "weights/weight.bin")),
+        }
         (image,) = model.description.input
         assert image.name == "image"
         assert (image.type.imageType.width, image.type.imageType.height) == (224, 224)
