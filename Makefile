@@ -45,8 +45,8 @@ endif
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $(STAMP)
 
-export: $(STAMP) ## Set up, then write and verify every artifact of the shipped checkpoint
-	$(BIN)/imageqx export
+export: $(STAMP) ## Set up, then write and verify every artifact of the shipped checkpoint; MODEL=duke-iqa of another's
+	$(BIN)/imageqx export $(if $(MODEL),--model $(MODEL))
 
 test: $(STAMP) ## Set up, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
