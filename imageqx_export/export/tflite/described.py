@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 
 from imageqx_export.artifact import Checkpoint, ModelSpec, TensorSpec
@@ -77,6 +76,8 @@ def write_metadata(spec: ModelSpec, outputs: Sequence[str], version: str) -> byt
         outputs: The outputs' names in the graph's own order, which may differ from the spec's.
         version: Of the model.
     """
+    import flatbuffers  # type: ignore[import-untyped]
+
     builder = flatbuffers.Builder(1024)
     meanings = {one.name: one for one in spec.outputs}
     labels = list_labels(spec)
