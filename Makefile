@@ -139,7 +139,8 @@ docs-serve: docs web-page ## Build the site with web_demo's page, and serve it o
 	$(BIN)/python -m website build
 	$(BIN)/python -m website serve
 
-test-docs: docs ## Check the site's links, anchors and pages in Chromium, and run its examples
+test-docs: docs web-page ## Check the site's links, anchors and pages in Chromium, and run its examples; needs Node.js
+	$(BIN)/python -m website build
 	$(BIN)/python -m website check
 	OMP_NUM_THREADS=1 $(BIN)/python -m website examples
 

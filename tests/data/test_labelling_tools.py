@@ -97,8 +97,14 @@ def test_an_answer_that_is_none(tmp_path: Path, result: list[dict[str, Any]], me
 
 NO_PHOTO = '[{"id": 1, "data": {}, "annotations": [{"result": [{"value": "no_skin"}]}]}]'
 
+MISPLACED = [
+    '[{"id": 1, "data": {"image": "a.jpg"}, "annotations": null}]',
+    '[{"id": 1, "data": "a.jpg", "annotations": [{"result": [{"value": "no_skin"}]}]}]',
+    '[{"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"result": ["no_skin"]}]}]',
+]
 
-@pytest.mark.parametrize("text", ["{", "{}", "[1]", NO_PHOTO])
+
+@pytest.mark.parametrize("text", ["{", "{}", "[1]", NO_PHOTO, *MISPLACED])
 def test_a_json_that_is_no_export(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(DatasetError):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -25,6 +25,7 @@ from imageqx_export.data.readers.download import UNSPECIFIED, Imported, skin_typ
 from imageqx_export.data.tables import read_columns, read_table
 from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.errors import DatasetError
+from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.untrusted import describe, read_json
 
 _UPLOADED = re.compile(r"/data/upload/\d+/[0-9a-f]{8}-")
@@ -55,6 +56,12 @@ def read(root: Path) -> Imported:
     if not root.is_file():
         raise DatasetError("no such export of Label Studio", where=root, expected="its .json or .csv file")
     answers = _read_csv(root) if root.suffix.lower() == ".csv" else _read_json(root)
+    # What a task may hold is told by no schema: whatever is not where it should be is told once, here.
+    with translate_errors(lambda error: DatasetError("not an export of Label Studio", where=root, got=describe(error))):
+        return _rate_all(answers)
+
+
+def _rate_all(answers: Iterable[_Answer]) -> Imported:
     ratings, left_out = [], Counter[str]()
     for answer in answers:
         if answer.cancelled:
