@@ -36,7 +36,7 @@ def gather_photos(sources: Sequence[str], read_input: Callable[[], bytes] = lamb
         names = _split_names(read_input()) if source == STANDARD_INPUT else _expand(source)
         for name, by_name in names:
             path = Path(name)
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a name is too long
                 found = list_photos(path)
                 photos += found.photos
                 left_out.update(found.left_out)

@@ -29,6 +29,11 @@ def test_a_file_counts_whatever_it_is_called_and_even_if_it_is_not_there(folder:
     assert names("notes.txt", "none.jpg", "b.JPG", "b.JPG") == ["notes.txt", "none.jpg", "b.JPG", "b.JPG"]
 
 
+def test_a_name_that_is_too_long_stops_nothing(folder: Path) -> None:
+    line = "x" * 300
+    assert names("-", listed=line.encode()) == [line]
+
+
 def test_a_folder_has_its_photos_and_says_what_else_it_has(folder: Path) -> None:
     found = gather_photos([str(folder)])
     assert [str(path.relative_to(folder)) for path in found.photos] == ["[1].jpg", "a.heic", "b.JPG", "sub/deep/c.png"]
