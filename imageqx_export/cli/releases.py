@@ -157,7 +157,7 @@ def pull(
     timeout: TimeoutOption = 600,
     json: JsonOption = False,
 ) -> None:
-    """Take a model file of a release into an app's folder, verified, whole or not at all."""
+    """Take a model file of a release into an app's folder; each file is verified, and then whole or not there."""
     from imageqx_export.artifact import Format, Precision
     from imageqx_export.cli.show import releases as show
     from imageqx_export.release import pull as stage

@@ -34,6 +34,7 @@ def write_card(contents: Contents) -> bytes:
         targets=sorted({target for one in release.artifacts for target in one.milliseconds}),
         headline={name: value for name, value in release.scores.items() if "/" not in name and name != "samples"},
         samples_of=name_samples(contents),
+        rated=is_rated(contents),
         input=release.spec["inputs"][0],
         sbom=SBOM_FILE,
         provenance=PROVENANCE_FILE,
@@ -65,6 +66,13 @@ def write_card_json(contents: Contents) -> bytes:
         "numbers": numbers,
     }
     return (json.dumps(card, indent=1) + "\n").encode()
+
+
+def is_rated(contents: Contents) -> bool:
+    """Return whether people's ratings were trained on, as the checkpoint says."""
+    provenance = contents.facts.header.get("provenance")
+    data = provenance.get("data") if isinstance(provenance, dict) else None
+    return isinstance(data, dict) and "rated" in data
 
 
 def name_samples(contents: Contents) -> str:

@@ -107,7 +107,10 @@ def collect(
     for path in reports:
         if not path.is_file():
             raise ReleaseError("no such report", where=path)
-        files[refuse_leaving(f"{REPORTS_FOLDER}/{path.name}")] = path
+        name = refuse_leaving(f"{REPORTS_FOLDER}/{path.name}")
+        if name in files:
+            raise ReleaseError("two reports of one name", where=path, got=str(files[name]), remedy="rename one of them")
+        files[name] = path
     return Contents(release, manifest, facts, files)
 
 

@@ -109,7 +109,9 @@ def publish(config: PublishConfig, store: Store, keys: KeyRing, *, progress: Pro
     named = {**{f"{folder}/{name}": content for name, content in files.items()}, **derived}
     digests = {name: _hash(content) for name, content in named.items()}
     listed = Listed(model=release.model, version=config.version, channel=config.channel)
-    _claim(store, folder, sums, read_state(store, keys.trusted).targets.signed, config)
+    signed = read_state(store, keys.trusted).targets.signed
+    _claim(store, folder, sums, signed, config)
+    _refuse_changes(store, signed, digests)
     _upload(store, named, digests, progress)
     targets = _describe_all(named, digests, f"{folder}/{RELEASE_FILE}", config.channel)
     new = commit(store, keys, lambda signed: _list(signed, targets))
@@ -159,6 +161,20 @@ def _claim(store: Store, folder: str, sums: bytes, signed: Targets, config: Publ
         got=str(there),
         remedy=_UNFINISHED,
     )
+
+
+def _refuse_changes(store: Store, signed: Targets, digests: Mapping[str, str]) -> None:
+    """Raise before anything is written if a file that the signed list names would get other bytes."""
+    for name, sha256 in digests.items():
+        published = signed.targets.get(name)
+        if published is not None and published.hashes.get("sha256") != sha256:
+            raise ReleaseError(
+                "a published file would change",
+                where=f"{store.address}/{name}",
+                expected=str(published.hashes.get("sha256")),
+                got=sha256,
+                remedy="what is published never changes: publish under the next version",
+            )
 
 
 def _upload(store: Store, named: Mapping[str, Content], digests: Mapping[str, str], progress: Progress) -> None:

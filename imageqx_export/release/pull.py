@@ -1,4 +1,4 @@
-"""Pull a model file of a release into an app's folder, verified, whole or not at all."""
+"""Pull a model file of a release into an app's folder; each file is verified, and then whole or not there."""
 
 from __future__ import annotations
 

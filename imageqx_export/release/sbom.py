@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from imageqx_export.errors import ReleaseError
+from imageqx_export.release.card import is_rated
 from imageqx_export.release.contents import Contents
 from imageqx_export.support.libraries import require
 
+_DRAWN_LABELS = "the labels are what was done to a picture, not what dermatologists saw"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:imageqx-export:sbom")
 
 
@@ -78,7 +80,7 @@ def make_card(contents: Contents) -> dict[str, Any]:
             "approach": {"type": "supervised"},
             "task": "image quality assessment",
             "architectureFamily": "convolutional neural network",
-            "modelArchitecture": "EfficientNet-B0",
+            "modelArchitecture": release.model,
             "inputs": [{"format": _describe_tensor(one)} for one in spec["inputs"]],
             "outputs": [{"format": _describe_tensor(one)} for one in spec["outputs"]],
         },
@@ -89,7 +91,7 @@ def make_card(contents: Contents) -> dict[str, Any]:
             "technicalLimitations": [
                 "a demonstration, not a medical device",
                 "not validated on patients",
-                "the labels are what was done to a picture, not what dermatologists saw",
+                *(() if is_rated(contents) else (_DRAWN_LABELS,)),
             ],
         },
     }

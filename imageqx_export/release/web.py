@@ -169,7 +169,10 @@ class WebFetcher(FetcherInterface):
         self._refuse_late(url)
         left = self._end - time.monotonic()
         connection = _connect(parts.scheme, parts.hostname or "", parts.port, min(LONGEST_SILENCE, left))
-        watch = threading.Timer(left, _hang_up, [connection])  # a byte now and then would reset every other timeout
+        held: list[object] = []
+        watch = threading.Timer(
+            left, _hang_up, [connection, held]
+        )  # a byte now and then would reset every other timeout
         watch.daemon = True
         watch.start()
         headers = {"Accept-Encoding": "identity", "User-Agent": "imageqx-export"}
@@ -177,8 +180,9 @@ class WebFetcher(FetcherInterface):
             headers["Range"] = f"bytes={start}-"
         try:
             connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=headers)
+            held.append(connection.sock)  # which the connection lets go of where the answer says that it closes
             yield connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
             if isinstance(error, TimeoutError) or time.monotonic() > self._end:
                 raise SilentServerError(f"no answer: {url}") from error
             if isinstance(error, http.client.IncompleteRead | http.client.RemoteDisconnected | ConnectionResetError):
@@ -216,8 +220,8 @@ def _connect(scheme: str, host: str, port: int | None, timeout: float) -> http.c
     return http.client.HTTPConnection(host, port, timeout=timeout)
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    line = connection.sock
+def _hang_up(connection: http.client.HTTPConnection, held: list[object]) -> None:
+    line = connection.sock or next(iter(held), None)
     if isinstance(line, socket.socket):
         try:
             line.shutdown(socket.SHUT_RDWR)

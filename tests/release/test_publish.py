@@ -17,6 +17,7 @@ from imageqx_export.release.publish import PublishConfig, publish
 from imageqx_export.release.sbom import check_sbom
 from imageqx_export.release.signing import read_root
 from imageqx_export.release.store import FolderStore, FsspecStore, open_store
+from imageqx_export.release.swift import write_repositories
 from imageqx_export.support.files import digest
 from tests.release.tiny import Publisher, make_publisher, passphrase, write_export
 
@@ -78,6 +79,21 @@ def test_a_version_never_changes(publisher: Publisher, export: Path, newer: Path
     assert not publisher.publish(export, "1.0.0").new
     with pytest.raises(ReleaseError, match=r"1\.0\.0 is published already, with other bytes"):
         publisher.publish(newer, "1.0.0")
+    assert {path: path.read_bytes() for path in publisher.tree.rglob("*") if path.is_file()} == before
+
+
+def test_no_file_that_was_published_gets_other_bytes(
+    publisher: Publisher, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that a later program would write otherwise, such as SwiftPM's, are no exception."""
+    publisher.publish(export, "1.0.0")
+    before = {path: path.read_bytes() for path in publisher.tree.rglob("*") if path.is_file()}
+    monkeypatch.setattr(
+        "imageqx_export.release.publish.write_repositories",
+        lambda *given: dict.fromkeys(write_repositories(*given), b"other"),
+    )
+    with pytest.raises(ReleaseError, match="a published file would change"):
+        publisher.publish(export, "1.0.0")
     assert {path: path.read_bytes() for path in publisher.tree.rglob("*") if path.is_file()} == before
 
 

@@ -196,6 +196,23 @@ def test_headers_that_drip(published: Publisher, tmp_path: Path) -> None:
     refuse(published.tree, published.root, tmp_path, "the server is too slow", attack, seconds=1)
 
 
+def test_chunks_that_drip(published: Publisher, tmp_path: Path) -> None:
+    """An answer that says that it closes takes the line away from its connection; it is hung up all the same."""
+
+    def attack(handler: Handler, path: str) -> bool:
+        handler.close_connection = True
+        try:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in range(60):
+                handler.wfile.write(b"0")
+                time.sleep(0.05)
+        except OSError:
+            pass
+        return True
+
+    refuse(published.tree, published.root, tmp_path, "the server is too slow", attack, seconds=0.5)
+
+
 def test_nobody_there(published: Publisher, tmp_path: Path) -> None:
     with serve(published.tree) as (address, _):
         pass
@@ -226,6 +243,14 @@ def test_each_hop_is_judged(location: str, message: str, end: str, published: Pu
 
     error = refuse(published.tree, published.root, tmp_path, "a step of the way to the release is not taken", attack)
     assert message in str(error.got)
+
+
+def test_a_redirect_that_is_no_ascii(published: Publisher, tmp_path: Path) -> None:
+    def attack(handler: Handler, path: str) -> bool:
+        handler.answer(302, b"", {"Location": "/caf\u00e9"})
+        return True
+
+    refuse(published.tree, published.root, tmp_path, "the server cannot be asked", attack)
 
 
 def test_redirects_end(published: Publisher, tmp_path: Path) -> None:
