@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import hypothesis
 import pytest
 from filelock import FileLock
 
@@ -22,6 +23,10 @@ ROOT = Path(__file__).parent.parent
 CHECKPOINT = ROOT / "models" / "imageqx.safetensors"
 EXPORTED = ("fp32", "fp16", "w8")
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# A busy machine would fail what is right: no test asserts how long it takes.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,4 +128,4 @@ def converted(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             shutil.copy(exported / path.name, path)
 
     monkeypatch.setattr("imageqx_export.export.stage.convert_all", copy)
-    monkeypatch.setattr("imageqx_export.export.stage.generate_images", lambda: generate_images(2))
+    monkeypatch.setattr("imageqx_export.export.stage.generate_images", lambda spec: generate_images(2, spec=spec))

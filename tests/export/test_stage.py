@@ -182,7 +182,7 @@ def test_export_and_parity_read_and_hash_the_checkpoint_once(
     count("imageqx_export.checkpoint", "read_safetensors")
     for module in ("checkpoint", "export.write", "parity.stage"):
         count(f"imageqx_export.{module}", "digest")
-    monkeypatch.setattr(parity, "generate_images", lambda: generate_images(2))
+    monkeypatch.setattr(parity, "generate_images", lambda spec: generate_images(2, spec=spec))
     config = stage.ExportConfig(checkpoint, tmp_path, formats=[Format.ONNX], precisions=[Precision.FP32])
     assert stage.export_checkpoint(config).passed
     assert calls == {"read_safetensors": 1, "digest": 1}

@@ -148,7 +148,7 @@ def test_a_damaged_artifact_fails_and_is_named(
 
 
 def test_a_file_that_is_not_the_manifests_fails(damaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parity, "generate_images", lambda: generate_images(2))
+    monkeypatch.setattr(parity, "generate_images", lambda spec: generate_images(2, spec=spec))
     path = damaged / "imageqx_fp32.onnx"
     model = onnx.load(path)
     model.doc_string = "the same numbers, other bytes"

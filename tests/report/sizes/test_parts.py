@@ -170,9 +170,10 @@ def test_the_artifacts(exported: Path) -> None:
         sizes = found[path.name] = read_sizes(path)
         assert sum(part.bytes for part in sizes.parts) == sizes.total == count_bytes(path)
         assert sizes.total - sizes.sections["weights"] < 230_000 < 0.06 * sizes.total
-    for suffix in (".onnx", ".tflite", ".mlpackage"):
+    # What stays in float32: 1.5 % of the weights, and of TFLite's the depthwise ones too.
+    for suffix, kept in ((".onnx", 0.015), (".mlpackage", 0.015), (".tflite", 0.06)):
         half, full = (found[f"imageqx_{p}{suffix}"].sections["weights"] for p in ("fp16", "fp32"))
-        assert half / full == pytest.approx(0.51, abs=0.01)  # 1.5 % of the weights stay in float32
+        assert half / full == pytest.approx((1 + kept) / 2, abs=0.01)
 
 
 def test_the_artifacts_against_their_weights_as_arrays(exported: Path) -> None:
