@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from imageqx_export.release.contents import Contents
@@ -70,14 +71,16 @@ def write_card_json(contents: Contents) -> bytes:
 
 def is_rated(contents: Contents) -> bool:
     """Return whether people's ratings were trained on, as the checkpoint says."""
-    provenance = contents.facts.header.get("provenance")
-    data = provenance.get("data") if isinstance(provenance, dict) else None
-    return isinstance(data, dict) and "rated" in data
+    return "rated" in _read_data(contents)
 
 
 def name_samples(contents: Contents) -> str:
     """Return what the scores were measured on."""
+    return str(_read_data(contents).get("validation") or "held-out samples")
+
+
+def _read_data(contents: Contents) -> Mapping[str, Any]:
+    """Return what the checkpoint says of its data; nothing where it says nothing."""
     provenance = contents.facts.header.get("provenance")
     data = provenance.get("data") if isinstance(provenance, dict) else None
-    said = data.get("validation") if isinstance(data, dict) else None
-    return str(said or "held-out samples")
+    return data if isinstance(data, dict) else {}

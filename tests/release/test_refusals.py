@@ -181,35 +181,31 @@ def test_a_server_that_hangs(end: str, published: Publisher, tmp_path: Path) -> 
     refuse(published.tree, published.root, tmp_path, "the server is too slow", attack, seconds=1)
 
 
-def test_headers_that_drip(published: Publisher, tmp_path: Path) -> None:
+def drip(head: bytes, part: bytes) -> Attack:
+    """Return an attack that sends ``head`` and then a part now and then, which resets every timeout but the last."""
+
     def attack(handler: Handler, path: str) -> bool:
         handler.close_connection = True
         try:
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            handler.wfile.write(head)
             for _ in range(60):
-                handler.wfile.write(b"X: y\r\n")
+                handler.wfile.write(part)
                 time.sleep(0.05)
         except OSError:
             pass
         return True
 
+    return attack
+
+
+def test_headers_that_drip(published: Publisher, tmp_path: Path) -> None:
+    attack = drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")
     refuse(published.tree, published.root, tmp_path, "the server is too slow", attack, seconds=1)
 
 
 def test_chunks_that_drip(published: Publisher, tmp_path: Path) -> None:
     """An answer that says that it closes takes the line away from its connection; it is hung up all the same."""
-
-    def attack(handler: Handler, path: str) -> bool:
-        handler.close_connection = True
-        try:
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
-            for _ in range(60):
-                handler.wfile.write(b"0")
-                time.sleep(0.05)
-        except OSError:
-            pass
-        return True
-
+    attack = drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b"0")
     refuse(published.tree, published.root, tmp_path, "the server is too slow", attack, seconds=0.5)
 
 
