@@ -21,13 +21,14 @@ et al., JID Innovations 2024 (PPV ≥ 0.9, Youden's index); Youden, "Index for r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.errors import ImageQXError
+from imageqx_export.errors import DatasetError, ImageQXError
 from imageqx_export.support.frozen import Frozen
 
 Scores = NDArray[np.float32]
@@ -178,4 +179,40 @@ def measure(given: Bools, truth: Bools, threshold: float | None) -> Measurement:
         specificity=share(~given, ~truth),
         ppv=share(truth, given),
         npv=share(~truth, ~given),
+    )
+
+
+def require_reachable(found: Mapping[str, float | Unreachable], criterion: Criterion, source: str) -> dict[str, float]:
+    """Return the thresholds that were found.
+
+    Args:
+        found: By name, what :func:`choose_threshold` gave.
+        criterion: By which.
+        source: Where the photos come from, for the error.
+
+    Raises:
+        DatasetError: A name's criterion is out of reach; it says how near one can come.
+    """
+    missed = {name: value.best for name, value in found.items() if isinstance(value, Unreachable)}
+    if missed:
+        raise _describe_unreachable(missed, criterion, source)
+    return {name: value for name, value in found.items() if not isinstance(value, Unreachable)}
+
+
+def _describe_unreachable(missed: dict[str, float], criterion: Criterion, source: str) -> DatasetError:
+    # Rounded to the side on which they can be reached.
+    if criterion.kind == "ppv":
+        option, most = "--ppv", "at most"
+        best = {name: float(np.floor(value * 1000)) / 1000 for name, value in missed.items()}
+        limit = min(best.values())
+    else:
+        option, most = "--retake-budget", "at least"
+        best = {name: float(np.ceil(value * 1000)) / 1000 for name, value in missed.items()}
+        limit = max(best.values())
+    return DatasetError(
+        "no threshold meets the criterion on these photos",
+        where=source,
+        expected=f"{option} {criterion.value} for poor quality and for each reason",
+        got="; ".join(f"{name}: {most} {value:.3f}" for name, value in best.items()),
+        remedy=f"{option} {limit:.3f}, or --youden" if limit > 0 else "--youden",
     )

@@ -14,22 +14,16 @@ from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures, Thresho
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
-from imageqx_export.decisions import POOR, decide
-from imageqx_export.errors import DatasetError
 from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.thresholds import temperature, votes
-from imageqx_export.thresholds.criteria import Criterion, Measurement, Scores, Unreachable, choose_threshold, measure
+from imageqx_export.thresholds import labels, temperature, votes
+from imageqx_export.thresholds.criteria import Criterion, Measurement, Scores
 
 if TYPE_CHECKING:
     from imageqx_export.networks.base import Network
 
 CHUNK = 32
-QUALITY = "quality"
-FLOOR = 0.2
-"""The least threshold of a reason. One that hardly any photo has by chance would get a threshold of a few hundredths
-and, since hints are ordered by how far a probability lies above its threshold, come first on photos of every kind."""
 
 
 class Choice(Frozen):
@@ -150,20 +144,20 @@ def choose_for_network(
 def _choose_for_labels(
     config: ThresholdsConfig, old: Checkpoint, network: Network, logits: Any, photos: LabelledPhotos
 ) -> tuple[ModelSpec, Temperatures | None, Choice]:
-    before = _measure_spec(old.spec, *_probabilities(network, logits), photos)
-    temperatures = fit_temperatures(logits, photos, old.spec) if config.fit else old.temperatures
+    before = labels.measure_spec(old.spec, *_probabilities(network, logits), photos)
+    temperatures = labels.fit_temperatures(logits, photos, old.spec) if config.fit else old.temperatures
     if temperatures is not None:
         network.set_temperatures(temperatures)
     quality, reasons = _probabilities(network, logits)
-    spec, kept = choose_spec(old.spec, quality, reasons, photos, config.criterion)
+    spec, kept = labels.choose_spec(old.spec, quality, reasons, photos, config.criterion)
     choice = Choice(
         criterion=config.criterion,
         photos=len(photos),
         source=photos.source,
         before=before,
-        achieved=_measure_spec(spec, quality, reasons, photos),
+        achieved=labels.measure_spec(spec, quality, reasons, photos),
         kept=kept,
-        temperatures=_measure_temperatures(logits, photos, old.spec, temperatures),
+        temperatures=labels.measure_temperatures(logits, photos, old.spec, temperatures),
     )
     return spec, temperatures, choice
 
@@ -182,8 +176,6 @@ def _choose_for_votes(
     before = votes.measure_spec(old.spec, read(old.temperatures), photos)
     outputs = read(temperatures)
     spec = votes.choose_spec(old.spec, outputs, photos, config.criterion)
-    if isinstance(spec, Unreachable):
-        raise _make_unreachable({POOR: spec.best}, config.criterion, photos)
     choice = Choice(
         criterion=config.criterion,
         photos=len(photos),
@@ -236,108 +228,6 @@ def compute_logits(network: Network, pixels: NDArray[np.uint8], progress: Progre
     return kind(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 
 
-def fit_temperatures(logits: Any, photos: LabelledPhotos, spec: ModelSpec) -> Temperatures:
-    """Fit every temperature on photos; a reason that the photos have never, or always, keeps 1."""
-    reasons = {
-        name: temperature.fit_binary_temperature(values, has)
-        for name, values, has in zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)
-    }
-    quality = temperature.fit_temperature(logits.quality.numpy(), photos.quality)
-    return Temperatures(quality=quality, explanations=reasons)
-
-
-def choose_spec(
-    spec: ModelSpec, quality: Scores, reasons: Scores, photos: LabelledPhotos, criterion: Criterion
-) -> tuple[ModelSpec, tuple[str, ...]]:
-    """Return ``spec`` with the chosen thresholds, and the names that keep their old one.
-
-    A reason's threshold is at least :data:`FLOOR`, whatever the criterion.
-
-    Args:
-        spec: The checkpoint's.
-        quality: Calibrated probabilities, float32 [N,4].
-        reasons: Likewise, float32 [N,5].
-        photos: The truth.
-        criterion: How to choose.
-
-    Raises:
-        DatasetError: No threshold meets the criterion, or no name has both positives and negatives.
-    """
-    poor = spec.labels.index(POOR)
-    columns = {POOR: (quality[:, poor], photos.quality == poor)}
-    columns |= {name: (reasons[:, i], _flags(photos)[:, i]) for i, name in enumerate(spec.reasons)}
-    usable = {name: (scores, truth) for name, (scores, truth) in columns.items() if 0 < truth.sum() < len(truth)}
-    if not usable:
-        raise DatasetError(
-            "nothing to choose a threshold on",
-            where=photos.source,
-            expected="photos with poor quality or a reason, and photos without",
-            got=f"{len(photos)} photos, all alike",
-        )
-    found = {n: choose_threshold(criterion, scores, truth, passing=n == POOR) for n, (scores, truth) in usable.items()}
-    _refuse_unreachable(found, criterion, photos)
-    chosen = {
-        name: value if name == POOR else max(value, FLOOR)
-        for name, value in found.items()
-        if not isinstance(value, Unreachable)
-    }
-    changes: dict[str, object] = {
-        "poor_quality_threshold": chosen.get(POOR, spec.poor_quality_threshold),
-        "thresholds": {name: chosen.get(name, old) for name, old in spec.thresholds.items()},
-    }
-    return spec.model_copy(update=changes), tuple(name for name in columns if name not in usable)
-
-
-def _refuse_unreachable(found: dict[str, float | Unreachable], criterion: Criterion, photos: LabelledPhotos) -> None:
-    missed = {name: value.best for name, value in found.items() if isinstance(value, Unreachable)}
-    if missed:
-        raise _make_unreachable(missed, criterion, photos)
-
-
-def _make_unreachable(missed: dict[str, float], criterion: Criterion, photos: LabelledPhotos) -> DatasetError:
-    # Rounded to the side on which they can be reached.
-    if criterion.kind == "ppv":
-        option, most = "--ppv", "at most"
-        best = {name: float(np.floor(value * 1000)) / 1000 for name, value in missed.items()}
-        limit = min(best.values())
-    else:
-        option, most = "--retake-budget", "at least"
-        best = {name: float(np.ceil(value * 1000)) / 1000 for name, value in missed.items()}
-        limit = max(best.values())
-    return DatasetError(
-        "no threshold meets the criterion on these photos",
-        where=photos.source,
-        expected=f"{option} {criterion.value} for poor quality and for each reason",
-        got="; ".join(f"{name}: {most} {value:.3f}" for name, value in best.items()),
-        remedy=f"{option} {limit:.3f}, or --youden" if limit > 0 else "--youden",
-    )
-
-
 def _probabilities(network: Network, logits: Any) -> tuple[Scores, Scores]:
     quality, reasons = network.probabilities(logits)
     return quality.numpy(), reasons.numpy()
-
-
-def _measure_spec(spec: ModelSpec, quality: Scores, reasons: Scores, photos: LabelledPhotos) -> dict[str, Measurement]:
-    poor = spec.labels.index(POOR)
-    sent_back, truth = decide(quality, spec) == poor, photos.quality == poor
-    rows = {POOR: measure(sent_back, truth, spec.poor_quality_threshold)}
-    for i, name in enumerate(spec.reasons):
-        given = reasons[:, i] >= np.float32(spec.thresholds[name])
-        rows[name] = measure(given, _flags(photos)[:, i], spec.thresholds[name])
-    return rows
-
-
-def _measure_temperatures(
-    logits: Any, photos: LabelledPhotos, spec: ModelSpec, temperatures: Temperatures | None
-) -> dict[str, temperature.TemperatureFit]:
-    known = temperatures or Temperatures(explanations=dict.fromkeys(spec.reasons, 1.0))
-    columns = zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)
-    return {
-        QUALITY: temperature.measure_temperature(logits.quality.numpy(), photos.quality, known.quality),
-        **{name: temperature.measure_binary_temperature(z, has, known.explanations[name]) for name, z, has in columns},
-    }
-
-
-def _flags(photos: LabelledPhotos) -> NDArray[np.bool_]:
-    return photos.reasons >= 0.5

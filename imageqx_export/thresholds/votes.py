@@ -17,7 +17,14 @@ from imageqx_export.decisions import POOR, decide_good
 from imageqx_export.errors import DatasetError
 from imageqx_export.evaluation.diagnostic.truth import find_good
 from imageqx_export.thresholds import temperature
-from imageqx_export.thresholds.criteria import Criterion, Measurement, Scores, Unreachable, choose_threshold, measure
+from imageqx_export.thresholds.criteria import (
+    Criterion,
+    Measurement,
+    Scores,
+    choose_threshold,
+    measure,
+    require_reachable,
+)
 
 Outputs = Mapping[str, Scores]
 """The network's probabilities, float32 [N,K] by the output's name."""
@@ -43,10 +50,8 @@ def measure_temperatures(
     return {"quality": temperature.measure_binary_temperature(logits, truth, known)}
 
 
-def choose_spec(
-    spec: ModelSpec, outputs: Outputs, photos: LabelledPhotos, criterion: Criterion
-) -> ModelSpec | Unreachable:
-    """Return ``spec`` with the chosen threshold, or the share that comes nearest to the criterion.
+def choose_spec(spec: ModelSpec, outputs: Outputs, photos: LabelledPhotos, criterion: Criterion) -> ModelSpec:
+    """Return ``spec`` with the chosen threshold.
 
     Args:
         spec: The checkpoint's.
@@ -55,7 +60,7 @@ def choose_spec(
         criterion: How to choose; as for labels, the positive is a poor photo.
 
     Raises:
-        DatasetError: All photos are good, or none is.
+        DatasetError: No threshold meets the criterion, or all photos are good, or none is.
     """
     binary = _binary(spec)
     poor = ~find_good(_read_votes(photos), spec)
@@ -66,10 +71,9 @@ def choose_spec(
             expected="good photos and poor ones",
             got=f"{len(photos)} photos, all alike",
         )
-    found = choose_threshold(criterion, 1 - outputs[binary.output][:, 0], poor, passing=True)
-    if isinstance(found, Unreachable):
-        return found
-    return spec.model_copy(update={"binary": binary.model_copy(update={"threshold": float(np.float32(1 - found))})})
+    found = {POOR: choose_threshold(criterion, 1 - outputs[binary.output][:, 0], poor, passing=True)}
+    threshold = float(np.float32(1 - require_reachable(found, criterion, photos.source)[POOR]))
+    return spec.model_copy(update={"binary": binary.model_copy(update={"threshold": threshold})})
 
 
 def measure_spec(spec: ModelSpec, outputs: Outputs, photos: LabelledPhotos) -> dict[str, Measurement]:
