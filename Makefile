@@ -153,6 +153,7 @@ web: $(STAMP) artifacts/imageqx/manifest.json ## Serve web_demo's page on http:/
 test-web: $(STAMP) artifacts/imageqx/manifest.json ## Lint and test web_demo in Node and in Chromium; needs Node.js with npm
 	$(BIN)/python -m web_demo.tools check
 	OMP_NUM_THREADS=1 $(BIN)/python -m web_demo.tools test
+	$(BIN)/imageqx compat artifacts/imageqx --runtimes web:chromium
 
 test-release: $(STAMP) artifacts/imageqx/manifest.json ## Publish, pull by CLI, Maven and SwiftPM, attack, rotate and race on loopback; needs Maven, and root for Swift
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_release_*.py

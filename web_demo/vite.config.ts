@@ -15,7 +15,7 @@ const RUNTIME_FILES: Record<string, string[]> = {
 
 /** What a first visit keeps for later ones without a network: all that the default runtime needs. */
 const KEPT = /^(?!bench)(?!assets\/(bench|onnx|ort)).*\.(html|js|css|json|png|svg|webmanifest|tflite|wasm)$/;
-const NOT_KEPT = /compat|^sw\.js$/;
+const NOT_KEPT = /compat|^sw\.js$|^runtimes\.json$/;
 
 function copyRuntimes(): Plugin {
   return {
@@ -27,6 +27,18 @@ function copyRuntimes(): Plugin {
           this.emitFile({ type: "asset", fileName: `${folder}/${basename(file)}`, source: readFileSync(file) });
         }
       }
+    },
+  };
+}
+
+/** Says which versions of the runtimes are in the page, for `imageqx compat`. */
+function listRuntimes(): Plugin {
+  const versions = { litertjs: readVersion("@litertjs/core"), "onnxruntime-web": readVersion("onnxruntime-web") };
+  return {
+    name: "list-runtimes",
+    apply: "build",
+    generateBundle() {
+      this.emitFile({ type: "asset", fileName: "runtimes.json", source: JSON.stringify(versions) });
     },
   };
 }
@@ -58,16 +70,17 @@ function listKept(): Plugin {
   };
 }
 
-function versionOf(name: string): string {
-  return JSON.stringify(
-    (JSON.parse(readFileSync(join(modules, name, "package.json"), "utf8")) as { version: string }).version,
-  );
+function readVersion(name: string): string {
+  return (JSON.parse(readFileSync(join(modules, name, "package.json"), "utf8")) as { version: string }).version;
 }
 
 export default defineConfig({
   base: "./",
-  plugins: [copyRuntimes(), listKept()],
-  define: { __LITERT_VERSION__: versionOf("@litertjs/core"), __ORT_VERSION__: versionOf("onnxruntime-web") },
+  plugins: [copyRuntimes(), listRuntimes(), listKept()],
+  define: {
+    __LITERT_VERSION__: JSON.stringify(readVersion("@litertjs/core")),
+    __ORT_VERSION__: JSON.stringify(readVersion("onnxruntime-web")),
+  },
   worker: { format: "iife" },
   build: {
     target: "es2023",

@@ -25,6 +25,8 @@ HOLDS: tuple[RuntimeVerdict, ...] = ("right", "read")
 """The verdicts that are a pass."""
 DEFAULTS = {"onnxruntime": "default", "tflite-runtime": "xnnpack", "litert": "xnnpack", "coremltools": "reader"}
 """Of each runtime the variant that an app gets when it asks for nothing."""
+WEB = {"litertjs": "wasm", "onnxruntime-web": "wasm"}
+"""The runtimes of a page, which brings its own version: no oldest one is looked for."""
 
 
 class RuntimeRow(Frozen):
@@ -33,11 +35,12 @@ class RuntimeRow(Frozen):
     Attributes:
         artifact: The file's name.
         sha256: Its digest.
-        runtime: ``"onnxruntime"``, ``"tflite-runtime"``, ``"litert"`` or ``"coremltools"``.
+        runtime: One of :data:`DEFAULTS` or :data:`WEB`.
         version: Of the runtime, such as ``"1.17.3"``.
         variant: ``"default"``; of TFLite ``"xnnpack"`` (the Interpreter as it comes), ``"builtin"`` (without XNNPACK),
-            ``"reference"`` (the reference kernels) or ``"compiled"`` (CompiledModel); ``"reader"`` of Core ML packages.
-        machine: ``"x86-64"``, or what is emulated, such as ``"cortex-a53"``.
+            ``"reference"`` (the reference kernels) or ``"compiled"`` (CompiledModel); ``"reader"`` of Core ML packages;
+            ``"wasm"`` in a browser.
+        machine: ``"x86-64"``, what is emulated, such as ``"cortex-a53"``, or ``"chromium"``.
         app: What an app depends on to have this, such as ``"onnxruntime-android:1.17.3"``; "" where there is nothing.
         verdict: See :data:`RuntimeVerdict`.
         max_abs: Largest |Δ| of any output; None where nothing was computed.
@@ -183,7 +186,7 @@ def record_runtimes(path: Path, table: RuntimeTable) -> RuntimeTable:
         for row in old
         if named.get(row.artifact, row.sha256) == row.sha256 and (row.artifact, row.place) not in asked
     ]
-    order = {runtime: position for position, runtime in enumerate(DEFAULTS)}
+    order = {runtime: position for position, runtime in enumerate((*DEFAULTS, *WEB))}
     rows = sorted(
         (*kept, *table.rows),
         key=lambda row: (

@@ -28,7 +28,7 @@ def compat(
         str | None,
         typer.Option(
             help="onnxruntime, litert, tflite-runtime, coremltools, each with ==VERSION or all of its versions, and "
-            "emulated:CPU; without it, and without --target, all of them.",
+            "emulated:CPU, web:chromium; without it, and without --target, all of them.",
             metavar="A,B==1.2",
         ),
     ] = None,

@@ -18,6 +18,7 @@ from imageqx_export.bench.web.server import Served
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.processes import tie_to_parent
+from imageqx_export.support.untrusted import describe, read_json
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
 RUNTIMES: Final = {Format.TFLITE: "litertjs", Format.ONNX: "onnxruntime-web"}
@@ -52,6 +53,22 @@ def find_page() -> Path:
     if not (folder / "bench.html").is_file():
         raise DeviceError("web_demo's page is not built", where=folder, expected="bench.html", remedy="make web-page")
     return folder
+
+
+def read_page_versions(page: Path) -> dict[str, str]:
+    """Return the versions of the runtimes that a built page has, by name.
+
+    Raises:
+        DeviceError: The page does not say.
+    """
+    path = page / "runtimes.json"
+    try:
+        found = read_json(path)
+        return {name: str(found[name]) for name in RUNTIMES.values()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DeviceError(
+            "web_demo's page does not say its runtimes", where=path, got=describe(error), remedy="make web-page"
+        ) from error
 
 
 def read_version(executable: str) -> str:

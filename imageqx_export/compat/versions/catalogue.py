@@ -117,25 +117,43 @@ def list_releases() -> list[Release]:
     ]
 
 
-def choose(wanted: Sequence[str], phones: Collection[str], usual: Sequence[str]) -> tuple[list[Release], list[str]]:
-    """Return the releases and emulated phones that are asked for.
+@dataclass(frozen=True)
+class Choice:
+    """What is asked for.
+
+    Attributes:
+        releases: Versions of runtimes.
+        phones: Emulated phones.
+        web: Whether the browser is.
+    """
+
+    releases: tuple[Release, ...]
+    phones: tuple[str, ...]
+    web: bool
+
+
+def choose(wanted: Sequence[str], phones: Collection[str], usual: Sequence[str], browser: str) -> Choice:
+    """Return the releases, emulated phones and browser that are asked for.
 
     Args:
         wanted: ``"onnxruntime"`` for all of its versions, ``"litert==2.1"`` for those that begin so,
-            ``"emulated:cortex-a53"``; empty for every version and the usual phones.
+            ``"emulated:cortex-a53"``; empty for every version, the usual phones and the browser.
         phones: The emulated phones that there are.
         usual: Those that are asked where nothing is named.
+        browser: The browser's name.
 
     Raises:
         UnknownNameError: There is no such runtime, version or phone.
     """
     known = list_releases()
     if not wanted:
-        return known, list(usual)
+        return Choice(tuple(known), tuple(usual), web=True)
     releases: list[Release] = []
     emulated: list[str] = []
     for text in wanted:
         name, _, version = text.strip().partition("==")
+        if text.strip() == browser:
+            continue
         if name.startswith(f"{EMULATED}:"):
             phone = name.removeprefix(f"{EMULATED}:")
             if phone not in phones:
@@ -144,9 +162,11 @@ def choose(wanted: Sequence[str], phones: Collection[str], usual: Sequence[str])
             continue
         named = [release for release in known if release.runtime == name]
         if not named:
-            raise UnknownNameError("runtime", name, [*read_catalogue().runtimes, *(f"{EMULATED}:{p}" for p in phones)])
+            others = [*(f"{EMULATED}:{phone}" for phone in phones), browser]
+            raise UnknownNameError("runtime", name, [*read_catalogue().runtimes, *others])
         fitting = [release for release in named if f"{release.version}.".startswith(f"{version}.") or not version]
         if not fitting:
             raise UnknownNameError(f"version of {name}", version, [release.version for release in named])
         releases += fitting
-    return list(dict.fromkeys(releases)), list(dict.fromkeys(emulated))
+    web = browser in (text.strip() for text in wanted)
+    return Choice(tuple(dict.fromkeys(releases)), tuple(dict.fromkeys(emulated)), web)

@@ -18,6 +18,7 @@ from imageqx_export.compat.versions.budget import RuntimeBudget
 from imageqx_export.compat.versions.catalogue import choose
 from imageqx_export.compat.versions.model import RuntimeReport, RuntimeResult
 from imageqx_export.compat.versions.places import EmulatedPlace, HostPlace, Place, Said, flatten
+from imageqx_export.compat.versions.web import MACHINE, NAME, WebPlace
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ArtifactError, ImageQXError, UnavailableError
 from imageqx_export.parity.compare import TOLERANCES, OutputParity, compare_outputs
@@ -27,6 +28,7 @@ WORKERS = 2
 """Processes at a time."""
 PHONES = ("cortex-a53", "cortex-a76")
 """The emulated phones that are asked where none is named."""
+_RUN_ANYWHERE = (Format.ONNX, Format.TFLITE)
 
 
 @dataclass(frozen=True)
@@ -102,22 +104,23 @@ def check_runtimes(
 def _is_wanted(budget: RuntimeBudget, claims: Mapping[str, str | None], row: RuntimeResult) -> bool:
     """Whether a row must be a pass, by the budget or by what the file itself says of its oldest runtimes.
 
-    An emulated phone need not be there; what is there must be right.
+    An emulated phone or a browser need not be there; what is there must be right.
     """
-    oldest = claims.get(row.runtime) if row.variant == DEFAULTS[row.runtime] else None
+    oldest = claims.get(row.runtime) if row.variant == DEFAULTS.get(row.runtime) else None
     claimed = oldest is not None and parse_version(row.version) >= parse_version(oldest)
-    return (claimed or budget.covers(row)) and not (row.machine in CPUS and row.verdict == "unavailable")
+    return (claimed or budget.covers(row)) and not (row.machine in (*CPUS, MACHINE) and row.verdict == "unavailable")
 
 
 def list_places(wanted: Sequence[str]) -> list[Place]:
-    """Return where files are asked, by the names of runtimes, versions and emulated phones.
+    """Return where files are asked, by the names of runtimes, versions, emulated phones and the browser.
 
     Raises:
         UnknownNameError: There is no such name.
     """
-    releases, phones = choose(wanted, CPUS, PHONES)
-    hosts: list[Place] = [HostPlace(release, variant) for release in releases for variant in release.variants]
-    return hosts + [EmulatedPlace(phone, format) for phone in phones for format in (Format.ONNX, Format.TFLITE)]
+    chosen = choose(wanted, CPUS, PHONES, NAME)
+    hosts: list[Place] = [HostPlace(release, variant) for release in chosen.releases for variant in release.variants]
+    phones: list[Place] = [EmulatedPlace(phone, format) for phone in chosen.phones for format in _RUN_ANYWHERE]
+    return hosts + phones + ([WebPlace(format) for format in _RUN_ANYWHERE] if chosen.web else [])
 
 
 def _ask_all(

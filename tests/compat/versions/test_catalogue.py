@@ -9,7 +9,7 @@ import pytest
 from imageqx_export.artifact import Format
 from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeRow, parse_version
 from imageqx_export.compat.versions.budget import read_runtime_budget
-from imageqx_export.compat.versions.catalogue import choose, list_releases, read_catalogue, read_pins
+from imageqx_export.compat.versions.catalogue import Choice, choose, list_releases, read_catalogue, read_pins
 from imageqx_export.errors import UnknownNameError
 
 PHONES = ("cortex-a53", "cortex-a76", "i8mm")
@@ -43,19 +43,22 @@ def test_the_versions_of_this_project_are_among_them() -> None:
 
 
 def test_names_and_the_beginnings_of_versions_are_understood() -> None:
-    releases, phones = choose([], PHONES, PHONES[:2])
-    assert releases == list_releases() and phones == ["cortex-a53", "cortex-a76"]
-    releases, phones = choose(["onnxruntime==1.15", " litert==2", "emulated:i8mm", "litert==2.3.0"], PHONES, ())
+    every = choose([], PHONES, PHONES[:2], "web:any")
+    assert every.releases == tuple(list_releases()) and every.phones == ("cortex-a53", "cortex-a76") and every.web
+    wanted = ["onnxruntime==1.15", " litert==2", "emulated:i8mm", "litert==2.3.0"]
+    chosen = choose(wanted, PHONES, (), "web:any")
+    releases = chosen.releases
     assert [release.version for release in releases if release.runtime == "onnxruntime"] == ["1.15.1"]
     assert {release.version[0] for release in releases if release.runtime == "litert"} == {"2"}
-    assert len(releases) == len(set(releases)) and phones == ["i8mm"]
+    assert len(releases) == len(set(releases)) and chosen.phones == ("i8mm",) and not chosen.web
     assert all(release.format is Format.TFLITE for release in releases if release.runtime == "litert")
+    assert choose([" web:any"], PHONES, PHONES, "web:any") == Choice((), (), web=True)
 
 
-@pytest.mark.parametrize("name", ["openvino", "onnxruntime==1.1", "litert==2.3.0.1", "emulated:pixel"])
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime==1.1", "litert==2.3.0.1", "emulated:pixel", "web:other"])
 def test_unknown_names_are_refused_with_those_that_are_known(name: str) -> None:
     with pytest.raises(UnknownNameError, match="expected: one of"):
-        choose([name], PHONES, ())
+        choose([name], PHONES, (), "web:any")
 
 
 def test_a_variant_that_came_later_is_not_asked_of_older_versions() -> None:

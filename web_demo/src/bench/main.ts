@@ -49,7 +49,7 @@ export async function measure(job: Job): Promise<object> {
     const rows = outputs.map((row) =>
       Object.fromEntries(Object.entries(row).map(([name, values]) => [name, [...values]])),
     );
-    return { outputs: rows, versions };
+    return { outputs: rows, load_seconds, versions };
   }
   return { load_seconds, ...(await time(model, job)), versions };
 }
