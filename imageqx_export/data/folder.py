@@ -15,7 +15,7 @@ import numpy as np
 from PIL.Image import Resampling
 
 from imageqx_export.data.bank import PHOTO, Bank, make_bank
-from imageqx_export.data.labels import Split
+from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.photos import list_photos
 from imageqx_export.data.saliency import find_lesion, is_whole
 from imageqx_export.data.settings import USUAL, PhotoSettings
@@ -82,6 +82,7 @@ class PhotoFolder:
 class _Row(NamedTuple):
     group: str
     fitzpatrick: int
+    split: str = ""
 
 
 class _Decoded(NamedTuple):
@@ -93,17 +94,35 @@ def _manifest(root: Path) -> dict[str, _Row]:
     path = root / "manifest.csv"
     if not path.is_file():
         return {}
-    rows, problems = read_table(path, ("file",), ("group", "fitzpatrick"), others=True)
+    rows, problems = read_table(path, ("file",), ("group", "fitzpatrick", "split"), others=True)
     if problems:  # a group that is overlooked would put a patient on two sides
         raise DatasetError(
             "the manifest cannot be used",
             where=path,
-            expected="columns file, group and, if known, fitzpatrick",
+            expected="columns file, group and, if known, fitzpatrick and split",
             got="; ".join(map(str, problems[:3])),
             remedy="correct it, or remove it if each photo is its own group",
         )
     known = (row for _, row in rows if row["file"])
-    return {row["file"]: _Row(row["group"] or row["file"], _skin_type(row["fitzpatrick"])) for row in known}
+    return {
+        row["file"]: _Row(row["group"] or row["file"], _skin_type(row["fitzpatrick"]), row["split"]) for row in known
+    }
+
+
+def _settle(rows: dict[str, _Row], path: Path) -> dict[str, Split]:
+    """Return the sides that the manifest's column ``split`` says for groups; a group that is on two is refused."""
+    settled: dict[str, Split] = {}
+    for name, row in rows.items():
+        split = next((split for split in SPLITS if split == row.split), None)
+        if row.split and (split is None or settled.setdefault(row.group, split) != split):
+            raise DatasetError(
+                "the manifest's split cannot be used",
+                where=f"{path}: {name}",
+                expected="train, val or test, the same in every row of a group, or nothing",
+                got=f"{row.split} for {row.group}",
+                remedy="correct it, or leave the column out",
+            )
+    return settled
 
 
 def _skin_type(text: str) -> int:
@@ -150,9 +169,10 @@ def read_folder(
 
     ``root`` has the folders ``lesion``, ``healthy_skin`` and ``no_skin``. If it also has a ``manifest.csv`` with
     the columns ``file`` and ``group`` (patient, person or series), a group is never split; otherwise a file is
-    its own group. A column ``fitzpatrick`` gives skin types. Photos whose shorter side is under ``min_side`` pixels
-    are left out, as they *are* of low resolution and would be labelled as if they were not; so are files that cannot
-    be read.
+    its own group. A column ``fitzpatrick`` gives skin types, and a column ``split`` (train, val or test) says on which
+    side a group stays, such as that of an earlier run whose weights are gone on from. Photos whose shorter side is
+    under ``min_side`` pixels are left out, as they *are* of low resolution and would be labelled as if they were not;
+    so are files that cannot be read.
 
     Args:
         root: The folder.
@@ -185,7 +205,7 @@ def read_folder(
             names.append(path.relative_to(root).as_posix())
             labels.append(label)
     known = [rows.get(name, _Row(name, 0)) for name in names]
-    sides: dict[str, Split] = {}
+    sides = _settle(rows, root / "manifest.csv")
     for label in _CLASSES:
         sides = split_groups(
             [row.group for row, own in zip(known, labels, strict=True) if own == label], sides, settings.val_share

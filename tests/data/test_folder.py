@@ -193,6 +193,32 @@ def test_other_columns_and_other_orders(tmp_path: Path, columns: tuple[str, ...]
     assert found.counts("test") == dict.fromkeys(CLASSES, 2)  # one group of two
 
 
+def test_a_group_stays_on_the_side_that_the_manifest_says(tmp_path: Path) -> None:
+    """So that what tested weights tests what goes on from them; the other groups are split as ever."""
+    groups = {f"{label}/{n}.png": f"{label} {n // 2}" for label in CLASSES for n in range(20)}
+    free = read(folder(tmp_path / "free", groups))
+    held: dict[str, Split] = {"healthy_skin 3": "test", "healthy_skin 4": "val", "lesion 0": "train"}
+    rows = [(name, group, held.get(group, "") if int(name[-5]) % 2 else "") for name, group in groups.items()]
+    root = folder(tmp_path / "held", groups)
+    manifest(root, [("file", "group", "split"), *rows])  # one row of a group says enough
+    found = sides_of(read(root), groups)
+    assert {group: found[group] for group in held} == {group: {side} for group, side in held.items()}
+    assert all(len(sides) == 1 for sides in found.values())
+    other = {group: sides for group, sides in found.items() if group.startswith("no_skin")}
+    assert other == {group: sides for group, sides in sides_of(free, groups).items() if group in other}
+
+
+@pytest.mark.parametrize("cells", [("train", "test"), ("valid", "valid")])
+def test_a_group_on_two_sides_or_on_none_is_refused(tmp_path: Path, cells: tuple[str, str]) -> None:
+    groups = {f"{label}/{n}.png": f"{label} {n // 2}" for label in CLASSES for n in range(10)}
+    root = folder(tmp_path, groups)
+    rows = [(name, group, cells[int(name[-5]) % 2] if group == "lesion 1" else "") for name, group in groups.items()]
+    manifest(root, [("file", "group", "split"), *rows])
+    with pytest.raises(DatasetError, match="the manifest's split cannot be used") as caught:
+        read(root)
+    assert caught.value.got == f"{cells[1]} for lesion 1" and "manifest.csv: lesion/" in str(caught.value.where)
+
+
 def test_a_photo_without_a_group_is_its_own(tmp_path: Path) -> None:
     groups = {f"{label}/{n}.png": "" if n else "one" for label in CLASSES for n in range(20)}
     found = read(folder(tmp_path, groups))
