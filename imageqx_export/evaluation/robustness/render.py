@@ -14,19 +14,21 @@ from imageqx_export.evaluation.robustness.result import Cell, KindResult, Robust
 from imageqx_export.support.escapes import escape_markdown
 
 HEAD = ("kind", "strong is", "photos", "mild called poor", "mild keeps label", "strong called poor", "first hint right")
-CLEAN = "as it is"
+CLEAN, EVERY = "as it is", "every kind"
 NOTE = (
     f"Mild: severities {RANGES[0][0]:g} to {RANGES[0][1]:g}, still good (the limit is {MILD:g}); strong: "
     f"{RANGES[1][0]:g} to {RANGES[1][1]:g}, poor from {STRONG:g} on. What is called poor should be little of the mild, "
     "much of the strong, and little of what is harmless. In brackets 95 % intervals (Wilson). The degradations are "
-    "those that training draws, so that other faults may fare worse."
+    "those that training draws, so that other faults may fare worse. The last rows take a reason's kinds together, a "
+    "photo as often as there are kinds: their intervals count it so often."
 )
 
 
 def build_table(found: Robustness) -> Grid:
-    """Return the one table: a row for the photos as they are per class, then one per kind."""
+    """Return the one table: a row for the photos as they are per class, then one per kind, then one per reason."""
     rows = [_clean(name, cell) for name, cell in found.clean.items()]
-    rows += [_row(one) for one in found.kinds]
+    rows += [_row(one.kind.name, describe_aim(one), one.mild, one.strong) for one in found.kinds]
+    rows += [_row(EVERY, to_words(name), *cells) for name, cells in found.pool_reasons().items()]
     return Grid("Called poor, per kind of degradation", HEAD, tuple(rows))
 
 
@@ -35,16 +37,9 @@ def _clean(name: str, cell: Cell) -> tuple[str, ...]:
     return (title, "", f"{cell.photos:,}", format_cell(cell.poor), format_cell(cell.kept), "", "")
 
 
-def _row(one: KindResult) -> tuple[str, ...]:
-    return (
-        one.kind.name,
-        describe_aim(one),
-        f"{one.mild.photos:,}",
-        format_cell(one.mild.poor),
-        format_cell(one.mild.kept),
-        format_cell(one.strong.poor),
-        format_cell(one.strong.hinted),
-    )
+def _row(name: str, aim: str, mild: Cell, strong: Cell) -> tuple[str, ...]:
+    shares = (mild.poor, mild.kept, strong.poor, strong.hinted)
+    return (name, aim, f"{mild.photos:,}", *map(format_cell, shares))
 
 
 def describe_aim(one: KindResult) -> str:
@@ -72,6 +67,10 @@ def to_json(found: Robustness) -> dict[str, Any]:
             }
             for one in found.kinds
         ],
+        "reasons": {
+            name: {"mild": _describe_cell(mild), "strong": _describe_cell(strong)}
+            for name, (mild, strong) in found.pool_reasons().items()
+        },
     }
 
 

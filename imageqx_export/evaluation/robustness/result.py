@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.data.kinds import Kind
-from imageqx_export.evaluation.intervals import UNMEASURED, Measure
+from imageqx_export.data.vocabulary import REASONS
+from imageqx_export.evaluation.intervals import UNMEASURED, Measure, wilson
 
 STRENGTHS = ("mild", "strong")
 
@@ -30,6 +32,25 @@ class Cell:
     poor: Measure
     kept: Measure = UNMEASURED
     hinted: Measure = UNMEASURED
+
+
+def pool_cells(cells: Sequence[Cell]) -> Cell:
+    """Return what a model says of the photos of several cells together; of a photo that is in two, twice."""
+    photos = sum(cell.photos for cell in cells)
+    poor = sum(_count(cell.poor, cell.photos) for cell in cells)
+    measured = [cell for cell in cells if cell.kept.value is not None]
+    kept = sum(_count(cell.kept, cell.photos) for cell in measured)
+    told = [(cell.hinted, _count(cell.poor, cell.photos)) for cell in cells if cell.hinted.value is not None]
+    return Cell(
+        photos,
+        wilson(poor, photos),
+        wilson(kept, sum(cell.photos for cell in measured)),
+        wilson(sum(_count(*one) for one in told), sum(count for _, count in told)),
+    )
+
+
+def _count(share: Measure, total: int) -> int:
+    return round((share.value or 0) * total)
 
 
 @dataclass(frozen=True)
@@ -91,3 +112,11 @@ class Robustness:
     def photos(self) -> int:
         """How many photos were degraded."""
         return self.clean["all"].photos
+
+    def pool_reasons(self) -> dict[str, tuple[Cell, Cell]]:
+        """Return per reason what it says of all kinds that give it together, mild and strong."""
+        own = {name: [one for one in self.kinds if one.kind.reason == k] for k, name in enumerate(REASONS)}
+        return {
+            name: (pool_cells([one.mild for one in kinds]), pool_cells([one.strong for one in kinds]))
+            for name, kinds in own.items()
+        }

@@ -90,6 +90,18 @@ def test_a_kind_is_asked_of_the_photos_that_it_suits(found: Robustness) -> None:
     assert counts["far, on skin"] == 2 and counts["far, in a room"] == 4 and counts["dark"] == 6
 
 
+def test_a_reasons_kinds_are_counted_together(found: Robustness) -> None:
+    """The meter finds the dark, and of the others what gets as dark; its first hint is always bad light."""
+    together = found.pool_reasons()
+    own = [one for one in found.kinds if one.kind.reason == REASONS.index("bad_light")]
+    mild, strong = together["bad_light"]
+    assert mild.photos == strong.photos == 7 * 6 and len(own) == 7
+    assert strong.poor == wilson(sum(round(6 * (one.strong.poor.value or 0)) for one in own), 42)
+    assert (strong.poor.value or 0) >= 1 / 7 and strong.hinted.value == 1.0 and mild.kept == wilson(14, 42)
+    blurry = together["blurry"][1]
+    assert blurry.photos == 3 * 6 + 1 and blurry.poor == wilson(0, 19) and blurry.hinted.value is None
+
+
 def test_a_model_that_says_good_or_poor_has_no_hints(bank: Bank) -> None:
     model = LightMeter(binary_spec())
     said = measure_robustness(model, bank, model_name="meter", source="six grey photos")
@@ -108,7 +120,8 @@ def test_the_same_at_every_call(bank: Bank, found: Robustness) -> None:
 def test_table_json_and_markdown_say_the_same(found: Robustness) -> None:
     grid, body = build_table(found), json.loads(json.dumps(to_json(found), allow_nan=False))
     assert grid.head == HEAD and all(len(row) == len(HEAD) for row in grid.rows)
-    assert [row[0] for row in grid.rows[4:]] == [kind["name"] for kind in body["kinds"]]
+    assert [row[0] for row in grid.rows[4:-5]] == [kind["name"] for kind in body["kinds"]]
+    assert [row[1].replace(" ", "_") for row in grid.rows[-5:]] == list(body["reasons"]) == list(REASONS)
     (dark,) = [kind for kind in body["kinds"] if kind["name"] == "dark"]
     assert (dark["reason"], dark["strong"]["poor"], dark["mild"]["poor"]) == ("bad_light", 1.0, 0.0)
     assert dark["strong"]["poor_ci"][0] == pytest.approx(0.6097, abs=1e-4)  # Wilson's, of 6 in 6
