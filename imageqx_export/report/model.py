@@ -110,6 +110,20 @@ class Breakdown(Frozen):
     changes: tuple[SizeChange, ...] | None
 
 
+class NamedScore(Frozen):
+    """How well one label or reason is told.
+
+    Args:
+        name: Its name.
+        f1: Its F1, in [0, 1]; None where there was nothing to measure.
+        interval: Its 95 % interval, or None.
+    """
+
+    name: str
+    f1: float | None
+    interval: tuple[float, float] | None
+
+
 class Accuracy(Frozen):
     """The quality of an artifact's answers, as ``imageqx evaluate`` measured it.
 
@@ -119,6 +133,7 @@ class Accuracy(Frozen):
         interval: Its 95 % interval, or None.
         photos: How many.
         source: Which.
+        scores: Of each label, then of each reason; empty in a record of before there were any.
     """
 
     artifact: str
@@ -126,6 +141,7 @@ class Accuracy(Frozen):
     interval: tuple[float, float] | None
     photos: int
     source: str
+    scores: tuple[NamedScore, ...] = ()
 
 
 class ParityCell(Frozen):

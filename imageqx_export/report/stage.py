@@ -21,7 +21,7 @@ from imageqx_export.report.build import (
     list_proofs,
     list_runtimes,
 )
-from imageqx_export.report.model import Accuracy, Report
+from imageqx_export.report.model import Accuracy, NamedScore, Report
 from imageqx_export.report.robustness import read_robustness
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
@@ -190,8 +190,13 @@ def _read_accuracy(path: Path) -> Accuracy:
             interval=None if interval is None else tuple(interval),
             photos=body["photos"],
             source=body["source"],
+            scores=tuple(
+                NamedScore(name=name, f1=row["f1"], interval=None if row["f1_ci"] is None else tuple(row["f1_ci"]))
+                for group in ("quality", "explanations")
+                for name, row in body.get(group, {}).items()
+            ),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeasurementError(
             "not an evaluation that can be shown",
             where=path,

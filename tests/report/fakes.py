@@ -20,7 +20,7 @@ from imageqx_export.report.build import (
     list_layers,
     list_points,
 )
-from imageqx_export.report.model import Accuracy, Proved, Report
+from imageqx_export.report.model import Accuracy, NamedScore, Proved, Report
 from imageqx_export.report.robustness import RobustnessRow, RobustnessTable, Share
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
@@ -55,6 +55,12 @@ PROOFS = (
     ),
 )
 
+
+SCORES = (
+    NamedScore(name="lesion", f1=0.91, interval=(0.86, 0.95)),
+    NamedScore(name="poor_quality", f1=0.72, interval=(0.66, 0.78)),
+    NamedScore(name="blurry", f1=0.64, interval=(0.5, 0.76)),
+)
 
 ROBUSTNESS = RobustnessTable(
     artifact="imageqx_fp32.onnx",
@@ -302,7 +308,7 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
         layers=list_layers(after),
         points=list_points([*before.runs, *after.runs]),
         accuracies=tuple(
-            Accuracy(artifact=n, macro_f1=0.8, interval=(0.78, 0.82), photos=1000, source="synthetic")
+            Accuracy(artifact=n, macro_f1=0.8, interval=(0.78, 0.82), photos=1000, source="synthetic", scores=SCORES)
             for n in ARTIFACTS
         ),
         parity=build_parity(compared),

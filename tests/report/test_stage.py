@@ -156,6 +156,10 @@ def test_parity_and_evaluations_are_shown(place: Place, tmp_path: Path) -> None:
     (folder / "parity.json").write_text(json.dumps(body))
     evaluation = tmp_path / "evaluation.json"
     scores = {"model": NAME, "quality_macro_f1": 0.8, "quality_macro_f1_ci": None, "photos": 9, "source": "synthetic"}
+    scores |= {
+        "quality": {"lesion": {"f1": 0.9, "f1_ci": [0.8, 1]}},
+        "explanations": {"b": {"f1": None, "f1_ci": None}},
+    }
     evaluation.write_text(json.dumps(scores))
     found = stage.report(
         stage.ReportConfig(str(place.baseline), str(place.history), artifacts=folder, evaluations=[evaluation])
@@ -164,6 +168,8 @@ def test_parity_and_evaluations_are_shown(place: Place, tmp_path: Path) -> None:
     assert parity is not None
     assert (parity.verdict, parity.reason) == (Verdict.REGRESSION, "the output is missing")
     assert (found.accuracies[0].macro_f1, found.accuracies[0].interval) == (0.8, None)
+    told = [(score.name, score.f1, score.interval) for score in found.accuracies[0].scores]
+    assert told == [("lesion", 0.9, (0.8, 1.0)), ("b", None, None)]
     assert found.parity is not None and found.parity.cells[0].max_abs is None
     assert Report.model_validate_json(stage.to_json(found)) == found
     for broken in ("{}", "[]", "nonsense"):

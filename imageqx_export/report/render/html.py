@@ -13,6 +13,7 @@ from imageqx_export.compat.versions.grid import shorten_artifact
 from imageqx_export.report import robustness
 from imageqx_export.report.model import Breakdown, Layers, ParityCell, Report, Row
 from imageqx_export.report.render import plots, words
+from imageqx_export.report.render.accuracy_plot import draw_accuracies
 from imageqx_export.report.render.proof_plot import draw_proofs
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
 from imageqx_export.support.escapes import show_controls
@@ -129,8 +130,13 @@ def _draw_plots(report: Report) -> dict[str, list[Plot]]:
         svg = plots.draw_history(points, f"history{k}")
         if svg is not None:
             lines.append(Plot(target, svg))
-    proofs = draw_proofs(report.proved)
-    return {"pareto": choices, "history": lines, "proofs": [] if proofs is None else [Plot("accelerators", proofs)]}
+    proofs, accuracies = draw_proofs(report.proved), draw_accuracies(report.accuracies)
+    return {
+        "pareto": choices,
+        "history": lines,
+        "proofs": [] if proofs is None else [Plot("accelerators", proofs)],
+        "accuracies": [] if accuracies is None else [Plot("accuracy", accuracies)],
+    }
 
 
 def _explain_worth(kind: str) -> str:

@@ -129,7 +129,7 @@ def test_it_shows_what_the_report_says(report: Report, page: Page) -> None:
     assert "lesion out of focusblurry200.05 (0.01–0.24)0.40 (0.22–0.61)–" in shown
     assert "✗ 1.0e-03" in shown and "max |Δ| is too large" in shown
     assert "everything between" in shown and "+40" in shown
-    assert len(page.having("svg")) == 4  # a front and a history, on two targets
+    assert len(page.having("svg")) == 5  # a front and a history, on two targets, and the accuracies
 
 
 def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:

@@ -1,0 +1,28 @@
+"""The plot of each label's and each reason's F1: marks where they were measured; no plot where only means are known."""
+
+from __future__ import annotations
+
+import re
+
+from imageqx_export.report.model import Accuracy, NamedScore
+from imageqx_export.report.render.accuracy_plot import draw_accuracies
+
+
+def _accuracy(artifact: str, *scores: NamedScore) -> Accuracy:
+    return Accuracy(artifact=artifact, macro_f1=0.8, interval=None, photos=9, source="any", scores=scores)
+
+
+def test_names_artifacts_and_marks() -> None:
+    told = NamedScore(name="poor_quality", f1=0.5, interval=(0.4, 0.75))
+    lone, unknown = NamedScore(name="b<c>", f1=1.0, interval=None), NamedScore(name="never", f1=None, interval=None)
+    svg = draw_accuracies([_accuracy("a<b>.onnx", told, unknown), _accuracy("c.tflite", told, lone)])
+    assert svg is not None
+    for text in ("poor quality", "b&lt;c&gt;", "a&lt;b&gt;.onnx", "c.tflite", "95 % interval", "never"):
+        assert text in svg
+    assert re.search(r"<use [^>]*--series-0", svg) and re.search(r"<use [^>]*--series-1", svg)
+
+
+def test_nothing_but_means() -> None:
+    assert draw_accuracies([]) is None
+    assert draw_accuracies([_accuracy("a.onnx")]) is None
+    assert draw_accuracies([_accuracy("a.onnx", NamedScore(name="b", f1=None, interval=None))]) is None
