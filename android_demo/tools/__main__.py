@@ -21,6 +21,7 @@ TESTS: Mapping[str, Callable[[Path], object]] = {
     "arm64": arm64.check_arm64,
     "api-level": lambda _: api_level.check_api_level(),
     "dex": lambda _: dex.test_dex(),
+    "app-dex": lambda _: dex.test_app_dex(),
     "library": lambda _: library.check_library(),
     "app": lambda _: app.test_app(),
     "app-level": lambda _: api_level.check_app_level(app.build_app()[0]),

@@ -35,8 +35,13 @@ _DEFAULT_RULES = """\
 """
 
 
-def shrink() -> Path:
-    """Run R8 over the app and all that it needs; return the folder with classes.dex."""
+def shrink(name: str = "app/dex", more_rules: str = "") -> Path:
+    """Run R8 over the app and all that it needs; return the folder with classes.dex.
+
+    Args:
+        name: The step's.
+        more_rules: Beside the app's own.
+    """
     resources, jars = link_resources(), [*build_app(), *fetch("kotlin")]
     jars = [jar for jar in jars if "onnxruntime" not in jar.name]  # the app ships one runtime
     (android,) = fetch("android")
@@ -46,7 +51,7 @@ def shrink() -> Path:
     def run(output: Path) -> None:
         output.mkdir()
         default, embedded = output / "default.pro", output / "embedded.pro"
-        default.write_text(_DEFAULT_RULES, encoding="utf-8")
+        default.write_text(_DEFAULT_RULES + more_rules, encoding="utf-8")
         embedded.write_text(_read_embedded_rules(jars), encoding="utf-8")
         rules = [part for file in (default, embedded, resources / "rules.pro", RULES) for part in ("--pg-conf", file)]
         jdk = find_jdk()
@@ -58,7 +63,8 @@ def shrink() -> Path:
         if done.returncode:
             raise ConversionError("R8 fails", where="app", got=(done.stdout + done.stderr).strip())
 
-    return run_step("app/dex", [*jars, resources / "rules.pro", RULES, r8], run, options=[*options, _DEFAULT_RULES])
+    reads = [*jars, resources / "rules.pro", RULES, r8]
+    return run_step(name, reads, run, options=[*options, _DEFAULT_RULES, more_rules])
 
 
 def _read_embedded_rules(jars: list[Path]) -> str:

@@ -1,4 +1,9 @@
-"""What a phone would run, dex, says the same: classes → D8 → dex → dex-tools → classes, and core's tests on those."""
+"""What a phone would run, dex, says the same: classes → D8 or R8 → dex → dex-tools → classes, and core's tests there.
+
+D8's is what an app gets that is not minified. The APK's is R8's: tests call what an app without them need not keep, so
+theirs is made by the same run with more rules to keep names, as Android's own tests of minified builds are; what R8
+makes of the bodies stays.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 from android_demo.tools import modules
+from android_demo.tools.apk import shrink
 from android_demo.tools.checks import classfile
 from android_demo.tools.checks.classfile import mend_jar
 from android_demo.tools.jdk import find_jdk
@@ -21,6 +27,14 @@ MIN_API = 26
 # dex-tools leaves out stack maps, which the JVM asks of classes that it does not trust.
 _UNVERIFIED = ("-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote")
 _DECISIONS = r".*\.DecisionsTest$"
+_CORE = "org/imageqx/core/"
+_KEPT_FOR_TESTS = """\
+-keep class org.imageqx.core.** { *; }
+-keep class kotlin.** { *; }
+-keep class kotlinx.** { *; }
+-dontwarn kotlin.**
+-dontwarn kotlinx.**
+"""
 
 
 def test_dex() -> Counts:
@@ -41,6 +55,28 @@ def test_dex() -> Counts:
     except TestsFailedError:
         return counts
     raise ConversionError("core's tests pass on a dex that was changed")
+
+
+def test_app_dex() -> Counts:
+    """Run core's tests on what R8 makes of it in the app, and see that it is not what went in.
+
+    Raises:
+        TestsFailedError: One fails.
+        ConversionError: A tool fails, or R8 left core as it was.
+    """
+    core, *libraries = modules.build_core()
+    back = from_dex("app", shrink("dex/app", _KEPT_FOR_TESTS) / "classes.dex", libraries)
+    plain = from_dex("core", to_dex("core", core, libraries), libraries)
+    if not measure_core(back) < measure_core(plain):
+        raise ConversionError("R8 shrank nothing of core: its dex is not the app's", where=back)
+    properties = {"imageqx.golden": modules.make_golden().resolve()}
+    return run_junit(
+        "core from the app's dex",
+        modules.build_core_tests(),
+        [back, *libraries],
+        properties=properties,
+        jvm=_UNVERIFIED,
+    )
 
 
 def to_dex(name: str, jar: Path, libraries: list[Path]) -> Path:
@@ -72,6 +108,12 @@ def from_dex(name: str, archive: Path, libraries: list[Path]) -> Path:
         mend_jar(raw, output, libraries)
 
     return run_step(f"dex/{name}-back", [archive, *tools, Path(classfile.__file__)], make, suffix=".jar")
+
+
+def measure_core(jar: Path) -> int:
+    """Return the bytes of core's classes in a jar, unpacked."""
+    with zipfile.ZipFile(jar) as archive:
+        return sum(entry.file_size for entry in archive.infolist() if entry.filename.startswith(_CORE))
 
 
 def change_label(jar: Path) -> Path:
