@@ -227,7 +227,7 @@ train-duke: $(STAMP) ## Train the shipped Duke IQA again, on ImageQX's backbone;
 
 quantize: $(STAMP) ## Make the shipped recipes again, and fine-tune w8a8's weights; PHOTOS=DIR adds photos
 	$(BIN)/imageqx quantize --precision w8
-	-$(BIN)/imageqx quantize --precision w8a8 --out build/w8a8.json  # exits 1 over the budget: not fine-tuned yet
+	-$(BIN)/imageqx quantize --precision w8a8 --out build/w8a8.json $(if $(PHOTOS),--photos $(PHOTOS))  # exits 1 over the budget: not fine-tuned yet
 	$(BIN)/imageqx finetune --recipe build/w8a8.json --out models/imageqx.w8a8.json --epochs 8 --learning-rate 0.003 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 

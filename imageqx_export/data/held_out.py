@@ -11,7 +11,7 @@ from imageqx_export.data.bank import SIDE, Bank, join
 from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.folder import PhotoFolder
 from imageqx_export.data.labels import LabelledPhotos, Split
-from imageqx_export.data.sample_plan import plan_samples
+from imageqx_export.data.sample_plan import plan_clean, plan_samples
 from imageqx_export.data.scenes import SCENE_KINDS, render_scenes
 from imageqx_export.data.settings import USUAL, PhotoSettings
 from imageqx_export.preprocess import stretch
@@ -62,6 +62,14 @@ def synthetic_samples(count: int, seed: int, settings: PhotoSettings = USUAL) ->
     bank = render_scenes(seed, max(count, SCENE_KINDS), side=settings.side, varied=False)
     source = f"{count} synthetic samples of seed {seed}"
     return _make_samples(bank, seed, count, 0, "synthetic", source, settings, silent, varied=False)
+
+
+def draw_clean(bank: Bank, count: int, seed: int, settings: PhotoSettings = USUAL) -> Pixels:
+    """Draw good pictures as they are, every other one a little brighter, uint8 [count,H,W,3]; a seed gives the same."""
+    room = Degrader(bank, torch.device("cpu"))
+    plans = [plan_clean(bank, (seed, start), min(_BATCH, count - start)) for start in range(0, count, _BATCH)]
+    pixels = [room.degrade(plan, bank.side).to(torch.uint8).numpy() for plan in plans]
+    return _fit(np.concatenate(pixels), settings)
 
 
 def _make_samples(

@@ -16,6 +16,7 @@ from imageqx_export.support.progress import Progress, silent
 PARITY_IMAGES = 64
 PARITY_SEED = 2**32
 CALIBRATION_IMAGES = 256
+CLEAN_IMAGES = 128
 # How training's own scenes are drawn; what is held out, and what parity draws, have seeds from 2 ** 31 on.
 CALIBRATION_SEED = 0
 _NAMED = 5
@@ -111,6 +112,32 @@ def gather_calibration_images(
             images.append(photo)
     _require_calibration_images(folder, len(images), unreadable)
     return np.stack(images), f"{len(images)} photos below {folder.name}{describe_left_out(left_out)}"
+
+
+def add_clean_photos(
+    calibration: tuple[Pixels, str], photos: Path | None, *, spec: ModelSpec, progress: Progress = silent
+) -> tuple[Pixels, str]:
+    """Add good photos as they are, half of them a little brighter: synthetic samples are rarely as plain or as bright.
+
+    Args:
+        calibration: What :func:`gather_calibration_images` returned.
+        photos: A folder with a folder per class, of which the training side is taken; None adds nothing.
+        spec: Of the model that takes them.
+        progress: Opens a bar over the photos.
+
+    Raises:
+        DatasetError: The folder cannot be used.
+    """
+    from imageqx_export.data.folder import read_folder
+    from imageqx_export.data.held_out import draw_clean
+
+    if photos is None:
+        return calibration
+    settings, (pixels, source) = choose_settings(spec), calibration
+    count = count_photos(CLEAN_IMAGES, spec)
+    folder = read_folder(photos, settings=settings, progress=progress)
+    clean = draw_clean(folder.side("train"), count, CALIBRATION_SEED, settings)
+    return np.concatenate([pixels, clean]), f"{source}, and {count} photos of {photos.name}, half a little brighter"
 
 
 def _require_calibration_images(folder: Path, readable: int, unreadable: list[str]) -> None:

@@ -21,6 +21,7 @@ from imageqx_export.data.kinds import (
     RESOLUTION,
     Draft,
     Kind,
+    find_kind,
     keep_still,
 )
 from imageqx_export.data.severities import (
@@ -48,6 +49,8 @@ _ODDS = {
     HEALTHY: {FRAMING: 0.0, DISTANCE: 1.3},
     NO_SKIN: {FRAMING: 0.0, DISTANCE: 0.0},
 }
+
+_CLEAN = 12  # what random numbers are for: the last part of their key
 
 Array = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -221,6 +224,24 @@ def plan_kind(bank: Bank, subject: Indices, kind: Kind | None, severity: Array, 
             draft.values["reasons"][strong, kind.reason] = 1
             draft.values["shares"][strong] = np.eye(len(LABELS), dtype=np.float32)[POOR]
     return SamplePlan(**draft.values, seed=seed)
+
+
+def plan_clean(bank: Bank, key: tuple[int, ...], count: int) -> SamplePlan:
+    """Plan good pictures as they are, in full, every other one a little brighter, which leaves it good.
+
+    Training never draws them so: its photos are moved, cropped or re-toned.
+
+    Args:
+        bank: The pictures; of synthetic scenes, those without a reason are taken where it has no good photo.
+        key: Of the random numbers.
+        count: Samples.
+    """
+    rng = np.random.default_rng((*key, _CLEAN))
+    good = (bank.reasons.sum(1) == 0) & (bank.quality != POOR)
+    photos = np.flatnonzero(good & (bank.origin == PHOTO))
+    subject = rng.choice(photos if len(photos) else np.flatnonzero(good), count)
+    severity = np.where(np.arange(count) % 2, rng.uniform(0, MILD, count), 0).astype(np.float32)
+    return plan_kind(bank, subject, find_kind("bright"), severity, int(rng.integers(2**62)))
 
 
 def _settle_geometry(severity: Array, bank: Bank, subject: Indices) -> Array:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from imageqx_export.artifact import ModelSpec, Precision
-from imageqx_export.data.images import gather_calibration_images
+from imageqx_export.data.images import add_clean_photos, gather_calibration_images
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
@@ -35,7 +35,7 @@ class Request:
         precision: ``w8`` or ``w8a8``.
         out: The recipe to write.
         budget: What it may cost against the float network; None for no limit.
-        calibration: The user's photos to take ranges from; None for synthetic ones.
+        calibration: The user's photos to take ranges from; None for synthetic ones and, of ``photos``, clean ones.
         photos: Photos whose held-out sides are measured on; None for synthetic ones.
         samples: How many test samples to measure on.
         analysis: How many validation samples to analyse on; None for no analysis.
@@ -196,8 +196,10 @@ def explain(row: LayerLoss, photos: int) -> str:
 
 
 def _make_recipe(request: Request, network: Network, sha256: str, progress: Progress) -> Recipe:
-    pixels, source = gather_calibration_images(request.calibration, spec=network.spec, progress=progress)
-    return make_recipe(network, sha256, request.scheme, pixels, source, progress=progress)
+    found = gather_calibration_images(request.calibration, spec=network.spec, progress=progress)
+    if request.calibration is None and request.precision is Precision.W8A8:
+        found = add_clean_photos(found, request.photos, spec=network.spec, progress=progress)
+    return make_recipe(network, sha256, request.scheme, *found, progress=progress)
 
 
 def _read_held_out(split: Split, request: Request, count: int, spec: ModelSpec, progress: Progress) -> LabelledPhotos:

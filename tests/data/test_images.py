@@ -11,15 +11,18 @@ import pytest
 from PIL import Image
 
 from imageqx_export.data import images
+from imageqx_export.data.folder import read_folder
 from imageqx_export.data.held_out import SEEDS
 from imageqx_export.data.images import (
     CALIBRATION_IMAGES,
     CALIBRATION_SEED,
     PARITY_SEED,
+    add_clean_photos,
     gather_calibration_images,
     read_images,
 )
 from imageqx_export.errors import DatasetError
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.preprocess import load_pixels
 
 
@@ -79,6 +82,22 @@ def test_synthetic_ones_are_trainings_and_always_the_same(monkeypatch: pytest.Mo
     assert pixels.shape == (6, 224, 224, 3) and source == "6 synthetic samples of training's scenes, seed 0"
     np.testing.assert_array_equal(pixels, gather_calibration_images(None)[0])
     assert SEEDS["train"] == CALIBRATION_SEED and CALIBRATION_SEED not in (SEEDS["val"], SEEDS["test"], PARITY_SEED)
+
+
+def test_clean_photos_of_the_training_side_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "CLEAN_IMAGES", 8)
+    for k, label in enumerate(("lesion", "healthy_skin", "no_skin")):
+        (tmp_path / label).mkdir()
+        for number in range(12):
+            Image.new("RGB", (100, 100), (40 * k + 60, 10 * number, 90)).save(tmp_path / label / f"{number}.png")
+    first = np.zeros((2, 224, 224, 3), np.uint8)
+    pixels, source = add_clean_photos((first, "2 samples"), tmp_path, spec=spec())
+    assert source == f"2 samples, and 8 photos of {tmp_path.name}, half a little brighter"
+    assert pixels.shape == (10, 224, 224, 3) and pixels.dtype == np.uint8 and not pixels[:2].any()
+    training = read_folder(tmp_path).side("train").images[:, 0, 0].tolist()
+    assert all(pixel in training for pixel in pixels[2::2, 112, 112].tolist())
+    assert not any(pixel in training for pixel in pixels[3::2, 112, 112].tolist())
+    assert add_clean_photos((first, "2 samples"), None, spec=spec()) == (first, "2 samples")
 
 
 def test_too_few_photos_to_compare_on_are_refused(tmp_path: Path) -> None:

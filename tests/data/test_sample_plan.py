@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.data import sample_plan
 from imageqx_export.data.bank import PHOTO, RATED, SYNTHETIC, Bank, join
-from imageqx_export.data.sample_plan import SamplePlan, plan_samples
+from imageqx_export.data.sample_plan import SamplePlan, plan_clean, plan_samples
 from imageqx_export.data.synthetic import MILD, STRONG
 from imageqx_export.training.parallel import World
 from tests.data.fakes import (
@@ -349,3 +349,22 @@ def test_rated_photos_are_not_varied(masked_bank: Bank) -> None:
     plan = plan_samples(masked_bank, (6,), 1000, rated_share=1)
     for name in ("marks", "focus", "shadow", "glare", "ground", "mirror"):
         assert not getattr(plan, name).any(), name
+
+
+def test_clean_pictures_are_good_photos_in_full_and_half_of_them_are_brighter(bank: Bank) -> None:
+    plan, still = plan_clean(bank, (7,), 400), plan_of(400)
+    assert (bank.origin[plan.subject] == PHOTO).all() and not plan.reasons.any()
+    assert set(plan.quality) == {LESION, NO_SKIN, HEALTHY}
+    for name in ("affine", "tone", "blur", "resolution", "shadow", "glare", "marks", "edge", "cut", "shrink"):
+        np.testing.assert_array_equal(getattr(plan, name), getattr(still, name), name)
+    gain = plan.light[:, 0]
+    assert (gain[::2] == 1).all() and (gain[1::2] > 1).mean() > 0.99 and gain.max() <= 1.35
+    assert (plan.light[:, 1:] == still.light[:, 1:]).all()
+    again, other = plan_clean(bank, (7,), 400), plan_clean(bank, (8,), 400)
+    assert (again.subject == plan.subject).all() and (other.subject != plan.subject).any()
+
+
+def test_without_photos_clean_pictures_are_good_scenes() -> None:
+    scenes = synthetic_bank()
+    plan = plan_clean(scenes, (7,), 50)
+    assert not scenes.reasons[plan.subject].any() and not plan.reasons.any()

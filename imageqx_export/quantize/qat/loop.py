@@ -44,6 +44,7 @@ class QatConfig:
         synthetic_scenes: Synthetic scenes to make samples from.
         photo_share: Of the samples, the share that is made from photos, where there are any.
         rated_share: Likewise of rated photos as they are.
+        clean_share: Of the samples, the share of good photos as they are, every other one a little brighter; under 1.
         validation_samples: Held-out samples to compare with the float network before the first and after every epoch.
         seed: Of everything random; under 2 ** 31.
     """
@@ -58,10 +59,13 @@ class QatConfig:
     synthetic_scenes: int = 2048
     photo_share: float = 0.7
     rated_share: float = 0.7
+    clean_share: float = 0.25
     validation_samples: int = 256
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.clean_share < 1:
+            raise TrainingError("the clean share must lie in [0, 1)", got=str(self.clean_share))
         if min(self.epochs, self.samples, self.batch_size, self.validation_samples) < 1:
             raise TrainingError("epochs, samples, batch size and validation samples must be at least 1")
         if not 0 < self.learning_rate <= 127:  # a weight has no more steps than that; NaN is refused too

@@ -16,8 +16,8 @@ from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.folder import read_folder
-from imageqx_export.data.images import gather_calibration_images
-from imageqx_export.data.sample_plan import plan_samples
+from imageqx_export.data.images import add_clean_photos, gather_calibration_images
+from imageqx_export.data.sample_plan import plan_clean, plan_samples
 from imageqx_export.data.settings import PhotoSettings, choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
@@ -145,8 +145,9 @@ def _choose_start(request: Request, checkpoint: Checkpoint, network: Network, pr
     """Return the recipe to start from; unless it goes further, without the weights of an earlier run."""
     path = request.recipe or (request.out if request.out.is_file() else None)
     if path is None:
-        pixels, source = gather_calibration_images(None, spec=network.spec, progress=progress)
-        return make_recipe(network, checkpoint.sha256, "w8a8", pixels, source, progress=progress)
+        found = gather_calibration_images(None, spec=network.spec, progress=progress)
+        found = add_clean_photos(found, request.sources.photos, spec=network.spec, progress=progress)
+        return make_recipe(network, checkpoint.sha256, "w8a8", *found, progress=progress)
     recipe = read_recipe(path)
     remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {path}"
     check_checkpoint(recipe, path, checkpoint.sha256, remedy)
@@ -258,15 +259,15 @@ def _write(
 def _make_batches(
     config: QatConfig, settings: PhotoSettings, data: TrainingData, device: torch.device
 ) -> Callable[[int, int], Tensor]:
-    """Return what makes the samples of a step, as training makes them."""
+    """Return what makes the samples of a step: as training makes them, and some that are clean."""
     room = Degrader(data.bank, device)
+    clean = round(config.batch_size * config.clean_share)
 
     def batch(epoch: int, step: int) -> Tensor:
-        key = (config.seed, _TRAINING, epoch, step)
-        drawn = plan_samples(
-            data.bank, key, config.batch_size, config.photo_share, config.rated_share, between=settings.between
-        )
-        return room.degrade(drawn, settings.side).to(torch.uint8)
+        key, count = (config.seed, _TRAINING, epoch, step), config.batch_size - clean
+        drawn = plan_samples(data.bank, key, count, config.photo_share, config.rated_share, between=settings.between)
+        plans = (drawn, plan_clean(data.bank, key, clean)) if clean else (drawn,)
+        return torch.cat([room.degrade(plan, settings.side) for plan in plans]).to(torch.uint8)
 
     return batch
 
