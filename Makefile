@@ -118,7 +118,7 @@ test-kill: $(STAMP) artifacts/imageqx/manifest.json ## Kill commands at random m
 		IMAGEQX_EXPORTED=artifacts/imageqx $(BIN)/python -m pytest tests/slow/test_kills.py -q $(if $(ONLY),-k "$(ONLY)")
 
 test-ios: $(STAMP) artifacts/imageqx/manifest.json ## Test ios_demo with Debian's Swift compiler, in a root of its own; needs root
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_ios_*.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.ios.prove tests/slow/test_ios_*.py
 
 .PHONY: readme-table web web-page test-web docs docs-serve test-docs
 

@@ -12,7 +12,7 @@ struct PhotoCheckApp: App {
                 .task {
                     let warnings = NotificationCenter.default.notifications(
                         named: UIApplication.didReceiveMemoryWarningNotification)
-                    for await _ in warnings.map({ _ in () }) { session.memoryIsLow() }
+                    for await _ in warnings.map({ _ in }) { session.memoryIsLow() }
                 }
         }
     }
