@@ -89,6 +89,11 @@ def count_votes(ranks: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.asarray((ranks >= 0.5).sum(1), np.int64)
 
 
+def name_deciding_output(spec: ModelSpec) -> str:
+    """Return the name of the output that a photo's label, or good or poor, is read from."""
+    return QUALITY if spec.binary is None else spec.binary.output
+
+
 def decide_output(name: str, values: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int64 | np.bool_] | None:
     """Take the decisions that an output is there for, of either kind of spec.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from imageqx_export.artifact import Format, Precision
+from imageqx_export.decisions import QUALITY
 from imageqx_export.parity.compare import OutputParity
 from imageqx_export.support.frozen import Frozen
 
@@ -81,6 +82,7 @@ class AcceleratorResult(Frozen):
         reference: What the outputs were compared with: see :data:`ReferenceKind`.
         coverage: How much of the file the accelerator takes; None where it took nothing.
         outputs: How each output compares; empty where nothing was computed.
+        decided_by: The output that the photo's label, or good or poor, is read from.
         steps: How single operators compare; None where that was not asked.
         dram_bytes: Bytes read from and written to DRAM per inference, as the compiler planned; None where it is silent.
         estimated_seconds: Per inference, as the compiler estimates; no measurement.
@@ -99,11 +101,16 @@ class AcceleratorResult(Frozen):
     reference: ReferenceKind | None = None
     coverage: Coverage | None = None
     outputs: tuple[OutputParity, ...] = ()
+    decided_by: str = QUALITY
     steps: Steps | None = None
     dram_bytes: int | None = None
     estimated_seconds: float | None = None
     problems: tuple[str, ...] = ()
     silicon: Literal[False] = False
+
+    def get_label(self) -> OutputParity | None:
+        """Return how the output compares that decides about the photo; None where nothing was computed."""
+        return next((output for output in self.outputs if output.output == self.decided_by), None)
 
 
 class Control(Frozen):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from pathlib import Path
 
 from imageqx_export.artifact import Proof
@@ -72,9 +72,7 @@ def _without(proof: Proof, name: str | None, asked: Container[tuple[str | None, 
 
 
 def _proof(row: AcceleratorResult, images: int) -> Proof:
-    quality: Iterable[int] = [
-        output.decisions - output.differing for output in row.outputs if output.output == "quality"
-    ]
+    label = row.get_label()
     worst = max((output.max_abs for output in row.outputs), default=None)
     whole = row.verdict != "refused" and row.coverage is not None and row.coverage.whole
     return Proof.model_validate(
@@ -83,7 +81,7 @@ def _proof(row: AcceleratorResult, images: int) -> Proof:
             "chips": (row.chip,),
             "verdict": row.verdict,
             "whole": whole,
-            "labels": next(iter(quality), None),
+            "labels": None if label is None else label.decisions - label.differing,
             "images": images,
             "max_abs": None if worst is None else float(f"{worst:.2g}"),
             "tool": row.tool,

@@ -14,6 +14,7 @@ from imageqx_export.compat.accelerator import Accelerator, Answer, load_accelera
 from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, ReferenceKind, Verdict
 from imageqx_export.compat.strangers import name_outputs, read_scales, run_on_cpu, scale_outputs
 from imageqx_export.data.images import generate_images
+from imageqx_export.decisions import name_deciding_output
 from imageqx_export.errors import ArtifactError, UnavailableError
 from imageqx_export.parity.compare import (
     ACCELERATOR_STEPS,
@@ -192,6 +193,7 @@ def ask(
         reference=asked.kind if rows else None,
         coverage=answer.coverage,
         outputs=rows,
+        decided_by=name_deciding_output(asked.spec),
         steps=answer.steps,
         dram_bytes=answer.dram_bytes,
         estimated_seconds=answer.estimated_seconds,

@@ -73,12 +73,24 @@ def _draw_row(verdict: Verdict, maps: NDArray[np.float32], spec: ModelSpec) -> l
     shown = [reason for reason in verdict.reasons if reason.given] or list(verdict.reasons[:1])
     top = max(float(maps.max(initial=0)), 1e-9)
     names = list_reasons(spec)
-    words = "where the model looks" if spec.binary is None else "this part is bad"
     for reason in shown:
         heat = maps[names.index(reason.name)] / top
         name = reason.name.replace("_", " ")
+        words = caption_map(spec, given=reason.given)
         tiles.append(_caption(blend(photo, heat), f"{name} {reason.probability:.0%}", words))
     return tiles
+
+
+def caption_map(spec: ModelSpec, *, given: bool) -> str:
+    """Return what is written under a map's name: what is drawn there.
+
+    Args:
+        spec: Says whether a map is a reason's or a region's.
+        given: Whether the region is bad, by its threshold; else it is drawn as the likeliest one alone.
+    """
+    if spec.binary is None:
+        return "where the model looks"
+    return "this part is bad" if given else "not bad; the likeliest to be"
 
 
 def _caption(picture: Image.Image, title: str, subtitle: str) -> Image.Image:

@@ -16,6 +16,7 @@ from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import PhotoError
 from imageqx_export.evaluation.heatmap import blend
 from imageqx_export.predict.batch import Judged
+from imageqx_export.predict.overlay import caption_map
 from imageqx_export.predict.verdict import Verdict, list_reasons
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.escapes import show_controls
@@ -36,6 +37,7 @@ class _Card:
     lines: tuple[str, ...] = ()
     photo: str = ""
     where: str = ""
+    caption: str = ""
     reasons: tuple[tuple[str, str, bool], ...] = ()
 
 
@@ -69,15 +71,17 @@ class Sheet:
         number = f"{len(self._cards) + 1:05}"
         photo = open_photo(verdict.photo, max_side=SIDE)
         worst = verdict.reasons[0] if verdict.reasons else None
-        where = ""
+        where = caption = ""
         if worst is not None and attention is not None and attention.size:
             heat = attention[list_reasons(self.spec).index(worst.name)] / max(float(attention.max()), 1e-9)
             where = self._save(blend(photo, heat), f"{number}-where")
+            caption = f"{caption_map(self.spec, given=worst.given)}: {worst.name.replace('_', ' ')}"
         share = verdict.probabilities.get(verdict.label)
         title = verdict.label.replace("_", " ") + ("" if share is None else f" {share:.0%}")
         reasons = tuple((r.name.replace("_", " "), f"{r.probability:.0%}", r.given) for r in verdict.reasons)
         kind = "poor" if verdict.retake else "good"
-        return _Card(str(verdict.photo), kind, title, verdict.hints, self._save(photo, number), where, reasons)
+        shown = self._save(photo, number)
+        return _Card(str(verdict.photo), kind, title, verdict.hints, shown, where, caption, reasons)
 
     def _save(self, picture: Image.Image, name: str) -> str:
         path = self.staging.path / "photos" / f"{name}.jpg"

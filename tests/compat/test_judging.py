@@ -10,14 +10,17 @@ import pytest
 from imageqx_export import networks
 from imageqx_export.artifact import Format, Outputs, Precision, Proof
 from imageqx_export.bundle.proofs import proofs_beside, read_proofs
+from imageqx_export.cli.show.compat import figures
 from imageqx_export.compat.accelerator import Answer, load_accelerator, parse_target
 from imageqx_export.compat.gpu.target import read_coverage
 from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, Coverage, Steps
 from imageqx_export.compat.proofs import prove, record_proofs
 from imageqx_export.compat.stage import judge
 from imageqx_export.compat.strangers import name_outputs
+from imageqx_export.decisions import name_deciding_output
 from imageqx_export.errors import ArtifactError, UnavailableError, UnknownNameError
 from imageqx_export.parity.compare import ACCELERATOR_TOLERANCES, OutputParity, compare_outputs
+from tests.binary_spec import binary_spec
 
 SPEC = networks.spec("imageqx")
 FOUND = Control(target="gpu", chip="a", what="a wrong graph", found=True, got="wrong")
@@ -111,6 +114,21 @@ def test_chips_with_the_same_answer_share_a_proof() -> None:
     assert (proof.chips, proof.verdict, proof.labels, proof.images) == (("a", "b"), "right", 4, 4)
     assert (other.chips, other.verdict, other.silicon) == (("c",), "wrong", False)
     assert proof.whole and proof.max_abs == pytest.approx(0.01)
+
+
+def test_of_a_yes_or_no_the_labels_are_good_and_poor() -> None:
+    spec = binary_spec()
+    good = np.array([[0.1], [0.9], [0.59], [0.61]], np.float32)
+    rest = {"ranks": np.full((4, 3), 0.5, np.float32), "regions": np.full((4, 2), 0.9, np.float32)}
+    compared = compare_outputs(
+        spec, {"good": good, **rest}, {"good": good + np.float32(0.02), **rest}, ACCELERATOR_TOLERANCES[Precision.FP16]
+    )
+    decided = name_deciding_output(spec)
+    row = result("right").model_copy(update={"outputs": compared, "decided_by": decided})
+    ((proof,),) = prove(report(row)).values()
+    assert decided == "good" and compared[0].excused == 1 and proof.labels == 4
+    assert figures(row)[1] == "4/4"
+    assert figures(row.model_copy(update={"decided_by": "another"}))[1] == ""
 
 
 def test_what_is_unavailable_or_unproved_proves_nothing() -> None:

@@ -20,9 +20,10 @@ from imageqx_export.decisions import apply_thresholds, decide
 from imageqx_export.errors import ArtifactError, PhotoError, UnknownNameError
 from imageqx_export.evaluation.heatmap import blend
 from imageqx_export.networks.imageqx.spec import HINTS, LABELS, REASONS, spec
-from imageqx_export.predict.overlay import draw_attention
-from imageqx_export.predict.verdict import make_verdict, predict_photos
+from imageqx_export.predict.overlay import caption_map, draw_attention
+from imageqx_export.predict.verdict import make_maps, make_verdict, predict_photos
 from imageqx_export.support.files import digest
+from tests.binary_spec import binary_spec
 from tests.conftest import Cli
 
 
@@ -103,6 +104,22 @@ def test_the_sheet_has_a_tile_per_given_reason(tmp_path: Path) -> None:
     assert sizes[0][0] == 3 * 8 + 2 * 320
     assert sizes[1][0] == 5 * 8 + 4 * 320
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_region_is_called_bad_only_where_it_is(tmp_path: Path) -> None:
+    photo = tmp_path / "a.png"
+    Image.new("RGB", (640, 400), "gray").save(photo)
+    binary, widths = binary_spec(), []
+    for regions in ([0.9, 0.8], [0.1, 0.2]):
+        outputs = {"good": np.array([[0.9]], np.float32), "regions": np.array([regions], np.float32)}
+        row = make_verdict(photo, outputs, 0, binary), make_maps(outputs, 0, binary)
+        draw_attention([row], binary, tmp_path / "why.png")
+        with Image.open(tmp_path / "why.png") as sheet:
+            widths.append(sheet.width)
+    assert widths == [3 * 8 + 2 * 320, 4 * 8 + 3 * 320], "the likeliest alone, or all that are bad"
+    assert caption_map(binary, given=True) == "this part is bad"
+    assert caption_map(binary, given=False).startswith("not bad")
+    assert caption_map(spec(), given=False) == "where the model looks"
 
 
 def with_poor(threshold: float | None) -> ModelSpec:

@@ -42,11 +42,11 @@ def show_compat(report: CompatReport, *, as_json: bool) -> None:
 
 def figures(row: AcceleratorResult) -> tuple[str, str, str, str, str]:
     """Return a row's numbers: operators, labels, the largest difference, traffic and estimate; empty where unknown."""
-    quality = next((output for output in row.outputs if output.output == "quality"), None)
+    label = row.get_label()
     worst = max((output.max_abs for output in row.outputs), default=None)
     return (
         f"{row.coverage.accelerated}/{row.coverage.total}" if row.coverage else "",
-        f"{quality.decisions - quality.differing}/{quality.decisions}" if quality else "",
+        f"{label.decisions - label.differing}/{label.decisions}" if label else "",
         f"{worst:.1e}" if worst is not None else "",
         f"{row.dram_bytes / 1e6:.1f}" if row.dram_bytes is not None else "",
         f"{row.estimated_seconds * 1e3:.1f}" if row.estimated_seconds else "",

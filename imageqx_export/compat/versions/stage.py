@@ -80,7 +80,7 @@ def check_runtimes(
     places = list_places(wanted)
     manifest = read_manifest(folder)
     spec = manifest.artifacts[0].spec
-    pixels = load_golden_pixels(folder) if checkpoint is None else generate_images()
+    pixels = load_golden_pixels(folder) if checkpoint is None else generate_images(spec=spec)
     formats = {place.format for place in places}
     subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
     subjects = [subject for subject in subjects if subject.format in formats]

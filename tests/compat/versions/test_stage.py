@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from imageqx_export.compat.versions.catalogue import Release
 from imageqx_export.compat.versions.model import RuntimeReport
 from imageqx_export.compat.versions.places import HostPlace, Said
 from imageqx_export.errors import UnavailableError
+from tests.binary_spec import binary_spec
 
 Says = Callable[[], Said]
 
@@ -132,6 +134,16 @@ def test_readers_are_compared_with_the_newest(exported: Path, monkeypatch: pytes
     )
     assert [row.verdict for row in report.results] == ["wrong", "read", "read"]
     assert report.results[0].problem == "it reads another program than coremltools 10.0"
+
+
+def test_pictures_have_the_size_that_the_model_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest, seen = SimpleNamespace(artifacts=(SimpleNamespace(spec=binary_spec()),)), []
+    monkeypatch.setattr(stage, "read_manifest", lambda folder: manifest)
+    monkeypatch.setattr(stage, "list_places", lambda wanted: [])
+    monkeypatch.setattr(stage, "list_subjects", lambda *given: [])
+    monkeypatch.setattr(stage, "find_references", lambda folder, subjects, spec, pixels, file: seen.append(pixels))
+    stage.check_runtimes(tmp_path, checkpoint=tmp_path / "any.safetensors")
+    assert seen[0].shape == (32, 40, 64, 3), "32 photos of two regions are 64 pictures"
 
 
 class Here(HostPlace):
