@@ -134,6 +134,20 @@ def find_reduction(source: str | os.PathLike[str] | bytes, preprocessing: Prepro
         return round(width / image.width)
 
 
+def measure_sides(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> tuple[int, int]:
+    """Return a photo's width and height in pixels as they are stored, before it is turned upright; none is decoded.
+
+    Args:
+        source: As for :func:`load_pixels`.
+        name: As for :func:`load_pixels`.
+
+    Raises:
+        PhotoError: It cannot be opened.
+    """
+    with _open(source, name) as image:
+        return image.size
+
+
 def open_photo(
     source: str | os.PathLike[str] | bytes, *, name: str | None = None, max_side: int | None = None
 ) -> Image.Image:

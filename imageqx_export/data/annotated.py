@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from imageqx_export.artifact import Pixels
 from imageqx_export.data.annotations import Rating, read_ratings
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import SPLITS, Label, LabelledPhotos, Split
@@ -18,6 +19,7 @@ from imageqx_export.data.tables import Problem, Row, read_columns, read_table, w
 from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.data.votes import count_votes
 from imageqx_export.errors import DatasetError, PhotoError
+from imageqx_export.preprocess import measure_sides
 from imageqx_export.support.progress import Progress, silent
 
 FUSED = ("image", "group", "split", "label", "reasons", "raters", "fitzpatrick")
@@ -117,7 +119,7 @@ def read_labelled(
 ) -> LabelledPhotos:
     """Read one split's photos as the network sees them, with the truth about each.
 
-    Photos that cannot be read are left out; ``source`` says how many.
+    Photos that cannot be read, or are smaller than the network's regions, are left out; ``source`` says how many.
 
     Args:
         annotations: An annotation table, or a table of fused labels.
@@ -127,8 +129,8 @@ def read_labelled(
         progress: Opens a bar.
 
     Raises:
-        DatasetError: A row is bad, a photo is missing, the split has no photo, none of its photos can be read, or it
-            is ``"train"`` and a label has no photo.
+        DatasetError: A row is bad, a photo is missing, the split has no photo, none of its photos can be read or all
+            are too small, or it is ``"train"`` and a label that the network learns has no photo.
     """
     labels = [
         label
@@ -145,10 +147,14 @@ def read_labelled(
             where=images,
             remedy=f"imageqx data check {annotations} --images {images}",
         )
+    left_out = f", {len(labels) - len(read)} unreadable left out" if len(read) < len(labels) else ""
+    if settings.min_side:
+        count = len(read)
+        read = _drop_small(read, images, split, settings.min_side)
+        left_out += f", {count - len(read)} under {settings.min_side} px left out" if len(read) < count else ""
     kept = [label for label, _ in read]
-    if split == "train":
+    if split == "train" and settings.every_label:
         _require_every_label(kept, annotations)
-    left_out = f", {len(labels) - len(kept)} unreadable left out" if len(kept) < len(labels) else ""
     return LabelledPhotos(
         pixels=np.stack([photo for _, photo in read]),
         quality=np.array([label.quality for label in kept], np.int64),
@@ -158,6 +164,22 @@ def read_labelled(
         source=f"{len(kept)} photos of {annotations.name} ({split}{left_out})",
         votes=count_votes(kept),
     )
+
+
+def _drop_small(
+    read: Sequence[tuple[Label, Pixels]], images: Path, split: Split, least: int
+) -> list[tuple[Label, Pixels]]:
+    """Return the photos whose shorter side has so many pixels; refuse a side that has none."""
+    sides = [min(measure_sides(images / label.image)) for label, _ in read]
+    if max(sides) < least:
+        raise DatasetError(
+            f"every photo of {split} is smaller than a region that the network looks at",
+            where=images,
+            expected=f"photos with {least} px or more on the shorter side",
+            got=f"{len(read)} photos of {min(sides)} to {max(sides)} px",
+            remedy="give the photos as they were taken, not their thumbnails",
+        )
+    return [row for row, side in zip(read, sides, strict=True) if side >= least]
 
 
 def _require_every_label(labels: Sequence[Label], annotations: Path) -> None:

@@ -23,12 +23,17 @@ class PhotoSettings:
         val_share: The share of groups (patients) that validate; 15 % test, whatever this is, so that the same photos
             test every network.
         shape: The height and width that the network takes, where either is not ``side``; samples are stretched to them.
+        every_label: Whether a table must have photos of every label to train on; votes alone need none of some.
+        min_side: Pixels that the shorter side of a table's photo must have: a region's, which smaller ones would be
+            blown up to.
     """
 
     side: int = SIDE
     between: bool = False
     val_share: float = VAL_SHARE
     shape: tuple[int, int] | None = None
+    every_label: bool = True
+    min_side: int = 0
 
     @property
     def size(self) -> Preprocessing:
@@ -47,4 +52,8 @@ def choose_settings(spec: ModelSpec) -> PhotoSettings:
     shape = None if height == width == side else (height, width)
     if spec.binary is None:
         return PhotoSettings(side=side, shape=shape)
-    return PhotoSettings(side=side, between=True, val_share=_SMALL_VAL_SHARE, shape=shape)
+    parts = () if spec.binary.regions is None else spec.binary.regions.parts
+    least = min((round(min(part.height * height, part.width * width)) for part in parts), default=0)
+    return PhotoSettings(
+        side=side, between=True, val_share=_SMALL_VAL_SHARE, shape=shape, every_label=False, min_side=least
+    )

@@ -18,9 +18,11 @@ from imageqx_export.data.annotated import (
 from imageqx_export.data.annotations import Rating, write_ratings
 from imageqx_export.data.fusion import fuse
 from imageqx_export.data.labels import Label, Split
+from imageqx_export.data.settings import USUAL, PhotoSettings, choose_settings
 from imageqx_export.data.vocabulary import LABELS
 from imageqx_export.errors import DatasetError
 from imageqx_export.preprocess import load_pixels
+from tests.binary_spec import binary_spec
 
 COLORS = {"a": (200, 150, 120), "b": (90, 60, 40), "c": (10, 200, 10), "d": (120, 120, 120), "e": (250, 250, 250)}
 
@@ -105,6 +107,25 @@ def test_a_label_without_a_photo_cannot_be_trained_on(table: Path) -> None:
     write_ratings([*said("a", "train", "L57.0"), *said("b", "train", "poor_quality")], table)
     with pytest.raises(DatasetError, match="labelled no_skin or healthy_skin"):
         read_labelled(table, table.parent, "train")
+
+
+def test_votes_need_no_photo_of_every_label(table: Path) -> None:
+    write_ratings([*said("a", "train", "L57.0"), *said("b", "train", "poor_quality")], table)
+    read = read_labelled(table, table.parent, "train", settings=PhotoSettings(every_label=False))
+    assert read.votes is not None and read.votes.tolist() == [4, 0]
+    assert choose_settings(binary_spec()).every_label is False and USUAL.every_label
+
+
+def test_photos_smaller_than_a_region_are_left_out_and_a_side_of_them_is_refused(table: Path) -> None:
+    write_ratings([*said("a", "test", "L57.0"), *said("b", "test", "L57.0")], table)
+    Image.new("RGB", (60, 32)).save(table.parent / "b.png")
+    settings = choose_settings(binary_spec())
+    assert settings.min_side == 32, "half of 64 pixels; the other side is 40"
+    read = read_labelled(table, table.parent, "test", settings=settings)
+    assert read.names == ("b.png",) and read.source.endswith("(test, 1 under 32 px left out)")
+    with pytest.raises(DatasetError, match=r"smaller than a region(.|\n)*33 px or more(.|\n)*2 photos of 20 to 32 px"):
+        read_labelled(table, table.parent, "test", settings=PhotoSettings(min_side=33))
+    assert read_labelled(table, table.parent, "test").names == ("a.png", "b.png"), "without regions all are taken"
 
 
 def test_missing_photos_folders_and_splits_are_named(table: Path, tmp_path: Path) -> None:
