@@ -106,6 +106,21 @@ def test_the_sheet_has_a_tile_per_given_reason(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_photo_smaller_than_a_region_is_judged_as_it_is_stretched(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 7), "gray").save(tmp_path / "tiny.png")
+    runtime, seen = FakeRuntime([], []), list[Pixels]()
+    runtime.spec = binary_spec()
+
+    def run(pixels: Pixels) -> Outputs:
+        seen.append(pixels)
+        return {"good": np.full((1, 1), 0.3, np.float32), "regions": np.array([[0.2, 0.9]], np.float32)}
+
+    runtime.run = run  # type: ignore[method-assign]
+    ((verdict, maps),) = predict_photos([tmp_path / "tiny.png"], runtime)
+    assert seen[0].shape == (1, 40, 64, 3) and maps.shape[0] == 2
+    assert verdict.label == "poor_quality" and verdict.hints == ("Look at the left",)
+
+
 def test_a_region_is_called_bad_only_where_it_is(tmp_path: Path) -> None:
     photo = tmp_path / "a.png"
     Image.new("RGB", (640, 400), "gray").save(photo)

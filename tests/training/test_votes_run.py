@@ -21,7 +21,7 @@ from imageqx_export.networks.duke_iqa import network as duke
 from imageqx_export.training import stage
 from imageqx_export.training.batches import FreshBatches, KeptBatches, Maker
 from imageqx_export.training.targets import choose_targets, make_config
-from tests.training.fakes import ALONE, bank
+from tests.training.fakes import ALONE, bank, rated_photos
 
 CONFIG = make_config(
     "duke-iqa", epochs=3, samples=8, batch_size=4, synthetic_scenes=17, validation_samples=6, learning_rate=1e-3, seed=3
@@ -87,3 +87,12 @@ def test_a_table_of_one_rater_is_refused_and_nothing_is_written(tmp_path: Path) 
     with pytest.raises(DatasetError, match="one rater alone"):
         stage.train(run)
     assert [path.name for path in tmp_path.iterdir()] == ["ratings.csv"]
+
+
+def test_photos_smaller_than_a_region_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    table = rated_photos(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    run = stage.TrainingRun(CONFIG, tmp_path / "out" / "x.safetensors", Sources(annotations=table, images=tmp_path))
+    with pytest.raises(DatasetError, match=r"every photo of val is smaller than a region(.|\n)*224 px or more"):
+        stage.train(run)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
