@@ -72,6 +72,21 @@ def photo(width: int = WIDTH, height: int = HEIGHT, seed: int = 0) -> Image.Imag
     return Image.fromarray(scene.clip(0, 255).astype(np.uint8))
 
 
+def grainy(picture: Image.Image, sigma: float, block: int = 2) -> Image.Image:
+    """Add a dark photo's noise: normal, of blocks of pixels, as a camera's own smoothing leaves it.
+
+    Args:
+        picture: Of mode RGB.
+        sigma: Standard deviation, in levels of 255.
+        block: Pixels a side that have the same noise.
+    """
+    height, width = picture.height, picture.width
+    random = np.random.default_rng(0)
+    grain = random.normal(0, sigma, (-(-height // block), -(-width // block), 3)).astype(np.float32)
+    noise = np.kron(grain, np.ones((block, block, 1), np.float32))[:height, :width]
+    return Image.fromarray((np.asarray(picture, np.float32) + noise).clip(0, 255).astype(np.uint8))
+
+
 def encoded(picture: Image.Image, profile: bytes | None = None) -> bytes:
     """Return a picture as the bytes of a JPEG file of quality 92, 4:2:0, with an ICC profile if any."""
     buffer = io.BytesIO()
@@ -173,6 +188,8 @@ def accuracy() -> dict[str, dict[str, float]]:
         Per picture: ``mean_delta`` and ``max_delta``, |Δ| in levels of 255.
     """
     pictures = {f"photo, {width} × {height}": photo(width, height, seed=1) for width, height in GEOMETRIES}
+    worst = photo(*GEOMETRIES[0], seed=1)
+    pictures |= {f"it with grain of {sigma} levels": grainy(worst, sigma) for sigma in (8, 16, 24)}
     y, x = np.mgrid[0 : 8 * REDUCED_SIDE, 0 : 8 * REDUCED_SIDE]
     for stripe in (9, 17, 33):
         slanted = ((x + y // 3) // stripe % 2 * 255).astype(np.uint8)
