@@ -29,6 +29,10 @@ hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
 
+# What a test changes of the export must not come back in another one, nor in the user's own exports.
+os.environ["IMAGEQX_NO_CACHE"] = "1"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the export first: one worker begins with it, and the other does the rest instead of waiting."""
     items.sort(key=lambda item: "exported" not in getattr(item, "fixturenames", ()))

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future
 from pathlib import Path
 
-import numpy as np
-
-from imageqx_export.artifact import Artifact, Format, Manifest, Outputs, Precision
+from imageqx_export.artifact import Artifact, Format, Manifest, Precision
+from imageqx_export.budgets.costs import measure_costs
 from imageqx_export.budgets.limits import Budgets, size_limit
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.data.settings import choose_settings
-from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ImageQXError
-from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
-from imageqx_export.runtimes import run_file
-from imageqx_export.support.folders import temporary_folder
+from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, problems
 from imageqx_export.support.frozen import Frozen
-from imageqx_export.support.processes import run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.store import NO_STORE, Store
 
 ADVICE = {
     "size": "imageqx report --artifacts with this folder shows its bytes by tensor",
@@ -83,6 +77,7 @@ def check_budgets(
     budgets: Budgets,
     photos: LabelledPhotos | None = None,
     *,
+    store: Store = NO_STORE,
     progress: Progress = silent,
 ) -> BudgetReport:
     """Compare a folder's artifacts with their budgets.
@@ -96,6 +91,7 @@ def check_budgets(
         checkpoint_path: The float32 weights.
         budgets: The limits.
         photos: What to measure on; None for as many samples of the test side of synthetic scenes as the budgets say.
+        store: Where what was measured is kept.
         progress: Opens bars.
 
     Raises:
@@ -106,14 +102,19 @@ def check_budgets(
     if limits is None or not wanted:
         rows = tuple(_compare_artifact(artifact, None, None, budgets) for artifact in manifest.artifacts)
         return BudgetReport(samples=0, source="", reference=None, artifacts=rows)
-    if photos is None:
-        settings = choose_settings(wanted[0].spec)
-        photos = load_held_out("test", Sources(), limits.samples, settings=settings, progress=progress)
     reference = _choose_reference(folder, manifest, checkpoint_path)
     through = {str(artifact.path): _choose_alike(artifact, manifest) for artifact in wanted}
-    found = _measure_all(folder, reference, {str(a.path): a for a in through.values()}, photos, progress)
-    rows = tuple(_compare_artifact(a, through.get(str(a.path)), found, budgets) for a in manifest.artifacts)
-    return BudgetReport(samples=len(photos), source=photos.source, reference=reference.name, artifacts=rows)
+    measured = measure_costs(
+        folder,
+        reference,
+        list({one.path: one for one in through.values()}.values()),
+        limits.samples,
+        photos,
+        store,
+        progress,
+    )
+    rows = tuple(_compare_artifact(a, through.get(str(a.path)), measured.found, budgets) for a in manifest.artifacts)
+    return BudgetReport(samples=measured.samples, source=measured.source, reference=reference.name, artifacts=rows)
 
 
 def _choose_reference(folder: Path, manifest: Manifest, checkpoint_path: Path) -> Path:
@@ -125,50 +126,6 @@ def _choose_alike(artifact: Artifact, manifest: Manifest) -> Artifact:
     """Return the artifact that is run for this one's figures."""
     alike = {a.format: a for a in manifest.artifacts if a.precision is artifact.precision}
     return next((alike[format] for format in QUICK if format in alike), artifact)
-
-
-def _measure_all(
-    folder: Path, reference: Path, artifacts: Mapping[str, Artifact], photos: LabelledPhotos, progress: Progress
-) -> dict[str, Accuracy | ImageQXError]:
-    """Run every artifact in a process of its own, and compare it with the float32 file; a crash is a result too."""
-    with (
-        temporary_folder("budgets") as place,
-        start_pool() as threads,
-        progress("measuring accuracy", len(artifacts) + 1) as advance,
-    ):
-        pixels = place / "pixels.npy"  # 600 MB, which a pipe to each process would copy twice
-        np.save(pixels, photos.pixels)
-        float32 = threads.submit(run_isolated, run_on_pixels, reference, pixels)
-        jobs = {
-            name: threads.submit(run_isolated, run_on_pixels, folder / a.path, pixels) for name, a in artifacts.items()
-        }
-        before = float32.result()
-        advance()
-        found = {}
-        for name, job in jobs.items():
-            found[name] = _measure(before, job, photos, artifacts[name])
-            advance()
-        return found
-
-
-def run_on_pixels(path: Path, pixels: Path) -> Outputs:
-    """Run a file on the pixels in a ``.npy``: uint8 [N,H,W,3].
-
-    Raises:
-        ArtifactError: The file cannot be read or run.
-    """
-    return run_file(path, np.load(pixels, mmap_mode="c"))[1]
-
-
-def _measure(
-    before: Outputs, job: Future[Outputs], photos: LabelledPhotos, artifact: Artifact
-) -> Accuracy | ImageQXError:
-    try:
-        return accuracy(before, job.result(), photos, artifact.spec)
-    except ImageQXError as error:
-        return error
-    except Exception as error:  # a runtime may raise anything; that too is a failure of the file
-        return ImageQXError("the artifact cannot be run", got=f"{type(error).__name__}: {error}")
 
 
 def _compare_artifact(

@@ -78,6 +78,16 @@ def export(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Convert and measure everything anew: what a release shows is that this gives the same bytes.",
+            envvar="IMAGEQX_NO_CACHE",
+            show_envvar=True,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Convert a checkpoint to ONNX, Core ML and TFLite, and verify every file.
@@ -85,6 +95,10 @@ def export(
     Each file's outputs are compared with PyTorch's, and its size and accuracy loss with the budgets. If all hold, the
     folder is published in one step. If one does not, the exit code is 1, the published folder stays as it was, and the
     new files are in OUT/MODEL.rejected.
+
+    Conversions and measurements are kept in the user's cache (IMAGEQX_EXPORTS_CACHE, or
+    ~/.cache/imageqx-export/exports; 1 GiB at most), and made anew where the checkpoint, a recipe, this program, a
+    library or the processor has changed.
     """
     use_one_thread_each()
     from imageqx_export.artifact import Format, Precision
@@ -92,6 +106,7 @@ def export(
     from imageqx_export.checkpoint import find_model
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.export import stage
+    from imageqx_export.support.caches import find_cache
     from imageqx_export.support.progress import bar
 
     checkpoint = checkpoint or find_checkpoint(model or "imageqx")
@@ -105,6 +120,7 @@ def export(
         recipes=recipe or (),
         calibration=calibration,
         budgets=read_budgets(budgets, model or find_model(checkpoint)),
+        cache=None if no_cache else find_cache("exports", "IMAGEQX_EXPORTS_CACHE"),
     )
     result = stage.export_checkpoint(config, progress=bar)
     show.show_export(result, as_json=json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -60,23 +60,32 @@ def convert_all(
     recipes: Mapping[Precision, Recipe],
     progress: Progress,
 ) -> None:
-    """Convert each format in processes of its own: they are slow, noisy, and do not like one another's libraries.
+    """Convert each format in a process of its own: they are slow, noisy, and do not like one another's libraries.
 
-    w8a8 is a graph of its own and has one; the others share what is converted once.
+    One and not two, as its libraries take a third of the processor time of a conversion to load; TFLite's w8a8 has one
+    of its own, so that the two longest conversions share the cores.
     """
     tasks: dict[tuple[Format, bool], dict[Precision, Path]] = {}
     for (format, precision), path in files.items():
-        tasks.setdefault((format, precision is Precision.W8A8), {})[precision] = path
+        apart = format is Format.TFLITE and precision is Precision.W8A8
+        tasks.setdefault((format, apart), {})[precision] = path
     # The slowest first, so that the last to end is a short one.
     order = sorted(tasks, key=lambda task: [Format.TFLITE, Format.COREML, Format.ONNX].index(task[0]))
-    with start_pool() as threads, progress("converting", len(order)) as advance:
+    title = f"converting to {', '.join(dict.fromkeys(format for format, _ in order))}"
+    with start_pool() as threads, progress(title, len(files)) as advance:
         jobs: dict[Future[None], Format] = {
             threads.submit(run_isolated, convert, task[0], checkpoint_path, model, tasks[task], recipes): task[0]
             for task in order
         }
-        for job in as_completed(jobs):
-            _finish(job, jobs[job])
-            advance()
+        shown, running = 0, set(jobs)
+        while running:
+            ended, running = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+            for job in ended:
+                _finish(job, jobs[job])
+            written = sum(path.exists() for path in files.values())
+            for _ in range(written - shown):
+                advance()
+            shown = written
 
 
 def _finish(job: Future[None], format: Format) -> None:

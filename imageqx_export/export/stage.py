@@ -26,19 +26,32 @@ from imageqx_export.checkpoint import load_checkpoint, refuse_untrained
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import UnavailableError
 from imageqx_export.export.convert import convert_all, find_missing
-from imageqx_export.export.write import describe_artifact, hash_files, write_golden, write_recipes
+from imageqx_export.export.kept import (
+    KeptExport,
+    find_export,
+    keep_conversions,
+    keep_export,
+    make_conversion_key,
+    make_export_key,
+    restore_conversions,
+    write_files,
+)
+from imageqx_export.export.write import describe_artifact, draw_golden, hash_files, write_golden, write_recipes
 from imageqx_export.lint.model import LintReport
-from imageqx_export.lint.stage import lint_files
+from imageqx_export.lint.stage import lint_own_files
 from imageqx_export.parity.compare import ParityReport
+from imageqx_export.parity.reference import run_reference
 from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.folders import stage_folder
+from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.libraries import name_extra
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.store import Store
 
 if TYPE_CHECKING:
-    pass
+    from imageqx_export.quantize.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,8 @@ class ExportConfig:
         recipes: Recipes to quantize with; where none is named, those beside the checkpoint, or new ones.
         calibration: At least 256 photos to make a new recipe with; None for synthetic ones, where one must be made.
         budgets: How large the artifacts may be and what quantization may cost; None for no limits.
+        cache: The folder where conversions and measurements are kept, and taken from where nothing that they depend on
+            has changed; None makes everything anew, which alone shows that it can be.
     """
 
     checkpoint: Path
@@ -66,6 +81,7 @@ class ExportConfig:
     recipes: Sequence[Path] = ()
     calibration: Path | None = None
     budgets: Budgets | None = None
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,7 @@ class ExportResult:
         budgets: How it stands beside its budgets; None where there are none, or lint or parity failed.
         lint: What keeps accelerators from taking the files, or computing them right.
         notes: Which recipes beside the checkpoint were passed over, and why.
+        kept: Whether all of it came from the cache.
     """
 
     folder: Path
@@ -88,6 +105,7 @@ class ExportResult:
     lint: LintReport
     budgets: BudgetReport | None = None
     notes: tuple[str, ...] = ()
+    kept: bool = False
 
     @property
     def passed(self) -> bool:
@@ -105,7 +123,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
 
     Args:
         config: What to export, and where to.
-        progress: Opens a bar over the conversions and one over the comparisons.
+        progress: Opens a bar over each phase.
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted, or its heads were never trained.
@@ -115,10 +133,16 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         ConversionError: A converter failed, or a named recipe is for a precision that is not exported.
         ImageQXError: ``<out>/<model>/`` holds something that no export wrote.
     """
-    checkpoint, network = load_checkpoint(config.checkpoint, config.model)
+    wanted, unavailable = _available(config)
+    store = Store(config.cache)
+    key = make_export_key(store, config, unavailable)
+    if (kept := find_export(store, key)) is not None:
+        return _publish_kept(config, kept)
+    with progress("reading the checkpoint", 1) as advance:
+        checkpoint, network = load_checkpoint(config.checkpoint, config.model)
+        advance()
     model = checkpoint.spec.name
     refuse_untrained(checkpoint)
-    wanted, unavailable = _available(config)
     layout = make_layout(model)
     layout.refuse_other(config.out / model)  # before the minutes that a new recipe takes
     chosen = choose_recipes(
@@ -129,27 +153,64 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         calibration=config.calibration,
         progress=progress,
     )
-    reference = TorchRuntime(network, checkpoint.spec)
     with stage_folder(config.out / model, layout) as staging:
         files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
-        convert_all(checkpoint.path, model, files, chosen.recipes, progress)
+        _convert(store, checkpoint, files, chosen.recipes, progress)
         recipes = write_recipes(staging.path / RECIPES_FOLDER, model, chosen.recipes)
-        write_golden(staging.path / GOLDEN_FOLDER, checkpoint.path, reference, recipes)
+        with progress("drawing pictures to compare on", 2) as advance:
+            sets = [draw_golden(checkpoint.spec)]
+            advance()
+            sets.append(generate_images(spec=checkpoint.spec))
+            advance()
+        golden, references = run_reference(
+            checkpoint, TorchRuntime(network, checkpoint.spec), recipes, sets, store=store, progress=progress
+        )
+        write_golden(staging.path / GOLDEN_FOLDER, sets[0], golden, checkpoint.spec)
         manifest = _write_manifest(staging.path, checkpoint, files, recipes, unavailable)
-        linted = _relative(lint_files(list(files.values()), progress=progress))
-        (staging.path / LINT_FILE).write_text(linted.model_dump_json(indent=2) + "\n")
-        pixels = generate_images(spec=checkpoint.spec)
-        report = compare_with_reference(staging.path, checkpoint, reference, pixels, progress=progress)
-        (staging.path / PARITY_FILE).write_text(report.model_dump_json(indent=2) + "\n")
+        linted = _relative(lint_own_files(list(files.values()), progress, store=store))
+        _write(staging.path / LINT_FILE, linted)
+        report = compare_with_reference(
+            staging.path, checkpoint.spec, references, sets[1], store=store, progress=progress
+        )
+        _write(staging.path / PARITY_FILE, report)
         held = None
         if config.budgets is not None and report.passed and linted.passed:  # what is wrong need not be measured
-            held = check_budgets(staging.path, manifest, checkpoint.path, config.budgets, progress=progress)
-            (staging.path / BUDGETS_FILE).write_text(held.model_dump_json(indent=2) + "\n")
-        result = ExportResult(
-            staging.target, manifest, report, linted, held, (*chosen.notes, *note_undecided(checkpoint))
-        )
-        folder = staging.publish() if result.passed else staging.reject()
-    return replace(result, folder=folder)
+            held = check_budgets(
+                staging.path, manifest, checkpoint.path, config.budgets, store=store, progress=progress
+            )
+            _write(staging.path / BUDGETS_FILE, held)
+        notes = (*chosen.notes, *note_undecided(checkpoint))
+        result = ExportResult(staging.target, manifest, report, linted, held, notes)
+        if not result.passed:
+            return replace(result, folder=staging.reject())
+        if not notes:  # they name paths
+            keep_export(store, key, staging.path)
+        return replace(result, folder=staging.publish())
+
+
+def _publish_kept(config: ExportConfig, kept: KeptExport) -> ExportResult:
+    with stage_folder(config.out / kept.manifest.model, make_layout(kept.manifest.model)) as staging:
+        write_files(staging.path, kept.files)
+        return ExportResult(staging.publish(), kept.manifest, kept.parity, kept.lint, kept.budgets, kept=True)
+
+
+def _convert(
+    store: Store,
+    checkpoint: Checkpoint,
+    files: Mapping[tuple[Format, Precision], Path],
+    recipes: Mapping[Precision, Recipe],
+    progress: Progress,
+) -> None:
+    """Write every artifact: those that are kept, and the others by converting."""
+    keys = {one: make_conversion_key(store, checkpoint, *one, recipes) for one in files}
+    missing = restore_conversions(store, keys, files)
+    if missing:
+        convert_all(checkpoint.path, checkpoint.spec.name, {one: files[one] for one in missing}, recipes, progress)
+    keep_conversions(store, keys, files, missing)
+
+
+def _write(path: Path, report: Frozen) -> None:
+    path.write_text(report.model_dump_json(indent=2) + "\n")
 
 
 def _write_manifest(

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imageqx_export.artifact import QUANTIZED, Artifact, Checkpoint, Format, Outputs, Precision, Proof
+from imageqx_export.artifact import (
+    QUANTIZED,
+    Artifact,
+    Checkpoint,
+    Format,
+    ModelSpec,
+    Outputs,
+    Pixels,
+    Precision,
+    Proof,
+)
 from imageqx_export.bundle.manifest import PHOTOS_FOLDER, name_golden_outputs, name_recipe
 from imageqx_export.bundle.photos import write_photos
 from imageqx_export.data.images import generate_images
@@ -17,11 +27,8 @@ from imageqx_export.export.convert import load_exporter
 from imageqx_export.export.metadata import versions
 from imageqx_export.export.minimum import state_minimum
 from imageqx_export.parity.self_test import write_self_test
-from imageqx_export.quantize.model import run_quantized
-from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.core_ml import find_minimum_ios
 from imageqx_export.support.files import count_bytes, digest
-from imageqx_export.support.processes import run_isolated, start_pool
 
 if TYPE_CHECKING:
     from imageqx_export.quantize.recipe import Recipe
@@ -78,18 +85,25 @@ def describe_artifact(
     )
 
 
-def write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recipes: Mapping[Precision, Path]) -> None:
+def draw_golden(spec: ModelSpec) -> Pixels:
+    """Return the golden pictures, uint8 [12,H,W,3]."""
+    return generate_images(GOLDEN_COUNT, GOLDEN_SEED, spec=spec)
+
+
+def write_golden(folder: Path, pixels: Pixels, found: Mapping[Precision, Outputs], spec: ModelSpec) -> None:
     """Write inputs as PNG, and the outputs that PyTorch gives in float32 and in every quantized precision.
 
     Phones' own tests, and the benchmark on any target, compare with them; and, in ``photos/``, photos with the pixels
     that they become.
+
+    Args:
+        folder: ``golden/``, which is made.
+        pixels: The inputs, uint8 [12,H,W,3].
+        found: What PyTorch gives for them, per precision.
+        spec: The model's.
     """
     from PIL import Image
 
-    pixels = generate_images(GOLDEN_COUNT, GOLDEN_SEED, spec=reference.spec)
-    with start_pool() as threads:
-        jobs = {p: threads.submit(run_isolated, run_quantized, checkpoint, path, pixels) for p, path in recipes.items()}
-        found = {Precision.FP32: reference.run(pixels)} | {precision: job.result() for precision, job in jobs.items()}
     folder.mkdir()
     for index, one in enumerate(pixels):
         Image.fromarray(one).save(folder / f"{index:02}.png")
@@ -97,7 +111,7 @@ def write_golden(folder: Path, checkpoint: Path, reference: TorchRuntime, recipe
         rows = {f"{index:02}.png": _row(outputs, index) for index in range(len(pixels))}
         (folder / name_golden_outputs(precision)).write_text(json.dumps(rows, indent=1) + "\n")
     precisions = [p for p in Precision if p not in QUANTIZED or p in found]
-    write_photos(folder / Path(PHOTOS_FOLDER).name, reference.spec.preprocessing)
+    write_photos(folder / Path(PHOTOS_FOLDER).name, spec.preprocessing)
     write_self_test(folder, (f"{index:02}.png" for index in range(len(pixels))), precisions)
 
 

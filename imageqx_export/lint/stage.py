@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from imageqx_export.errors import ArtifactError, ImageQXError, UnavailableError
 from imageqx_export.lint.model import FileFindings, Graph, LintReport, apply_rule
 from imageqx_export.lint.rules import RULES
-from imageqx_export.support.files import count_bytes
+from imageqx_export.support.files import count_bytes, digest
 from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.store import NO_STORE, Store
 
 READERS = {
     ".onnx": "onnx",
@@ -26,6 +30,7 @@ LARGEST = 2 * 2**30
 MEMORY, SECONDS = 16 * 2**30, 300
 """Address space and processor time of a reader, where the system can bound them: the file is a stranger's."""
 _WORST = ("error", "warning", "note")
+_FINDINGS = "findings.json"
 
 
 def lint_files(paths: Sequence[Path], progress: Progress = silent) -> LintReport:
@@ -50,6 +55,55 @@ def lint_files(paths: Sequence[Path], progress: Progress = silent) -> LintReport
             found.append(job.result())
             advance()
     return LintReport(files=tuple(found))
+
+
+def lint_own_files(paths: Sequence[Path], progress: Progress = silent, *, store: Store = NO_STORE) -> LintReport:
+    """Put the rules to files that this program has just written: those of one kind are read in one process.
+
+    Args:
+        paths: As for :func:`lint_files`, of which each file has a process of its own; that is what files get here too
+            where the one for all of their kind ends badly.
+        progress: Opens a bar.
+        store: Where findings are kept.
+    """
+    found: dict[Path, FileFindings] = {}
+    kinds = {kind: [path for path in paths if READERS[path.suffix] == kind] for kind in READERS.values()}
+    with start_pool() as threads, progress("linting", len(paths)) as advance:
+        jobs = [threads.submit(_recall_findings, store, kind, some) for kind, some in kinds.items() if some]
+        for job in jobs:
+            for row in job.result():
+                found[row.path] = row
+                advance()
+    return LintReport(files=tuple(found[path] for path in paths))
+
+
+def _recall_findings(store: Store, kind: str, paths: Sequence[Path]) -> list[FileFindings]:
+    keys = [store.make_key("lint", file=digest(path), suffix=path.suffix) for path in paths]
+    rows = {path: row for path, key in zip(paths, keys, strict=True) if (row := _find_findings(store, key, path))}
+    missing = [path for path in paths if path not in rows]
+    try:
+        graphs = run_isolated(_read_each, kind, missing) if missing else []
+        made = [check_graph(path, graph) for path, graph in zip(missing, graphs, strict=True)]
+    except UnavailableError:
+        raise
+    except Exception:  # which file's it is, and in what words it is told, is for a process each to say
+        made = [lint_file(path) for path in missing]
+    rows |= {row.path: row for row in made}
+    for path, key in zip(paths, keys, strict=True):
+        if path in missing and rows[path].unread is None:
+            store.keep(key, {_FINDINGS: rows[path].model_dump_json().encode()})
+    return [rows[path] for path in paths]
+
+
+def _find_findings(store: Store, key: str, path: Path) -> FileFindings | None:
+    with suppress(KeyError, ValidationError):
+        found = FileFindings.model_validate_json((store.find(key) or {})[_FINDINGS])
+        return found.model_copy(update={"path": path})
+    return None
+
+
+def _read_each(kind: str, paths: Sequence[Path]) -> list[Graph]:
+    return [read_bounded(kind, path) for path in paths]
 
 
 def list_files(path: Path) -> list[Path]:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from imageqx_export.artifact import (
-    QUANTIZED,
     Artifact,
     Checkpoint,
-    Manifest,
+    Format,
     ModelSpec,
     Outputs,
     Pixels,
     Precision,
     TensorSpec,
 )
-from imageqx_export.bundle.manifest import RECIPES_FOLDER, name_recipe, read_manifest
-from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.data.images import generate_images, read_images
-from imageqx_export.errors import ImageQXError, ParityError
+from imageqx_export.errors import ImageQXError
 from imageqx_export.parity.compare import (
     TOLERANCES,
     ArtifactParity,
@@ -29,13 +27,13 @@ from imageqx_export.parity.compare import (
     compare_outputs,
     explain_problem,
 )
-from imageqx_export.quantize.model import run_quantized
-from imageqx_export.runtimes import run_file
+from imageqx_export.parity.reference import find_recipes, load_reference, run_reference
 from imageqx_export.runtimes.base import Runtime
-from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.runtimes.recalled import Run, recall_runs
 from imageqx_export.support.files import digest
-from imageqx_export.support.processes import quiet, run_isolated, start_pool
+from imageqx_export.support.processes import start_pool
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.store import NO_STORE, Store
 
 
 def check(folder: Path, checkpoint: Path, photos: Path | None = None, *, progress: Progress = silent) -> ParityReport:
@@ -52,10 +50,10 @@ def check(folder: Path, checkpoint: Path, photos: Path | None = None, *, progres
         DatasetError: There are too few photos.
         PhotoError: A photo cannot be read.
     """
-    loaded, reference = _load_reference(folder, checkpoint)  # before the photos, which take longer
+    loaded, reference = load_reference(folder, checkpoint)  # before the photos, which take longer
     pixels = generate_images(spec=loaded.spec) if photos is None else read_images(photos, spec=loaded.spec)
     source: Literal["generated", "photos"] = "generated" if photos is None else "photos"
-    return compare_with_reference(folder, loaded, reference, pixels, source=source, progress=progress)
+    return _compare(folder, loaded, reference, pixels, source, progress)
 
 
 def compare_artifacts(
@@ -82,8 +80,21 @@ def compare_artifacts(
         ParityError: There is no readable manifest, the checkpoint is another one, or a recipe is missing or another.
         CheckpointError: The checkpoint cannot be trusted.
     """
-    loaded, reference = _load_reference(folder, checkpoint)
-    return compare_with_reference(folder, loaded, reference, pixels, source=source, progress=progress)
+    loaded, reference = load_reference(folder, checkpoint)
+    return _compare(folder, loaded, reference, pixels, source, progress)
+
+
+def _compare(
+    folder: Path,
+    checkpoint: Checkpoint,
+    reference: Runtime,
+    pixels: Pixels,
+    source: Literal["generated", "photos"],
+    progress: Progress,
+) -> ParityReport:
+    recipes = find_recipes(folder, read_manifest(folder))
+    (references,) = run_reference(checkpoint, reference, recipes, [pixels], progress=progress)
+    return compare_with_reference(folder, checkpoint.spec, references, pixels, source=source, progress=progress)
 
 
 def compute_references(folder: Path, checkpoint: Path, pixels: Pixels) -> dict[Precision, Outputs]:
@@ -99,127 +110,80 @@ def compute_references(folder: Path, checkpoint: Path, pixels: Pixels) -> dict[P
         CheckpointError: The checkpoint cannot be trusted.
     """
     manifest = read_manifest(folder)
-    loaded, reference = _load_reference(folder, checkpoint)
-    with quiet():
-        floats = reference.run(pixels)
-    found = {artifact.precision: floats for artifact in manifest.artifacts}
-    for precision, recipe in _find_recipes(folder, manifest).items():
-        found[precision] = run_isolated(run_quantized, loaded.path, recipe, pixels)
-    return found
-
-
-def _load_reference(folder: Path, checkpoint: Path) -> tuple[Checkpoint, TorchRuntime]:
-    expected = read_manifest(folder).checkpoint_sha256
-    sha256 = digest(checkpoint) if checkpoint.is_file() else "missing"
-    if sha256 != expected:  # before it is loaded: another file need not be a checkpoint
-        raise ParityError(
-            "the artifacts were made from another checkpoint",
-            where=folder,
-            expected=expected,
-            got=f"{sha256} ({checkpoint})",
-            remedy="--checkpoint with the right one, or imageqx export",
-        )
-    with quiet():
-        loaded, network = load_checkpoint(checkpoint, sha256=sha256)
-    return loaded, TorchRuntime(network, loaded.spec)
+    loaded, reference = load_reference(folder, checkpoint)
+    (found,) = run_reference(loaded, reference, find_recipes(folder, manifest), [pixels])
+    return {one.precision: found.get(one.precision, found[Precision.FP32]) for one in manifest.artifacts}
 
 
 def compare_with_reference(
     folder: Path,
-    checkpoint: Checkpoint,
-    reference: Runtime,
+    spec: ModelSpec,
+    references: Mapping[Precision, Outputs],
     pixels: Pixels,
     *,
     source: Literal["generated", "photos"] = "generated",
+    store: Store = NO_STORE,
     progress: Progress = silent,
 ) -> ParityReport:
-    """Compare as :func:`compare_artifacts` does, with a checkpoint that is loaded already.
+    """Compare as :func:`compare_artifacts` does, with what PyTorch gave already.
 
     Args:
         folder: The folder with ``manifest.json``.
-        checkpoint: The checkpoint that the artifacts were made from; isolated processes load it again.
-        reference: It, in PyTorch and in float32.
+        spec: The checkpoint's.
+        references: From :func:`run_reference`.
         pixels: uint8 [N,H,W,3].
         source: Where ``pixels`` come from, for the report.
+        store: Where files' answers are kept.
         progress: Opens a bar over the files.
 
     Raises:
         ParityError: There is no readable manifest, or a recipe is missing or another.
     """
     manifest = read_manifest(folder)
-    recipes = _find_recipes(folder, manifest)
-    with start_pool() as threads, progress("comparing", len(manifest.artifacts) + len(recipes) + 1) as advance:
-        # PyTorch's own integers take longest.
-        quantized = {
-            p: threads.submit(run_isolated, run_quantized, checkpoint.path, path, pixels) for p, path in recipes.items()
-        }
-        jobs: list[Future[tuple[tuple[TensorSpec, ...], Outputs]]] = [
-            threads.submit(run_isolated, run_file, folder / artifact.path, pixels) for artifact in manifest.artifacts
+    recipes = find_recipes(folder, manifest)
+    floats = references[Precision.FP32]
+    with start_pool() as threads, progress("comparing files with PyTorch", len(manifest.artifacts)) as advance:
+        jobs = [
+            (batch, threads.submit(recall_runs, store, [folder / artifact.path for artifact in batch], pixels))
+            for batch in _split(manifest.artifacts)
         ]
-        references: dict[Precision, Outputs] = {}
-        with quiet():
-            floats = reference.run(pixels)
-        advance()
-        for precision, wanted in quantized.items():
-            references[precision] = wanted.result()
-            advance()
-        rows = []
-        for artifact, job in zip(manifest.artifacts, jobs, strict=True):
-            rows.append(_compare_artifact(folder, artifact, references.get(artifact.precision, floats), job))
-            advance()
+        found = {}
+        for batch, job in jobs:
+            for artifact, run in zip(batch, job.result(), strict=True):
+                wanted = references[artifact.precision] if artifact.precision in recipes else floats
+                found[artifact.path] = _compare_artifact(folder, artifact, wanted, run)
+                advance()
     losses = tuple(
         QuantizationLoss(
             precision=p,
             recipe=recipes[p].relative_to(folder).as_posix(),
-            outputs=compare_outputs(reference.spec, floats, got, None),
+            outputs=compare_outputs(spec, floats, references[p], None),
         )
-        for p, got in references.items()
+        for p in recipes
     )
     return ParityReport(
-        checkpoint_sha256=checkpoint.sha256,
+        checkpoint_sha256=manifest.checkpoint_sha256,
         images=len(pixels),
         source=source,
-        artifacts=tuple(rows),
+        artifacts=tuple(found[artifact.path] for artifact in manifest.artifacts),
         quantization=losses,
     )
 
 
-def _find_recipes(folder: Path, manifest: Manifest) -> dict[Precision, Path]:
-    """Return the recipe of every quantized precision that the manifest lists."""
-    found = {}
-    for precision in dict.fromkeys(artifact.precision for artifact in manifest.artifacts):
-        if precision in QUANTIZED:
-            name = name_recipe(manifest.model, precision)
-            path = folder / RECIPES_FOLDER / name
-            got = digest(path) if path.is_file() else "missing"
-            if got != manifest.recipes.get(name):
-                raise ParityError(
-                    "the recipe is not the one that was exported with",
-                    where=path,
-                    expected=f"SHA-256 {manifest.recipes.get(name, 'in the manifest')}",
-                    got=got,
-                    remedy="imageqx export",
-                )
-            found[precision] = path
-    return found
+def _split(artifacts: Sequence[Artifact]) -> list[list[Artifact]]:
+    """Return artifacts in batches that share a process: of one format, and Core ML's, which take longest, first."""
+    order = [Format.COREML, Format.TFLITE, Format.ONNX]
+    return [found for format in order if (found := [one for one in artifacts if one.format is format])]
 
 
-def _compare_artifact(
-    folder: Path, artifact: Artifact, reference: Outputs, job: Future[tuple[tuple[TensorSpec, ...], Outputs]]
-) -> ArtifactParity:
+def _compare_artifact(folder: Path, artifact: Artifact, reference: Outputs, run: Run | ImageQXError) -> ArtifactParity:
     name, precision = str(artifact.path), artifact.precision
     path = folder / artifact.path
-    try:
-        signature, outputs = job.result()
-    except ImageQXError as error:
+    if isinstance(run, ImageQXError):
         return ArtifactParity(
-            path=name, precision=precision, outputs=(), problems=(explain_problem("unreadable", str(error)),)
+            path=name, precision=precision, outputs=(), problems=(explain_problem("unreadable", str(run)),)
         )
-    except Exception as error:  # a runtime may raise anything; that too is a failure of the file
-        text = f"{type(error).__name__}: {error}"
-        return ArtifactParity(
-            path=name, precision=precision, outputs=(), problems=(explain_problem("unreadable", text),)
-        )
+    signature, outputs = run
     problems = _check_interface(artifact.spec, signature)
     if digest(path) != artifact.sha256:
         problems.append(explain_problem("digest", f"SHA-256 is not the manifest's {artifact.sha256}"))

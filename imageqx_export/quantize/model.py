@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import ConversionError
-from imageqx_export.quantize.graph.build import build_graph, capture_for_recipe
-from imageqx_export.quantize.graph.integers import IntegerWeight, compute_integer_weights, run_integers
 from imageqx_export.quantize.recipe import Recipe, read_recipe
-from imageqx_export.support.processes import quiet
+from imageqx_export.support.arrays import digest_array, find_arrays, keep_arrays
+from imageqx_export.support.files import digest
+from imageqx_export.support.processes import quiet, run_isolated
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.store import Store
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from imageqx_export.artifact import Outputs, Pixels
+    from imageqx_export.artifact import Checkpoint, Outputs, Pixels
     from imageqx_export.networks.base import Layout, Network
+    from imageqx_export.quantize.graph.integers import IntegerWeight
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class QuantizedModel:
         self, *, layout: Layout = "NHWC", batch: int | None = 1, fold: bool = True, biases: bool = True
     ) -> GraphModule:
         """Return the graph with quantize and dequantize operations; arguments as for :func:`build_graph`."""
+        from imageqx_export.quantize.graph.build import build_graph  # with torch, which what is kept does without
+
         return build_graph(self.network, self.recipe, layout=layout, batch=batch, fold=fold, biases=biases)
 
     def weights(self) -> tuple[IntegerWeight, ...]:
@@ -58,23 +63,37 @@ class QuantizedModel:
                 got=self.recipe.precision,
                 remedy="imageqx quantize --precision w8",
             )
+        from imageqx_export.quantize.graph.integers import compute_integer_weights
+
         return compute_integer_weights(self._program(1), self.recipe)
 
     def run(self, pixels: Pixels, *, progress: Progress = silent) -> Outputs:
         """Return every output of the quantized network in PyTorch, for uint8 [N,H,W,3]: integers as integers."""
+        from imageqx_export.quantize.graph.integers import run_integers
+
         return run_integers(self._program(None), self.recipe, pixels, progress=progress)
 
+    def run_each(self, sets: Iterable[Pixels]) -> list[Outputs]:
+        """Return what :meth:`run` gives for each set of photos, of a graph that is captured once."""
+        from imageqx_export.quantize.graph.integers import run_integers
+
+        program = self._program(None)
+        return [run_integers(program, self.recipe, pixels) for pixels in sets]
+
     def _program(self, batch: int | None) -> GraphModule:
+        from imageqx_export.quantize.graph.build import capture_for_recipe
+
         return capture_for_recipe(self.network, self.recipe, batch=batch)
 
 
-def run_quantized(checkpoint: Path, recipe: Path, pixels: Pixels) -> Outputs:
+def run_quantized(checkpoint: Path, recipe: Path, *pixels: Pixels) -> list[Outputs]:
     """Run a checkpoint in PyTorch, quantized as a recipe says.
 
     Args:
         checkpoint: The float32 checkpoint.
         recipe: The recipe's file.
-        pixels: uint8 [N,H,W,3].
+        *pixels: Sets of photos, uint8 [N,H,W,3] each; a set's answers are the same, to the bit, whatever others there
+            are, which share what it takes to capture the graph.
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted.
@@ -85,6 +104,29 @@ def run_quantized(checkpoint: Path, recipe: Path, pixels: Pixels) -> Outputs:
 
     with quiet():
         read = read_recipe(recipe)
-        return QuantizedModel(load_quantized_network(read, checkpoint, load_checkpoint(checkpoint)[1]), read).run(
-            pixels
-        )
+        model = QuantizedModel(load_quantized_network(read, checkpoint, load_checkpoint(checkpoint)[1]), read)
+        return model.run_each(pixels)
+
+
+def recall_quantized(store: Store, checkpoint: Checkpoint, recipe: Path, sets: Sequence[Pixels]) -> list[Outputs]:
+    """Return what :func:`run_quantized` gives in a process of its own, or gave and is kept.
+
+    Args:
+        store: Where it is kept.
+        checkpoint: The float32 checkpoint.
+        recipe: The recipe's file; it names fine-tuned weights by their digest.
+        sets: As for :func:`run_quantized`.
+
+    Raises:
+        CheckpointError: As :func:`run_quantized`; likewise the next.
+        ArtifactError: The recipe cannot be read, or the process died.
+    """
+    given = {"checkpoint": checkpoint.sha256, "recipe": digest(recipe)}
+    keys = [store.make_key("quantized", pixels=digest_array(pixels), **given) for pixels in sets]
+    found = [find_arrays(store, key) for key in keys]
+    missing = [pixels for pixels, outputs in zip(sets, found, strict=True) if outputs is None]
+    made = iter(run_isolated(run_quantized, checkpoint.path, recipe, *missing) if missing else [])
+    whole = []
+    for key, outputs in zip(keys, found, strict=True):
+        whole.append(keep_arrays(store, key, next(made)) if outputs is None else outputs)
+    return whole

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pydantic import ValidationError
 from sklearn.metrics import f1_score
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
+from imageqx_export.budgets import costs
 from imageqx_export.budgets.check import ArtifactBudget, BudgetReport, check_budgets
 from imageqx_export.budgets.limits import SHIPPED, Budgets, read_budgets, size_limit
 from imageqx_export.cli.show import budgets as show
@@ -22,6 +25,7 @@ from imageqx_export.errors import ArtifactError, MeasurementError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, Loss, problems
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.support.files import count_bytes, digest
+from imageqx_export.support.store import NO_STORE, Store
 
 SPEC = spec()
 PHOTOS = 200
@@ -259,6 +263,42 @@ def test_sizes_alone_run_nothing(folder: Path) -> None:
     assert found.samples == 0 and found.artifacts[0].problems[0].startswith("13 bytes > 0")
     relaxed = limits.model_copy(update={"size_bytes": {"*.tflite": 13}})
     assert check_budgets(folder, manifest(folder, "x_w8a8.tflite"), folder / "none.safetensors", relaxed).passed
+
+
+def test_what_was_measured_is_kept_and_another_file_alone_is_run_again(
+    folder: Path, photos: LabelledPhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, run = [], []
+
+    def draw(*given: object, **others: object) -> LabelledPhotos:
+        drawn.append(given)
+        return photos
+
+    def run_here(function: Callable[..., object], path: Path, *others: object) -> object:
+        run.append(path.name)
+        return function(path, *others)
+
+    monkeypatch.setattr(costs, "load_held_out", draw)
+    monkeypatch.setattr(costs, "run_isolated", run_here)
+    place = tmp_path / "artifacts"
+    shutil.copytree(folder, place)
+
+    def check(store: Store) -> BudgetReport:
+        return check_budgets(place, manifest(place, *ALL), place / "none.safetensors", LIMITS, store=store)
+
+    store = Store(tmp_path / "cache", lambda: {"code": "1"})
+    first = check(store)
+    assert sorted(run) == ["x_fp32.onnx", "x_w8.onnx", "x_w8a8.onnx"] and len(drawn) == 1
+    assert check(store) == first and len(run) == 3 and len(drawn) == 1
+    shutil.copy(place / "x_w8a8.onnx", place / "x_w8.onnx")
+    changed = check(store)
+    assert run[3:] == [] and changed != first  # its bytes were run before, as the other precision's
+    with (place / "x_w8.onnx").open("ab") as file:
+        file.write(bytes([0x7A, 0]))  # protobuf's field 15, which ONNX does not have
+    check(store)
+    assert run[3:] == ["x_w8.onnx"] and len(drawn) == 2
+    check(NO_STORE)
+    assert len(run) == 7
 
 
 def test_without_an_fp32_artifact_the_checkpoint_is_the_reference(folder: Path, photos: LabelledPhotos) -> None:

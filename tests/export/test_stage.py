@@ -180,7 +180,7 @@ def test_export_and_parity_read_and_hash_the_checkpoint_once(
         monkeypatch.setattr(f"{module}.{name}", call)
 
     count("imageqx_export.checkpoint", "read_safetensors")
-    for module in ("checkpoint", "export.write", "parity.stage"):
+    for module in ("checkpoint", "export.write", "parity.reference", "parity.stage"):
         count(f"imageqx_export.{module}", "digest")
     monkeypatch.setattr(parity, "generate_images", lambda spec: generate_images(2, spec=spec))
     config = stage.ExportConfig(checkpoint, tmp_path, formats=[Format.ONNX], precisions=[Precision.FP32])

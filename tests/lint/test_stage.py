@@ -8,6 +8,7 @@ import struct
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -17,7 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 from imageqx_export.artifact import Format
 from imageqx_export.errors import ArtifactError
 from imageqx_export.lint.model import LintReport
-from imageqx_export.lint.stage import READERS, lint_file, lint_files
+from imageqx_export.lint.stage import READERS, lint_file, lint_files, lint_own_files
+from imageqx_export.support.store import Store
 from tests.conftest import Cli
 from tests.export.tflite.test_accelerators import Graph
 
@@ -163,3 +165,18 @@ def test_an_error_is_said_with_its_mend_and_exits_with_1(tmp_path: Path, cli: Cl
     assert result.returncode == 1
     for text in ("cast-from-uint8", "mend:", "DequantizeLinear", "no phone has confirmed it", "0 of 1 files"):
         assert text in result.stdout
+
+
+def test_own_files_share_a_process_a_kind_and_say_what_they_say_alone(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"\x08" * 100)
+    good = [strangers_onnx(tmp_path / "a.onnx", cast=True), strangers_tflite(tmp_path / "a.tflite")]
+    files = [good[0], tmp_path / "bad.onnx", good[1]]
+    store = Store(tmp_path / "cache", lambda: {"code": "1"})
+    found = lint_own_files(files, store=store)
+    assert found.files == lint_files(files).files
+    assert [row.unread is None for row in found.files] == [True, False, True]
+    moved = [path.rename(path.with_name(f"moved{path.suffix}")) for path in good]
+    with mock.patch("imageqx_export.lint.stage.run_isolated", side_effect=AssertionError("read again")):
+        again = lint_own_files(moved, store=store)
+    assert [row.path for row in again.files] == moved
+    assert [row.findings for row in again.files] == [found.files[0].findings, found.files[2].findings]

@@ -25,7 +25,7 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
             "lint": lint.to_json(result.lint),
             "budgets": None if held is None else budgets.to_json(held),
         }
-        print_json({"folder": str(result.folder), "notes": list(result.notes), **body})
+        print_json({"folder": str(result.folder), "notes": list(result.notes), "from_cache": result.kept, **body})
         return
     table = Table(title=f"{result.folder}/", title_justify="left")
     for name in ("artifact", "format", "precision"):
@@ -37,6 +37,8 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
         row = (str(artifact.path), artifact.format.value, artifact.precision.value)
         table.add_row(*row, f"{artifact.size_bytes:,}", artifact.sha256[:12], _name_minimums(artifact.spec))
     out.print(table)
+    if result.kept:
+        note("nothing has changed since this was exported: all of it is from the cache; --no-cache makes it anew")
     for remark in result.notes:
         note(remark)
     for reason in manifest.unavailable.values():

@@ -1,0 +1,160 @@
+"""Exports that are kept: what one depends on, and how it comes back file by file.
+
+A whole export comes back without PyTorch; where an input has changed, the conversions and measurements that do not
+depend on it come back one by one (``convert.py``, ``parity/``, ``lint/``, ``budgets/``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ValidationError
+
+from imageqx_export.artifact import QUANTIZED, Checkpoint, Format, Manifest, Precision
+from imageqx_export.budgets.check import BudgetReport
+from imageqx_export.bundle.manifest import BUDGETS_FILE, LINT_FILE, MANIFEST_FILE, PARITY_FILE, make_layout
+from imageqx_export.bundle.proofs import SUFFIX as PROOFS
+from imageqx_export.bundle.runtimes import SUFFIX as RUNTIMES
+from imageqx_export.errors import ArtifactError
+from imageqx_export.lint.model import LintReport
+from imageqx_export.parity.compare import ParityReport
+from imageqx_export.support.files import digest, list_files
+from imageqx_export.support.store import Store
+
+if TYPE_CHECKING:
+    from imageqx_export.export.stage import ExportConfig
+    from imageqx_export.quantize.recipe import Recipe
+
+
+class KeptExport(NamedTuple):
+    """A published export as it was kept.
+
+    Attributes:
+        files: Its files by relative name.
+        manifest: What ``manifest.json`` among them says; likewise the others.
+        parity: How the artifacts compare with PyTorch.
+        lint: What keeps accelerators from taking them.
+        budgets: How they stand beside their budgets; None where there were none.
+    """
+
+    files: dict[str, bytes]
+    manifest: Manifest
+    parity: ParityReport
+    lint: LintReport
+    budgets: BudgetReport | None
+
+
+def make_export_key(store: Store, config: ExportConfig, unavailable: Mapping[str, str]) -> str | None:
+    """Return the key of a whole export, or None of one that is not kept: photos to calibrate on may be many.
+
+    Args:
+        store: Where it is kept.
+        config: What is exported. All files count that the export reads: the checkpoint, what lies beside it under its
+            name, named recipes, and the fine-tuned weights that a recipe names.
+        unavailable: Which formats cannot be written here, and why.
+    """
+    from imageqx_export.quantize.recipe import read_recipe
+
+    if store.folder is None or config.calibration is not None:
+        return None
+    beside = [config.checkpoint.with_suffix(f".{precision}.json") for precision in QUANTIZED]
+    paths = [config.checkpoint, *config.recipes, *beside]
+    try:
+        recipes = [read_recipe(path) for path in paths[1:] if path.is_file()]
+    except ArtifactError:  # which the export will tell
+        return None
+    paths += [config.checkpoint.parent / one.finetuned.weights for one in recipes if one.finetuned is not None]
+    paths += [config.checkpoint.with_suffix(suffix) for suffix in (PROOFS, RUNTIMES)]
+    return store.make_key(
+        "export",
+        model=config.model,
+        formats=list(config.formats),
+        precisions=list(config.precisions),
+        unavailable=dict(unavailable),
+        files=[digest(path) if path.is_file() else None for path in paths],
+        budgets=None if config.budgets is None else config.budgets.model_dump(mode="json"),
+    )
+
+
+def find_export(store: Store, key: str | None) -> KeptExport | None:
+    """Return the export that is kept under a key, where each of its files is the one that its manifest names."""
+    files = None if key is None else store.find(key)
+    if files is None:
+        return None
+    try:
+        budgets = BudgetReport.model_validate_json(files[BUDGETS_FILE]) if BUDGETS_FILE in files else None
+        manifest = Manifest.model_validate_json(files[MANIFEST_FILE])
+        parity = ParityReport.model_validate_json(files[PARITY_FILE])
+        lint = LintReport.model_validate_json(files[LINT_FILE])
+    except (KeyError, ValidationError):
+        return None
+    patterns = make_layout(manifest.model).files
+    if not all(any(re.fullmatch(pattern, name) for pattern in patterns) for name in files):
+        return None
+    return KeptExport(files, manifest, parity, lint, budgets)
+
+
+def keep_export(store: Store, key: str | None, folder: Path) -> None:
+    """Keep an export that was published."""
+    if key is not None:
+        store.keep(key, read_files(folder, folder))
+
+
+def make_conversion_key(
+    store: Store, checkpoint: Checkpoint, format: Format, precision: Precision, recipes: Mapping[Precision, Recipe]
+) -> str:
+    """Return the key of one artifact's bytes."""
+    from imageqx_export.quantize.recipe import format_recipe
+
+    table = checkpoint.path.with_suffix(RUNTIMES)
+    return store.make_key(
+        "conversion",
+        checkpoint=checkpoint.sha256,
+        format=format,
+        precision=precision,
+        # It names the fine-tuned weights by their digest.
+        recipe=hashlib.sha256(format_recipe(recipes[precision]).encode()).hexdigest() if precision in recipes else None,
+        runtimes=digest(table) if table.is_file() else None,
+    )
+
+
+def read_files(path: Path, root: Path) -> dict[str, bytes]:
+    """Return the content of a file, or of all files below a folder, by name relative to ``root``."""
+    return {file.relative_to(root).as_posix(): file.read_bytes() for file in list_files(path)}
+
+
+def write_files(root: Path, files: Mapping[str, bytes]) -> None:
+    """Write files by relative name."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def restore_conversions(
+    store: Store, keys: Mapping[tuple[Format, Precision], str], files: Mapping[tuple[Format, Precision], Path]
+) -> list[tuple[Format, Precision]]:
+    """Write the artifacts that are kept, and return which are not."""
+    missing = []
+    for one, path in files.items():
+        found = store.find(keys[one])
+        if found is None or any(name.split("/")[0] != path.name for name in found):
+            missing.append(one)
+        else:
+            write_files(path.parent, found)
+    return missing
+
+
+def keep_conversions(
+    store: Store,
+    keys: Mapping[tuple[Format, Precision], str],
+    files: Mapping[tuple[Format, Precision], Path],
+    made: Sequence[tuple[Format, Precision]],
+) -> None:
+    """Keep the artifacts that were made."""
+    for one in made:
+        store.keep(keys[one], read_files(files[one], files[one].parent))

@@ -1,0 +1,212 @@
+"""What is kept comes back as it was or not at all, and everything that it depends on is in its key."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from importlib.metadata import Distribution, PathDistribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imageqx_export.support import circumstances
+from imageqx_export.support.arrays import digest_array, find_arrays, keep_arrays
+from imageqx_export.support.store import NO_STORE, Store
+
+FILES = {"a.bin": b"one", "folder/b.bin": bytes(range(256))}
+
+
+def make(folder: Path, most: int = 10**6, **changed: str) -> Store:
+    return Store(folder, lambda: {"code": "1", "libraries": "torch==1", **changed}, most)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def test_what_is_kept_comes_back_in_another_process_of_the_same_circumstances(folder: Path) -> None:
+    store = make(folder)
+    key = store.make_key("export", checkpoint="0")
+    assert store.find(key) is None
+    store.keep(key, FILES)
+    assert make(folder).find(make(folder).make_key("export", checkpoint="0")) == FILES
+    assert NO_STORE.find(key) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda folder: make(folder).make_key("export", checkpoint="1"),
+        lambda folder: make(folder).make_key("parity", checkpoint="0"),
+        lambda folder: make(folder, code="2").make_key("export", checkpoint="0"),
+        lambda folder: make(folder, libraries="torch==1.0.1").make_key("export", checkpoint="0"),
+        lambda folder: make(folder, machine="another").make_key("export", checkpoint="0"),
+    ],
+)
+def test_whatever_changes_misses(folder: Path, other: Callable[[Path], str]) -> None:
+    store = make(folder)
+    store.keep(store.make_key("export", checkpoint="0"), FILES)
+    assert store.find(other(folder)) is None
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("part", ["entries", "files"])
+@pytest.mark.parametrize(
+    "harm", [damage, lambda path: path.write_bytes(b""), Path.unlink, lambda path: path.chmod(0o666)]
+)
+def test_damaged_cut_lost_or_foreign_files_are_a_miss_and_are_made_whole(
+    folder: Path, part: str, harm: Callable[[Path], Any]
+) -> None:
+    """A file that others may write to counts as foreign, as one of another user does."""
+    store = make(folder)
+    key = store.make_key("export")
+    store.keep(key, FILES)
+    for path in list((folder / part).iterdir()):
+        harm(path)
+    assert store.find(key) is None
+    store.keep(key, FILES)
+    assert store.find(key) == FILES
+
+
+def test_every_byte_of_an_entry_counts(folder: Path) -> None:
+    store = make(folder)
+    key = store.make_key("export")
+    store.keep(key, {"a": b"1"})
+    (entry,) = (folder / "entries").iterdir()
+    whole = entry.read_bytes()
+    for place, byte in enumerate(whole):
+        if not chr(byte).isspace():
+            entry.write_bytes(whole[:place] + bytes([byte ^ 1]) + whole[place + 1 :])
+            assert store.find(key) is None, place
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_another_users_folder_is_neither_read_nor_written(folder: Path) -> None:
+    store = make(folder)
+    key = store.make_key("export")
+    store.keep(key, FILES)
+    os.chown(folder, 12345, -1)
+    assert store.find(key) is None
+    before = sorted(folder.rglob("*"))
+    store.keep(store.make_key("other"), {"c": b"3"})
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_name_that_leaves_the_folder_is_a_miss(folder: Path) -> None:
+    store = make(folder)
+    for name in ("../a", "/a", "a/../../b", ""):
+        store.keep(store.make_key("export"), {name: b"1"})
+        assert store.find(store.make_key("export")) is None
+
+
+def test_the_entry_that_was_used_longest_ago_goes_first(folder: Path) -> None:
+    store = make(folder, most=250)
+    keys = [store.make_key("export", number=number) for number in range(3)]
+    for number, key in enumerate(keys[:2]):
+        store.keep(key, {"a": bytes([number]) * 100})
+        os.utime(folder / "entries" / f"{key}.json", (number, number))
+    assert store.find(keys[0]) is not None  # and is the newer one by that
+    store.keep(keys[2], {"a": b"2" * 100})
+    assert [store.find(key) is None for key in keys] == [False, True, False]
+    assert sum(path.stat().st_size for path in (folder / "files").iterdir()) == 200
+
+
+def test_code_that_changed_meanwhile_keeps_nothing(folder: Path) -> None:
+    code = ["1"]
+    store = Store(folder, lambda: {"code": code[0]})
+    key = store.make_key("export")
+    code[0] = "2"
+    store.keep(key, FILES)
+    code[0] = "1"
+    assert store.find(key) is None
+
+
+def test_a_full_or_forbidden_disk_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    store = make(tmp_path / "file" / "cache")
+    store.keep(store.make_key("export"), FILES)
+    assert store.find(store.make_key("export")) is None
+
+
+def test_several_at_once_keep_and_find_whole_entries(folder: Path) -> None:
+    wrong: list[object] = []
+
+    def work(seed: int) -> None:
+        store = make(folder, most=2000)
+        for number in range(12):
+            key = store.make_key("export", number=number)
+            content = {"a": bytes([number]) * 300, "b": b"shared"}
+            store.keep(key, content)
+            wrong.extend(found for found in [store.find(key)] if found not in (None, content))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_arrays_are_kept_to_the_bit_and_another_number_is_another_digest(folder: Path) -> None:
+    import numpy as np
+
+    store = make(folder)
+    given = {
+        "quality": np.asarray([[0.1, np.float32(1e-38)]], np.float32),
+        "attention": np.zeros((1, 2, 3), np.float32),
+    }
+    keep_arrays(store, "key", given)
+    found = find_arrays(store, "key")
+    assert found is not None and list(found) == list(given)
+    assert all(
+        found[name].tobytes() == given[name].tobytes() and found[name].shape == given[name].shape for name in given
+    )
+    pixels = np.zeros((2, 3), np.uint8)
+    other = pixels.copy()
+    other[1, 2] = 1
+    assert len({digest_array(one) for one in (pixels, other, pixels.reshape(3, 2), pixels.astype(np.int8))}) == 4
+
+
+def test_the_code_is_every_byte_of_every_file_and_no_compiled_one(tmp_path: Path) -> None:
+    (tmp_path / "room" / "__pycache__").mkdir(parents=True)
+    code, limits = tmp_path / "room" / "a.py", tmp_path / "limits.toml"
+    code.write_text("x = 1\n")
+    limits.write_text("a = 1\n")
+    before = circumstances.digest_code(tmp_path)
+    (tmp_path / "room" / "__pycache__" / "a.pyc").write_bytes(b"compiled")
+    assert circumstances.digest_code(tmp_path) == before
+    found = {before}
+    for path, text in ((code, "x = 2\n"), (limits, "a = 2\n")):
+        path.write_text(text)
+        found.add(circumstances.digest_code(tmp_path))
+    code.rename(code.with_name("b.py"))
+    found.add(circumstances.digest_code(tmp_path))
+    assert len(found) == 4
+
+
+def test_a_librarys_version_is_a_circumstance(tmp_path: Path) -> None:
+    def install(version: str) -> Distribution:
+        folder = tmp_path / f"one-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: one\nVersion: {version}\n")
+        return PathDistribution(folder)
+
+    assert circumstances.list_libraries([install("1.0")]) != circumstances.list_libraries([install("1.0.1")])
+
+
+def test_circumstances_name_code_libraries_python_processor_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = circumstances.describe_circumstances()
+    assert {"torch", "onnx", "coremltools", "litert-torch", "onnxruntime"} <= {
+        line.partition("==")[0] for line in found["libraries"].splitlines()
+    }
+    monkeypatch.setenv("ORT_SOMETHING", "1")
+    assert circumstances.describe_circumstances()["settings"] != found["settings"]
+    assert found["code"] and found["python"] and found["machine"]
