@@ -15,13 +15,13 @@
 #   litert-torch 0.10.0, 224 to a third: PyTorch 220.00, converted 221.99
 #   litert-torch 0.10.0, 13 to a half: PyTorch 10.50, converted 11.42
 set -euo pipefail
+pins=$(cd "$(dirname "$0")" && pwd)/litert-torch.txt
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
 # torch's wheel brings CUDA's libraries along, about 3 GB.
-venv/bin/python -m pip install --quiet --disable-pip-version-check litert-torch==0.10.0 litert-converter==0.5.0 \
-    ai-edge-litert==2.3.0 torch==2.13.0 torchao==0.18.0 numpy==2.4.6
+venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r "$pins"
 
 venv/bin/python -W ignore - >answer.txt 2>log.txt <<'PY' || { cat answer.txt; tail -n 1 log.txt >&2; exit 1; }
 import importlib.metadata

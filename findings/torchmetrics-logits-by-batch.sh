@@ -15,14 +15,15 @@
 #   torchmetrics 1.9.0, batches of 100: accuracy 0.702, AUROC 0.750; one by one: 0.726, 0.729
 #   sigmoid first, one by one: accuracy 0.702, AUROC 0.750
 set -euo pipefail
+pins=$(cd "$(dirname "$0")" && pwd)/torch.txt
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-pip() { venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
+pip() { venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$@"; }
 # CUDA's libraries come with it, about 3 GB; without them the wheel of PyPI does not load.
-pip torch==2.13.0 numpy==2.4.6
-pip --no-deps torchmetrics==1.9.0 lightning-utilities==0.15.3 packaging==26.4
+pip -r "$pins"
+pip torchmetrics==1.9.0 lightning-utilities==0.15.3 packaging==26.4
 
 venv/bin/python -W ignore - <<'PY'
 import sys
