@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from imageqx_export.artifact import Proof
 from imageqx_export.errors import ArtifactError
 from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.untrusted import describe, read_model
 
 SUFFIX = ".proofs.json"
 
@@ -44,12 +43,12 @@ def read_proofs(path: Path) -> ProofTable:
         ArtifactError: They cannot be read.
     """
     try:
-        return ProofTable.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return read_model(path, ProofTable)
+    except (OSError, ValueError) as error:
         raise ArtifactError(
             "the proofs cannot be read",
             where=path,
-            got=str(error).splitlines()[0],
+            got=describe(error),
             remedy="imageqx compat artifacts/imageqx --target … --record " + str(path),
         ) from error
 

@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from imageqx_export.artifact import Precision
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, SELF_TEST_FILE, name_golden_outputs
 from imageqx_export.errors import ArtifactError
 from imageqx_export.parity.compare import ACCELERATOR_TOLERANCES, Tolerance
 from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.untrusted import describe, read_model
 
 
 class Expectation(Frozen):
@@ -64,8 +63,6 @@ def read_self_test(folder: Path) -> SelfTest:
     """
     path = folder / GOLDEN_FOLDER / SELF_TEST_FILE
     try:
-        return SelfTest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise ArtifactError(
-            "no self-test", where=path, got=str(error).splitlines()[0], remedy="imageqx export"
-        ) from error
+        return read_model(path, SelfTest)
+    except (OSError, ValueError) as error:
+        raise ArtifactError("no self-test", where=path, got=describe(error), remedy="imageqx export") from error

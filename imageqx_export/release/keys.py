@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +25,12 @@ TRUSTED_ROOT_FILE = "root.json"
 DAYS = {"root": 730, "targets": 365, "snapshot": 30, "timestamp": 30}
 """For how long each is believed; a server that shows old metadata for ever is found out after the timestamp's."""
 _MOST_KEY = 64 * 2**10
+_MAGIC = b"openssh-key-v1\0"
 KDF_ROUNDS = 16
 """Of bcrypt, as ssh-keygen has them: about 0.4 s a key. PEM's own encryption has 2,048 rounds of PBKDF2."""
+
+MOST_ROUNDS = 1024
+"""Of a key that is read, about half a minute's; a damaged file may ask for years."""
 
 Passphrase = Callable[[bool], str]
 """Gives the passphrase of the root's keys, or of the others; asked when a key is read or made."""
@@ -129,12 +134,39 @@ def _load(path: Path, role: str, passphrase: Passphrase) -> CryptoSigner:
     from securesystemslib.signer import CryptoSigner
 
     try:
-        key = load_ssh_private_key(read_bytes(path, _MOST_KEY), _ask(passphrase, role).encode() or None)
+        content = read_bytes(path, _MOST_KEY)
+        _refuse_slow(content)
+        key = load_ssh_private_key(content, _ask(passphrase, role).encode() or None)
         if not isinstance(key, Ed25519PrivateKey):
             raise ValueError("it is no ed25519 key")
         return CryptoSigner(key)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ReleaseError("a key cannot be decrypted", where=path, got=describe(error), remedy=_hint(role)) from error
+
+
+def _refuse_slow(content: bytes) -> None:
+    """Refuse a key whose passphrase would take too long to try.
+
+    Source: OpenSSH's PROTOCOL.key: a magic, the cipher's and the key derivation's names, and the latter's options: a
+    salt and how many rounds.
+
+    Raises:
+        ValueError: It is no such key, or would take too long.
+    """
+    body = re.search(rb"(?s)-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", content)
+    if body is None:
+        raise ValueError("it is no private key in OpenSSH's format")
+    inside = base64.b64decode(body[1])
+    at, fields = len(_MAGIC), []
+    for _ in range(3):
+        size = int.from_bytes(inside[at : at + 4], "big")
+        fields.append(inside[at + 4 : at + 4 + size])
+        at += 4 + size
+    rounds = int.from_bytes(fields[2][-4:], "big")
+    if rounds > MOST_ROUNDS:
+        raise ValueError(
+            f"it asks for {rounds:,} rounds of {fields[1].decode('ascii', 'replace')[:40]}, at most {MOST_ROUNDS:,}"
+        )
 
 
 def _scan(folder: Path) -> list[Path]:

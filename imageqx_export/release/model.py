@@ -7,8 +7,10 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from imageqx_export.artifact import Format, Precision
+from imageqx_export.errors import ReleaseError
 from imageqx_export.release.names import CHANNELS, refuse_leaving, sort_key
 from imageqx_export.support.frozen import Frozen
+from imageqx_export.support.untrusted import describe, parse_model
 
 
 class Read(Frozen):
@@ -94,6 +96,22 @@ class Release(Read):
     @classmethod
     def _all_inside(cls, files: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(refuse_leaving(name) for name in files)
+
+
+def parse_release(content: bytes, where: str) -> Release:
+    """Return what a ``release.json`` says.
+
+    Args:
+        content: Its bytes.
+        where: Its name, for people.
+
+    Raises:
+        ReleaseError: It is not valid.
+    """
+    try:
+        return parse_model(Release, content)
+    except ValueError as error:
+        raise ReleaseError("the release's description is not valid", where=where, got=describe(error)) from error
 
 
 class Listed(Frozen):

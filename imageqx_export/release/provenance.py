@@ -76,7 +76,7 @@ def open_statement(content: bytes, keys: Sequence[Key], threshold: int) -> dict[
         envelope = Envelope.from_dict(parse_json(content))
         envelope.verify(list(keys), threshold)
         value = parse_json(envelope.payload)
-    except (KeyError, TypeError, ValueError, VerificationError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, VerificationError) as error:
         raise ReleaseError("the provenance is not signed as it must be", got=describe(error)) from error
     check_statement(value)
     return dict(value)
@@ -91,9 +91,11 @@ def check_statement(value: Any) -> None:
     subjects = value.get("subject") if isinstance(value, dict) else None
     if not isinstance(subjects, list) or value.get("predicateType") != PREDICATE:
         raise ReleaseError("the provenance is not a statement of SLSA's provenance", expected=PREDICATE)
-    names = [one.get("name") for one in subjects]
-    wrong = [one for one in subjects if not _SHA256.fullmatch(str(one.get("digest", {}).get("sha256", "")))]
-    if wrong or len(set(names)) != len(names) or not names:
+    names = [one.get("name") for one in subjects if isinstance(one, dict)]
+    digests = [one.get("digest") for one in subjects if isinstance(one, dict)]
+    found = [str(one.get("sha256")) for one in digests if isinstance(one, dict)]
+    named = {name for name in names if isinstance(name, str)}
+    if not subjects or {len(named), len(found)} != {len(subjects)} or not all(map(_SHA256.fullmatch, found)):
         raise ReleaseError("the provenance names no files, one twice, or one without its SHA-256")
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imageqx_export.errors import ReleaseError
 from imageqx_export.release.card import is_rated
 from imageqx_export.release.contents import Contents
 from imageqx_export.support.libraries import require
+
+if TYPE_CHECKING:
+    from cyclonedx.model.component import Component
 
 _DRAWN_LABELS = "the labels are what was done to a picture, not what dermatologists saw"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:imageqx-export:sbom")
@@ -25,42 +28,24 @@ def write_sbom(contents: Contents) -> bytes:
         ReleaseError: What came out breaks the schema, or refers to something that it does not have.
     """
     require("cyclonedx")
-    from cyclonedx.model import HashAlgorithm, HashType
     from cyclonedx.model.bom import Bom
-    from cyclonedx.model.bom_ref import BomRef
-    from cyclonedx.model.component import Component, ComponentType
     from cyclonedx.output.json import JsonV1Dot6
-    from packageurl import PackageURL
 
     release = contents.release
     key = f"{release.model}@{release.version}"
     identity = "\n".join([key, release.checkpoint_sha256, *(one.sha256 for one in release.artifacts)])
-    model = Component(
-        name=release.model,
-        version=release.version,
-        type=ComponentType.MACHINE_LEARNING_MODEL,
-        bom_ref=BomRef(key),
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=release.checkpoint_sha256)],
+    model = _make_component(
+        "machine-learning-model", release.model, release.version, key, sha256=release.checkpoint_sha256
     )
     bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, identity))
     bom.metadata.component = model
-    libraries = {}
-    for name, number in sorted({pair for one in contents.manifest.artifacts for pair in one.tool_versions.items()}):
-        purl = PackageURL("pypi", None, name, number.partition("+")[0])
-        libraries[name, number] = Component(
-            name=name, version=number, type=ComponentType.LIBRARY, purl=purl, bom_ref=BomRef(str(purl))
-        )
+    tools = {pair for one in contents.manifest.artifacts for pair in one.tool_versions.items()}
+    libraries = {pair: _make_library(*pair) for pair in sorted(tools)}
     files = []
     for one in contents.manifest.artifacts:
-        file = Component(
-            name=one.path.as_posix(),
-            version=release.version,
-            type=ComponentType.FILE,
-            bom_ref=BomRef(f"{key}/{one.path.as_posix()}"),
-            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=one.sha256)],
-        )
-        files.append(file)
-        bom.register_dependency(file, [libraries[pair] for pair in sorted(one.tool_versions.items())])
+        name = one.path.as_posix()
+        files.append(_make_component("file", name, release.version, f"{key}/{name}", sha256=one.sha256))
+        bom.register_dependency(files[-1], [libraries[pair] for pair in sorted(one.tool_versions.items())])
     for component in (*libraries.values(), *files):
         bom.components.add(component)
     bom.register_dependency(model, files)
@@ -69,6 +54,24 @@ def write_sbom(contents: Contents) -> bytes:
     value["metadata"]["component"]["modelCard"] = make_card(contents)
     check_sbom(value)
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _make_component(kind: str, name: str, version: str, reference: str, *, sha256: str) -> Component:
+    from cyclonedx.model import HashAlgorithm, HashType
+    from cyclonedx.model.bom_ref import BomRef
+    from cyclonedx.model.component import Component, ComponentType
+
+    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=sha256)]
+    return Component(name=name, version=version, type=ComponentType(kind), bom_ref=BomRef(reference), hashes=hashes)
+
+
+def _make_library(name: str, version: str) -> Component:
+    from cyclonedx.model.bom_ref import BomRef
+    from cyclonedx.model.component import Component, ComponentType
+    from packageurl import PackageURL
+
+    purl = PackageURL("pypi", None, name, version.partition("+")[0])
+    return Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=BomRef(str(purl)))
 
 
 def make_card(contents: Contents) -> dict[str, Any]:

@@ -196,7 +196,10 @@ def explain_difference(artifact: Artifact) -> str:
 
 def _hold(folder: Path, name: str, sha256: str) -> Check:
     path = folder / name
-    got = digest(path) if path.exists() else "no such file"
+    try:
+        got = digest(path) if path.exists() else "no such file"
+    except OSError as error:  # such as a name that is too long
+        got = describe(error)
     if got == sha256:
         return Check(part="digest", what=name, state="right")
     return Check(part="digest", what=name, state="wrong", detail=f"expected {sha256}, got {got}")

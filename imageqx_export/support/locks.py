@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,21 +22,25 @@ if sys.platform != "win32":
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a write fails with where the disk is full, or a file or user may have no more of it."""
 _RANDOM = "[a-z0-9_]{8}"  # as tempfile names things
+_OF_THREAD = threading.local()
 
 
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
-    """Wait until no other process holds the file or folder ``path``, and hold it for the block.
+    """Wait until nobody else holds the file or folder ``path``, and hold it for the block.
 
-    Where the file system has no locks, as for folders on NFS, the block runs without.
+    A thread that holds it already goes on: a lock of the kernel's would wait for itself. Where the file system has no
+    locks, as for folders on NFS, the block runs without.
     """
     if sys.platform == "win32":
         yield
         return
     handle = os.open(path, os.O_RDONLY)
     try:
-        _lock(handle, wait=True)
-        yield
+        if _identify(handle) not in _get_held():
+            _lock(handle, wait=True)
+        with _note_held(handle):
+            yield
     finally:
         os.close(handle)
 
@@ -61,7 +66,8 @@ def make_held(make: Callable[[], str]) -> Iterator[Path]:
             break
         os.close(handle)
     try:
-        yield path
+        with _note_held(handle):
+            yield path
     finally:
         os.close(handle)
 
@@ -93,6 +99,30 @@ def _clear_if_dead(path: Path) -> None:
             path.unlink()
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _note_held(handle: int) -> Iterator[None]:
+    """Let this thread know for the block that it holds an open file or folder."""
+    held, one = _get_held(), _identify(handle)
+    held.append(one)
+    try:
+        yield
+    finally:
+        held.remove(one)
+
+
+def _get_held() -> list[tuple[int, int]]:
+    """Return what this thread holds, by device and inode."""
+    if not hasattr(_OF_THREAD, "held"):
+        _OF_THREAD.held = []
+    held: list[tuple[int, int]] = _OF_THREAD.held
+    return held
+
+
+def _identify(handle: int) -> tuple[int, int]:
+    found = os.fstat(handle)
+    return found.st_dev, found.st_ino
 
 
 def _lock(handle: int, *, wait: bool) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imageqx_export.artifact import Checkpoint
+from imageqx_export.data.tables import read_table
 from imageqx_export.support.escapes import escape_code, escape_markdown
 from imageqx_export.support.files import write_aside
 from imageqx_export.training.config import TrainingConfig, rename_old_fields
@@ -112,8 +112,7 @@ def _sources(photos: Path | None) -> list[tuple[str, str, str, int]]:
     """Count a manifest's photos per class, source and licence; empty without a manifest that has these columns."""
     if photos is None or not (photos / "manifest.csv").is_file():
         return []
-    with (photos / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
     keys = ("class", "source", "licence")
-    counted = Counter(tuple(row[key] for key in keys) for row in rows if all(row.get(key) for key in keys))
+    rows, _ = read_table(photos / "manifest.csv", (), keys, others=True)  # what is wrong was told before the training
+    counted = Counter(tuple(row[key] for key in keys) for _, row in rows if all(row[key] for key in keys))
     return [(*key, count) for key, count in sorted(counted.items())]  # type: ignore[misc]  # three keys, always

@@ -21,6 +21,7 @@ from imageqx_export.artifact import ModelSpec, TensorSpec
 from imageqx_export.networks.imageqx.spec import spec
 from tests.fuzz.parsers import RATINGS, Parser, from_file
 from tests.fuzz.photos import PHOTOS, make_photos
+from tests.fuzz.releases import list_signed_parsers
 
 SHAPE = (1, 8, 8, 3)
 SMALL = ModelSpec(
@@ -60,6 +61,7 @@ def list_native_parsers() -> dict[str, Callable[[], Parser]]:
         "Core ML program, run": lambda: make_coreml(1, run, apart=True),
         "Core ML weights, run": lambda: make_coreml(2, run, apart=True),
         **{f"{name} photo": partial(make_photos, name) for name in PHOTOS},
+        **list_signed_parsers(),
     }
 
 

@@ -106,6 +106,18 @@ def from_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], ob
     return parse
 
 
+def from_folder(name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """Return what writes an input to a file of that name in a folder of its own, and reads the folder."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / name).parent.mkdir(exist_ok=True)
+
+    def parse(data: bytes) -> object:
+        (folder / name).write_bytes(data)
+        return read(folder)
+
+    return parse
+
+
 def _make_manifest() -> bytes:
     artifact = {
         "path": "a.onnx",
@@ -143,7 +155,7 @@ def _make_result() -> bytes:
 
 
 def list_parsers() -> dict[str, Callable[[], Parser]]:
-    """Return what makes each parser, by name: those of text here, and those that end in native code."""
+    """Return what makes each parser, by name: those of text, and those that end in native code."""
     from tests.fuzz.native import list_native_parsers
 
     return {**list_text_parsers(), **list_native_parsers()}
@@ -151,6 +163,13 @@ def list_parsers() -> dict[str, Callable[[], Parser]]:
 
 def list_text_parsers() -> dict[str, Callable[[], Parser]]:
     """Return the parsers of JSON, TOML, CSV and of what tools and phones print; a few thousand inputs a second."""
+    from tests.fuzz.documents import list_document_parsers
+    from tests.fuzz.releases import list_release_parsers
+
+    return {**_list_own_parsers(), **list_document_parsers(), **list_release_parsers()}
+
+
+def _list_own_parsers() -> dict[str, Callable[[], Parser]]:
     return {
         "JSON": lambda: Parser(parse_json, (b'{"a": [1, 2.5, "x", null, {"b": true}]}',)),
         "manifest": lambda: Parser(

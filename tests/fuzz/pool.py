@@ -179,7 +179,7 @@ class Worker:
     def _take(self, row: Row) -> bool:
         """Take what the process has found since; say whether its chunk is done."""
         assert self.chunk is not None
-        with suppress(EOFError):
+        with suppress(EOFError, ConnectionResetError):  # it died, and is replaced
             while self._pipe.poll():
                 number, kind, what, seconds, memory = self._pipe.recv()
                 row.seconds, row.memory = max(row.seconds, seconds), max(row.memory, memory)

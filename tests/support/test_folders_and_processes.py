@@ -14,6 +14,7 @@ import pytest
 
 from imageqx_export.support import folders
 from imageqx_export.support.folders import stage_folder, temporary_folder
+from imageqx_export.support.locks import hold
 from tests.support.versions import LAYOUT, fill, publish, version
 
 _KILLED_WHILE_WRITING = """
@@ -172,3 +173,36 @@ def test_the_look_notices_half_a_folder(target: Path) -> None:
     (target / "b").unlink()
     with pytest.raises(FileNotFoundError):
         look(target)
+
+
+def test_a_folder_that_one_holds_can_be_staged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``imageqx verify --rebuild`` does, which waited for its own lock for ever."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def export() -> None:
+        with temporary_folder("test") as folder:
+            publish(folder / "export", 1)
+
+    thread = threading.Thread(target=export, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_who_does_not_hold_it_waits(tmp_path: Path) -> None:
+    came: list[str] = []
+
+    def wait() -> None:
+        with hold(tmp_path):
+            came.append("the other")
+
+    with hold(tmp_path):
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        with hold(tmp_path):
+            came.append("the holder")
+        thread.join(0.2)
+        assert thread.is_alive()
+        came.append("the holder again")
+    thread.join(20)
+    assert came == ["the holder", "the holder again", "the other"]
