@@ -17,6 +17,7 @@ from imageqx_export.cli import (
     emulator,
     evaluation,
     finetune,
+    keys,
     lint,
     predict,
     quantize,
@@ -58,7 +59,7 @@ app.add_typer(doctor.app)
 app.add_typer(report.app)
 app.add_typer(emulator.app)
 app.add_typer(releases.app)
-app.add_typer(releases.keys_app, name="keys", rich_help_panel="Releases")
+app.add_typer(keys.app, name="keys", rich_help_panel="Releases")
 app.add_typer(data.app, name="data", rich_help_panel="Data")
 
 

@@ -1,15 +1,15 @@
-"""The commands about releases: publish, pull, releases, diff, verify, keys."""
+"""The commands about releases: publish, pull, releases, diff, verify."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imageqx_export.cli.help import PlainCommand, PlainGroup
+from imageqx_export.cli.help import PlainCommand
+from imageqx_export.cli.keys import KEYS, KeysOption, ToOption, ask_passphrase
 from imageqx_export.cli.options import DEFAULT_CHECKPOINT, MODEL, OUTPUT, CheckpointOption, JsonOption
 from imageqx_export.errors import ReleaseError, UnknownNameError
 
@@ -17,14 +17,8 @@ if TYPE_CHECKING:
     from imageqx_export.release.client import Source
 
 app = typer.Typer(rich_markup_mode=None)
-keys_app = typer.Typer(
-    cls=PlainGroup,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Replace the keys that sign releases, or sign again.",
-)
 _PANEL = "Releases"
-_KEYS, _TRUST = "Keys", "Trust"
+_TRUST = "Trust"
 
 FromOption = Annotated[
     str, typer.Option("--from", help="The releases' address: https://…, a folder, s3://….", metavar="ADDRESS")
@@ -41,13 +35,6 @@ InsecureOption = Annotated[
 ]
 TimeoutOption = Annotated[
     float, typer.Option(help="Seconds that everything together may take.", min=0.1, max=86400, rich_help_panel=_TRUST)
-]
-ToOption = Annotated[
-    str,
-    typer.Option("--to", help="The release tree: a folder, s3://…, gs://….", metavar="ADDRESS", rich_help_panel=OUTPUT),
-]
-KeysOption = Annotated[
-    Path, typer.Option("--keys", help="The folder of the keys that sign.", metavar="DIR", rich_help_panel=_KEYS)
 ]
 
 
@@ -84,13 +71,13 @@ def publish(
     ] = False,
     init_keys: Annotated[
         bool,
-        typer.Option("--init-keys", help="Make the keys and an empty tree first.", rich_help_panel=_KEYS),
+        typer.Option("--init-keys", help="Make the keys and an empty tree first.", rich_help_panel=KEYS),
     ] = False,
     root_keys: Annotated[
-        int, typer.Option(help="How many keys the root gets.", min=1, max=16, rich_help_panel=_KEYS)
+        int, typer.Option(help="How many keys the root gets.", min=1, max=16, rich_help_panel=KEYS)
     ] = 1,
     threshold: Annotated[
-        int, typer.Option(help="How many of them must sign a new root.", min=1, max=16, rich_help_panel=_KEYS)
+        int, typer.Option(help="How many of them must sign a new root.", min=1, max=16, rich_help_panel=KEYS)
     ] = 1,
     json: JsonOption = False,
 ) -> None:
@@ -113,7 +100,7 @@ def publish(
 
     store = open_store(to)
     if init_keys:
-        ceremony.init_keys(store, keys, _ask_passphrase, root_keys=root_keys, threshold=threshold)
+        ceremony.init_keys(store, keys, ask_passphrase, root_keys=root_keys, threshold=threshold)
         show.show_keys(keys, to)
     if artifacts is None or version is None:
         return
@@ -126,7 +113,7 @@ def publish(
         histories=history or (),
         replace_unfinished=replace_unfinished,
     )
-    published = stage.publish(config, store, open_keys(keys, _ask_passphrase), progress=bar)
+    published = stage.publish(config, store, open_keys(keys, ask_passphrase), progress=bar)
     show.show_published(published, to, as_json=json)
 
 
@@ -256,52 +243,7 @@ def verify(
     raise typer.Exit(0 if verification.passed else 1)
 
 
-@keys_app.command(cls=PlainCommand, epilog="Example: imageqx keys rotate timestamp --keys KEYS --to releases")
-def rotate(
-    role: Annotated[str, typer.Argument(help="root, targets, snapshot or timestamp.", metavar="ROLE")],
-    to: ToOption,
-    keys: KeysOption,
-) -> None:
-    """Make a new key of a role in the place of its oldest one; the root's keys must be there."""
-    from imageqx_export.cli.show import releases as show
-    from imageqx_export.release.ceremony import rotate_key
-    from imageqx_export.release.store import open_store
-
-    show.show_rotated(role, rotate_key(open_store(to), keys, role, _ask_passphrase))
-
-
-@keys_app.command(cls=PlainCommand, epilog="Example: imageqx keys renew --keys KEYS --to releases")
-def renew(to: ToOption, keys: KeysOption) -> None:
-    """Sign the list of releases again, so that it does not expire; run it by a timer."""
-    from imageqx_export.cli.show import releases as show
-    from imageqx_export.release import ceremony
-    from imageqx_export.release.keys import open_keys
-    from imageqx_export.release.store import open_store
-
-    store, ring = open_store(to), open_keys(keys, _ask_passphrase)
-    ceremony.renew(store, ring)
-    show.show_renewed(ring.days)
-
-
 def _make_source(address: str, root: Path | None, offline: bool, insecure: bool, timeout: float) -> Source:
     from imageqx_export.release.client import Source
 
     return Source(address, root=root, offline=offline, insecure=insecure, deadline=timeout)
-
-
-def _ask_passphrase(root: bool) -> str:
-    """Return the passphrase of the root's keys, or of the others: from the environment, or by asking."""
-    name = "IMAGEQX_ROOT_PASSPHRASE" if root else "IMAGEQX_KEYS_PASSPHRASE"
-    if name in os.environ:
-        return os.environ[name]
-    if not sys.stdin.isatty():
-        raise ReleaseError("no passphrase", where="the root's keys" if root else "the keys", remedy=f"set {name}")
-    if name not in _ANSWERS:
-        from getpass import getpass
-
-        _ANSWERS[name] = getpass(f"Passphrase of the {'root' if root else 'publishing'} keys: ")
-    return _ANSWERS[name]
-
-
-_ANSWERS: dict[str, str] = {}
-"""What was asked for once in this process."""

@@ -21,6 +21,7 @@ from imageqx_export.release.keys import (
     open_keys,
 )
 from imageqx_export.release.names import METADATA_FOLDER
+from imageqx_export.release.roots import make_next
 from imageqx_export.release.signing import (
     TIMESTAMP,
     advance,
@@ -37,6 +38,7 @@ from imageqx_export.support.files import write_aside
 from imageqx_export.support.libraries import require
 
 if TYPE_CHECKING:
+    from securesystemslib.signer import Key
     from tuf.api.metadata import Metadata, Root
 
 
@@ -170,24 +172,14 @@ def _start(store: Store, keys: KeyRing, root: Root, content: bytes) -> None:
 
 
 def _write_root(
-    store: Store, keys: KeyRing, old: Metadata[Root], *, role: str, add: object = None, drop: str | None = None
+    store: Store, keys: KeyRing, old: Metadata[Root], *, role: str, add: Key | None = None, drop: str | None = None
 ) -> Metadata[Root]:
     """Write the next root, signed by the keys of the old one and of itself; only one publisher can.
 
     Raises:
         ReleaseError: Another was quicker, or keys are missing.
     """
-    import copy
-
-    from securesystemslib.signer import Key
-
-    new = copy.deepcopy(old)
-    new.signed.version += 1
-    new.signed.expires = find_expiry(keys.days["root"])
-    if isinstance(add, Key):
-        new.signed.add_key(add, role)
-    if drop is not None:
-        new.signed.revoke_key(drop, role)
+    new = make_next(old, keys.days["root"], role=role, add=add, drop=drop)
     signers = {
         signer.public_key.keyid: signer for one in (old.signed, new.signed) for signer in keys.choose("root", one)
     }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imageqx_export.release.diff import Comparison
     from imageqx_export.release.publish import Published
     from imageqx_export.release.pull import Pulled
+    from imageqx_export.release.roots import Proposed
     from imageqx_export.release.verify import Verification
 
 _KINDS = {
@@ -33,6 +34,25 @@ def show_keys(folder: Path, address: str) -> None:
         f"  {folder}/root        take it offline; it is needed to replace keys\n"
         f"  {folder}/root.json   is public; give it to those who pull: --root root.json"
     )
+
+
+def show_proposed(proposed: Sequence[Proposed], folder: Path) -> None:
+    """Say what each root of a proposal changes, how many have signed, and what to do next."""
+    for one in proposed:
+        out.print(
+            join(style(one.file, "bold"), f" signed by {one.signatures} of {one.needed}: {'; '.join(one.changes)}"),
+            soft_wrap=True,
+            highlight=False,
+        )
+    if all(one.complete for one in proposed):
+        note(f"enough have signed: imageqx keys apply {folder} --keys KEYS --to ADDRESS, where releases are published")
+    else:
+        note(f"take {folder} to where keys of root are: imageqx keys sign {folder} --keys KEYS")
+
+
+def show_applied(applied: Sequence[Proposed]) -> None:
+    """Say which root is the newest now."""
+    note(f"published root {applied[-1].version}; apps follow, and KEYS/root.json is the new one")
 
 
 def show_published(published: Published, address: str, *, as_json: bool) -> None:
