@@ -99,8 +99,8 @@ def _list_tables() -> dict[str, Callable[[], Parser]]:
 
 def _list_reports() -> dict[str, Callable[[], Parser]]:
     evaluation = json.dumps(EVALUATION).encode()
-    output = {"output": "quality", "max_abs": None, "mean_abs": 0.5, "cosine": 1.0, "sqnr_db": 60.0, "problems": []}
-    output |= {"decisions": 1, "differing": 0, "excused": 0}
+    output: dict[str, Any] = {"output": "quality", "max_abs": None, "mean_abs": 0.5, "cosine": 1.0, "sqnr_db": 60.0}
+    output |= {"problems": [], "decisions": 1, "differing": 0, "excused": 0}
     row = {"path": "a.onnx", "precision": "fp32", "outputs": [output]}
     parity = {"checkpoint_sha256": "0", "images": 1, "source": "generated", "artifacts": [row]}
     return {

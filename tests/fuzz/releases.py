@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from imageqx_export.bundle.manifest import read_manifest
@@ -41,10 +41,7 @@ def list_release_parsers() -> dict[str, Callable[[], Parser]]:
 def list_signed_parsers() -> dict[str, Callable[[], Parser]]:
     """Return what makes each parser that checks signatures, by name."""
     return {
-        **{
-            f"signed {name}": lambda name=name: _make_signed(name)
-            for name in ("timestamp", "snapshot", "targets", "root")
-        },
+        **{f"signed {role}": partial(_make_signed, role) for role in ("timestamp", "snapshot", "targets", "root")},
         "trusted root": _make_trusted,
         "key of a release": _make_key,
         "envelope of provenance": _make_envelope,
