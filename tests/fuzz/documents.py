@@ -48,8 +48,8 @@ EVALUATION = {
     "quality_macro_f1_ci": [0.25, 0.75],
     "photos": 9,
     "source": "generated",
-    "quality": {"lesion": {"f1": 0.5}, "poor_quality": {"f1": 0.25}},
-    "explanations": {"blurry": {"f1": 0.5}},
+    "quality": {"lesion": {"f1": 0.5, "f1_ci": [0.25, 0.75]}},
+    "explanations": {"blurry": {"f1": 0.5, "f1_ci": None}},
 }
 PHOTO = "a.jpg"
 """The one photo beside the tables, whose name they have."""
