@@ -19,7 +19,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/python -m pip install --quiet --disable-pip-version-check coremltools==9.0 numpy==2.3.5
+venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps coremltools==9.0 numpy==2.3.5 \
+    attrs==26.1.0 cattrs==26.2.1 mpmath==1.3.0 packaging==26.4 protobuf==7.36.2 pyaml==26.7.0 pyyaml==6.0.4 \
+    sympy==1.14.0 tqdm==4.70.1 typing-extensions==4.16.0
 
 cat > compress.py <<'PY'
 import logging
