@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-runtimes bench-export bench-predict bench-release bench-train bench-harness \
+	test-kill test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-runtimes bench-export bench-predict bench-duke bench-release bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
@@ -93,6 +93,9 @@ emulator: $(STAMP) ## Build the emulated phones in the user's cache, once
 
 artifacts/imageqx/manifest.json: | $(STAMP)
 	$(BIN)/imageqx export
+
+artifacts/duke-iqa/manifest.json: | $(STAMP)
+	$(BIN)/imageqx export --model duke-iqa
 
 test-int8: $(STAMP) ## Test what the w8a8 files hold, and which kernels ONNX Runtime takes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/slow/test_int8_*.py
@@ -206,6 +209,9 @@ bench-ios: $(STAMP) ## Measure ImageQXKit's stretch of a 12-megapixel photo besi
 
 bench-predict: $(STAMP) ## Measure predict of 200 photos of 12 megapixels beside the loop over one after another
 	$(BIN)/python -m benchmarks.bench_predict
+
+bench-duke: $(STAMP) artifacts/imageqx/manifest.json artifacts/duke-iqa/manifest.json ## Measure Duke IQA beside ImageQX, and its regions cut inside and outside, in one run
+	$(BIN)/python -m benchmarks.bench_duke
 
 bench-release: $(STAMP) artifacts/imageqx/manifest.json ## Measure a pull beside curl and sha256sum, a cached one, and a publish, in one run
 	$(BIN)/python -m benchmarks.bench_release
