@@ -25,7 +25,7 @@ from imageqx_export.quantize.calibration.ranges import (
     make_sigmoid_scale,
 )
 from imageqx_export.quantize.calibration.refine import refine_ranges
-from imageqx_export.quantize.graph.capture import HAS_WEIGHT, HEADS, capture, find_tensors, kind_of
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, HEADS, KEEPS_SCALE, capture, find_tensors, kind_of
 from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
@@ -87,7 +87,9 @@ def make_recipe(
     """
     if precision == "w8":
         return make_w8_recipe(network, checkpoint_sha256)
-    return make_w8a8_recipe(network, checkpoint_sha256, pixels, source, progress=progress)
+    # Narrowing helps SiLUs; what has no such blocks has ReLUs, which give no level away below 0, and runs are dear.
+    narrowed = NARROWED if any(network.fold("NHWC").blocks()) else 0
+    return make_w8a8_recipe(network, checkpoint_sha256, pixels, source, narrowed=narrowed, progress=progress)
 
 
 def make_w8_recipe(network: Network, checkpoint_sha256: str) -> Recipe:
@@ -218,7 +220,7 @@ def _find_fixed(program: GraphModule) -> set[str]:
     return {
         name
         for name, node in find_tensors(program).items()
-        if _is_in_head(program, name) or kind_of(node) in FIXED_SCALES
+        if _is_in_head(program, name) or kind_of(node) in (*FIXED_SCALES, *KEEPS_SCALE)
     }
 
 
@@ -278,17 +280,23 @@ def _choose_weight_scales(program: GraphModule, observer: str) -> tuple[WeightSc
 def _choose_activation_scales(
     program: GraphModule, seen: Mapping[str, Histogram], observers: Mapping[str, str] | str
 ) -> tuple[ActivationScale, ...]:
-    rows = []
+    rows: dict[str, ActivationScale] = {}
     for name, node in find_tensors(program).items():
         kind = kind_of(node)
         if _is_in_head(program, name) or kind is None:
             continue
         if kind in FIXED_SCALES:
-            rows.append(FIXED_SCALES[kind](name))
+            rows[name] = FIXED_SCALES[kind](name)
+            continue
+        if kind in KEEPS_SCALE:
+            rows[name] = rows[node.all_input_nodes[0].meta["tensor"]].model_copy(update={"tensor": name})
             continue
         observer = observers if isinstance(observers, str) else observers[kind]
         low, high = OBSERVERS[observer](seen[name])
-        if [kind_of(user) for user in node.users] == ["sigmoid"]:
+        users = [kind_of(user) for user in node.users]
+        if users == ["sigmoid"]:
             low, high = max(low, -SATURATION), min(high, SATURATION)
-        rows.append(make_activation_scale(name, (low, high), observer))
-    return tuple(rows)
+        elif users == ["relu"]:  # which then has nothing left to do: int8's lowest level is 0
+            low = 0.0
+        rows[name] = make_activation_scale(name, (low, high), observer)
+    return tuple(rows.values())

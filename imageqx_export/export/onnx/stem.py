@@ -59,10 +59,10 @@ def group_pixels(model: Any) -> bool:
 
     Args:
         model: An ``onnx.ModelProto`` whose first convolution reads bytes, see :func:`read_pixels_as_bytes`, and has a
-            kernel of 3, stride 2 and no padding.
+            kernel of 3 and no padding.
 
     Returns:
-        True: there is one such convolution, or an error is raised.
+        Whether there is something to group: with a stride of 1 every pixel begins a window of its own.
 
     Raises:
         ConversionError: The first convolution is another.
@@ -78,6 +78,8 @@ def group_pixels(model: Any) -> bool:
     if kinds != ("Transpose", "Concat", "Concat", "DequantizeLinear", "Conv", "QuantizeLinear"):
         raise unknown_entry("ONNX", "a frame in bytes, and a convolution", kinds)
     turned, above, left, unpacked, conv, packed = chain
+    if onnx.helper.get_node_attr_value(conv, "strides")[1] == 1:
+        return False
     kernel = _widen_convolution(graph, conv)
     pictures = _widen_frame(graph, turned, above, left)
     shapes = {"in_fours": (pictures, 0, -1, kernel[1]), "in_ones": (pictures, 0, -1, kernel[0] // 2)}

@@ -23,11 +23,10 @@ def group_pixels(model: Any) -> bool:
     empty.
 
     Args:
-        model: A ``ModelT`` with integers from the first convolution on, which has a kernel of 3, stride 2 and no
-            padding.
+        model: A ``ModelT`` with integers from the first convolution on, which has a kernel of 3 and no padding.
 
     Returns:
-        True: there is one such convolution, or an error is raised.
+        Whether there is something to group: with a stride of 1 every pixel begins a window of its own.
 
     Raises:
         ConversionError: The entry is another.
@@ -44,6 +43,8 @@ def group_pixels(model: Any) -> bool:
         raise unknown_entry("TFLite", "bytes, framed, scaled and rounded", found[:6])
     cast, *cutting = graph.operators[: cuts + 1]
     above, left, _, quantize, conv = graph.operators[cuts + 1 : cuts + 6]
+    if conv.builtinOptions.strideW == 1:
+        return False
     tensors = graph.tensors
     rounded = tensors[quantize.outputs[0]]
     rounded.quantization.scale = np.ones(1, np.float32)

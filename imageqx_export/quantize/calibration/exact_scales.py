@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imageqx_export.quantize.graph.capture import find_tensors, kind_of
+from imageqx_export.quantize.graph.capture import KEEPS_SCALE, find_tensors, kind_of
 from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, ActivationScale
 from imageqx_export.quantize.rewrites.equalise import GATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from torch.fx import GraphModule
+    from torch.fx import GraphModule, Node
 
 
 def make_steps_exact(program: GraphModule, rows: Iterable[ActivationScale]) -> tuple[ActivationScale, ...]:
@@ -47,9 +47,9 @@ def make_steps_exact(program: GraphModule, rows: Iterable[ActivationScale]) -> t
     found = {name: _widen(row, widest[group[name]]) for name, row in scales.items()}
     counts: dict[str, int] = {}
     for name in (n for n in scales if kind_of(nodes[n]) == "mean"):
-        source = nodes[name].all_input_nodes[0]
+        source = _find_scaled(nodes[name].all_input_nodes[0])
         if source.meta.get("tensor", "") in found:
-            _, _, *size = source.meta["val"].shape
+            _, _, *size = nodes[name].all_input_nodes[0].meta["val"].shape
             counts[source.meta["tensor"]] = math.prod(size)
             found[name] = _widen(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
     for name, node in nodes.items():
@@ -57,7 +57,17 @@ def make_steps_exact(program: GraphModule, rows: Iterable[ActivationScale]) -> t
             read = [source.meta.get("tensor", "") for source in node.all_input_nodes] if kind_of(node) == "mul" else []
             factors = [found.get(source, GATE) for source in (read[0], read[-1])] if read else []
             found[name] = _find_next_step(found[name], counts.get(name, 1), factors)
+    for name, node in nodes.items():
+        if name in found and kind_of(node) in KEEPS_SCALE:
+            found[name] = found[_find_scaled(node).meta["tensor"]].model_copy(update={"tensor": name})
     return tuple(found.values())
+
+
+def _find_scaled(node: Node) -> Node:
+    """Return the node whose scale a node has: itself, or what a ReLU or a pool reads."""
+    while kind_of(node) in KEEPS_SCALE:
+        node = node.all_input_nodes[0]
+    return node
 
 
 def group_sums(program: GraphModule, names: Iterable[str]) -> dict[str, str]:
@@ -69,7 +79,7 @@ def group_sums(program: GraphModule, names: Iterable[str]) -> dict[str, str]:
     """
     group = {name: name for name in names}
     for name, node in find_tensors(program).items():
-        if name not in group or kind_of(node) != "add":
+        if name not in group or kind_of(node) not in ("add", *KEEPS_SCALE):
             continue
         joined = {group[n.meta["tensor"]] for n in node.all_input_nodes if n.meta.get("tensor") in group}
         for member, leader in group.items():

@@ -31,7 +31,12 @@ QUANTIZABLE = {
     torch.ops.aten.add_.Tensor: "add",
     torch.ops.aten.add.Tensor: "add",
     torch.ops.aten.div.Tensor: "input",
+    torch.ops.aten.relu.default: "relu",
+    torch.ops.aten.max_pool2d.default: "pool",
 }
+KEEPS_SCALE = ("relu", "pool")
+"""What gives integers that it reads, or 0: it has the scale of what it reads."""
+_HEADS = "heads"
 NO_REWRITES = Rewrites()
 HAS_WEIGHT = ("conv", "linear")
 OUTPUTS = "outputs"
@@ -148,7 +153,10 @@ def _name_tensors(program: GraphModule) -> int:
         kind = kind_of(node)
         if kind is None:
             continue
-        name = f"{_find_module_path(node)}:{kind}"
+        path = _find_module_path(node)
+        if path == _HEADS and kind in KEEPS_SCALE:  # of what stays float: there is nothing to decide
+            continue
+        name = f"{path}:{kind}"
         seen[name] += 1
         node.meta["tensor"] = name if seen[name] == 1 else f"{name}{seen[name]}"
     return seen.total()
@@ -156,7 +164,7 @@ def _name_tensors(program: GraphModule) -> int:
 
 def _find_module_path(node: Node) -> str:
     stack: dict[str, tuple[str, Any]] = node.meta.get("nn_module_stack", {})
-    return (list(stack.values())[-1][0] if stack else "") or "heads"
+    return (list(stack.values())[-1][0] if stack else "") or _HEADS
 
 
 def kind_of(node: Node) -> str | None:

@@ -215,9 +215,20 @@ def _compute_sigmoid(args: tuple[Any, ...], row: ActivationScale) -> IntegerTens
     return _quantize(args[0].real.sigmoid_(), row)
 
 
+def _compute_relu(args: tuple[Any, ...], row: ActivationScale) -> IntegerTensor:
+    return IntegerTensor(args[0].value.clamp(min=0), np.float32(row.scale))
+
+
+def _compute_pool(args: tuple[Any, ...], row: ActivationScale) -> IntegerTensor:
+    x, *window = args
+    return IntegerTensor(torch.nn.functional.max_pool2d(x.value, *window), np.float32(row.scale))
+
+
 _KERNELS: Mapping[str | None, Callable[[tuple[Any, ...], ActivationScale], IntegerTensor]] = {
     "mul": _compute_mul,
     "add": _compute_add,
     "mean": _compute_mean,
     "sigmoid": _compute_sigmoid,
+    "relu": _compute_relu,
+    "pool": _compute_pool,
 }

@@ -25,11 +25,12 @@ ENTRY = "early:input"
 
 
 class PixelEntry(nn.Module):
-    """The first stages, which read pixels that are framed with the mean colour above and to the left.
+    """The first stages, which read pixels that are framed with the mean colour, as far as the frame is read.
 
     Args:
-        stages: The first is a convolution that reads normalised pixels, with a kernel of 3, stride 2 and padding 1, on
-            a picture of even sides: its last row and column of padding are never read. Changed.
+        stages: The first is a convolution that reads normalised pixels, with a kernel of 3 and padding 1. With a stride
+            of 2, on a picture of even sides, its last row and column of padding are never read: the frame lies above
+            and to the left. Changed.
         mean: What normalisation subtracts, in 0…255, float32 [1,3,1,1].
         std: What it divides by, likewise.
         shape: How many pictures there are of one photo, and their height and width.
@@ -41,9 +42,10 @@ class PixelEntry(nn.Module):
     def __init__(self, stages: nn.Sequential, mean: Tensor, std: Tensor, shape: tuple[int, int, int]) -> None:
         super().__init__()
         parts, height, width = shape
-        self.register_buffer("above", mean.repeat(parts, 1, 1, width))
-        self.register_buffer("left", mean.repeat(parts, 1, height + 1, 1))
         self.stages = stages
+        self._around = self._stem().stride[0] == 1
+        self.register_buffer("above", mean.repeat(parts, 1, 1, width))
+        self.register_buffer("left", mean.repeat(parts, 1, height + 1 + self._around, 1))
         self._mean, self._std = mean.double(), std.double()
         stem = self._stem()
         weight = stem.weight.double() / self._std
@@ -54,8 +56,9 @@ class PixelEntry(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the features of [N,3,H,W] in 0…255."""
-        framed = torch.cat([_repeat(self.above, pixels.shape[0]), pixels], 2)
-        framed = torch.cat([_repeat(self.left, pixels.shape[0]), framed], 3)
+        above, left = (_repeat(frame, pixels.shape[0]) for frame in (self.above, self.left))
+        framed = torch.cat([above, pixels, above] if self._around else [above, pixels], 2)
+        framed = torch.cat([left, framed, left] if self._around else [left, framed], 3)
         features: Tensor = self.stages(framed / (1 / PIXEL_STEP))
         return features
 
