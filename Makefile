@@ -18,7 +18,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-accelerators bench-runtimes bench-export bench-predict bench-duke bench-release bench-train bench-harness \
+	test-kill test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-startup bench-accelerators bench-runtimes bench-export bench-predict bench-duke bench-release bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
@@ -193,6 +193,9 @@ bench-int8: $(STAMP) artifacts/imageqx/manifest.json ## Measure INT8 beside the 
 
 bench-runtimes: $(STAMP) artifacts/imageqx/manifest.json ## Show who agrees on versions of runtimes, and what ncnn, MNN and ExecuTorch make of the files
 	$(BIN)/python -m benchmarks.bench_runtimes --artifacts artifacts/imageqx
+
+bench-startup: $(STAMP) artifacts/imageqx/manifest.json ## Measure what opening each file costs: load, first inference, memory
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.bench_startup --artifacts artifacts/imageqx
 
 bench-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Ask accelerators about our files and the peers'; needs Qualcomm's licence accepted
 	$(BIN)/python -m benchmarks.bench_accelerators --artifacts artifacts/imageqx
