@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import ipaddress
@@ -14,7 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from tuf.api.exceptions import (
     DownloadError,
@@ -215,9 +217,44 @@ def _follow(url: str, location: str) -> str:
 
 
 def _connect(scheme: str, host: str, port: int | None, timeout: float) -> http.client.HTTPConnection:
-    if scheme == "https":
-        return http.client.HTTPSConnection(host, port, timeout=timeout, context=ssl.create_default_context())
-    return http.client.HTTPConnection(host, port, timeout=timeout)
+    """Return a connection, through the proxy that the environment names where it names one; TLS goes through it."""
+
+    def make(host: str, port: int | None) -> http.client.HTTPConnection:
+        if scheme == "https":
+            return http.client.HTTPSConnection(host, port, timeout=timeout, context=ssl.create_default_context())
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+
+    proxy = _find_proxy(scheme, host)
+    if proxy is None:
+        return make(host, port)
+    connection = make(proxy.hostname or "", proxy.port or 80)
+    headers = {}
+    if proxy.username is not None:
+        said = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(said.encode()).decode()
+    connection.set_tunnel(host, port, headers)
+    return connection
+
+
+def _find_proxy(scheme: str, host: str) -> SplitResult | None:
+    """Return the proxy of ``HTTPS_PROXY``, ``HTTP_PROXY`` or ``ALL_PROXY``; ``NO_PROXY`` and loopback spare a host.
+
+    Raises:
+        HopError: It is of a kind that is not spoken here.
+    """
+    proxies = getproxies()
+    named = proxies.get(scheme) or proxies.get("all")
+    if not named or _is_loopback(host) or proxy_bypass(host):
+        return None
+    try:
+        proxy = urlsplit(named if "://" in named else f"http://{named}")
+        known = proxy.scheme == "http" and bool(proxy.hostname) and proxy.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        kind = named.partition("://")[0] if "://" in named else "another"
+        raise HopError(f"the proxy that the environment names is a {kind[:20]} one, and only http:// ones are spoken")
+    return proxy
 
 
 def _hang_up(connection: http.client.HTTPConnection, held: list[object]) -> None:
