@@ -62,20 +62,17 @@ def convert_all(
 ) -> None:
     """Convert each format in a process of its own: they are slow, noisy, and do not like one another's libraries.
 
-    One and not two, as its libraries take a third of the processor time of a conversion to load; TFLite's w8a8 has one
-    of its own, so that the two longest conversions share the cores.
+    One and not two, as its libraries take a third of the processor time of a conversion to load.
     """
-    tasks: dict[tuple[Format, bool], dict[Precision, Path]] = {}
+    tasks: dict[Format, dict[Precision, Path]] = {}
     for (format, precision), path in files.items():
-        apart = format is Format.TFLITE and precision is Precision.W8A8
-        tasks.setdefault((format, apart), {})[precision] = path
+        tasks.setdefault(format, {})[precision] = path
     # The slowest first, so that the last to end is a short one.
-    order = sorted(tasks, key=lambda task: [Format.TFLITE, Format.COREML, Format.ONNX].index(task[0]))
-    title = f"converting to {', '.join(dict.fromkeys(format for format, _ in order))}"
-    with start_pool() as threads, progress(title, len(files)) as advance:
+    order = [format for format in (Format.TFLITE, Format.COREML, Format.ONNX) if format in tasks]
+    with start_pool() as threads, progress(f"converting to {', '.join(order)}", len(files)) as advance:
         jobs: dict[Future[None], Format] = {
-            threads.submit(run_isolated, convert, task[0], checkpoint_path, model, tasks[task], recipes): task[0]
-            for task in order
+            threads.submit(run_isolated, convert, format, checkpoint_path, model, tasks[format], recipes): format
+            for format in order
         }
         shown, running = 0, set(jobs)
         while running:
