@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,8 @@ from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.bundle.runtimes import RuntimeRow, RuntimeTable, record_runtimes
 from imageqx_export.errors import ReleaseError
 from imageqx_export.export.metadata import versions
+from imageqx_export.export.stage import ExportConfig
+from imageqx_export.release import verify
 from imageqx_export.release.verify import (
     check_digests,
     check_graphs,
@@ -20,6 +23,7 @@ from imageqx_export.release.verify import (
     verify_bundle,
 )
 from imageqx_export.support.files import digest
+from imageqx_export.support.folders import Layout, stage_folder
 from tests.release.tiny import Publisher
 
 
@@ -88,6 +92,34 @@ def test_minimum_runtimes_are_those_of_these_bytes(bundle: Path, tmp_path: Path)
 def test_a_rebuild_wants_the_checkpoint(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="checkpoint is not the one"):
         verify_bundle(bundle, tmp_path / "none.safetensors", rebuild=True)
+
+
+def test_a_rebuild_compares_bytes_and_names_the_tool(
+    export: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The export is a copy here, staged as the real one stages; ``imageqx verify --rebuild`` makes it for real."""
+    wrong_file = "imageqx_fp32.onnx"
+
+    def copy(config: ExportConfig, progress: object) -> SimpleNamespace:
+        with stage_folder(config.out / "imageqx", Layout("an export", (".*",))) as staging:
+            shutil.copytree(bundle, staging.path, dirs_exist_ok=True)
+            (staging.path / wrong_file).write_bytes(b"another version's")
+            made = read_manifest(staging.publish())
+        other = digest(config.out / "imageqx" / wrong_file)
+        rows = [
+            one.model_copy(update={"sha256": other}) if one.path.name == wrong_file else one for one in made.artifacts
+        ]
+        return SimpleNamespace(manifest=made.model_copy(update={"artifacts": tuple(rows)}))
+
+    monkeypatch.setattr(verify, "export_checkpoint", copy)
+    checks = verify_bundle(bundle, export.parent / "model.safetensors", rebuild=True).checks
+    found = {check.what: (check.state, check.detail) for check in checks if check.part == "rebuild"}
+    assert {name: state for name, (state, _) in found.items()} == {
+        "imageqx_w8a8.tflite": "right",
+        "imageqx_fp16.mlpackage": "right",
+        wrong_file: "wrong",
+    }
+    assert "onnx 1.0, here " in found[wrong_file][1]
 
 
 def test_the_tool_that_differs_is_named(bundle: Path) -> None:
