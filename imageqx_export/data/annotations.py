@@ -7,16 +7,17 @@ is that of the ImageQX paper: a dermatologist gives an ICD-10 code (the photo sh
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
 from imageqx_export.data.icd10 import is_code, normalise_code
 from imageqx_export.data.labels import SPLITS, Split
-from imageqx_export.data.photos import read_photos
+from imageqx_export.data.photos import list_photos, read_photos
 from imageqx_export.data.tables import Problem, read_table, write_table
 from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.errors import PhotoError
@@ -96,10 +97,17 @@ class Summary:
 
 @dataclass(frozen=True)
 class Check:
-    """What is wrong with a table, by line, and what it says."""
+    """What is wrong with a table, by line, and what it says.
+
+    Attributes:
+        problems: Every one, by line.
+        summary: What the table says.
+        left_out: Per reason, how many files of the photos' folder were passed over; None where none was named.
+    """
 
     problems: tuple[Problem, ...]
     summary: Summary
+    left_out: dict[str, int] | None = None
 
 
 def read_ratings(path: Path) -> tuple[tuple[Rating, ...], tuple[Problem, ...]]:
@@ -144,7 +152,8 @@ def check(path: Path, images: Path | None = None, progress: Progress = silent) -
     about_photos = [Problem(r.line, "image", bad[r.image], r.image) for r in ratings if r.image in bad]
     unreadable = None if images is None else len(bad)
     everything = sorted((*problems, *about_photos), key=lambda p: p.line)
-    return Check(tuple(everything), summarise(ratings, unreadable))
+    left_out = None if images is None else _count_left_out({rating.image for rating in ratings}, images)
+    return Check(tuple(everything), summarise(ratings, unreadable), left_out)
 
 
 def summarise(ratings: Sequence[Rating], unreadable: int | None = None) -> Summary:
@@ -287,6 +296,14 @@ def _disagreeing(
         odd = [(row, value(row)) for row in rows if value(row) not in (None, usual)]
         problems += [Problem(row.line, column, f"{what} ({usual})", str(said)) for row, said in odd]
     return problems
+
+
+def _count_left_out(names: Collection[str], images: Path) -> dict[str, int]:
+    """Count the files of a folder that no row names, by reason."""
+    found = list_photos(images)
+    named = {os.path.normpath(images / name) for name in names}
+    unnamed = sum(os.path.normpath(path) not in named for path in found.photos)
+    return {**({"not in the table": unnamed} if unnamed else {}), **found.left_out}
 
 
 def _bad_photos(names: Sequence[str], images: Path, progress: Progress) -> dict[str, str]:

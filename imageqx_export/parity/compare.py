@@ -128,6 +128,7 @@ class ParityReport(Frozen):
         source: Where they come from.
         artifacts: What conversion changed: each file against PyTorch in the same scheme (fp16: against float32).
         quantization: What quantization changed: each quantized scheme in PyTorch against float32 in PyTorch.
+        left_out: Per reason, how many files beside the photos were passed over; empty for generated images.
     """
 
     checkpoint_sha256: str
@@ -135,6 +136,7 @@ class ParityReport(Frozen):
     source: Literal["generated", "photos"]
     artifacts: tuple[ArtifactParity, ...]
     quantization: tuple[QuantizationLoss, ...] = ()
+    left_out: dict[str, int] = Field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

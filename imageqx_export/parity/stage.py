@@ -18,6 +18,7 @@ from imageqx_export.artifact import (
 )
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.data.images import generate_images, read_images
+from imageqx_export.data.photos import list_photos
 from imageqx_export.errors import ImageQXError
 from imageqx_export.parity.compare import (
     TOLERANCES,
@@ -53,7 +54,8 @@ def check(folder: Path, checkpoint: Path, photos: Path | None = None, *, progres
     loaded, reference = load_reference(folder, checkpoint)  # before the photos, which take longer
     pixels = generate_images(spec=loaded.spec) if photos is None else read_images(photos, spec=loaded.spec)
     source: Literal["generated", "photos"] = "generated" if photos is None else "photos"
-    return _compare(folder, loaded, reference, pixels, source, progress)
+    report = _compare(folder, loaded, reference, pixels, source, progress)
+    return report if photos is None else report.model_copy(update={"left_out": list_photos(photos).left_out})
 
 
 def compare_artifacts(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imageqx_export.cli.show import budgets, lint
 from imageqx_export.cli.show.console import join, note, out, print_json, style
 from imageqx_export.cli.show.tables import Table
+from imageqx_export.data.photos import describe_left_out
 
 if TYPE_CHECKING:
     from imageqx_export.artifact import ModelSpec
@@ -64,6 +65,8 @@ def show_parity(report: ParityReport, *, as_json: bool) -> None:
         print_json(_parity_json(report))
         return
     images = f"{report.images} images ({report.source})"
+    if report.left_out:
+        note(describe_left_out(report.left_out).strip(" ()"))
     if report.quantization:
         table = _make_table(f"quantization: in PyTorch, against float32, on {images}", "recipe")
         for loss in report.quantization:

@@ -13,6 +13,7 @@ from rich.text import Text
 from imageqx_export.cli.show.console import join, note, out, print_json, style
 from imageqx_export.cli.show.tables import Table
 from imageqx_export.data.labels import SPLITS, Label
+from imageqx_export.data.photos import describe_left_out
 from imageqx_export.data.vocabulary import LABELS, REASONS
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def show_check(path: Path, result: Check, *, as_json: bool) -> None:
                 "passed": not result.problems,
                 "problems": [asdict(p) for p in result.problems],
                 "summary": _summary_json(result.summary),
+                **({} if result.left_out is None else {"left_out": result.left_out}),
             }
         )
         return
@@ -41,6 +43,8 @@ def show_check(path: Path, result: Check, *, as_json: bool) -> None:
     if summary.unreadable and summary.unreadable == summary.images:
         none = "the photo cannot" if summary.images == 1 else f"none of the {summary.images:,} photos can"
         out.print(style(f"{none} be read", "red"), highlight=False)
+    if result.left_out:
+        out.print(describe_left_out(result.left_out).strip(" ()"), highlight=False)
     if summary.never_given:
         out.print(style(f"no rater gave {' or '.join(summary.never_given)}", "yellow"), highlight=False)
     lines = len({problem.line for problem in result.problems})
