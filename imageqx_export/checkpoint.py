@@ -252,13 +252,16 @@ def _check(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) ->
     check_tensors(path, tensors, wanted)
 
 
-def check_tensors(path: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+def check_tensors(
+    path: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, remedy: str | None = None
+) -> None:
     """Refuse tensors that cannot take the place of a network's.
 
     Args:
         path: Their file, for messages.
         tensors: By name; each name is in ``wanted``.
         wanted: The network's own.
+        remedy: What to try where a shape is another.
 
     Raises:
         CheckpointError: One has another shape or kind of number, or is not all finite.
@@ -267,7 +270,11 @@ def check_tensors(path: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str
         expected = wanted[name]
         if value.shape != expected.shape:
             raise CheckpointError(
-                "wrong shape", where=f"{path}: {name}", expected=str(list(expected.shape)), got=str(list(value.shape))
+                "wrong shape",
+                where=f"{path}: {name}",
+                expected=str(list(expected.shape)),
+                got=str(list(value.shape)),
+                remedy=remedy,
             )
         if not value.is_floating_point() and value.dtype != expected.dtype:
             raise CheckpointError("wrong dtype", where=f"{path}: {name}", expected="float32", got=str(value.dtype))

@@ -11,6 +11,7 @@ from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.checkpoint import UNTRAINED, check_tensors, read_safetensors, save_checkpoint
 from imageqx_export.errors import CheckpointError
+from imageqx_export.networks import Options
 from imageqx_export.support.files import digest
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.untrusted import describe
@@ -24,6 +25,7 @@ WRAPPERS: Final = ("module.", "_orig_mod.", "model.", "ema_model.", "ema.", "net
 """What trainers put before every name: DataParallel, torch.compile, Lightning, averaged weights, and people's own."""
 
 _STATES: Final = ("state_dict", "model_state_dict", "state_dict_ema", "ema_state_dict", "model_ema", "model", "ema")
+_OPTIONS: Final = "--reasons, --labels and --side, as it was trained with"
 _COUNTER = "num_batches_tracked"
 
 # timm's EfficientNet-B0: a block's parts, where it has an expansion and where it has none (the first stage).
@@ -75,7 +77,9 @@ class Imported(Frozen):
     untrained: tuple[str, ...]
 
 
-def import_checkpoint(path: Path, out: Path, *, model: str = "imageqx", state: str | None = None) -> Imported:
+def import_checkpoint(
+    path: Path, out: Path, *, model: str = "imageqx", state: str | None = None, options: Options = networks.NO_OPTIONS
+) -> Imported:
     """Read a file of another trainer's, and write its weights as a checkpoint of ``model``.
 
     Args:
@@ -84,20 +88,21 @@ def import_checkpoint(path: Path, out: Path, *, model: str = "imageqx", state: s
         out: The safetensors file to write, in one step.
         model: The network's name.
         state: Under which key the tensors lie; None finds it where there is one choice.
+        options: Of the network: another clinic's reasons and labels, the photo's side.
 
     Returns:
         What was taken, and what was missing. Weights alone: there are no thresholds or temperatures in such a file.
 
     Raises:
         CheckpointError: The file cannot be read without trust, or its tensors are not the network's.
-        UnknownNameError: There is no network of that name.
+        UnknownNameError: There is no network of that name, or it has no such option.
         OSError: ``out`` cannot be written; what was there still is.
     """
     import torch
 
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)  # heads that the file lacks are the same at every import
-        network = networks.build(model)
+        network = _build(model, options)
     if path.resolve() == out.resolve():
         raise CheckpointError("the import would replace its own source", where=path, remedy="name another --out")
     found, tensors = find_state(path, read(path), state)
@@ -106,7 +111,7 @@ def import_checkpoint(path: Path, out: Path, *, model: str = "imageqx", state: s
     wanted = network.state_dict()
     taken = {name: value for name, value in tensors.items() if name in wanted}
     filled, untrained = _find_missing(path, network, taken)
-    check_tensors(path, taken, wanted)
+    check_tensors(path, taken, wanted, remedy=_OPTIONS)
     network.load_state_dict(taken, strict=False)  # casts to the network's own kinds of numbers
     provenance: dict[str, Any] = {"imported": {"file": path.name, "sha256": digest(path), "layout": layout}}
     if untrained:
@@ -123,6 +128,13 @@ def import_checkpoint(path: Path, out: Path, *, model: str = "imageqx", state: s
         filled=filled,
         untrained=untrained,
     )
+
+
+def _build(model: str, options: Options) -> Network:
+    try:
+        return networks.build(model, options=options)
+    except ValueError as error:
+        raise CheckpointError("there is no such network", where=model, got=str(error), remedy=_OPTIONS) from error
 
 
 def read(path: Path) -> Mapping[str, Any]:

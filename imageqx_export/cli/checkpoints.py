@@ -20,6 +20,7 @@ app = typer.Typer(rich_markup_mode=None)
     epilog="""
     Example: imageqx import-checkpoint last.ckpt --out models/mine.safetensors
     Example: imageqx import-checkpoint run.pt --state ema_state_dict --out models/mine.safetensors
+    Example: imageqx import-checkpoint run.pt --reasons blurry,bad_light,hair --side 256 --out models/clinic.safetensors
     """,
 )
 def import_checkpoint(
@@ -31,6 +32,17 @@ def import_checkpoint(
         str | None, typer.Option(help="The key under which the weights lie, where there are several.", metavar="KEY")
     ] = None,
     model: Annotated[str, typer.Option(help="The network whose weights they are.", metavar="NAME")] = "imageqx",
+    reasons: Annotated[
+        str | None,
+        typer.Option(help="Its reasons, in the order of its columns, where they are not the five.", metavar="A,B"),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Its labels, likewise, where they are not the four; one is poor_quality.", metavar="A,B"),
+    ] = None,
+    side: Annotated[
+        int | None, typer.Option(help="Pixels a side of its photos, a multiple of 32, where it is not 224.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Make a checkpoint of a file that another trainer wrote.
@@ -39,7 +51,9 @@ def import_checkpoint(
     or without prefixes such as "module." and "_orig_mod.", in float32, float16 or bfloat16. No code from the file is
     run. It has no thresholds: imageqx thresholds chooses them.
     """
+    given = {"reasons": reasons, "labels": labels, "side": None if side is None else float(side)}
+    options = {name: value for name, value in given.items() if value is not None}
     from imageqx_export.checkpoint_import import import_checkpoint as run
     from imageqx_export.cli.show.checkpoints import show_import
 
-    show_import(run(file, out, model=model, state=state), file, as_json=json)
+    show_import(run(file, out, model=model, state=state, options=options), file, as_json=json)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from imageqx_export.artifact import ModelSpec, Preprocessing
 from imageqx_export.data.bank import SIDE
 from imageqx_export.data.splits import VAL_SHARE
+from imageqx_export.data.vocabulary import LABELS, REASONS
 
 _STEP = 16  # samples are made of as many pixels a side as a multiple of this
 _SMALL_VAL_SHARE = 0.10  # 75/10/15 %, as in Jeong et al. 2024
@@ -26,6 +27,8 @@ class PhotoSettings:
         every_label: Whether a table must have photos of every label to train on; votes alone need none of some.
         min_side: Pixels that the shorter side of a table's photo must have: a region's, which smaller ones would be
             blown up to.
+        labels: What the network calls photos; None where that is what raters are asked, or it says good or poor.
+        reasons: The columns of reasons that it has, in its order; likewise.
     """
 
     side: int = SIDE
@@ -34,6 +37,8 @@ class PhotoSettings:
     shape: tuple[int, int] | None = None
     every_label: bool = True
     min_side: int = 0
+    labels: tuple[str, ...] | None = None
+    reasons: tuple[str, ...] | None = None
 
     @property
     def size(self) -> Preprocessing:
@@ -51,7 +56,9 @@ def choose_settings(spec: ModelSpec) -> PhotoSettings:
     side = -(-max(height, width) // _STEP) * _STEP
     shape = None if height == width == side else (height, width)
     if spec.binary is None:
-        return PhotoSettings(side=side, shape=shape)
+        usual = (spec.labels, spec.reasons) == (LABELS, REASONS)
+        own = (None, None) if usual else (spec.labels, spec.reasons)
+        return PhotoSettings(side=side, shape=shape, labels=own[0], reasons=own[1])
     parts = () if spec.binary.regions is None else spec.binary.regions.parts
     least = min((round(min(part.height * height, part.width * width)) for part in parts), default=0)
     return PhotoSettings(

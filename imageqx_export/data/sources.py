@@ -71,16 +71,35 @@ def load_held_out(
         settings: What the network wants photos to be like; None for the usual.
         progress: Opens bars.
 
+    Returns:
+        Of a network that has fewer of the raters' reasons, or has them in another order, those columns.
+
     Raises:
         DatasetError: The photos cannot be used.
+        ArtifactError: Raters are not asked for the network's labels or reasons.
     """
+    from imageqx_export.data.settings import USUAL
+    from imageqx_export.data.vocabulary import choose_reasons
+
+    settings = settings or USUAL
+    select = choose_reasons(settings.labels, settings.reasons)  # before the photos, which take longer
+    found = _load(split, sources, count, folder, settings, progress)
+    return found if select is None else replace(found, reasons=found.reasons[:, select])
+
+
+def _load(
+    split: Split,
+    sources: Sources,
+    count: int,
+    folder: PhotoFolder | None,
+    settings: PhotoSettings,
+    progress: Progress,
+) -> LabelledPhotos:
     from imageqx_export.data.annotated import read_labelled
     from imageqx_export.data.folder import read_folder
     from imageqx_export.data.held_out import draw_samples, make_held_out_bank
     from imageqx_export.data.photos import describe_left_out
-    from imageqx_export.data.settings import USUAL
 
-    settings = settings or USUAL
     if sources.table is not None:
         return read_labelled(*sources.table, split, settings=settings, progress=progress)
     if folder is None and sources.photos is not None:

@@ -6,6 +6,7 @@ the two meet, :func:`require_vocabulary` refuses a network that speaks of other 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,34 @@ LABELS = ("lesion", "no_skin", "healthy_skin", "poor_quality")
 """What a photo is, one of these: an index into this tuple is what tables and arrays call a quality."""
 REASONS = ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
 """What can be wrong with a photo, any of these: the columns of arrays of reasons."""
+
+
+def choose_reasons(labels: Sequence[str] | None, reasons: Sequence[str] | None) -> list[int] | None:
+    """Return the columns of :data:`REASONS` that a network has, in its order; None where it has them all in this one.
+
+    Args:
+        labels: The network's; None of one that says good or poor.
+        reasons: Likewise.
+
+    Raises:
+        ArtifactError: Raters are not asked for one of them.
+
+    >>> choose_reasons(LABELS, ("too_far_away", "blurry"))
+    [4, 2]
+    """
+    if labels is None or reasons is None or (tuple(labels), tuple(reasons)) == (LABELS, REASONS):
+        return None
+    for what, names, known in (("labels", labels, LABELS), ("reasons", reasons, REASONS)):
+        if (tuple(names) != known) if what == "labels" else not set(names) <= set(known):
+            raise ArtifactError(
+                "another model's labels or reasons",
+                where=what,
+                expected=("" if what == "labels" else "of ") + ", ".join(known),
+                got=", ".join(names)[:200],
+                remedy="measure it where such photos are; export, parity, predict and quantize need no labels, with "
+                "budgets of bytes alone (--budgets)",
+            )
+    return [REASONS.index(name) for name in reasons]
 
 
 def require_vocabulary(spec: ModelSpec, where: str | Path) -> None:

@@ -9,6 +9,7 @@ from imageqx_export.artifact import ModelSpec
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
+from imageqx_export.data.vocabulary import require_vocabulary
 from imageqx_export.decisions import apply_thresholds
 from imageqx_export.errors import DatasetError, UnknownNameError
 from imageqx_export.evaluation import stage
@@ -82,6 +83,8 @@ def evaluate_file(config: EvaluationConfig, *, progress: Progress = silent) -> E
     photos = load_held_out(side, single, config.samples, settings=settings, progress=progress)
     train = None
     if config.baseline is not None:
+        if spec.binary is None:
+            require_vocabulary(spec, config.file)  # a comparator answers all that raters are asked
         train = load_held_out("train", single, config.samples, settings=settings, progress=progress)
     if spec.binary is not None:
         return _evaluate_binary(config, runtime, spec, photos, train, progress)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imageqx_export.artifact import ModelSpec, Outputs
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.data.vocabulary import require_vocabulary
+from imageqx_export.data.vocabulary import choose_reasons
 from imageqx_export.errors import DatasetError
 from imageqx_export.evaluation import figures, report
 from imageqx_export.evaluation.attention import choose_examples, draw_attention_figure
@@ -58,7 +58,7 @@ def evaluate(
 
     Raises:
         DatasetError: There is no photo.
-        ArtifactError: The model has other labels or reasons, or gives numbers that are not finite.
+        ArtifactError: No photos are labelled with the model's labels and reasons, or it gives what is not finite.
         ImageQXError: ``out`` holds something else than an evaluation.
         UnavailableError: matplotlib is not installed.
     """
@@ -89,12 +89,12 @@ def assess(
 
     Raises:
         DatasetError: There is no photo.
-        ArtifactError: The model has other labels or reasons, or gives numbers that are not finite.
+        ArtifactError: No photos are labelled with the model's labels and reasons, or it gives what is not finite.
     """
     spec = spec or runtime.spec
     if len(photos) == 0:
         raise DatasetError("no photos to evaluate on", where=photos.source, expected="one at least")
-    require_vocabulary(spec, model_name)
+    choose_reasons(spec.labels, spec.reasons)
     outputs = run(runtime, photos, model_name, progress)
     scores = measure(photos, outputs, spec)
     evaluation = Evaluation(

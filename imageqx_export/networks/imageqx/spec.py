@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from imageqx_export.artifact import ModelSpec, Preprocessing, TensorSpec
 
 LABELS = ("lesion", "no_skin", "healthy_skin", "poor_quality")
 REASONS = ("bad_framing", "bad_light", "blurry", "low_resolution", "too_far_away")
-ATTENTION_SIZE = (7, 7)
-"""Rows and columns of the attention maps: the last feature map's."""
 HINTS = {
     "bad_framing": "Move the phone so that the whole spot is in the middle of the picture",
     "bad_light": "Go to a bright place with even daylight, and avoid shadows and coloured lamps",
@@ -17,31 +17,67 @@ HINTS = {
 }
 
 
-def spec(name: str = "imageqx") -> ModelSpec:
+SIDE = 224
+_STRIDE = 32  # pixels a side of a photo that one of the last feature map is of
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def spec(name: str = "imageqx", reasons: str = "", labels: str = "", side: float = SIDE) -> ModelSpec:
     """Return ImageQX's ModelSpec with thresholds of 0.5.
+
+    Args:
+        name: The model's.
+        reasons: Another clinic's, with commas between them; ImageQX's five where it is empty.
+        labels: Likewise; one is ``poor_quality``, and there is another.
+        side: Pixels a side of the photo: a multiple of 32 from 64 to 1024.
+
+    Raises:
+        ValueError: There is no such network.
 
     >>> [output.name for output in spec().outputs]
     ['quality', 'explanations', 'attention']
+    >>> [output.shape for output in spec(reasons="blurry,hair,too_dark", side=256).outputs]
+    [(1, 4), (1, 3), (1, 3, 8, 8)]
     """
-    pixels = Preprocessing()
-    image = (1, pixels.height, pixels.width, 3)
+    causes, answers = _split("reasons", reasons, REASONS), _split("labels", labels, LABELS)
+    if "poor_quality" not in answers or len(answers) < 2:
+        raise ValueError(f"labels are poor_quality and others, got {labels[:80]}")
+    if side % _STRIDE or not 64 <= side <= 1024:
+        raise ValueError(f"side is a multiple of {_STRIDE} from 64 to 1024, got {side:g}")
+    size, cells = int(side), int(side) // _STRIDE
     return ModelSpec(
         name=name,
-        inputs=(TensorSpec(name="image", shape=image, dtype="uint8", meaning="sRGB, 0…255"),),
+        inputs=(TensorSpec(name="image", shape=(1, size, size, 3), dtype="uint8", meaning="sRGB, 0…255"),),
         outputs=(
-            TensorSpec(name="quality", shape=(1, 4), dtype="float32", meaning="probability per label; the sum is 1"),
             TensorSpec(
-                name="explanations", shape=(1, 5), dtype="float32", meaning="probability per reason, each on its own"
+                name="quality",
+                shape=(1, len(answers)),
+                dtype="float32",
+                meaning="probability per label; the sum is 1",
+            ),
+            TensorSpec(
+                name="explanations",
+                shape=(1, len(causes)),
+                dtype="float32",
+                meaning="probability per reason, each on its own",
             ),
             TensorSpec(
                 name="attention",
-                shape=(1, 5, *ATTENTION_SIZE),
+                shape=(1, len(causes), cells, cells),
                 dtype="float32",
                 meaning="Grad-CAM map per reason, ≥ 0, not normalised; row 0 is the photo's top",
             ),
         ),
-        labels=LABELS,
-        reasons=REASONS,
-        thresholds=dict.fromkeys(REASONS, 0.5),
-        hints=HINTS,
+        preprocessing=Preprocessing(height=size, width=size),
+        labels=answers,
+        reasons=causes,
+        thresholds=dict.fromkeys(causes, 0.5),
+        hints={cause: HINTS.get(cause, f"Take the photo again: {cause.replace('_', ' ')}") for cause in causes},
     )
+
+
+def _split(what: str, text: str, usual: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",")) if text else usual
+    if not all(_NAME.fullmatch(one) for one in names) or len(set(names)) != len(names):
+        raise ValueError(f"{what} are different names of letters, digits and _, with commas between, got {text[:80]}")
+    return names

@@ -1,0 +1,165 @@
+"""A clinic's own network, of three reasons and 256 pixels a side: every stage takes what its checkpoint says."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.models.efficientnet import EfficientNet, MBConvConfig
+
+from imageqx_export import networks
+from imageqx_export.artifact import Format, Precision
+from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+from imageqx_export.checkpoint_import import import_checkpoint
+from imageqx_export.data.labels import LabelledPhotos
+from imageqx_export.data.settings import USUAL, choose_settings
+from imageqx_export.data.vocabulary import choose_reasons
+from imageqx_export.errors import ArtifactError, CheckpointError, UnknownNameError
+from imageqx_export.evaluation.stage import assess
+from imageqx_export.export.convert import load_exporter
+from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.predict.verdict import predict_photos
+from imageqx_export.quantize.model import QuantizedModel
+from imageqx_export.quantize.plan import make_w8a8_recipe
+from imageqx_export.runtimes import load_judge
+from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.thresholds.criteria import make_criterion
+from imageqx_export.thresholds.stage import ThresholdsConfig, choose_thresholds
+
+OWN: dict[str, str | float] = {"reasons": "blurry,bad_light,too_far_away", "side": 64.0}
+
+
+def make_backbone(weights: str) -> torch.nn.Module:
+    """Return EfficientNet-B0 with 8 channels and a layer in each stage, which is no more than a test needs."""
+    stages = [(1, 3, 1), (6, 3, 2), (6, 5, 2), (6, 3, 2), (6, 5, 1), (6, 5, 2), (6, 3, 1)]
+    settings = [MBConvConfig(expand, kernel, stride, 8, 8, 1) for expand, kernel, stride in stages]
+    settings[0].input_channels = 8
+    features: torch.nn.Module = EfficientNet(settings, dropout=0.2, last_channel=1280).features
+    return features
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(3)
+    monkeypatch.setattr("imageqx_export.networks.imageqx.network._backbone", make_backbone)
+
+
+@pytest.fixture
+def clinic(small: None, tmp_path: Path) -> Path:
+    network = networks.build("imageqx", options=OWN).eval()
+    save_checkpoint(network, network.spec, {}, {}, tmp_path / "clinic.safetensors")
+    return tmp_path / "clinic.safetensors"
+
+
+def photos(spec_reasons: int, count: int = 64) -> LabelledPhotos:
+    random = np.random.default_rng(3)
+    return LabelledPhotos(
+        pixels=random.integers(0, 256, (count, 64, 64, 3), np.uint8),
+        quality=np.arange(count) % 4,
+        reasons=(random.random((count, spec_reasons)) < 0.4).astype(np.float32),
+        fitzpatrick=np.zeros(count, np.int64),
+        names=tuple(map(str, range(count))),
+        source="noise",
+    )
+
+
+def test_the_checkpoint_says_what_it_is_of(clinic: Path) -> None:
+    checkpoint, network = load_checkpoint(clinic)
+    spec = checkpoint.spec
+    assert spec.reasons == ("blurry", "bad_light", "too_far_away") and set(spec.hints) == set(spec.reasons)
+    assert spec.inputs[0].shape == (1, 64, 64, 3) and spec.preprocessing.width == 64
+    outputs = TorchRuntime(network, spec).run(photos(3).pixels[:2])
+    assert {name: values.shape for name, values in outputs.items()} == {
+        "quality": (2, 4),
+        "explanations": (2, 3),
+        "attention": (2, 3, 2, 2),
+    }
+    assert [one.shape for one in spec.outputs] == [(1, 4), (1, 3), (1, 3, 2, 2)]
+
+
+def test_thresholds_and_evaluation_are_of_its_own_reasons(clinic: Path) -> None:
+    known = photos(3)
+    checkpoint, _ = choose_thresholds(ThresholdsConfig(clinic, make_criterion(youden=True)), known)
+    assert set(checkpoint.spec.thresholds) == {"blurry", "bad_light", "too_far_away"}
+    assert checkpoint.temperatures is not None and len(checkpoint.temperatures.explanations) == 3
+    again, network = load_checkpoint(clinic)
+    assert again.temperatures == checkpoint.temperatures
+    evaluation, _ = assess(TorchRuntime(network, again.spec), known, model_name="clinic")
+    assert {row.name for row in evaluation.scores.explanations.rows} == {"blurry", "bad_light", "too_far_away"}
+
+
+def test_photos_give_the_columns_that_a_network_has(clinic: Path) -> None:
+    spec = load_checkpoint(clinic)[0].spec
+    settings = choose_settings(spec)
+    assert choose_reasons(settings.labels, settings.reasons) == [2, 1, 4] and settings.side == 64
+    assert choose_settings(networks.spec("imageqx")) == USUAL
+    hair = networks.spec("imageqx", {"reasons": "blurry,hair"})
+    with pytest.raises(ArtifactError, match="hair"):
+        choose_reasons(hair.labels, hair.reasons)
+    two = networks.spec("imageqx", {"labels": "lesion,poor_quality"})
+    with pytest.raises(ArtifactError, match="labels"):
+        choose_reasons(two.labels, two.reasons)
+
+
+def test_another_trainers_file_is_imported_with_its_reasons(small: None, tmp_path: Path) -> None:
+    source, out = tmp_path / "run.pt", tmp_path / "clinic.safetensors"
+    torch.save(networks.build("imageqx", options=OWN).state_dict(), source)
+    with pytest.raises(CheckpointError, match="wrong shape") as caught:
+        import_checkpoint(source, out)
+    assert "--reasons" in (caught.value.remedy or "") and not out.exists()
+    import_checkpoint(source, out, options=OWN)
+    assert load_checkpoint(out)[1].options == OWN
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"reasons": "blurry,blurry"}, "different names"),
+        ({"reasons": "blurry,"}, "different names"),
+        ({"labels": "lesion,healthy"}, "poor_quality"),
+        ({"side": 100.0}, "multiple of 32"),
+    ],
+)
+def test_there_is_no_such_network(options: dict[str, str | float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        networks.spec("imageqx", options)
+
+
+def test_an_unknown_option_is_named(small: None) -> None:
+    with pytest.raises(UnknownNameError, match="colour"):
+        networks.build("imageqx", options={"colour": "red"})
+
+
+def test_the_published_network_is_as_it_was() -> None:
+    assert isinstance(networks.build("imageqx"), ImageQX) and not networks.build("imageqx").options
+    assert networks.spec("imageqx").outputs[2].shape == (1, 5, 7, 7)
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.W8A8])
+@pytest.mark.parametrize("format", [Format.ONNX, Format.TFLITE])
+def test_its_files_say_what_pytorch_says_and_judge_photos(
+    clinic: Path, tmp_path: Path, format: Format, precision: Precision
+) -> None:
+    checkpoint, network = load_checkpoint(clinic)
+    pixels = photos(3, 256).pixels
+    want = TorchRuntime(network, checkpoint.spec).run(pixels[:4])
+    quantized: dict[Precision, QuantizedModel] = {}
+    if precision is Precision.W8A8:
+        recipe = make_w8a8_recipe(network, checkpoint.sha256, pixels, "noise", narrowed=0)
+        quantized = {precision: QuantizedModel(network, recipe)}
+        want = quantized[precision].run(pixels[:4])
+    path = tmp_path / f"imageqx_{precision}{format.suffix}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the converters warn of their own insides
+        load_exporter(format).write(network, checkpoint, {precision: path}, quantized)
+    runtime = load_judge(path)
+    for name, values in runtime.run(pixels[:4]).items():
+        assert np.abs(values - want[name]).max() <= 1e-5, name
+    Image.fromarray(pixels[0]).resize((300, 200)).save(tmp_path / "photo.png")
+    ((verdict, maps),) = predict_photos([tmp_path / "photo.png"], runtime)
+    assert {reason.name for reason in verdict.reasons} == {"blurry", "bad_light", "too_far_away"}
+    assert maps.shape == (3, 2, 2)
