@@ -139,6 +139,11 @@ class Artifact(Frozen):
         return path
 
 
+def _name_kind(artifact: Artifact) -> str:
+    taken = "; ".join(f"{one.dtype} {list(one.shape)}" for one in artifact.spec.inputs)
+    return f"{artifact.format} {artifact.precision} of {taken}"
+
+
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=128)]
 """A file's name alone, as an export gives it: no folder, and nothing that leaves one."""
 
@@ -170,7 +175,7 @@ class Manifest(Frozen):
     def _refuse_repetitions(cls, artifacts: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
         for what, keys in (
             ("files", [str(artifact.path) for artifact in artifacts]),
-            ("formats and precisions", [f"{artifact.format} {artifact.precision}" for artifact in artifacts]),
+            ("formats, precisions and inputs", [_name_kind(artifact) for artifact in artifacts]),
         ):
             if repeated := sorted({key for key in keys if keys.count(key) > 1}):
                 raise ValueError(f"{what} named more than once: {', '.join(repeated)}")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.artifact import BinaryDecision, ModelSpec, TensorSpec, Thresholds
 from imageqx_export.errors import ArtifactError, UnknownNameError
+from imageqx_export.input_form import ANY, read_form
 from imageqx_export.support.untrusted import describe, read_model
 
 POOR, GOOD = "poor_quality", "good"
@@ -168,12 +169,13 @@ def refuse_undecidable(spec: ModelSpec, signature: Sequence[TensorSpec], where: 
     Raises:
         ArtifactError: It is another kind of model; the message says what is missing.
     """
-    size = (1, spec.preprocessing.height, spec.preprocessing.width, 3)
-    got = [(one.shape, one.dtype) for one in spec.inputs]
-    if got != [(size, "uint8")]:
-        shown = "; ".join(f"{dtype} {list(shape)}" for shape, dtype in got) or "none"
-        raise _make_undecidable(where, "inputs", f"one, uint8 {list(size)} as its preprocessing says", shown)
-    wanted = _list_outputs(spec, where)
+    try:
+        batch = read_form(spec).batch
+    except ValueError as error:
+        size = [1, spec.preprocessing.height, spec.preprocessing.width, 3]
+        raise _make_undecidable(where, "inputs", f"one, uint8 {size} as its preprocessing says", str(error)) from error
+    first = ANY if batch is None else batch
+    wanted = {name: (first, *shape[1:]) for name, shape in _list_outputs(spec, where).items()}
     for source, outputs in (("ModelSpec", spec.outputs), ("file", signature)):
         by_name = {output.name: output for output in outputs}
         if len(by_name) != len(outputs):
@@ -182,7 +184,7 @@ def refuse_undecidable(spec: ModelSpec, signature: Sequence[TensorSpec], where: 
             output = by_name.get(name)
             if output is None or output.dtype != "float32" or (output.shape != () and not _fits(output.shape, shape)):
                 shown = "none" if output is None else f"{output.dtype} {list(output.shape)}"
-                sizes = ", ".join(str(side or "any") for side in shape)
+                sizes = ", ".join("any" if side in (0, ANY) else str(side) for side in shape)
                 raise _make_undecidable(where, f"output {name} of the {source}", f"float32 [{sizes}]", shown)
 
 

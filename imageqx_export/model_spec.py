@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from imageqx_export.support.frozen import Frozen
 
@@ -14,15 +21,24 @@ class TensorSpec(Frozen):
 
     Args:
         name: The name that the graph uses.
-        shape: Sizes; the batch is always 1 in an artifact.
+        shape: Sizes, the batch first: 1 but where an export was asked for another; −1 is any number.
         dtype: ``"uint8"`` or ``"float32"``.
         meaning: What the numbers are, in a sentence.
+        range: Of an input of float32 the least and the largest number, such as ``(0.0, 1.0)``; None, and not written,
+            for bytes and for outputs.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: Literal["uint8", "float32"]
     meaning: str = ""
+    range: tuple[float, float] | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Write no range where there is none, so that older readers know every key."""
+        fields: dict[str, object] = serialize(self)
+        return {name: value for name, value in fields.items() if name != "range" or value is not None}
 
 
 class Preprocessing(Frozen):
@@ -37,7 +53,7 @@ class Preprocessing(Frozen):
 
     height: int = Field(default=224, ge=1, le=4096)
     width: int = Field(default=224, ge=1, le=4096)
-    layout: Literal["NHWC"] = "NHWC"
+    layout: Literal["NHWC", "NCHW"] = "NHWC"
     color_space: Literal["sRGB"] = "sRGB"
     resize: Literal["stretch"] = "stretch"
     resample: Literal["bilinear-antialias"] = "bilinear-antialias"
@@ -219,7 +235,7 @@ class ModelSpec(Frozen):
     def _check_binary(self, binary: BinaryDecision) -> None:
         shapes = {output.name: output.shape for output in self.outputs}
         for name, shape in binary.list_outputs().items():
-            if shapes.get(name) != shape:
+            if name not in shapes or shapes[name][1:] != shape[1:]:  # a file may take several photos
                 got = f"an output {list(shapes[name])}" if name in shapes else "no output"
                 raise ValueError(f"binary reads {name} of shape {list(shape)}, got {got} of that name")
         if self.reasons or self.poor_quality_threshold is not None:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import efficientnet_b0
 
+from imageqx_export import networks
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.checkpoint_import import import_checkpoint
 from imageqx_export.errors import CheckpointError
@@ -156,10 +157,10 @@ def test_a_backbone_alone_is_taken_but_not_exported(tmp_path: Path) -> None:
 def test_an_export_of_bare_weights_says_that_nobody_chose_thresholds(network: ImageQX, tmp_path: Path) -> None:
     save_file(network.state_dict(), tmp_path / "bare.safetensors")
     bare, _ = load_checkpoint(tmp_path / "bare.safetensors")
-    (remark,) = note_undecided(bare)
+    (remark,) = note_undecided(bare, networks.spec("imageqx"))
     assert "every decision is at 0.5: imageqx thresholds --checkpoint" in remark
     decided = bare.spec.model_copy(update={"poor_quality_threshold": 0.4})
-    assert not list(note_undecided(bare.model_copy(update={"spec": decided})))
+    assert not list(note_undecided(bare.model_copy(update={"spec": decided}), networks.spec("imageqx")))
 
 
 def refuse(path: Path, **options: Any) -> str:

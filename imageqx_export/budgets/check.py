@@ -11,6 +11,7 @@ from imageqx_export.budgets.limits import Budgets, size_limit
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, problems
+from imageqx_export.input_form import read_form
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.store import NO_STORE, Store
@@ -118,13 +119,13 @@ def check_budgets(
 
 
 def _choose_reference(folder: Path, manifest: Manifest, checkpoint_path: Path) -> Path:
-    floats = {a.format: folder / a.path for a in manifest.artifacts if a.precision is Precision.FP32}
+    floats = {a.format: folder / a.path for a in reversed(manifest.artifacts) if a.precision is Precision.FP32}
     return next((floats[format] for format in QUICK if format in floats), checkpoint_path)
 
 
 def _choose_alike(artifact: Artifact, manifest: Manifest) -> Artifact:
     """Return the artifact that is run for this one's figures."""
-    alike = {a.format: a for a in manifest.artifacts if a.precision is artifact.precision}
+    alike = {a.format: a for a in reversed(manifest.artifacts) if a.precision is artifact.precision}
     return next((alike[format] for format in QUICK if format in alike), artifact)
 
 
@@ -135,7 +136,9 @@ def _compare_artifact(
     budgets: Budgets,
 ) -> ArtifactBudget:
     name, precision = str(artifact.path), artifact.precision
-    limit = size_limit(artifact.path.name, budgets.size_bytes)
+    # Whatever a file is fed, its weights weigh the same.
+    plain = artifact.path.name.removesuffix(artifact.format.suffix).removesuffix(read_form(artifact.spec).suffix)
+    limit = size_limit(plain + artifact.format.suffix, budgets.size_bytes)
     over = []
     if limit is not None and artifact.size_bytes > limit:
         over.append(_explain("size", f"{artifact.size_bytes:,} bytes > {limit:,}", precision))

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.artifact import Outputs, Pixels, Precision
+from imageqx_export.artifact import ModelSpec, Outputs, Pixels, Precision
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, name_golden_outputs
 from imageqx_export.errors import MeasurementError, PhotoError
+from imageqx_export.input_form import read_form
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.untrusted import describe, read_json
 
@@ -33,6 +34,27 @@ def load_golden_pixels(folder: Path) -> Pixels:
         )
     except (OSError, PhotoError, ValueError) as error:
         raise _make_error(folder / GOLDEN_FOLDER, describe(error)) from error
+
+
+def load_golden_feed(folder: Path, spec: ModelSpec) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Return the golden pictures as a file takes them.
+
+    Args:
+        folder: The artifacts' folder, which has ``golden/``.
+        spec: The file's.
+
+    Returns:
+        Its kind of numbers and order of axes, the batch first, which is filled up to a multiple of the file's own with
+        the last picture; :func:`measure_golden_error` passes over what comes of those.
+
+    Raises:
+        MeasurementError: As :func:`load_golden_pixels`, or no export writes such an input.
+    """
+    try:
+        form = read_form(spec)
+    except ValueError as error:
+        raise MeasurementError("not a model of one photo", where=folder, got=str(error)) from error
+    return np.concatenate(list(form.feed(load_golden_pixels(folder))))
 
 
 def list_golden_pictures(folder: Path) -> tuple[str, ...]:
@@ -70,13 +92,16 @@ def load_golden_outputs(folder: Path, precision: Precision) -> Outputs:
         raise _make_error(folder / GOLDEN_FOLDER / name_golden_outputs(precision), describe(error)) from error
 
 
-def measure_golden_error(folder: Path, precision: Precision, outputs: Mapping[str, NDArray[np.float32]]) -> float:
+def measure_golden_error(
+    folder: Path, precision: Precision, outputs: Mapping[str, NDArray[np.float32]], batch: int = 1
+) -> float:
     """Return the largest |Δ| between ``outputs`` and PyTorch's, over every number of every output.
 
     Args:
         folder: The artifacts' folder, which has ``golden/``.
         precision: The artifact's.
         outputs: What an artifact gave for :func:`load_golden_pixels`: float32, the batch first, by name.
+        batch: How many photos it takes at a time; what filled up its last batch is passed over.
 
     Raises:
         MeasurementError: An output is missing, not finite or of another shape, or there is nothing to compare with.
@@ -89,6 +114,8 @@ def measure_golden_error(folder: Path, precision: Precision, outputs: Mapping[st
     worst = 0.0
     for name, wanted in expected.items():
         got = np.asarray(outputs[name])
+        if len(got) == -(-len(wanted) // batch) * batch:
+            got = got[: len(wanted)]
         if got.shape != wanted.shape:
             raise MeasurementError(
                 "an output has another shape than the golden one",

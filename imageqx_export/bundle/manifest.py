@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imageqx_export.artifact import QUANTIZED, Format, Manifest, Precision
+from imageqx_export.artifact import QUANTIZED, Format, Manifest, ModelSpec, Precision
 from imageqx_export.errors import ParityError
+from imageqx_export.input_form import InputKind, read_form
 from imageqx_export.support.folders import Layout
 from imageqx_export.support.untrusted import describe, read_model
 
@@ -22,6 +23,17 @@ PIXELS_SUFFIX = ".rgb"
 SELF_TEST_FILE = "self_test.json"
 """In ``golden/``: what an app asks of the phone at its first start."""
 RECIPES_FOLDER = "quantization"
+
+
+def name_artifact(spec: ModelSpec, format: Format, precision: Precision) -> str:
+    """Return the name of a file in an artifacts folder.
+
+    Args:
+        spec: The file's own: one that takes its photos otherwise than apps do says so in its name.
+        format: Its format.
+        precision: Its scheme.
+    """
+    return f"{spec.name}_{precision}{read_form(spec).suffix}{format.suffix}"
 
 
 def name_golden_outputs(precision: Precision) -> str:
@@ -41,6 +53,7 @@ def name_recipe(model: str, precision: Precision) -> str:
 def make_layout(model: str) -> Layout:
     """Return what an artifacts folder of a model may hold, whatever the formats and precisions."""
     one = "|".join(Precision)
+    kinds = "|".join(f"_{kind}" for kind in InputKind if kind.is_float)
     recipes = "|".join(re.escape(name_recipe(model, precision)) for precision in Precision)
     golden = "|".join(sorted({re.escape(name_golden_outputs(precision)) for precision in Precision}))
     inside = r"/(Manifest\.json|Data/com\.apple\.CoreML/(model\.mlmodel|weights/weight\.bin))"
@@ -49,7 +62,7 @@ def make_layout(model: str) -> Layout:
         "an export",
         (
             "|".join(map(re.escape, (MANIFEST_FILE, PARITY_FILE, LINT_FILE, BUDGETS_FILE))),
-            rf"{re.escape(model)}_({one})({ends})",
+            rf"{re.escape(model)}_({one})({kinds})?(_dynamic|_batch[0-9]+)?({ends})",
             rf"{GOLDEN_FOLDER}/([0-9]+\.png|{golden}|{re.escape(SELF_TEST_FILE)})",
             rf"{PHOTOS_FOLDER}/([a-z0-9_]+(\.jpg|\.png|{re.escape(PIXELS_SUFFIX)})|{re.escape(PHOTO_INDEX_FILE)})",
             rf"{RECIPES_FOLDER}/({recipes})",

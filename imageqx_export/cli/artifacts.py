@@ -18,6 +18,7 @@ from imageqx_export.cli.options import (
     JsonOption,
     ModelsCheckpointOption,
     find_checkpoint,
+    parse_forms,
     parse_names,
     use_one_thread_each,
 )
@@ -29,7 +30,10 @@ _PANEL = "Artifacts"
 @app.command(
     cls=PlainCommand,
     rich_help_panel=_PANEL,
-    epilog="Example: imageqx export --formats onnx,tflite --precisions fp16,w8a8 --out artifacts",
+    epilog="""
+    Example: imageqx export --formats onnx,tflite --precisions fp16,w8a8 --out artifacts
+             imageqx export --formats onnx --batch 1,dynamic --input float32-nchw --out server
+    """,
 )
 def export(
     model: Annotated[
@@ -50,6 +54,23 @@ def export(
             rich_help_panel=MODEL,
         ),
     ] = "fp32,fp16,w8,w8a8",
+    batch: Annotated[
+        str,
+        typer.Option(
+            help="Photos at a time, a file each: numbers, or dynamic for any (ONNX). Apps feed 1.",
+            metavar="A,B",
+            rich_help_panel=MODEL,
+        ),
+    ] = "1",
+    input: Annotated[
+        str,
+        typer.Option(
+            help="What the files take, a file each: uint8-nhwc, or float32-nhwc or float32-nchw in [0, 1]. Apps feed "
+            "uint8-nhwc.",
+            metavar="A,B",
+            rich_help_panel=MODEL,
+        ),
+    ] = "uint8-nhwc",
     recipe: Annotated[
         list[Path] | None,
         typer.Option(
@@ -96,6 +117,9 @@ def export(
     folder is published in one step. If one does not, the exit code is 1, the published folder stays as it was, and the
     new files are in OUT/MODEL.rejected.
 
+    A file with another batch or input than apps feed says so in its name and in its ModelSpec. Mean and standard
+    deviation are in the graph in all.
+
     Conversions and measurements are kept in the user's cache (IMAGEQX_EXPORTS_CACHE, or
     ~/.cache/imageqx-export/exports; 1 GiB at most), and made anew where the checkpoint, a recipe, this program, a
     library or the processor has changed.
@@ -120,6 +144,7 @@ def export(
         recipes=recipe or (),
         calibration=calibration,
         budgets=read_budgets(budgets, model or find_model(checkpoint)),
+        forms=parse_forms(input, batch),
         cache=None if no_cache else find_cache("exports", "IMAGEQX_EXPORTS_CACHE"),
     )
     result = stage.export_checkpoint(config, progress=bar)

@@ -12,7 +12,9 @@ from imageqx_export.errors import UnknownNameError
 from imageqx_export.support.shipped import find_shipped
 
 if TYPE_CHECKING:
-    from imageqx_export.artifact import Format, Precision
+    from enum import StrEnum
+
+    from imageqx_export.input_form import InputForm
 
 DEFAULT_CHECKPOINT = find_shipped("imageqx.safetensors")
 
@@ -179,7 +181,7 @@ def use_one_thread_each() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def parse_names(kind: str, text: str, known: type[Format] | type[Precision]) -> list[str]:
+def parse_names(kind: str, text: str, known: type[StrEnum]) -> list[str]:
     """Split ``"a,b"`` and check every name, keeping the order and dropping repetitions.
 
     Raises:
@@ -191,3 +193,20 @@ def parse_names(kind: str, text: str, known: type[Format] | type[Precision]) -> 
         if name not in values:
             raise UnknownNameError(kind, name, values)
     return names
+
+
+def parse_forms(inputs: str, batches: str) -> list[InputForm]:
+    """Return every pair of an input and a batch, such as of ``"uint8-nhwc"`` and ``"1,dynamic"``.
+
+    Raises:
+        UnknownNameError: One is no input, or neither a number from 1 to 1024 nor ``dynamic``.
+    """
+    from imageqx_export.input_form import MOST, InputForm, InputKind
+
+    kinds = [InputKind(name) for name in parse_names("input", inputs, InputKind)]
+    forms = []
+    for name in dict.fromkeys(part.strip().lower() for part in batches.split(",") if part.strip()) or [""]:
+        if name != "dynamic" and not (name.isascii() and name.isdigit() and 1 <= int(name[:9]) <= MOST):
+            raise UnknownNameError("batch", name, ["a number from 1", f"to {MOST}", "dynamic"])
+        forms += [InputForm(kind=kind, batch=None if name == "dynamic" else int(name)) for kind in kinds]
+    return list(dict.fromkeys(forms))

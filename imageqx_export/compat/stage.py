@@ -15,7 +15,8 @@ from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control
 from imageqx_export.compat.strangers import name_outputs, read_scales, run_on_cpu, scale_outputs
 from imageqx_export.data.images import generate_images
 from imageqx_export.decisions import name_deciding_output
-from imageqx_export.errors import ArtifactError, UnavailableError
+from imageqx_export.errors import ArtifactError, MeasurementError, UnavailableError
+from imageqx_export.input_form import DEFAULT_FORM, read_form
 from imageqx_export.parity.compare import (
     ACCELERATOR_STEPS,
     ACCELERATOR_TOLERANCES,
@@ -146,10 +147,22 @@ class Asked:
 
 
 def list_subjects(folder: Path, manifest: Manifest, precisions: Sequence[Precision]) -> list[Subject]:
-    """Return the manifest's files, of some precisions or of all."""
+    """Return the manifest's files, of some precisions or of all.
+
+    Raises:
+        MeasurementError: One takes other than what apps feed.
+    """
 
     def subject(artifact: Artifact) -> Subject:
         path = folder / artifact.path
+        if (form := read_form(artifact.spec)) != DEFAULT_FORM:
+            raise MeasurementError(
+                "a file that apps do not feed",
+                where=path,
+                expected=DEFAULT_FORM.name,
+                got=form.name,
+                remedy="imageqx export without --batch and --input",
+            )
         return Subject(str(artifact.path), path, digest(path), artifact.format, artifact.precision)
 
     return [subject(a) for a in manifest.artifacts if not precisions or a.precision in precisions]

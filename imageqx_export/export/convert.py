@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imageqx_export.artifact import Checkpoint, Format, Precision
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.errors import ConversionError, ImageQXError
+from imageqx_export.export.form import take_form
+from imageqx_export.input_form import DEFAULT_FORM, InputForm
 from imageqx_export.support.files import is_disk_full
 from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress
@@ -23,11 +25,22 @@ if TYPE_CHECKING:
     from imageqx_export.quantize.recipe import Recipe
 
 
+class Variant(NamedTuple):
+    """One file of an export: its format, its scheme, and how it takes photos."""
+
+    format: Format
+    precision: Precision
+    form: InputForm = DEFAULT_FORM
+
+
 class Exporter(Protocol):
     """What each format's ``exporter.py`` offers."""
 
     LIBRARIES: dict[str, str]
     """Import name → distribution, of every library that the format needs."""
+
+    def explain_refused(self, form: InputForm, network: Network) -> str | None:
+        """Return why no file of the format takes photos so, and what to do instead; None where they do."""
 
     def write(
         self,
@@ -36,7 +49,7 @@ class Exporter(Protocol):
         paths: Mapping[Precision, Path],
         quantized: Mapping[Precision, QuantizedModel],
     ) -> None:
-        """Write one file per precision."""
+        """Write one file per precision, each of which takes photos as the checkpoint's ModelSpec says."""
 
 
 def load_exporter(format: Format) -> Exporter:
@@ -56,7 +69,7 @@ def find_missing(format: Format) -> str | None:
 def convert_all(
     checkpoint_path: Path,
     model: str,
-    files: Mapping[tuple[Format, Precision], Path],
+    files: Mapping[Variant, Path],
     recipes: Mapping[Precision, Recipe],
     progress: Progress,
 ) -> None:
@@ -64,16 +77,18 @@ def convert_all(
 
     One and not two, as its libraries take a third of the processor time of a conversion to load.
     """
-    tasks: dict[Format, dict[Precision, Path]] = {}
-    for (format, precision), path in files.items():
-        tasks.setdefault(format, {})[precision] = path
+    tasks: dict[tuple[Format, InputForm], dict[Precision, Path]] = {}
+    for (format, precision, form), path in files.items():
+        tasks.setdefault((format, form), {})[precision] = path
     # The slowest first, so that the last to end is a short one.
-    order = [format for format in (Format.TFLITE, Format.COREML, Format.ONNX) if format in tasks]
-    with start_pool() as threads, progress(f"converting to {', '.join(order)}", len(files)) as advance:
-        jobs: dict[Future[None], Format] = {
-            threads.submit(run_isolated, convert, format, checkpoint_path, model, tasks[format], recipes): format
-            for format in order
-        }
+    order = sorted(tasks, key=lambda task: [Format.TFLITE, Format.COREML, Format.ONNX].index(task[0]))
+    title = f"converting to {', '.join(dict.fromkeys(format for format, _ in order))}"
+    with start_pool() as threads, progress(title, len(files)) as advance:
+        jobs: dict[Future[None], Format] = {}
+        for task in order:
+            format, form = task
+            job = threads.submit(run_isolated, convert, format, checkpoint_path, model, tasks[task], recipes, form)
+            jobs[job] = format
         shown, running = 0, set(jobs)
         while running:
             ended, running = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
@@ -102,6 +117,7 @@ def convert(
     model: str,
     paths: Mapping[Precision, Path],
     recipes: Mapping[Precision, Recipe],
+    form: InputForm = DEFAULT_FORM,
 ) -> None:
     """Convert a checkpoint to one format, in this process.
 
@@ -111,6 +127,7 @@ def convert(
         model: The network's name.
         paths: Where to, per precision.
         recipes: Of each quantized precision in ``paths``.
+        form: How the files take photos.
     """
     checkpoint, network = load_checkpoint(checkpoint_path, model)
     # What converters print concerns their own insides and versions; what matters is compared afterwards.
@@ -123,7 +140,7 @@ def convert(
             for precision, recipe in recipes.items()
             if precision in paths
         }
-        load_exporter(format).write(network, checkpoint, paths, quantized)
+        load_exporter(format).write(network, take_form(checkpoint, form), paths, quantized)
 
 
 @contextmanager

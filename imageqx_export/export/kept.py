@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from imageqx_export.artifact import QUANTIZED, Checkpoint, Format, Manifest, Precision
+from imageqx_export.artifact import QUANTIZED, Checkpoint, Manifest, Precision
 from imageqx_export.budgets.check import BudgetReport
 from imageqx_export.bundle.manifest import BUDGETS_FILE, LINT_FILE, MANIFEST_FILE, PARITY_FILE, make_layout
 from imageqx_export.bundle.proofs import SUFFIX as PROOFS
 from imageqx_export.bundle.runtimes import SUFFIX as RUNTIMES
 from imageqx_export.errors import ArtifactError
+from imageqx_export.export.convert import Variant
 from imageqx_export.lint.model import LintReport
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.support.files import digest, list_files
@@ -74,6 +75,7 @@ def make_export_key(store: Store, config: ExportConfig, unavailable: Mapping[str
         model=config.model,
         formats=list(config.formats),
         precisions=list(config.precisions),
+        forms=[form.name for form in config.forms],
         unavailable=dict(unavailable),
         files=[digest(path) if path.is_file() else None for path in paths],
         budgets=None if config.budgets is None else config.budgets.model_dump(mode="json"),
@@ -105,17 +107,18 @@ def keep_export(store: Store, key: str | None, folder: Path) -> None:
 
 
 def make_conversion_key(
-    store: Store, checkpoint: Checkpoint, format: Format, precision: Precision, recipes: Mapping[Precision, Recipe]
+    store: Store, checkpoint: Checkpoint, variant: Variant, recipes: Mapping[Precision, Recipe]
 ) -> str:
     """Return the key of one artifact's bytes."""
     from imageqx_export.quantize.recipe import format_recipe
 
-    table = checkpoint.path.with_suffix(RUNTIMES)
+    precision, table = variant.precision, checkpoint.path.with_suffix(RUNTIMES)
     return store.make_key(
         "conversion",
         checkpoint=checkpoint.sha256,
-        format=format,
-        precision=precision,
+        format=variant.format,
+        precision=variant.precision,
+        form=variant.form.name,
         # It names the fine-tuned weights by their digest.
         recipe=hashlib.sha256(format_recipe(recipes[precision]).encode()).hexdigest() if precision in recipes else None,
         runtimes=digest(table) if table.is_file() else None,
@@ -135,9 +138,7 @@ def write_files(root: Path, files: Mapping[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-def restore_conversions(
-    store: Store, keys: Mapping[tuple[Format, Precision], str], files: Mapping[tuple[Format, Precision], Path]
-) -> list[tuple[Format, Precision]]:
+def restore_conversions(store: Store, keys: Mapping[Variant, str], files: Mapping[Variant, Path]) -> list[Variant]:
     """Write the artifacts that are kept, and return which are not."""
     missing = []
     for one, path in files.items():
@@ -151,9 +152,9 @@ def restore_conversions(
 
 def keep_conversions(
     store: Store,
-    keys: Mapping[tuple[Format, Precision], str],
-    files: Mapping[tuple[Format, Precision], Path],
-    made: Sequence[tuple[Format, Precision]],
+    keys: Mapping[Variant, str],
+    files: Mapping[Variant, Path],
+    made: Sequence[Variant],
 ) -> None:
     """Keep the artifacts that were made."""
     for one in made:

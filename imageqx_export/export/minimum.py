@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
+from imageqx_export.bundle.manifest import name_artifact
 from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeTable, find_oldest, runtimes_beside
 
 
@@ -20,7 +21,7 @@ def state_minimum(checkpoint: Checkpoint, format: Format, precision: Precision, 
         ArtifactError: The table is there and cannot be read.
     """
     table = runtimes_beside(checkpoint.path)
-    found = {} if table is None else find_minimums(table, f"{checkpoint.spec.name}_{precision}{format.suffix}")
+    found = {} if table is None else find_minimums(table, name_artifact(checkpoint.spec, format, precision))
     if ios is not None:
         found["ios"] = ios
     return checkpoint.spec.model_copy(update={"min_runtime": found})

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageqx_export import networks
-from imageqx_export.artifact import Checkpoint, Format, Manifest, Precision
+from imageqx_export.artifact import Checkpoint, Format, Manifest, ModelSpec, Precision
 from imageqx_export.budgets.check import BudgetReport, check_budgets
 from imageqx_export.budgets.limits import Budgets
 from imageqx_export.bundle.manifest import (
@@ -20,12 +19,14 @@ from imageqx_export.bundle.manifest import (
     PHOTOS_FOLDER,
     RECIPES_FOLDER,
     make_layout,
+    name_artifact,
 )
 from imageqx_export.bundle.proofs import proofs_beside
 from imageqx_export.checkpoint import load_checkpoint, refuse_untrained
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import UnavailableError
-from imageqx_export.export.convert import convert_all, find_missing
+from imageqx_export.export.convert import Variant, convert_all, find_missing, load_exporter
+from imageqx_export.export.form import take_form
 from imageqx_export.export.kept import (
     KeptExport,
     find_export,
@@ -37,6 +38,7 @@ from imageqx_export.export.kept import (
     write_files,
 )
 from imageqx_export.export.write import describe_artifact, draw_golden, hash_files, write_golden, write_recipes
+from imageqx_export.input_form import DEFAULT_FORM, InputForm
 from imageqx_export.lint.model import LintReport
 from imageqx_export.lint.stage import lint_own_files
 from imageqx_export.parity.compare import ParityReport
@@ -51,6 +53,7 @@ from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.store import Store
 
 if TYPE_CHECKING:
+    from imageqx_export.networks.base import Network
     from imageqx_export.quantize.recipe import Recipe
 
 
@@ -70,6 +73,7 @@ class ExportConfig:
         budgets: How large the artifacts may be and what quantization may cost; None for no limits.
         cache: The folder where conversions and measurements are kept, and taken from where nothing that they depend on
             has changed; None makes everything anew, which alone shows that it can be.
+        forms: How the files take photos, a file each; one photo of bytes is what apps feed.
     """
 
     checkpoint: Path
@@ -82,6 +86,7 @@ class ExportConfig:
     calibration: Path | None = None
     budgets: Budgets | None = None
     cache: Path | None = None
+    forms: Sequence[InputForm] = (DEFAULT_FORM,)
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,8 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted, or its heads were never trained.
-        UnavailableError: A format's library is missing and ``allow_missing`` is off, or every format's is.
+        UnavailableError: A format's library is missing, or no file of it takes photos as one of ``forms`` says, and
+            ``allow_missing`` is off; or so it is of every format.
         ArtifactError: A named recipe is missing, broken, or for other weights.
         DatasetError: The photos cannot be calibrated on.
         ConversionError: A converter failed, or a named recipe is for a precision that is not exported.
@@ -143,6 +149,8 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         advance()
     model = checkpoint.spec.name
     refuse_untrained(checkpoint)
+    kinds, refused = _choose_forms(config, wanted, network)
+    unavailable |= refused
     layout = make_layout(model)
     layout.refuse_other(config.out / model)  # before the minutes that a new recipe takes
     chosen = choose_recipes(
@@ -154,7 +162,11 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         progress=progress,
     )
     with stage_folder(config.out / model, layout) as staging:
-        files = {(f, p): staging.path / f"{model}_{p}{f.suffix}" for f in wanted for p in config.precisions}
+        files = {
+            Variant(f, p, form): staging.path / name_artifact(form.describe(checkpoint.spec), f, p)
+            for f, form in kinds
+            for p in config.precisions
+        }
         _convert(store, checkpoint, files, chosen.recipes, progress)
         recipes = write_recipes(staging.path / RECIPES_FOLDER, model, chosen.recipes)
         with progress("drawing pictures to compare on", 2) as advance:
@@ -179,7 +191,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
                 staging.path, manifest, checkpoint.path, config.budgets, store=store, progress=progress
             )
             _write(staging.path / BUDGETS_FILE, held)
-        notes = (*chosen.notes, *note_undecided(checkpoint))
+        notes = (*chosen.notes, *note_undecided(checkpoint, network.spec))
         result = ExportResult(staging.target, manifest, report, linted, held, notes)
         if not result.passed:
             return replace(result, folder=staging.reject())
@@ -197,12 +209,12 @@ def _publish_kept(config: ExportConfig, kept: KeptExport) -> ExportResult:
 def _convert(
     store: Store,
     checkpoint: Checkpoint,
-    files: Mapping[tuple[Format, Precision], Path],
+    files: Mapping[Variant, Path],
     recipes: Mapping[Precision, Recipe],
     progress: Progress,
 ) -> None:
     """Write every artifact: those that are kept, and the others by converting."""
-    keys = {one: make_conversion_key(store, checkpoint, *one, recipes) for one in files}
+    keys = {one: make_conversion_key(store, checkpoint, one, recipes) for one in files}
     missing = restore_conversions(store, keys, files)
     if missing:
         convert_all(checkpoint.path, checkpoint.spec.name, {one: files[one] for one in missing}, recipes, progress)
@@ -216,7 +228,7 @@ def _write(path: Path, report: Frozen) -> None:
 def _write_manifest(
     folder: Path,
     checkpoint: Checkpoint,
-    files: Mapping[tuple[Format, Precision], Path],
+    files: Mapping[Variant, Path],
     recipes: Mapping[Precision, Path],
     unavailable: dict[str, str],
 ) -> Manifest:
@@ -224,7 +236,10 @@ def _write_manifest(
     manifest = Manifest(
         model=checkpoint.spec.name,
         checkpoint_sha256=checkpoint.sha256,
-        artifacts=tuple(describe_artifact(folder, path, f, p, checkpoint, proofs) for (f, p), path in files.items()),
+        artifacts=tuple(
+            describe_artifact(folder, path, f, p, take_form(checkpoint, form), proofs)
+            for (f, p, form), path in files.items()
+        ),
         unavailable=unavailable,
         golden=hash_files((folder / GOLDEN_FOLDER).iterdir()),
         photos=hash_files((folder / PHOTOS_FOLDER).iterdir()),
@@ -234,9 +249,13 @@ def _write_manifest(
     return manifest
 
 
-def note_undecided(checkpoint: Checkpoint) -> Iterator[str]:
-    """Yield a remark on a checkpoint for which nobody chose thresholds, such as an imported one."""
-    plain = networks.spec(checkpoint.spec.name)
+def note_undecided(checkpoint: Checkpoint, plain: ModelSpec) -> Iterator[str]:
+    """Yield a remark on a checkpoint for which nobody chose thresholds, such as an imported one.
+
+    Args:
+        checkpoint: With its own ModelSpec.
+        plain: Its network's, with thresholds of 0.5.
+    """
     if checkpoint.temperatures is None and checkpoint.spec == plain:
         yield (
             f"{checkpoint.path} has no thresholds of its own and no temperatures, so every decision is at 0.5: "
@@ -260,6 +279,31 @@ def _available(config: ExportConfig) -> tuple[list[Format], dict[str, str]]:
             + (f", or --allow-missing to export {', '.join(wanted)}" if wanted else ""),
         )
     return wanted, unavailable
+
+
+def _choose_forms(
+    config: ExportConfig, formats: Sequence[Format], network: Network
+) -> tuple[list[tuple[Format, InputForm]], dict[str, str]]:
+    """Return which formats take photos in which of the forms, and why the others do not.
+
+    Raises:
+        UnavailableError: One does not and ``allow_missing`` is off, or none does.
+    """
+    asked = {(f, form): load_exporter(f).explain_refused(form, network) for f in formats for form in config.forms}
+    wanted = [pair for pair, reason in asked.items() if reason is None]
+    refused = {
+        f"{f}{form.suffix}": f"{f} of {form.name}: {reason}"
+        for (f, form), reason in asked.items()
+        if reason is not None
+    }
+    if refused and (not config.allow_missing or not wanted):
+        rest = ", ".join(f"{f}{form.suffix}" for f, form in wanted)
+        raise UnavailableError(
+            "cannot export " + ", ".join(refused),
+            got="; ".join(refused.values()),
+            remedy=f"--allow-missing to export {rest}" if wanted else "another --batch or --input",
+        )
+    return wanted, refused
 
 
 def _relative(report: LintReport) -> LintReport:

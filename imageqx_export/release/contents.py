@@ -23,6 +23,7 @@ from imageqx_export.bundle.manifest import (
     read_manifest,
 )
 from imageqx_export.errors import ReleaseError
+from imageqx_export.input_form import DEFAULT_FORM, read_form
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.release.model import Release, ReleasedArtifact
 from imageqx_export.release.names import REPORTS_FOLDER, SPEC_FILE, THRESHOLDS_FILE, refuse_leaving
@@ -84,9 +85,11 @@ def collect(
 
     Raises:
         ParityError: There is no manifest.
-        ReleaseError: A file is not what the manifest says, parity did not pass, or the checkpoint is another.
+        ReleaseError: A file is not what the manifest says or takes other than one photo of bytes, parity did not pass,
+            or the checkpoint is another.
     """
     manifest = read_manifest(folder)
+    _refuse_unfed(folder, manifest)
     parity = _read_parity(folder, manifest)
     facts = _find_facts(checkpoint, manifest)
     files = _find_files(folder, manifest)
@@ -153,6 +156,18 @@ def _read_parity(folder: Path, manifest: Manifest) -> ParityReport:
             remedy="imageqx export",
         )
     return report
+
+
+def _refuse_unfed(folder: Path, manifest: Manifest) -> None:
+    for one in manifest.artifacts:
+        if (form := read_form(one.spec)) != DEFAULT_FORM:
+            raise ReleaseError(
+                "a file that apps do not feed",
+                where=folder / one.path,
+                expected=DEFAULT_FORM.name,
+                got=form.name,
+                remedy="imageqx export without --batch and --input",
+            )
 
 
 def _find_facts(checkpoint: Path, manifest: Manifest) -> Facts:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
+from imageqx_export.input_form import InputForm, read_form
 from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.untrusted import describe, name_error, parse_model
 
@@ -33,21 +37,41 @@ class Runtime(Protocol):
         ...
 
 
-def read_input(spec: ModelSpec, path: Path) -> str:
-    """Return the name of a model's one input.
+@dataclass(frozen=True)
+class Feed:
+    """The one input of a file: its name, and what it is fed."""
+
+    name: str
+    form: InputForm
+
+    def run(self, pixels: Pixels, infer: Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]]) -> Outputs:
+        """Return every output for photos, whatever the file takes at a time.
+
+        Args:
+            pixels: uint8 [N,H,W,3].
+            infer: Runs the file once, on what it takes; the outputs are copied from it by name.
+        """
+        rows = [infer(batch) for batch in self.form.feed(pixels)]
+        return {name: np.concatenate([row[name] for row in rows])[: len(pixels)] for name in rows[0]}
+
+
+def read_input(spec: ModelSpec, path: Path) -> Feed:
+    """Return a model's one input, and how it takes photos.
 
     Raises:
-        ArtifactError: It has none, or several.
+        ArtifactError: It has none, or several, or one that is not of photos.
     """
-    if len(spec.inputs) != 1:
+    try:
+        return Feed(spec.inputs[0].name if spec.inputs else "", read_form(spec))
+    except ValueError as error:
+        names = ", ".join(tensor.name for tensor in spec.inputs)[:200] or "none"
         raise ArtifactError(
             "not a model of one photo",
             where=path,
-            expected="one input in the ModelSpec",
-            got=", ".join(tensor.name for tensor in spec.inputs)[:200] or "none",
+            expected="one input in the ModelSpec, of photos as its preprocessing says",
+            got=f"{names}: {error}" if spec.inputs else names,
             remedy="export it again",
-        )
-    return spec.inputs[0].name
+        ) from error
 
 
 def declare_output(path: Path, name: str, shape: object, dtype: str) -> TensorSpec:
@@ -56,7 +80,7 @@ def declare_output(path: Path, name: str, shape: object, dtype: str) -> TensorSp
     Args:
         path: The file, for the message.
         name: The output's.
-        shape: Its sizes; an artifact has numbers alone.
+        shape: Its sizes; an artifact has numbers alone, −1 for a batch of any size.
         dtype: Its type's name, as NumPy's.
 
     Raises:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.errors import UnavailableError
@@ -41,11 +42,14 @@ class CoreMlRuntime:
         """Return every output for uint8 [N,H,W,3] RGB."""
         from PIL import Image
 
-        feeds = self._input
+        feed = self._input
+
+        def infer(batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
+            row = self._model.predict({feed.name: batch if feed.form.kind.is_float else Image.fromarray(batch[0])})
+            return {output.name: np.asarray(row[output.name], np.float32) for output in self.signature}
+
         with explain_failed_run(self._path):  # coremltools raises bare Exceptions and Objective-C errors
-            rows = [self._model.predict({feeds: Image.fromarray(one)}) for one in pixels]
-            found = {o.name: [np.asarray(row[o.name], np.float32) for row in rows] for o in self.signature}
-            return {name: np.concatenate(values) for name, values in found.items()}
+            return feed.run(pixels, infer)
 
 
 def load(path: Path) -> CoreMlRuntime:

@@ -11,6 +11,7 @@ import numpy as np
 
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError
+from imageqx_export.input_form import ANY
 from imageqx_export.runtimes.base import (
     declare_output,
     explain_failed_load,
@@ -28,11 +29,13 @@ _PROBE = bytes.fromhex(
     "080812003a580a180a01780a0177120179220d4d61744d756c496e74656765721201672a0f0804080110034201774a047f7f7f7f5a130a0178"
     "120e0a0c080212080a0208010a02080462130a0179120e0a0c080612080a0208010a02080142040a00100d"
 )
+ANY_BATCH = "batch"
+"""What an exported file calls the size of a batch that is chosen at run time."""
 _DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 
 
 class OnnxRuntime:
-    """An ``.onnx`` file on the CPU, which takes one photo at a time, as on a phone.
+    """An ``.onnx`` file on the CPU, which takes as many photos at a time as its ModelSpec says.
 
     Args:
         path: The file.
@@ -48,10 +51,11 @@ class OnnxRuntime:
     def run(self, pixels: Pixels) -> Outputs:
         """Return every output for uint8 [N,H,W,3] RGB."""
         names = [output.name for output in self.signature]
-        feeds = self._input
+        feed = self._input
         with explain_failed_run(self._path):
-            rows = [self._session.run(names, {feeds: one[None]}) for one in pixels]
-            return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
+            return feed.run(
+                pixels, lambda batch: dict(zip(names, self._session.run(names, {feed.name: batch}), strict=True))
+            )
 
 
 def _read_tensor_spec(node: Any, path: Path) -> TensorSpec:
@@ -59,7 +63,10 @@ def _read_tensor_spec(node: Any, path: Path) -> TensorSpec:
         raise ArtifactError(
             "an output of another type", where=f"{path}: {node.name}", expected="tensor(float)", got=node.type
         )
-    return declare_output(path, node.name, node.shape, _DTYPES[node.type])
+    shape = list(node.shape)
+    if shape[:1] == [ANY_BATCH]:  # ONNX has names for sizes that are chosen at run time
+        shape[0] = ANY
+    return declare_output(path, node.name, shape, _DTYPES[node.type])
 
 
 def count_optimised_operations(path: Path) -> Counter[str]:

@@ -47,11 +47,11 @@ class LiteRtRuntime:
 
     def run(self, pixels: Pixels) -> Outputs:
         """Return every output for uint8 [N,H,W,3] RGB."""
-        feeds = self._input
+        feed = self._input
         # A runner's arrays are views of the interpreter's memory, overwritten by the next run.
         with explain_failed_run(self._path):
-            rows = [{k: v.copy() for k, v in self._runner(**{feeds: one[None]}).items()} for one in pixels]
-            return {output.name: np.concatenate([row[output.name] for row in rows]) for output in self.signature}
+            found = feed.run(pixels, lambda batch: {k: v.copy() for k, v in self._runner(**{feed.name: batch}).items()})
+            return {output.name: found[output.name] for output in self.signature}
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from imageqx_export.budgets.limits import read_budgets
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.export import stage
+from imageqx_export.export.convert import Variant
 from imageqx_export.export.kept import (
     find_export,
     keep_conversions,
@@ -23,6 +24,7 @@ from imageqx_export.export.kept import (
     restore_conversions,
 )
 from imageqx_export.export.stage import ExportConfig
+from imageqx_export.input_form import InputForm
 from imageqx_export.quantize.recipe import Recipe, read_recipe
 from imageqx_export.release import verify
 from imageqx_export.support.circumstances import describe_circumstances
@@ -130,6 +132,8 @@ def test_limits_names_and_photos_are_inputs(models: Path, tmp_path: Path) -> Non
         replace(config, budgets=limits),
         replace(config, budgets=looser),
         replace(config, recipes=[models.with_suffix(".w8.json")]),
+        replace(config, forms=[InputForm(batch=None)]),
+        replace(config, forms=[InputForm(), InputForm(batch=None)]),
     ]
     assert len({make_export_key(store, one, {}) for one in others}) == len(others)
     assert make_export_key(store, config, {"coreml": "not installed"}) != make_export_key(store, config, {})
@@ -143,16 +147,16 @@ def conversions(path: Path) -> tuple[Checkpoint, dict[Precision, Recipe]]:
 
 def test_after_another_recipe_its_own_precision_alone_is_made_again(models: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
-    files = {(f, p): tmp_path / "out" / f"imageqx_{p}{f.suffix}" for f in Format for p in Precision}
+    files = {Variant(f, p): tmp_path / "out" / f"imageqx_{p}{f.suffix}" for f in Format for p in Precision}
     (tmp_path / "out").mkdir()
-    for (format, precision), path in files.items():
+    for (format, precision, _), path in files.items():
         if format is Format.COREML:
             path.mkdir()
             (path / "Manifest.json").write_text(precision)
         else:
             path.write_text(f"{format} {precision}")
     checkpoint, recipes = conversions(models)
-    keys = {one: make_conversion_key(store, checkpoint, *one, recipes) for one in files}
+    keys = {one: make_conversion_key(store, checkpoint, one, recipes) for one in files}
     assert restore_conversions(store, keys, files) == list(files)
     keep_conversions(store, keys, files, list(files))
     before = digest(tmp_path / "out")
@@ -162,10 +166,10 @@ def test_after_another_recipe_its_own_precision_alone_is_made_again(models: Path
     assert digest(tmp_path / "out") == before
     change_scale(models.with_suffix(".w8a8.json"))
     checkpoint, recipes = conversions(models)
-    again = {one: make_conversion_key(store, checkpoint, *one, recipes) for one in files}
-    assert restore_conversions(store, again, files) == [(f, Precision.W8A8) for f in Format]
+    again = {one: make_conversion_key(store, checkpoint, one, recipes) for one in files}
+    assert restore_conversions(store, again, files) == [Variant(f, Precision.W8A8) for f in Format]
     flip(models.with_suffix(".runtimes.json"))
-    assert not set(again.values()) & {make_conversion_key(store, checkpoint, *one, recipes) for one in files}
+    assert not set(again.values()) & {make_conversion_key(store, checkpoint, one, recipes) for one in files}
 
 
 def test_what_is_kept_under_the_name_of_an_export_must_be_one(models: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from imageqx_export.bench.android.runners import PROFILER, RUNNER, TOOL, Benchma
 from imageqx_export.bench.android.session import Session, lock_phone, open_session
 from imageqx_export.bench.android.thermal import refuse_hopeless
 from imageqx_export.bench.android.workdir import Supply, clear_stale
+from imageqx_export.bench.fed import explain_unfed
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bench.worker import launch
 from imageqx_export.bundle.golden import measure_golden_error
@@ -107,7 +108,8 @@ class AdbTarget:
         """Say why the phone cannot run ``artifact``, or None; before :meth:`open` only what holds for all phones."""
         if artifact.format is Format.COREML:
             return "Core ML does not run on Android"
-        return None if self._opened is None else self._opened.reasons.get(artifact.format)
+        known = None if self._opened is None else self._opened.reasons.get(artifact.format)
+        return known or explain_unfed(artifact)
 
     def wait_until_ready(self) -> None:
         """Wait until the phone is there, cool (thermal status 0) and charged.

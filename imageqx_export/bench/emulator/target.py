@@ -16,8 +16,9 @@ from imageqx_export.bench.emulator.guest import TIMEOUT_SECONDS, Counts, Guest
 from imageqx_export.bench.emulator.kernels import find_chief
 from imageqx_export.bench.instructions import FEW, MANY, count_per_inference
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
-from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
+from imageqx_export.bundle.golden import load_golden_feed, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError, UnknownNameError
+from imageqx_export.input_form import read_form
 from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.folders import temporary_folder
 
@@ -133,9 +134,10 @@ class EmulatedTarget:
         """Run the golden pictures through the Arm kernels and return the largest |Δ| to PyTorch's outputs."""
         phone = self._opened
         pictures, outputs = phone.guest.scratch / "pictures.npy", phone.guest.scratch / "outputs.npz"
-        np.save(pictures, load_golden_pixels(phone.folder))
+        np.save(pictures, load_golden_feed(phone.folder, artifact.spec))
         phone.guest.run({**self._build_request("outputs", artifact), "input": str(pictures), "outputs": str(outputs)})
-        return measure_golden_error(phone.folder, artifact.precision, read_arrays(outputs, artifact.path))
+        found, batch = read_arrays(outputs, artifact.path), read_form(artifact.spec).batch or 1
+        return measure_golden_error(phone.folder, artifact.precision, found, batch)
 
     def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""

@@ -17,8 +17,9 @@ from imageqx_export.bench.host import facts
 from imageqx_export.bench.instructions import ENVIRONMENT, Counter, count_per_inference, find_counter
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bench.worker.launch import LITERT_LAYERS, RUNNER, Launcher
-from imageqx_export.bundle.golden import load_golden_pixels, measure_golden_error
+from imageqx_export.bundle.golden import load_golden_feed, measure_golden_error
 from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.input_form import read_form
 from imageqx_export.runtimes.onnx import choose_session_config
 from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.folders import temporary_folder
@@ -150,7 +151,7 @@ class HostTarget:
             script,
             runs=runs,
             warmup_runs=min(runs, schedule.warmup_runs),
-            input=str(self._write_pictures()),
+            input=str(self._write_pictures(artifact)),
         )
         return tuple(LayerCost.model_validate(row) for row in result["layers"])
 
@@ -162,8 +163,9 @@ class HostTarget:
         """Return the largest |artifact − PyTorch in its own scheme| over the golden pictures."""
         state = self._require_open()
         written = state.place / f"{artifact.path.name}.npz"
-        self._run("outputs", artifact, state.schedule, input=str(self._write_pictures()), outputs=str(written))
-        return measure_golden_error(state.folder, artifact.precision, read_arrays(written, artifact.path))
+        self._run("outputs", artifact, state.schedule, input=str(self._write_pictures(artifact)), outputs=str(written))
+        outputs, batch = read_arrays(written, artifact.path), read_form(artifact.spec).batch or 1
+        return measure_golden_error(state.folder, artifact.precision, outputs, batch)
 
     def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""
@@ -174,13 +176,13 @@ class HostTarget:
             raise MeasurementError("the target is not open", where=self.name, expected="with target.open(…)")
         return self._state
 
-    def _write_pictures(self) -> Path:
+    def _write_pictures(self, artifact: Artifact) -> Path:
         import numpy as np
 
         state = self._require_open()
-        path = state.place / "golden.npy"
+        path = state.place / f"golden{read_form(artifact.spec).suffix}.npy"
         if not path.exists():
-            np.save(path, load_golden_pixels(state.folder))
+            np.save(path, load_golden_feed(state.folder, artifact.spec))
         return path
 
     def _run(

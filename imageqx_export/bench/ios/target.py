@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from imageqx_export.artifact import Artifact, Format
+from imageqx_export.bench.fed import explain_unfed
 from imageqx_export.bench.ios import app, array_input, phones, runner
 from imageqx_export.bench.ios.phones import Phone
 from imageqx_export.bench.ios.xcrun import Tools, find_tools, run_devicectl
@@ -88,8 +89,9 @@ class IosTarget:
         """Say why an iPhone cannot run ``artifact``, or None."""
         if artifact.format is not Format.COREML:
             return f"an iPhone is measured with Core ML alone; {artifact.format.value} would need an app of its own"
-        if self._opened is None:
-            return None
+        unfed = explain_unfed(artifact)
+        if self._opened is None or unfed is not None:
+            return unfed
         model = self._opened.folder / artifact.path / array_input.PROGRAM
         return phones.explain_too_old(self._opened.place.phone, array_input.read_specification(model))
 

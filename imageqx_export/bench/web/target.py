@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from imageqx_export.artifact import Artifact
+from imageqx_export.bench.fed import explain_unfed
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
 from imageqx_export.bench.web.browser import RUNTIMES, find_chromium, find_page, make_job, read_version, run_job
 from imageqx_export.bench.web.server import Served, serve
@@ -69,7 +70,7 @@ class WebTarget:
 
     def explain_unavailable(self, artifact: Artifact) -> str | None:
         """Say why a browser cannot run ``artifact``, or None."""
-        return None if artifact.format in RUNTIMES else "no browser runs Core ML"
+        return explain_unfed(artifact) if artifact.format in RUNTIMES else "no browser runs Core ML"
 
     def wait_until_ready(self) -> None:
         """Do nothing: a browser tells no temperature."""

@@ -6,9 +6,9 @@ is why it is longer than a file should be.
 
 A request is ``{"mode": "time" | "count" | "memory" | "outputs" | "layers", "path": FILE, "format": "tflite" | "onnx" |
 "coreml", "threads": 1, "warmup_runs": 10, "warmup_seconds": 0.5, "runs": 10, "seconds": 1.0, "input": FILE.npy,
-"outputs": FILE.npz, "cores": [1], "config": {}, "tied": false}``; the input is uint8 [N,H,W,3], and without one a
-fixed picture of noise is used; without cores the process may use any; config has entries for ONNX Runtime's session;
-one that is tied ends with the process that started it, a profiler included. The result has
+"outputs": FILE.npz, "cores": [1], "config": {}, "tied": false}``; the input is [N,…] as the artifact takes it, N a
+multiple of its batch, and without one fixed noise is used; without cores the process may use any; config has entries
+for ONNX Runtime's session; one that is tied ends with the process that started it, a profiler included. The result has
 ``versions`` and, by mode:
 
 - ``time``: ``load_seconds``, ``first_seconds``, ``seconds`` (a list), ``started``, ``temperature_before``, ``…_after``;
@@ -131,7 +131,8 @@ def _import_onnx(config: Config) -> Load:
         def run(image: Any) -> list[Any]:
             return list(session.run(names, {feed.name: image}))
 
-        return Model(tuple(feed.shape), np.dtype(dtypes[feed.type]), run, lambda: names, session.end_profiling)
+        shape = tuple(size if isinstance(size, int) else 1 for size in feed.shape)  # of any batch: one
+        return Model(shape, np.dtype(dtypes[feed.type]), run, lambda: names, session.end_profiling)
 
     return load
 
@@ -145,12 +146,14 @@ def _import_coreml(_: Config) -> Load:
         model = coremltools.models.MLModel(path, compute_units=coremltools.ComputeUnit.CPU_ONLY)
         description = model.get_spec().description
         feed, names = description.input[0], [output.name for output in description.output]
+        size, array = feed.type.imageType, tuple(feed.type.multiArrayType.shape)
 
         def run(image: Any) -> list[Any]:
-            found = model.predict({feed.name: Image.fromarray(image[0])})
+            found = model.predict({feed.name: image if array else Image.fromarray(image[0])})
             return [np.asarray(found[name]) for name in names]
 
-        size = feed.type.imageType
+        if array:
+            return Model(array, np.dtype(np.float32), run, lambda: names)
         return Model((1, size.height, size.width, 3), np.dtype(np.uint8), run, lambda: names)
 
     return load
@@ -164,9 +167,10 @@ FORMATS: dict[str, Callable[[Config], Load]] = {
 
 
 def make_noise(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return a fixed picture of noise (Knuth's multiplicative hash of each position), the same on every machine."""
+    """Return fixed noise (Knuth's multiplicative hash of each position): bytes, or as floats those divided by 255."""
     positions = np.arange(int(np.prod(shape)), dtype=np.uint32)
-    return ((positions * np.uint32(2654435761)) >> np.uint32(24)).astype(dtype).reshape(shape)
+    noise = ((positions * np.uint32(2654435761)) >> np.uint32(24)).astype(dtype).reshape(shape)
+    return noise / np.float32(255) if noise.dtype == np.float32 else noise
 
 
 def measure_time(request: dict[str, Any], load: Load) -> dict[str, Any]:
@@ -286,13 +290,15 @@ MODES = {
 
 
 def load_pictures(request: dict[str, Any], model: Model) -> list[Any]:
-    """Return the inputs, one a list entry and each a batch of one."""
+    """Return the inputs, a batch a list entry, of as many as the artifact takes at a time."""
     if request["input"] is None:
         return [make_noise(model.shape, model.dtype)]
     images = np.load(request["input"])
     if images.dtype != model.dtype or images.shape[1:] != model.shape[1:] or not len(images):
         raise ValueError(f"the input is {images.dtype} {images.shape}, the artifact takes {model.dtype} {model.shape}")
-    return [np.ascontiguousarray(image[None]) for image in images]
+    if len(images) % model.shape[0]:
+        raise ValueError(f"the input is {images.shape}, and the artifact takes {model.shape[0]} at a time")
+    return [np.ascontiguousarray(batch) for batch in images.reshape(-1, *model.shape)]
 
 
 def read_peak_memory() -> int:

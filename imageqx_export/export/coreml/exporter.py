@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
+from imageqx_export.export.coreml.entry import enter, make_inputs
 from imageqx_export.export.metadata import AUTHOR, LICENSE, describe_model, header
+from imageqx_export.input_form import InputForm, read_form
 from imageqx_export.networks.base import EARLY, Network, PhoneGraph
 from imageqx_export.support.core_ml import name_minimum_ios
 
@@ -21,6 +23,15 @@ LIBRARIES = {"coremltools": "coremltools"}
 TARGETS = {Precision.FP32: "iOS16", Precision.FP16: "iOS16", Precision.W8: "iOS16", Precision.W8A8: "iOS17"}
 ARITHMETIC = "float16 after the early stages, float32 before"
 """What Core ML computes in, weights and activations being integers or not; in the quantized artifacts' metadata."""
+
+
+def explain_refused(form: InputForm, network: Network) -> str | None:
+    """Return why no package takes its photos so, or None."""
+    if form.batch is None:
+        return "Core ML plans a package for a number of photos: name it"
+    if form.batch > 1 and not form.kind.is_float:
+        return "Core ML takes one image at a time: --input float32-nchw takes several, or feed an MLArrayBatchProvider"
+    return None
 
 
 def write(
@@ -41,25 +52,26 @@ def write(
     """
     from imageqx_export.export.coreml.frontends import compress, export_program, find_late
 
-    floats = _trace(network.fold("NCHW")) if {Precision.FP32, Precision.FP16} & set(paths) else None
+    spec = checkpoint.spec
+    floats = _trace(network.fold("NCHW"), spec) if {Precision.FP32, Precision.FP16} & set(paths) else None
     for precision, path in paths.items():
         graph = floats
         is_late: Callable[[Any], bool] = _is_after_early_stages
         if precision is Precision.W8:
-            graph = _trace(compress(quantized[precision]))
+            graph = _trace(compress(quantized[precision]), spec)
         if precision is Precision.W8A8:
-            graph, is_late = export_program(quantized[precision]), find_late(quantized[precision])
+            graph, is_late = export_program(quantized[precision], spec), find_late(quantized[precision])
         model = convert(graph, checkpoint.spec, precision, is_late)
         _describe(model, checkpoint, precision, quantized)
         model.save(str(path))
         _normalise(path)
 
 
-def _trace(graph: PhoneGraph) -> Any:
+def _trace(graph: PhoneGraph, spec: ModelSpec) -> Any:
     import torch
 
-    size = graph.preprocessing
-    return torch.jit.trace(graph, torch.zeros(1, 3, size.height, size.width))  # type: ignore[no-untyped-call]
+    entered = enter(graph, spec)
+    return torch.jit.trace(entered, make_inputs(spec))  # type: ignore[no-untyped-call]
 
 
 def _is_after_early_stages(operation: Any) -> bool:
@@ -82,10 +94,12 @@ def convert(
     import coremltools as ct
     import numpy as np
 
-    recipe = spec.preprocessing
-    image = ct.ImageType(
-        name=spec.inputs[0].name, shape=(1, 3, recipe.height, recipe.width), color_layout=ct.colorlayout.RGB
-    )
+    recipe, image = spec.preprocessing, spec.inputs[0]
+    if read_form(spec).kind.is_float:
+        taken = ct.TensorType(name=image.name, shape=image.shape, dtype=np.float32)
+    else:
+        shape = (1, 3, recipe.height, recipe.width)
+        taken = ct.ImageType(name=image.name, shape=shape, color_layout=ct.colorlayout.RGB)
     model = ct.convert(
         graph,
         convert_to="mlprogram",
@@ -93,7 +107,7 @@ def convert(
         compute_precision=ct.precision.FLOAT32
         if precision is Precision.FP32
         else ct.transform.FP16ComputePrecision(op_selector=is_late),
-        inputs=[image],
+        inputs=[taken],
         outputs=[ct.TensorType(name=output.name, dtype=np.float32) for output in spec.outputs],
         skip_model_load=True,
     )

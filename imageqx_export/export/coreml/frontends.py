@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.fx import Node
 
+from imageqx_export.artifact import ModelSpec
+from imageqx_export.export.coreml.entry import enter, make_inputs
+from imageqx_export.export.form import count_photos
 from imageqx_export.networks.base import EARLY, PhoneGraph
 
 if TYPE_CHECKING:
@@ -53,18 +56,18 @@ def _register(graph: PhoneGraph, weights: Iterable[IntegerWeight]) -> None:
         module.register_buffer("_COREML_/weight/quantization_scale", scales)
 
 
-def export_program(quantized: QuantizedModel) -> Any:
+def export_program(quantized: QuantizedModel, spec: ModelSpec) -> Any:
     """Return the graph with integers throughout as a ``torch.export.ExportedProgram`` in the ATen dialect.
 
     Args:
         quantized: With int8 weights and activations.
+        spec: The package's.
     """
-    graph = quantized.graph(layout="NCHW", biases=False)
+    graph = quantized.graph(layout="NCHW", batch=count_photos(spec), biases=False)
     _unpack(graph)
-    size = quantized.network.spec.preprocessing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns of how it reads its own graphs
-        program = torch.export.export(graph, (torch.zeros(1, 3, size.height, size.width),))
+        program = torch.export.export(enter(graph, spec), (make_inputs(spec),))
         return program.run_decompositions({})
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, Format, Precision
 from imageqx_export.errors import ConversionError
+from imageqx_export.export.form import count_photos, explain_cut, make_example
 from imageqx_export.export.metadata import header
 from imageqx_export.export.onnx.accelerators import dequantize_around_moves, enter_by_dequantizing
+from imageqx_export.export.onnx.entry import take_form
 from imageqx_export.export.onnx.passes import (
     make_activations_unsigned,
     pool_globally,
@@ -19,6 +21,7 @@ from imageqx_export.export.onnx.passes import (
     widen_gates,
 )
 from imageqx_export.export.onnx.stem import group_pixels, read_pixels_as_bytes
+from imageqx_export.input_form import InputForm, read_form
 from imageqx_export.networks.base import Network
 
 if TYPE_CHECKING:
@@ -33,6 +36,11 @@ OPSET = 18
 IR_VERSION = 8
 
 
+def explain_refused(form: InputForm, network: Network) -> str | None:
+    """Return why no file takes its photos so, or None: any does, but for an open batch of what cuts photos."""
+    return explain_cut(network.fold("NHWC")) if form.batch is None else None
+
+
 def write(
     network: Network,
     checkpoint: Checkpoint,
@@ -41,10 +49,10 @@ def write(
 ) -> None:
     """Write one ``.onnx`` file per precision.
 
-    The input is uint8, which a DequantizeLinear of step 1 makes float32 where pixels are not read as integers, and the
-    outputs are float32 in all. fp16 is fp32 with float16 weights after the early stages, w8
-    with int8 ones; a session makes them float32 when it opens the file. w8a8 has a QuantizeLinear and a
-    DequantizeLinear around what is integer: uint8 activations, the pixels first, int8 weights, int32 biases.
+    The input is uint8, which a DequantizeLinear of step 1 makes float32 where pixels are not read as integers, unless
+    the checkpoint's ModelSpec names another; the outputs are float32 in all. fp16 is fp32 with float16 weights after
+    the early stages, w8 with int8 ones; a session makes them float32 when it opens the file. w8a8 has a QuantizeLinear
+    and a DequantizeLinear around what is integer: uint8 activations, the pixels first, int8 weights, int32 biases.
 
     Args:
         network: The trained network, eval mode.
@@ -64,7 +72,7 @@ def write(
         enter_by_dequantizing(single)
     for precision, path in paths.items():
         if precision is Precision.W8A8:
-            model = convert(quantized[precision].graph(), checkpoint)
+            model = convert(quantized[precision].graph(batch=count_photos(checkpoint.spec)), checkpoint)
             arrange_integers(model)
         else:
             model = onnx.ModelProto.FromString(single.SerializeToString())
@@ -72,6 +80,8 @@ def write(
             halve_weights(model, ("late", *graph.HEADS))
         elif precision is Precision.W8:
             store_int8_weights(model, quantized[precision].weights())
+        form = read_form(checkpoint.spec)
+        take_form(model, form, checkpoint.spec, integers=precision is Precision.W8A8)
         _drop_traces(model)
         for key, value in sorted(header(checkpoint, Format.ONNX, precision, quantized).items()):
             model.metadata_props.add(key=key, value=value)
@@ -140,10 +150,9 @@ def convert(graph: Module, checkpoint: Checkpoint) -> Any:
     import torch
 
     spec = checkpoint.spec
-    example = torch.zeros(spec.inputs[0].shape, dtype=torch.uint8)
     program = torch.onnx.export(
         graph,
-        (example,),
+        (make_example(spec),),
         dynamo=True,
         opset_version=OPSET,
         input_names=[tensor.name for tensor in spec.inputs],

@@ -28,7 +28,7 @@ def enter_by_dequantizing(model: Any) -> bool:
     if cast is None:
         return False
     _state_bytes(model)
-    cast.opcodeIndex = _code(model, schema.BuiltinOperator.DEQUANTIZE, _DEQUANTIZE_VERSION)
+    cast.opcodeIndex = find_code(model, schema.BuiltinOperator.DEQUANTIZE, _DEQUANTIZE_VERSION)
     cast.builtinOptionsType, cast.builtinOptions = schema.BuiltinOptions.NONE, None
     return True
 
@@ -55,7 +55,7 @@ def enter_by_quantizing(model: Any) -> bool:
     _state_bytes(model)
     (quantize,) = readers
     quantize.inputs = cast.inputs
-    quantize.opcodeIndex = _code(model, schema.BuiltinOperator.QUANTIZE, _QUANTIZE_VERSION)
+    quantize.opcodeIndex = find_code(model, schema.BuiltinOperator.QUANTIZE, _QUANTIZE_VERSION)
     graph.operators.remove(cast)
     return True
 
@@ -123,7 +123,7 @@ def _kind(model: Any, operator: Any) -> int:
     return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
 
 
-def _code(model: Any, kind: int, version: int) -> int:
+def find_code(model: Any, kind: int, version: int) -> int:
     """Return the index of an operator code, added where there is none."""
     from ai_edge_litert import schema_py_generated as schema
 

@@ -82,7 +82,9 @@ def write_metadata(spec: ModelSpec, outputs: Sequence[str], version: str) -> byt
     meanings = {one.name: one for one in spec.outputs}
     labels = list_labels(spec)
     image = _Table(
-        builder, {0: spec.inputs[0].name, 1: spec.inputs[0].meaning}, {3: _write_image(builder, spec), 4: _raw(builder)}
+        builder,
+        {0: spec.inputs[0].name, 1: spec.inputs[0].meaning},
+        {3: _write_image(builder, spec), 4: _write_range(builder, spec)},
     ).end(7)
     ends = [_write_output(builder, meanings[name], labels.get(name)) for name in outputs]
     graph = _Table(builder, {0: spec.name}, {2: _vector(builder, [image]), 3: _vector(builder, ends)}).end(7)
@@ -117,9 +119,10 @@ def _write_image(builder: Any, spec: ModelSpec) -> int:
     return _Table(builder, {}, {1: properties}).end(3, {0: _IMAGE})
 
 
-def _raw(builder: Any) -> int:
-    """Say that pixels enter as they are: mean 0, deviation 1; normalisation is in the graph."""
-    mean, deviation = (builder.CreateNumpyVector(np.array([value], np.float32)) for value in (0, 1))
+def _write_range(builder: Any, spec: ModelSpec) -> int:
+    """Say what bytes are divided by before they enter: 1, or 255 of an input in [0, 1]; the graph normalises."""
+    divisor = 1 if spec.inputs[0].range is None else 255
+    mean, deviation = (builder.CreateNumpyVector(np.array([value], np.float32)) for value in (0, divisor))
     options = _Table(builder, {}, {0: mean, 1: deviation}).end(2)
     return _vector(builder, [_Table(builder, {}, {1: options}).end(2, {0: _NORMALIZATION})])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
+from imageqx_export.export.form import count_photos, make_example
 from imageqx_export.export.metadata import header
 from imageqx_export.export.tflite import flatbuffer
 from imageqx_export.export.tflite.accelerators import (
@@ -19,6 +20,7 @@ from imageqx_export.export.tflite.accelerators import (
     widen_normalisation,
 )
 from imageqx_export.export.tflite.described import add_metadata, write_label_files
+from imageqx_export.export.tflite.entry import take_floats
 from imageqx_export.export.tflite.halves import halve_biases, halve_weights
 from imageqx_export.export.tflite.passes import (
     make_static_config,
@@ -27,6 +29,7 @@ from imageqx_export.export.tflite.passes import (
     write_exact_integers,
 )
 from imageqx_export.export.tflite.stem import group_pixels
+from imageqx_export.input_form import InputForm, read_form
 from imageqx_export.networks.base import Network
 from imageqx_export.runtimes.tflite import SIGNATURE, SPEC_ENTRY
 
@@ -39,6 +42,11 @@ if TYPE_CHECKING:
 LIBRARIES = {"litert_torch": "litert-torch", "ai_edge_quantizer": "ai-edge-quantizer"}
 # A zip entry must have a date; the format's first day says "no date" and keeps the bytes the same on every run.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def explain_refused(form: InputForm, network: Network) -> str | None:
+    """Return why no file takes its photos so, or None: shapes in a file are fixed, for delegates plan by them."""
+    return None if form.batch is not None else "TFLite plans a file for a number of photos: name it"
 
 
 def write(
@@ -69,7 +77,7 @@ def write(
         content = halve_weights(single) if precision is Precision.FP16 else single
         if precision is Precision.W8A8:
             # litert-torch wants float weights and biases, and rounds them itself; write_exact_integers mends that.
-            graph = quantized[precision].graph(fold=False, biases=False)
+            graph = quantized[precision].graph(batch=count_photos(checkpoint.spec), fold=False, biases=False)
             content = bytes(convert(graph, checkpoint.spec, make_static_config()).model_content())
         model = flatbuffer.read(content)
         if precision is Precision.FP16:
@@ -85,6 +93,7 @@ def write(
         if precision is not Precision.W8A8:
             enter_by_dequantizing(model)
             widen_normalisation(model)
+        take_floats(model, read_form(checkpoint.spec), integers=precision is Precision.W8A8)
         flatbuffer.shorten_names(model)
         add_metadata(model, checkpoint)
         content = flatbuffer.write(model)
@@ -95,9 +104,8 @@ def write(
 def convert(graph: Module, spec: ModelSpec, quant_config: Any = None) -> Any:
     """Return ``graph`` as a litert-torch model: the bare library call."""
     import litert_torch
-    import torch
 
-    example = {spec.inputs[0].name: torch.zeros(spec.inputs[0].shape, dtype=torch.uint8)}
+    example = {spec.inputs[0].name: make_example(spec)}
     signature = litert_torch.signature(SIGNATURE, _wrap(graph, spec), sample_kwargs=example)
     return signature.convert(quant_config=quant_config)
 

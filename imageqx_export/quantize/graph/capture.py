@@ -77,7 +77,7 @@ def capture(
     equalise(graph, rewrites.channels)
     fold_excitations(graph, rewrites.excitations)
     _spell_out_swish(graph)
-    fold_normalisation(graph)
+    fold_normalisation(graph, batch or 1)
     height, width = graph.preprocessing.height, graph.preprocessing.width
     shape = (height, width, 3) if layout == "NHWC" else (3, height, width)
     # Two: torch.export takes a size of one for a constant.

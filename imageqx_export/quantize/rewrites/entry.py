@@ -33,7 +33,7 @@ class PixelEntry(nn.Module):
             and to the left. Changed.
         mean: What normalisation subtracts, in 0…255, float32 [1,3,1,1].
         std: What it divides by, likewise.
-        shape: How many pictures there are of one photo, and their height and width.
+        shape: How many pictures there are, and their height and width.
     """
 
     above: Tensor
@@ -83,13 +83,14 @@ def _repeat(frame: Tensor, count: int) -> Tensor:
     return frame if known and count == len(frame) else frame[:1].expand(count, -1, -1, -1)
 
 
-def fold_normalisation(graph: PhoneGraph) -> bool:
+def fold_normalisation(graph: PhoneGraph, batch: int = 1) -> bool:
     """Put a :class:`PixelEntry` in the place of normalisation, in place.
 
     The graph computes the same up to float32's rounding.
 
     Args:
         graph: With BatchNorm folded.
+        batch: For how many photos the frame is kept; for another number it is repeated while the graph runs.
 
     Returns:
         Whether the graph had not read pixels before.
@@ -97,7 +98,8 @@ def fold_normalisation(graph: PhoneGraph) -> bool:
     early: Any = graph.early
     if isinstance(early, PixelEntry):
         return False
-    entry = PixelEntry(early.stages, early.mean, early.std, graph.get_entry_shape())
+    parts, height, width = graph.get_entry_shape()
+    entry = PixelEntry(early.stages, early.mean, early.std, (batch * parts, height, width))
     graph.early = entry.eval().requires_grad_(False)
     return True
 

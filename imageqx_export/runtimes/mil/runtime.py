@@ -23,7 +23,13 @@ import numpy as np
 
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels
 from imageqx_export.errors import ArtifactError, UnavailableError, UnsupportedOpError
-from imageqx_export.runtimes.base import declare_output, explain_failed_load, explain_failed_run, read_spec
+from imageqx_export.runtimes.base import (
+    declare_output,
+    explain_failed_load,
+    explain_failed_run,
+    read_input,
+    read_spec,
+)
 from imageqx_export.runtimes.mil.node import CHOICES
 from imageqx_export.runtimes.mil.plan import Array, Plan, refuse_functions, refuse_unknown
 from imageqx_export.support.libraries import name_extra
@@ -36,28 +42,29 @@ _NOISE = {
 
 
 class MilRuntime:
-    """An evaluator of an ``.mlpackage`` that takes a photo and gives float tensors.
+    """An evaluator of an ``.mlpackage`` that takes photos and gives float tensors.
 
     Args:
         plan: The compiled program.
-        description: The ``ModelDescription`` of the Core ML specification: one image input, tensor outputs.
-        spec: The ModelSpec in its metadata.
+        description: The ``ModelDescription`` of the Core ML specification: one input, tensor outputs.
+        spec: The ModelSpec in its metadata; it says what the input takes.
     """
 
     def __init__(self, plan: Plan, description: Any, spec: ModelSpec) -> None:
         image = description.input[0]
-        kind = image.type.imageType
-        self._plan, self._input = plan, image.name
-        self._size = (kind.height, kind.width, 3)
-        self._flip = kind.colorSpace == kind.BGR
-        self.spec = spec
+        self._plan, self.spec = plan, spec
+        self._feed = read_input(spec, Path(plan.where))
+        kind, size = image.type.imageType, spec.preprocessing
+        sides = (size.height, size.width) if self._feed.form.kind.is_float else (kind.height, kind.width)
+        self._size = (*sides, 3)
+        self._name, self._flip = image.name, kind.colorSpace == kind.BGR
         self.signature = tuple(
             declare_output(Path(plan.where), value.name, tuple(value.type.multiArrayType.shape), "float32")
             for value in description.output
         )
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Evaluate every photo of a batch, one at a time.
+        """Evaluate every photo, as many at a time as the program takes.
 
         Args:
             pixels: RGB, uint8 [N,H,W,3], H and W as in the artifact's description.
@@ -75,22 +82,24 @@ class MilRuntime:
                 expected=f"uint8 [N,{','.join(map(str, self._size))}]",
                 got=f"{pixels.dtype} {list(pixels.shape)}",
             )
-        planes = pixels[..., ::-1] if self._flip else pixels
+        if not len(pixels):
+            return {output.name: np.empty((0, *output.shape[1:]), np.float32) for output in self.signature}
         with explain_failed_run(Path(self._plan.where)):
-            rows = [self._plan({self._input: row.transpose(2, 0, 1)[None]}) for row in planes]
-            return {
-                output.name: np.concatenate(
-                    [np.empty((0, *output.shape[1:])), *(row[output.name] for row in rows)], dtype=np.float32
-                )
-                for output in self.signature
-            }
+            found = self._feed.run(pixels, self._infer)
+            return {output.name: found[output.name].astype(np.float32) for output in self.signature}
+
+    def _infer(self, batch: Array) -> dict[str, Array]:
+        if self._feed.form.kind.is_float:
+            return self._plan({self._name: batch})
+        planes = batch[..., ::-1] if self._flip else batch  # an image's, which Core ML hands to the program as planes
+        return self._plan({self._name: planes.transpose(0, 3, 1, 2)})
 
 
 def load(path: Path) -> MilRuntime:
     """Read an artifact and prepare everything that does not depend on the photo.
 
     Args:
-        path: A ``.mlpackage`` folder with one image input, RGB or BGR.
+        path: A ``.mlpackage`` folder with one input: an image, RGB or BGR, or what its ModelSpec says.
 
     Raises:
         ArtifactError: It is missing, broken, without ModelSpec, or not an ML Program that takes one photo.
@@ -99,8 +108,8 @@ def load(path: Path) -> MilRuntime:
     """
     program, spec = _read(path)
     with explain_failed_load("the package cannot be evaluated", path):
-        _refuse_features(spec.description, path)
         about = read_spec(dict(spec.description.metadata.userDefined), path)
+        _refuse_features(spec.description, about, path)
         return MilRuntime(Plan(program, str(path)), spec.description, about)
 
 
@@ -146,14 +155,17 @@ def _read(path: Path) -> tuple[Any, Any]:
         return load_program(spec, spec.specificationVersion, model.weights_dir or ""), spec
 
 
-def _refuse_features(description: Any, path: Path) -> None:
+def _refuse_features(description: Any, about: ModelSpec, path: Path) -> None:
     inputs = list(description.input)
     kinds = [value.type.WhichOneof("Type") for value in inputs]
-    if kinds != ["imageType"]:
+    is_float = read_input(about, path).form.kind.is_float
+    wanted = "multiArrayType" if is_float else "imageType"
+    if kinds != [wanted]:
         got = ", ".join(f"{value.name} ({kind})" for value, kind in zip(inputs, kinds, strict=True))
-        raise ArtifactError("not a model of one photo", where=path, expected="one image input", got=got)
+        expected = f"one {'array' if is_float else 'image'} input"
+        raise ArtifactError("not a model of one photo", where=path, expected=expected, got=got)
     image = inputs[0].type.imageType
-    if image.colorSpace not in (image.RGB, image.BGR):
+    if not is_float and image.colorSpace not in (image.RGB, image.BGR):
         raise ArtifactError(
             "the input's colours are not a photo's",
             where=f"{path}: {inputs[0].name}",

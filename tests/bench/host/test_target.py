@@ -53,6 +53,7 @@ def test_measures(target: HostTarget, folder: Path, format: Format) -> None:
     tiny = artifact(folder, format)
     assert target.explain_unavailable(tiny) is None
     sample = target.sample(tiny, SHORT)
+    assert sample.download_bytes is None, "nothing is fetched here, and 0 would be a measurement"
     assert len(sample.seconds) == SHORT.runs_each == 3 and min(sample.seconds) > 0
     assert abs(sample.started - time.time()) < 60
     assert 20 * 2**20 < (target.measure_peak_memory(tiny, SHORT) or 0) < 2**30

@@ -223,6 +223,22 @@ def test_the_noise_is_the_same_everywhere() -> None:
     assert len(set(runner.make_noise((1, 224, 224, 3), np.uint8).ravel().tolist())) == 256
 
 
+def test_noise_for_floats_is_that_of_bytes_divided_by_255() -> None:
+    bytes_ = runner.make_noise((2, 3, 5, 7), np.uint8)
+    np.testing.assert_allclose(runner.make_noise((2, 3, 5, 7), np.float32) * 255, bytes_, atol=1e-4)
+
+
+def test_pictures_come_in_the_batch_that_the_file_takes(tmp_path: Path) -> None:
+    model = runner.Model((4, 2, 2, 3), np.dtype(np.uint8), list, list)
+    pictures = np.arange(8 * 12, dtype=np.uint8).reshape(8, 2, 2, 3)
+    np.save(tmp_path / "eight.npy", pictures)
+    batches = runner.load_pictures({"input": str(tmp_path / "eight.npy")}, model)
+    assert len(batches) == 2 and np.array_equal(np.concatenate(batches), pictures)
+    np.save(tmp_path / "six.npy", pictures[:6])
+    with pytest.raises(ValueError, match="takes 4 at a time"):
+        runner.load_pictures({"input": str(tmp_path / "six.npy")}, model)
+
+
 def test_the_first_runs_are_left_out_of_the_profile() -> None:
     def node(name: str, kind: str, microseconds: int) -> dict[str, Any]:
         return {"cat": "Node", "name": f"{name}_kernel_time", "dur": microseconds, "args": {"op_name": kind}}
