@@ -26,7 +26,14 @@ SPEC = networks.spec("imageqx")
             "outputs[0].name",
             True,
         ),
-        ({"preprocessing": SPEC.preprocessing.model_copy(update={"width": 240})}, "preprocessing.width", True),
+        (
+            {
+                "preprocessing": SPEC.preprocessing.model_copy(update={"width": 240}),
+                "inputs": (SPEC.inputs[0].model_copy(update={"shape": (1, 224, 240, 3)}),),
+            },
+            "preprocessing.width",
+            True,
+        ),
         ({"inputs": (SPEC.inputs[0].model_copy(update={"meaning": "RGB"}),)}, "inputs[0].meaning", False),
         ({"thresholds": {**SPEC.thresholds, "blurry": 0.25}}, "thresholds.blurry", False),
         ({"poor_quality_threshold": 0.125}, "poor_quality_threshold", False),
