@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures
+from imageqx_export.checkpoint_tensors import check_tensors
 from imageqx_export.errors import CheckpointError, UnknownNameError
 from imageqx_export.support.files import digest, write_aside
 from imageqx_export.support.untrusted import describe, parse_json
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # One key, as safetensors writes several in an order that changes from run to run.
 _HEADER_KEY = "imageqx_export"
+_MOST_HEADER = 16 * 2**20
+"""Bytes of a safetensors header whose tensors need not be read."""
 UNTRAINED = "untrained"
 """Where provenance names tensors that are random, as an import from a backbone leaves the heads."""
 _IMPORT = "imageqx import-checkpoint {} --out NEW.safetensors"
@@ -114,13 +117,52 @@ def load_checkpoint(path: Path, model: str | None = None, *, sha256: str | None 
     return checkpoint, network
 
 
+def load_same(path: Path, sha256: str, model: str | None = None) -> tuple[Checkpoint, Network]:
+    """Read a checkpoint that was read before, perhaps by another process.
+
+    Args:
+        path: As for :func:`load_checkpoint`, likewise ``model``.
+        sha256: What its digest was.
+        model: The network's name.
+
+    Raises:
+        CheckpointError: It has been written since, or as for :func:`load_checkpoint`.
+        UnknownNameError: There is no network of that name.
+    """
+    checkpoint, network = load_checkpoint(path, model)
+    if checkpoint.sha256 != sha256:
+        raise CheckpointError(
+            "the checkpoint changed while it was used",
+            where=path,
+            expected=f"SHA-256 {sha256}",
+            got=checkpoint.sha256,
+            remedy="run it again when nothing writes to it",
+        )
+    return checkpoint, network
+
+
 def find_model(path: Path) -> str:
     """Return the name of the network that a checkpoint is of, ImageQX's where the file says nothing.
 
+    The header alone is read, without PyTorch; whether the tensors fit is for :func:`load_checkpoint` to say.
+
     Raises:
-        CheckpointError: As :func:`read_safetensors`.
+        CheckpointError: As :func:`read_safetensors`, where there is no whole header.
     """
-    return _find_name(read_safetensors(path)[1])
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return _find_name(_read_header(path))
+    return _find_name(read_safetensors(path)[1])  # which knows what is wrong
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """Return our header of a safetensors file: 8 bytes of length, little-endian, and JSON of that many bytes."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _MOST_HEADER:
+            raise ValueError(f"a header of {length} bytes")
+        text = file.read(length)
+    header = parse_json(parse_json(text).get("__metadata__", {}).get(_HEADER_KEY, "{}"))
+    return dict(header)
 
 
 def _find_name(header: dict[str, Any]) -> str:
@@ -250,40 +292,3 @@ def _check(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) ->
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise CheckpointError(what, where=f"{path}: {names[0]}{more}", remedy=_IMPORT.format(path))
     check_tensors(path, tensors, wanted)
-
-
-def check_tensors(
-    path: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, remedy: str | None = None
-) -> None:
-    """Refuse tensors that cannot take the place of a network's.
-
-    Args:
-        path: Their file, for messages.
-        tensors: By name; each name is in ``wanted``.
-        wanted: The network's own.
-        remedy: What to try where a shape is another.
-
-    Raises:
-        CheckpointError: One has another shape or kind of number, or is not all finite.
-    """
-    for name, value in tensors.items():
-        expected = wanted[name]
-        if value.shape != expected.shape:
-            raise CheckpointError(
-                "wrong shape",
-                where=f"{path}: {name}",
-                expected=str(list(expected.shape)),
-                got=str(list(value.shape)),
-                remedy=remedy,
-            )
-        if not value.is_floating_point() and value.dtype != expected.dtype:
-            raise CheckpointError("wrong dtype", where=f"{path}: {name}", expected="float32", got=str(value.dtype))
-        bad = int((~value.float().isfinite()).sum())  # as float32: 1e300 is not one
-        if bad:
-            raise CheckpointError(
-                "weights that are not numbers",
-                where=f"{path}: {name}",
-                expected="finite values",
-                got=f"{bad} of {value.numel()} are NaN or infinite",
-                remedy="go back to an earlier checkpoint; the training run diverged",
-            )

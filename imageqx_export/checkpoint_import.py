@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint
-from imageqx_export.checkpoint import UNTRAINED, check_tensors, read_safetensors, save_checkpoint
+from imageqx_export.checkpoint import UNTRAINED, read_safetensors, save_checkpoint
+from imageqx_export.checkpoint_tensors import check_tensors
 from imageqx_export.errors import CheckpointError
 from imageqx_export.networks import Options
 from imageqx_export.support.files import digest

@@ -127,7 +127,7 @@ def converted(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let exports of this process take the shared export's files instead of converting, and compare two images."""
     from imageqx_export.data.images import generate_images
 
-    def copy(source: Path, model: str, files: dict[Any, Path], *others: object) -> None:
+    def copy(source: Path, model: str, sha256: str, files: dict[Any, Path], *others: object) -> None:
         for path in files.values():
             shutil.copy(exported / path.name, path)
 

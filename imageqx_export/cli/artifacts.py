@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -103,9 +105,7 @@ def export(
         bool,
         typer.Option(
             "--no-cache",
-            help="Convert and measure everything anew: what a release shows is that this gives the same bytes.",
-            envvar="IMAGEQX_NO_CACHE",
-            show_envvar=True,
+            help="Convert and measure everything anew; IMAGEQX_NO_CACHE=1 keeps nothing either.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
@@ -130,7 +130,6 @@ def export(
     from imageqx_export.checkpoint import find_model
     from imageqx_export.cli.show import artifacts as show
     from imageqx_export.export import stage
-    from imageqx_export.support.caches import find_cache
     from imageqx_export.support.progress import bar
 
     checkpoint = checkpoint or find_checkpoint(model or "imageqx")
@@ -145,11 +144,23 @@ def export(
         calibration=calibration,
         budgets=read_budgets(budgets, model or find_model(checkpoint)),
         forms=parse_forms(input, batch),
-        cache=None if no_cache else find_cache("exports", "IMAGEQX_EXPORTS_CACHE"),
+        cache=_find_exports_cache(),
+        fresh=no_cache,
     )
     result = stage.export_checkpoint(config, progress=bar)
     show.show_export(result, as_json=json)
     raise typer.Exit(0 if result.passed else 1)
+
+
+def _find_exports_cache() -> Path | None:
+    """Return where exports are kept; None where they shall not be, or the account has no home."""
+    from imageqx_export.support.caches import find_cache
+
+    if os.environ.get("IMAGEQX_NO_CACHE", "").lower() not in ("", "0", "false", "no"):
+        return None
+    with suppress(RuntimeError):  # Path.home() where neither HOME nor a list of accounts tells
+        return find_cache("exports", "IMAGEQX_EXPORTS_CACHE")
+    return None
 
 
 @app.command(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imageqx_export.artifact import Checkpoint, Format, Precision
-from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.checkpoint import load_same
 from imageqx_export.errors import ConversionError, ImageQXError
 from imageqx_export.export.form import take_form
 from imageqx_export.input_form import DEFAULT_FORM, InputForm
@@ -69,6 +69,7 @@ def find_missing(format: Format) -> str | None:
 def convert_all(
     checkpoint_path: Path,
     model: str,
+    sha256: str,
     files: Mapping[Variant, Path],
     recipes: Mapping[Precision, Recipe],
     progress: Progress,
@@ -87,7 +88,9 @@ def convert_all(
         jobs: dict[Future[None], Format] = {}
         for task in order:
             format, form = task
-            job = threads.submit(run_isolated, convert, format, checkpoint_path, model, tasks[task], recipes, form)
+            job = threads.submit(
+                run_isolated, convert, format, checkpoint_path, model, sha256, tasks[task], recipes, form
+            )
             jobs[job] = format
         shown, running = 0, set(jobs)
         while running:
@@ -97,7 +100,7 @@ def convert_all(
             written = sum(path.exists() for path in files.values())
             for _ in range(written - shown):
                 advance()
-            shown = written
+            shown = max(shown, written)  # a converter may take back what it began
 
 
 def _finish(job: Future[None], format: Format) -> None:
@@ -115,6 +118,7 @@ def convert(
     format: Format,
     checkpoint_path: Path,
     model: str,
+    sha256: str,
     paths: Mapping[Precision, Path],
     recipes: Mapping[Precision, Recipe],
     form: InputForm = DEFAULT_FORM,
@@ -125,11 +129,15 @@ def convert(
         format: Which.
         checkpoint_path: The weights.
         model: The network's name.
+        sha256: The file's digest when the export began.
         paths: Where to, per precision.
         recipes: Of each quantized precision in ``paths``.
         form: How the files take photos.
+
+    Raises:
+        CheckpointError: The weights cannot be trusted, or are others by now.
     """
-    checkpoint, network = load_checkpoint(checkpoint_path, model)
+    checkpoint, network = load_same(checkpoint_path, sha256, model)
     # What converters print concerns their own insides and versions; what matters is compared afterwards.
     with _explain_full_disk(list(paths.values())), quiet():
         from imageqx_export.quantize.model import QuantizedModel

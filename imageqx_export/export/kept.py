@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +16,16 @@ from pydantic import ValidationError
 
 from imageqx_export.artifact import QUANTIZED, Checkpoint, Manifest, Precision
 from imageqx_export.budgets.check import BudgetReport
-from imageqx_export.bundle.manifest import BUDGETS_FILE, LINT_FILE, MANIFEST_FILE, PARITY_FILE, make_layout
+from imageqx_export.bundle.manifest import (
+    BUDGETS_FILE,
+    GOLDEN_FOLDER,
+    LINT_FILE,
+    MANIFEST_FILE,
+    PARITY_FILE,
+    PHOTOS_FOLDER,
+    RECIPES_FOLDER,
+    make_layout,
+)
 from imageqx_export.bundle.proofs import SUFFIX as PROOFS
 from imageqx_export.bundle.runtimes import SUFFIX as RUNTIMES
 from imageqx_export.errors import ArtifactError
@@ -50,7 +59,9 @@ class KeptExport(NamedTuple):
 
 
 def make_export_key(store: Store, config: ExportConfig, unavailable: Mapping[str, str]) -> str | None:
-    """Return the key of a whole export, or None of one that is not kept: photos to calibrate on may be many.
+    """Return the key of a whole export, or None of one that is not kept.
+
+    Photos to calibrate on may be many, and what cannot be read is for the export to tell.
 
     Args:
         store: Where it is kept.
@@ -60,16 +71,17 @@ def make_export_key(store: Store, config: ExportConfig, unavailable: Mapping[str
     """
     from imageqx_export.quantize.recipe import read_recipe
 
-    if store.folder is None or config.calibration is not None:
+    if store.folder is None or config.calibration is not None or not config.checkpoint.is_file():
         return None
     beside = [config.checkpoint.with_suffix(f".{precision}.json") for precision in QUANTIZED]
     paths = [config.checkpoint, *config.recipes, *beside]
     try:
         recipes = [read_recipe(path) for path in paths[1:] if path.is_file()]
-    except ArtifactError:  # which the export will tell
+        paths += [config.checkpoint.parent / one.finetuned.weights for one in recipes if one.finetuned is not None]
+        paths += [config.checkpoint.with_suffix(suffix) for suffix in (PROOFS, RUNTIMES)]
+        files = [digest(path) if path.is_file() else None for path in paths]
+    except (ArtifactError, OSError):
         return None
-    paths += [config.checkpoint.parent / one.finetuned.weights for one in recipes if one.finetuned is not None]
-    paths += [config.checkpoint.with_suffix(suffix) for suffix in (PROOFS, RUNTIMES)]
     return store.make_key(
         "export",
         model=config.model,
@@ -77,13 +89,19 @@ def make_export_key(store: Store, config: ExportConfig, unavailable: Mapping[str
         precisions=list(config.precisions),
         forms=[form.name for form in config.forms],
         unavailable=dict(unavailable),
-        files=[digest(path) if path.is_file() else None for path in paths],
+        files=files,
         budgets=None if config.budgets is None else config.budgets.model_dump(mode="json"),
     )
 
 
-def find_export(store: Store, key: str | None) -> KeptExport | None:
-    """Return the export that is kept under a key, where each of its files is the one that its manifest names."""
+def find_export(store: Store, key: str | None, *, budgeted: bool) -> KeptExport | None:
+    """Return the export that is kept under a key, if it is whole and was published.
+
+    Args:
+        store: Where it is kept.
+        key: From :func:`make_export_key`.
+        budgeted: Whether it must have kept budgets; otherwise it must have none.
+    """
     files = None if key is None else store.find(key)
     if files is None:
         return None
@@ -94,15 +112,58 @@ def find_export(store: Store, key: str | None) -> KeptExport | None:
         lint = LintReport.model_validate_json(files[LINT_FILE])
     except (KeyError, ValidationError):
         return None
-    patterns = make_layout(manifest.model).files
-    if not all(any(re.fullmatch(pattern, name) for pattern in patterns) for name in files):
+    held = budgets is not None and budgets.passed if budgeted else budgets is None
+    passed = parity.passed and parity.checkpoint_sha256 == manifest.checkpoint_sha256 and lint.passed and held
+    if not passed or not _is_whole(files, manifest):
         return None
     return KeptExport(files, manifest, parity, lint, budgets)
 
 
-def keep_export(store: Store, key: str | None, folder: Path) -> None:
-    """Keep an export that was published."""
-    if key is not None:
+def _is_whole(files: Mapping[str, bytes], manifest: Manifest) -> bool:
+    """Say whether files are those of a manifest: none more, none less, and each with the digest that it names."""
+    patterns = make_layout(manifest.model).files
+    if not all(any(re.fullmatch(pattern, name) for pattern in patterns) for name in files):
+        return False
+    named = {artifact.path.as_posix(): artifact.sha256 for artifact in manifest.artifacts}
+    for folder, digests in (
+        (GOLDEN_FOLDER, manifest.golden),
+        (PHOTOS_FOLDER, manifest.photos),
+        (RECIPES_FOLDER, manifest.recipes),
+    ):
+        named |= {f"{folder}/{name}": sha256 for name, sha256 in digests.items()}
+    inside = {name: _list_inside(files, name) for name in named}
+    known = {MANIFEST_FILE, PARITY_FILE, LINT_FILE, BUDGETS_FILE}.union(*inside.values())
+    same = all(found and _digest(name, found) == named[name] for name, found in inside.items())
+    return same and files.keys() <= known
+
+
+def _list_inside(files: Mapping[str, bytes], name: str) -> dict[str, bytes]:
+    """Return the file of a name, or those of the package."""
+    return {one: content for one, content in files.items() if one == name or one.startswith(f"{name}/")}
+
+
+def _digest(name: str, files: Mapping[str, bytes]) -> str:
+    """Return what :func:`digest` gives for a file or a package when it is written."""
+    rows = {one: hashlib.sha256(content).hexdigest() for one, content in files.items()}
+    if name in rows:
+        return rows[name]
+    lines = sorted((one.removeprefix(f"{name}/"), sha256) for one, sha256 in rows.items())
+    return hashlib.sha256("".join(f"{sha256}  {one}\n" for one, sha256 in lines).encode()).hexdigest()
+
+
+def keep_export(
+    store: Store, key: str | None, config: ExportConfig, unavailable: Mapping[str, str], folder: Path
+) -> None:
+    """Keep an export that is to be published, unless something that it depends on has changed since it began.
+
+    Args:
+        store: Where to.
+        key: From :func:`make_export_key`, before anything was read; likewise the next two.
+        config: What was exported.
+        unavailable: Which formats could not be written here, and why.
+        folder: The export.
+    """
+    if key is not None and make_export_key(store.renew(), config, unavailable) == key:
         store.keep(key, read_files(folder, folder))
 
 
@@ -143,7 +204,7 @@ def restore_conversions(store: Store, keys: Mapping[Variant, str], files: Mappin
     missing = []
     for one, path in files.items():
         found = store.find(keys[one])
-        if found is None or any(name.split("/")[0] != path.name for name in found):
+        if not found or any(name.split("/")[0] != path.name for name in found):
             missing.append(one)
         else:
             write_files(path.parent, found)
@@ -152,10 +213,23 @@ def restore_conversions(store: Store, keys: Mapping[Variant, str], files: Mappin
 
 def keep_conversions(
     store: Store,
-    keys: Mapping[Variant, str],
+    checkpoint: Checkpoint,
+    made: Mapping[Variant, str],
     files: Mapping[Variant, Path],
-    made: Sequence[Variant],
+    recipes: Mapping[Precision, Recipe],
 ) -> None:
-    """Keep the artifacts that were made."""
-    for one in made:
-        store.keep(keys[one], read_files(files[one], files[one].parent))
+    """Keep the artifacts that were made, unless something that they depend on has changed since.
+
+    Args:
+        store: Where to.
+        checkpoint: What they were made from.
+        made: Which, with the key of each before it was made.
+        files: Where each artifact is.
+        recipes: Of each quantized precision.
+    """
+    again = store.renew()
+    if not made or not checkpoint.path.is_file() or digest(checkpoint.path) != checkpoint.sha256:
+        return
+    for one, key in made.items():
+        if make_conversion_key(again, checkpoint, one, recipes) == key:
+            store.keep(key, read_files(files[one], files[one].parent))

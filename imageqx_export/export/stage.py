@@ -14,19 +14,15 @@ from imageqx_export.bundle.manifest import (
     BUDGETS_FILE,
     GOLDEN_FOLDER,
     LINT_FILE,
-    MANIFEST_FILE,
     PARITY_FILE,
-    PHOTOS_FOLDER,
     RECIPES_FOLDER,
     make_layout,
     name_artifact,
 )
-from imageqx_export.bundle.proofs import proofs_beside
-from imageqx_export.checkpoint import load_checkpoint, refuse_untrained
+from imageqx_export.checkpoint import load_same, refuse_untrained
 from imageqx_export.data.images import generate_images
-from imageqx_export.errors import UnavailableError
-from imageqx_export.export.convert import Variant, convert_all, find_missing, load_exporter
-from imageqx_export.export.form import take_form
+from imageqx_export.export.choose import choose_forms, find_available
+from imageqx_export.export.convert import Variant, convert_all
 from imageqx_export.export.kept import (
     KeptExport,
     find_export,
@@ -37,7 +33,7 @@ from imageqx_export.export.kept import (
     restore_conversions,
     write_files,
 )
-from imageqx_export.export.write import describe_artifact, draw_golden, hash_files, write_golden, write_recipes
+from imageqx_export.export.write import draw_golden, write_golden, write_manifest, write_recipes
 from imageqx_export.input_form import DEFAULT_FORM, InputForm
 from imageqx_export.lint.model import LintReport
 from imageqx_export.lint.stage import lint_own_files
@@ -46,11 +42,11 @@ from imageqx_export.parity.reference import run_reference
 from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
 from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.support.files import digest
 from imageqx_export.support.folders import stage_folder
 from imageqx_export.support.frozen import Frozen
-from imageqx_export.support.libraries import name_extra
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.support.store import Store
+from imageqx_export.support.store import Store, open_store
 
 if TYPE_CHECKING:
     from imageqx_export.networks.base import Network
@@ -73,6 +69,7 @@ class ExportConfig:
         budgets: How large the artifacts may be and what quantization may cost; None for no limits.
         cache: The folder where conversions and measurements are kept, and taken from where nothing that they depend on
             has changed; None makes everything anew, which alone shows that it can be.
+        fresh: Whether nothing is taken from ``cache``, but still kept there.
         forms: How the files take photos, a file each; one photo of bytes is what apps feed.
     """
 
@@ -86,6 +83,7 @@ class ExportConfig:
     calibration: Path | None = None
     budgets: Budgets | None = None
     cache: Path | None = None
+    fresh: bool = False
     forms: Sequence[InputForm] = (DEFAULT_FORM,)
 
 
@@ -139,18 +137,34 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         ConversionError: A converter failed, or a named recipe is for a precision that is not exported.
         ImageQXError: ``<out>/<model>/`` holds something that no export wrote.
     """
-    wanted, unavailable = _available(config)
-    store = Store(config.cache)
-    key = make_export_key(store, config, unavailable)
-    if (kept := find_export(store, key)) is not None:
-        return _publish_kept(config, kept)
-    with progress("reading the checkpoint", 1) as advance:
-        checkpoint, network = load_checkpoint(config.checkpoint, config.model)
-        advance()
+    wanted, lacking = find_available(config)
+    store = open_store(config.cache, fresh=config.fresh)
+    key = make_export_key(store, config, lacking)
+    if (kept := find_export(store, key, budgeted=config.budgets is not None)) is not None:
+        return _publish_kept(config, kept, progress)
+    try:
+        result = _make(config, store, wanted, lacking, key, progress)
+    finally:
+        store.trim()
+    remarks = [unused] if (unused := store.explain_unused()) is not None else []
+    if not result.passed and store.was_used:
+        remarks.append("some of it came from the cache; --no-cache makes it anew")
+    return replace(result, notes=(*result.notes, *remarks))
+
+
+def _make(
+    config: ExportConfig,
+    store: Store,
+    wanted: Sequence[Format],
+    lacking: Mapping[str, str],
+    key: str | None,
+    progress: Progress,
+) -> ExportResult:
+    """Export where there is no kept one."""
+    checkpoint, network = _read_checkpoint(config, progress)
     model = checkpoint.spec.name
     refuse_untrained(checkpoint)
-    kinds, refused = _choose_forms(config, wanted, network)
-    unavailable |= refused
+    kinds, refused = choose_forms(config, wanted, network)
     layout = make_layout(model)
     layout.refuse_other(config.out / model)  # before the minutes that a new recipe takes
     chosen = choose_recipes(
@@ -167,7 +181,7 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
             for f, form in kinds
             for p in config.precisions
         }
-        _convert(store, checkpoint, files, chosen.recipes, progress)
+        made = _convert(store, checkpoint, files, chosen.recipes, progress)
         recipes = write_recipes(staging.path / RECIPES_FOLDER, model, chosen.recipes)
         with progress("drawing pictures to compare on", 2) as advance:
             sets = [draw_golden(checkpoint.spec)]
@@ -177,14 +191,18 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         golden, references = run_reference(
             checkpoint, TorchRuntime(network, checkpoint.spec), recipes, sets, store=store, progress=progress
         )
-        write_golden(staging.path / GOLDEN_FOLDER, sets[0], golden, checkpoint.spec)
-        manifest = _write_manifest(staging.path, checkpoint, files, recipes, unavailable)
+        with progress("writing what phones are compared with", 1) as advance:
+            write_golden(staging.path / GOLDEN_FOLDER, sets[0], golden, checkpoint.spec)
+            advance()
+        manifest = write_manifest(staging.path, checkpoint, files, recipes, {**lacking, **refused})
         linted = _relative(lint_own_files(list(files.values()), progress, store=store))
         _write(staging.path / LINT_FILE, linted)
         report = compare_with_reference(
             staging.path, checkpoint.spec, references, sets[1], store=store, progress=progress
         )
         _write(staging.path / PARITY_FILE, report)
+        if report.passed and linted.passed:
+            keep_conversions(store, checkpoint, made, files, chosen.recipes)
         held = None
         if config.budgets is not None and report.passed and linted.passed:  # what is wrong need not be measured
             held = check_budgets(
@@ -196,14 +214,33 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         if not result.passed:
             return replace(result, folder=staging.reject())
         if not notes:  # they name paths
-            keep_export(store, key, staging.path)
+            keep_export(store, key, config, lacking, staging.path)
         return replace(result, folder=staging.publish())
 
 
-def _publish_kept(config: ExportConfig, kept: KeptExport) -> ExportResult:
-    with stage_folder(config.out / kept.manifest.model, make_layout(kept.manifest.model)) as staging:
+def _publish_kept(config: ExportConfig, kept: KeptExport, progress: Progress) -> ExportResult:
+    model = kept.manifest.model
+    with (
+        progress("taking the export from the cache", 1) as advance,
+        stage_folder(config.out / model, make_layout(model)) as staging,
+    ):
         write_files(staging.path, kept.files)
-        return ExportResult(staging.publish(), kept.manifest, kept.parity, kept.lint, kept.budgets, kept=True)
+        folder = staging.publish()
+        advance()
+    return ExportResult(folder, kept.manifest, kept.parity, kept.lint, kept.budgets, kept=True)
+
+
+def _read_checkpoint(config: ExportConfig, progress: Progress) -> tuple[Checkpoint, Network]:
+    """Return a checkpoint whose digest is that of the weights.
+
+    Raises:
+        CheckpointError: It cannot be trusted, or was written while it was read.
+    """
+    sha256 = digest(config.checkpoint) if config.checkpoint.is_file() else "missing"
+    with progress("reading the checkpoint", 1) as advance:
+        found = load_same(config.checkpoint, sha256, config.model)
+        advance()
+    return found
 
 
 def _convert(
@@ -212,41 +249,18 @@ def _convert(
     files: Mapping[Variant, Path],
     recipes: Mapping[Precision, Recipe],
     progress: Progress,
-) -> None:
-    """Write every artifact: those that are kept, and the others by converting."""
+) -> dict[Variant, str]:
+    """Write every artifact: those that are kept, and the others by converting; return the latter's keys."""
     keys = {one: make_conversion_key(store, checkpoint, one, recipes) for one in files}
     missing = restore_conversions(store, keys, files)
     if missing:
-        convert_all(checkpoint.path, checkpoint.spec.name, {one: files[one] for one in missing}, recipes, progress)
-    keep_conversions(store, keys, files, missing)
+        given = checkpoint.path, checkpoint.spec.name, checkpoint.sha256
+        convert_all(*given, {one: files[one] for one in missing}, recipes, progress)
+    return {one: keys[one] for one in missing}
 
 
 def _write(path: Path, report: Frozen) -> None:
     path.write_text(report.model_dump_json(indent=2) + "\n")
-
-
-def _write_manifest(
-    folder: Path,
-    checkpoint: Checkpoint,
-    files: Mapping[Variant, Path],
-    recipes: Mapping[Precision, Path],
-    unavailable: dict[str, str],
-) -> Manifest:
-    proofs = proofs_beside(checkpoint.path)
-    manifest = Manifest(
-        model=checkpoint.spec.name,
-        checkpoint_sha256=checkpoint.sha256,
-        artifacts=tuple(
-            describe_artifact(folder, path, f, p, take_form(checkpoint, form), proofs)
-            for (f, p, form), path in files.items()
-        ),
-        unavailable=unavailable,
-        golden=hash_files((folder / GOLDEN_FOLDER).iterdir()),
-        photos=hash_files((folder / PHOTOS_FOLDER).iterdir()),
-        recipes=hash_files(recipes.values()),
-    )
-    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
-    return manifest
 
 
 def note_undecided(checkpoint: Checkpoint, plain: ModelSpec) -> Iterator[str]:
@@ -261,49 +275,6 @@ def note_undecided(checkpoint: Checkpoint, plain: ModelSpec) -> Iterator[str]:
             f"{checkpoint.path} has no thresholds of its own and no temperatures, so every decision is at 0.5: "
             f"imageqx thresholds --checkpoint {checkpoint.path} --retake-budget 0.1 chooses them"
         )
-
-
-def _available(config: ExportConfig) -> tuple[list[Format], dict[str, str]]:
-    """Return the formats that can be written here, and why the others cannot.
-
-    Raises:
-        UnavailableError: One cannot and ``allow_missing`` is off, or none can.
-    """
-    unavailable = {str(f): reason for f in config.formats if (reason := find_missing(f))}
-    wanted = [f for f in config.formats if str(f) not in unavailable]
-    if unavailable and (not config.allow_missing or not wanted):
-        raise UnavailableError(
-            "cannot export " + ", ".join(unavailable),
-            got="; ".join(unavailable.values()),
-            remedy=name_extra(",".join(unavailable))
-            + (f", or --allow-missing to export {', '.join(wanted)}" if wanted else ""),
-        )
-    return wanted, unavailable
-
-
-def _choose_forms(
-    config: ExportConfig, formats: Sequence[Format], network: Network
-) -> tuple[list[tuple[Format, InputForm]], dict[str, str]]:
-    """Return which formats take photos in which of the forms, and why the others do not.
-
-    Raises:
-        UnavailableError: One does not and ``allow_missing`` is off, or none does.
-    """
-    asked = {(f, form): load_exporter(f).explain_refused(form, network) for f in formats for form in config.forms}
-    wanted = [pair for pair, reason in asked.items() if reason is None]
-    refused = {
-        f"{f}{form.suffix}": f"{f} of {form.name}: {reason}"
-        for (f, form), reason in asked.items()
-        if reason is not None
-    }
-    if refused and (not config.allow_missing or not wanted):
-        rest = ", ".join(f"{f}{form.suffix}" for f, form in wanted)
-        raise UnavailableError(
-            "cannot export " + ", ".join(refused),
-            got="; ".join(refused.values()),
-            remedy=f"--allow-missing to export {rest}" if wanted else "another --batch or --input",
-        )
-    return wanted, refused
 
 
 def _relative(report: LintReport) -> LintReport:

@@ -14,16 +14,19 @@ from imageqx_export.artifact import (
     Artifact,
     Checkpoint,
     Format,
+    Manifest,
     ModelSpec,
     Outputs,
     Pixels,
     Precision,
     Proof,
 )
-from imageqx_export.bundle.manifest import PHOTOS_FOLDER, name_golden_outputs, name_recipe
+from imageqx_export.bundle.manifest import GOLDEN_FOLDER, MANIFEST_FILE, PHOTOS_FOLDER, name_golden_outputs, name_recipe
 from imageqx_export.bundle.photos import write_photos
+from imageqx_export.bundle.proofs import proofs_beside
 from imageqx_export.data.images import generate_images
-from imageqx_export.export.convert import load_exporter
+from imageqx_export.export.convert import Variant, load_exporter
+from imageqx_export.export.form import take_form
 from imageqx_export.export.metadata import versions
 from imageqx_export.export.minimum import state_minimum
 from imageqx_export.parity.self_test import write_self_test
@@ -83,6 +86,39 @@ def describe_artifact(
         tool_versions=versions(libraries),
         proofs=proofs.get(sha256, ()),
     )
+
+
+def write_manifest(
+    folder: Path,
+    checkpoint: Checkpoint,
+    files: Mapping[Variant, Path],
+    recipes: Mapping[Precision, Path],
+    unavailable: dict[str, str],
+) -> Manifest:
+    """Write ``manifest.json`` and return what it says.
+
+    Args:
+        folder: The artifacts folder, with all but the reports in it.
+        checkpoint: What the artifacts were made from.
+        files: They.
+        recipes: The recipe's file of each quantized precision.
+        unavailable: Which formats could not be written, and why.
+    """
+    proofs = proofs_beside(checkpoint.path)
+    manifest = Manifest(
+        model=checkpoint.spec.name,
+        checkpoint_sha256=checkpoint.sha256,
+        artifacts=tuple(
+            describe_artifact(folder, path, f, p, take_form(checkpoint, form), proofs)
+            for (f, p, form), path in files.items()
+        ),
+        unavailable=unavailable,
+        golden=hash_files((folder / GOLDEN_FOLDER).iterdir()),
+        photos=hash_files((folder / PHOTOS_FOLDER).iterdir()),
+        recipes=hash_files(recipes.values()),
+    )
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
+    return manifest
 
 
 def draw_golden(spec: ModelSpec) -> Pixels:

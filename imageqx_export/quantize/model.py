@@ -86,25 +86,26 @@ class QuantizedModel:
         return capture_for_recipe(self.network, self.recipe, batch=batch)
 
 
-def run_quantized(checkpoint: Path, recipe: Path, *pixels: Pixels) -> list[Outputs]:
+def run_quantized(checkpoint: Path, sha256: str, recipe: Path, *pixels: Pixels) -> list[Outputs]:
     """Run a checkpoint in PyTorch, quantized as a recipe says.
 
     Args:
         checkpoint: The float32 checkpoint.
+        sha256: Its digest when it was read first.
         recipe: The recipe's file.
         *pixels: Sets of photos, uint8 [N,H,W,3] each; a set's answers are the same, to the bit, whatever others there
             are, which share what it takes to capture the graph.
 
     Raises:
-        CheckpointError: The checkpoint cannot be trusted.
+        CheckpointError: The checkpoint cannot be trusted, or is another by now.
         ArtifactError: The recipe cannot be read.
     """
-    from imageqx_export.checkpoint import load_checkpoint
+    from imageqx_export.checkpoint import load_same
     from imageqx_export.quantize.weights import load_quantized_network
 
     with quiet():
         read = read_recipe(recipe)
-        model = QuantizedModel(load_quantized_network(read, checkpoint, load_checkpoint(checkpoint)[1]), read)
+        model = QuantizedModel(load_quantized_network(read, checkpoint, load_same(checkpoint, sha256)[1]), read)
         return model.run_each(pixels)
 
 
@@ -125,7 +126,7 @@ def recall_quantized(store: Store, checkpoint: Checkpoint, recipe: Path, sets: S
     keys = [store.make_key("quantized", pixels=digest_array(pixels), **given) for pixels in sets]
     found = [find_arrays(store, key) for key in keys]
     missing = [pixels for pixels, outputs in zip(sets, found, strict=True) if outputs is None]
-    made = iter(run_isolated(run_quantized, checkpoint.path, recipe, *missing) if missing else [])
+    made = iter(run_isolated(run_quantized, checkpoint.path, checkpoint.sha256, recipe, *missing) if missing else [])
     whole = []
     for key, outputs in zip(keys, found, strict=True):
         whole.append(keep_arrays(store, key, next(made)) if outputs is None else outputs)

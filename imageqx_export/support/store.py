@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from imageqx_export.support.circumstances import describe_circumstances
+from imageqx_export.errors import ImageQXError
+from imageqx_export.support.circumstances import describe_circumstances, stamp_code
 from imageqx_export.support.files import write_aside
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.locks import hold
@@ -24,6 +26,8 @@ from imageqx_export.support.untrusted import read_model
 
 MOST_BYTES = 2**30
 """What a store may hold; the entries that were used longest ago go first."""
+LEAST_FREE = 2 * 2**30
+"""Where the disk has fewer bytes left, nothing is kept."""
 _ENTRIES, _FILES = "entries", "files"
 
 
@@ -47,66 +51,130 @@ class Entry(Frozen):
         return cls(key=key, files=dict(files), check=hashlib.sha256(text.encode()).hexdigest())
 
 
+@dataclass
+class _Memory:
+    """What a store has seen: which circumstances its keys name, with what code, and whether anything was found."""
+
+    begun: tuple[str, object] | None = None
+    found: bool = False
+
+
 @dataclass(frozen=True)
 class Store:
-    """A store in a folder, or nowhere.
+    """A store in a folder, or nowhere. Nothing that goes wrong with it ends what uses it: it finds and keeps less.
 
     Args:
-        folder: Made when the first entry is kept; None keeps nothing and finds nothing.
-        circumstances: Returns what all entries depend on; asked again before anything is kept, as code may have
-            changed since.
-        most_bytes: What it may hold.
+        folder: A real one, no link; made when the first entry is kept. None keeps nothing and finds nothing.
+        circumstances: Returns what all entries depend on; asked once.
+        stamp: Returns what changes with the code, quickly: nothing is kept of code that changed since.
+        most_bytes: What it may hold; see :meth:`trim`.
+        fresh: Whether nothing is found, but still kept.
     """
 
     folder: Path | None
     circumstances: Callable[[], Mapping[str, str]] = describe_circumstances
+    stamp: Callable[[], object] = stamp_code
     most_bytes: int = MOST_BYTES
-    _begun: list[str] = field(default_factory=list, repr=False)
+    fresh: bool = False
+    _memory: _Memory = field(default_factory=_Memory, repr=False, compare=False)
+
+    @property
+    def was_used(self) -> bool:
+        """Whether anything was found."""
+        return self._memory.found
+
+    def renew(self) -> Store:
+        """Return the store with circumstances that are asked for again."""
+        return replace(self, _memory=_Memory())
 
     def make_key(self, kind: str, **parts: object) -> str:
-        """Return the key of a result.
+        """Return the key of a result, empty where nothing is kept.
 
         Args:
             kind: What it is.
             **parts: All that it depends on besides :attr:`circumstances`; anything that JSON can say.
         """
-        return _digest_json([self._describe(), kind, parts]) if self.folder is not None else ""
+        begun = self._begin()
+        return _digest_json([begun[0], kind, parts]) if begun is not None else ""
 
     def find(self, key: str) -> dict[str, bytes] | None:
         """Return the files that are kept under a key, by name, or None."""
-        if self.folder is None:
+        if self.folder is None or self.fresh or not key:
             return None
         try:
             path = self.folder / _ENTRIES / f"{key}.json"
-            if not (self._owns(self.folder) and self._owns(path)):
+            if not (_owns(self.folder) and _owns(path)):
                 return None
             entry = read_model(path, Entry)
             if entry != Entry.of(key, entry.files) or not all(map(_stays_inside, entry.files)):
                 return None
             found = {name: self._read(sha256) for name, sha256 in entry.files.items()}
-            os.utime(path)
         except (OSError, ValueError):
             return None
+        _touch(path)
+        self._memory.found = True
         return found
 
     def keep(self, key: str, files: Mapping[str, bytes]) -> None:
-        """Keep files under a key; where they cannot be written, or the code has changed meanwhile, nothing happens."""
-        if self.folder is None or _digest_json(self.circumstances()) != self._describe():
+        """Keep files under a key, unless they cannot be written, the disk is nearly full, or the code has changed."""
+        if self.folder is None or not key or not files:
             return
-        with suppress(OSError):
+        with suppress(OSError, ImageQXError):
+            begun = self._begin()
+            if begun is None or self.stamp() != begun[1]:
+                return
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not self._owns(self.folder):
+            if not _owns(self.folder) or shutil.disk_usage(self.folder).free < LEAST_FREE:
                 return
             with hold(self.folder):
-                named = {name: self._write(content) for name, content in files.items()}
-                with write_aside(self.folder / _ENTRIES / f"{key}.json") as aside:
-                    aside.write_text(Entry.of(key, named).model_dump_json(indent=1) + "\n", encoding="utf-8")
-                self._trim()
+                self._write_entry(key, files)
 
-    def _describe(self) -> str:
-        if not self._begun:
-            self._begun.append(_digest_json(self.circumstances()))
-        return self._begun[0]
+    def trim(self) -> None:
+        """Where it holds too much, delete the entries that were used longest ago, and files that no entry names.
+
+        What writers that were killed have left goes too. Once after all is kept: it looks at every file.
+        """
+        with suppress(OSError, ImageQXError):
+            if self.folder is not None and _owns(self.folder):
+                with hold(self.folder):
+                    self._trim()
+
+    def explain_unused(self) -> str | None:
+        """Return why the folder is neither read nor written, and what to do; None where it is."""
+        with suppress(OSError):
+            if self.folder is not None and not _owns(self.folder):
+                if hasattr(os, "geteuid") and self.folder.stat().st_uid != os.geteuid():
+                    return f"the cache {self.folder} is not used: it is another user's"
+                return f"the cache {self.folder} is not used: others may write to it (chmod go-w {self.folder})"
+        return None
+
+    def _begin(self) -> tuple[str, object] | None:
+        """Return the digest of the circumstances and the code's stamp, as they were at first; None where unknown."""
+        if self.folder is not None and self._memory.begun is None:
+            with suppress(OSError, ValueError):
+                stamp = self.stamp()
+                self._memory.begun = _digest_json(self.circumstances()), stamp
+        return self._memory.begun
+
+    def _write_entry(self, key: str, files: Mapping[str, bytes]) -> None:
+        """Write files and the entry that names them; where that fails, delete those that it would have named."""
+        assert self.folder is not None
+        named: dict[str, str] = {}
+        written: list[Path] = []
+        try:
+            for name, content in files.items():
+                named[name] = hashlib.sha256(content).hexdigest()
+                if not self._holds(named[name], content):
+                    written.append(self._place(named[name]))
+                    with write_aside(written[-1]) as aside:
+                        aside.write_bytes(content)
+            with write_aside(self.folder / _ENTRIES / f"{key}.json") as aside:
+                aside.write_text(Entry.of(key, named).model_dump_json(indent=1) + "\n", encoding="utf-8")
+        except BaseException:
+            for path in written:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+            raise
 
     def _place(self, sha256: str) -> Path:
         assert self.folder is not None
@@ -115,45 +183,40 @@ class Store:
     def _read(self, sha256: str) -> bytes:
         """Return a file, or raise ValueError where it is not what it was."""
         path = self._place(sha256)
-        if not self._owns(path):
+        if not _owns(path):
             raise ValueError(path)
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:
             raise ValueError(path)
         return content
 
-    def _write(self, content: bytes) -> str:
-        sha256 = hashlib.sha256(content).hexdigest()
-        path = self._place(sha256)
+    def _holds(self, sha256: str, content: bytes) -> bool:
+        """Say whether a file is there and whole."""
         try:
             whole = self._read(sha256) == content
-            os.utime(path)
         except (OSError, ValueError):
-            whole = False
-        if not whole:
-            with write_aside(path) as aside:
-                aside.write_bytes(content)
-        return sha256
-
-    def _owns(self, path: Path) -> bool:
-        """Say whether a file or folder is this user's own, is no link, and nobody else may write to it."""
-        found = path.lstat()
-        own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
-        return own and not stat.S_ISLNK(found.st_mode) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            return False
+        _touch(self._place(sha256))
+        return whole
 
     def _trim(self) -> None:
-        """Delete the entries that were used longest ago until the rest fits, and files that no entry names."""
         assert self.folder is not None
+        for path in self.folder.glob("*/.*.part"):  # the lock is ours, so their writers are dead
+            path.unlink(missing_ok=True)
         sizes = {path: path.stat().st_size for path in (self.folder / _FILES).iterdir()}
+        if sum(sizes.values()) <= self.most_bytes:
+            return
         entries = sorted((self.folder / _ENTRIES).glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
         wanted: set[Path] = set()
+        held = 0
         for place, entry in enumerate(entries):
-            more = wanted | {self._place(sha256) for sha256 in _list_files(entry)}
-            if sum(sizes.get(path, 0) for path in more) > self.most_bytes:
+            more = {self._place(sha256) for sha256 in _list_files(entry)} - wanted
+            held += sum(sizes.get(path, 0) for path in more)
+            if held > self.most_bytes:
                 for old in entries[place:]:
                     old.unlink(missing_ok=True)
                 break
-            wanted = more
+            wanted |= more
         for path in sizes.keys() - wanted:
             path.unlink(missing_ok=True)
 
@@ -161,11 +224,34 @@ class Store:
 NO_STORE = Store(None)
 
 
+def open_store(folder: Path | None, *, fresh: bool = False) -> Store:
+    """Return the store in a folder, which may be a link to one.
+
+    Args:
+        folder: None keeps nothing and finds nothing.
+        fresh: Whether nothing is found, but still kept.
+    """
+    return Store(None if folder is None else Path(os.path.realpath(folder)), fresh=fresh)
+
+
 def _list_files(entry: Path) -> set[str]:
     try:
         return set(read_model(entry, Entry).files.values())
     except (OSError, ValueError):  # a damaged one
         return set()
+
+
+def _owns(path: Path) -> bool:
+    """Say whether a file or folder is this user's own, is no link, and nobody else may write to it."""
+    found = path.lstat()
+    own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+    return own and not stat.S_ISLNK(found.st_mode) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _touch(path: Path) -> None:
+    """Note that a file was used, unless the folder may only be read."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 def _stays_inside(name: str) -> bool:

@@ -20,7 +20,9 @@ def test_a_process_a_format_and_an_advance_a_file(tmp_path: Path, monkeypatch: p
     calls: list[tuple[Format, tuple[Precision, ...]]] = []
     shown: list[str] = []
 
-    def write(function: object, format: Format, checkpoint: Path, model: str, paths: Files, *others: object) -> None:
+    def write(
+        function: object, format: Format, checkpoint: Path, model: str, sha256: str, paths: Files, *others: object
+    ) -> None:
         calls.append((format, tuple(paths)))
         for path in paths.values():
             path.write_text(format)
@@ -33,7 +35,7 @@ def test_a_process_a_format_and_an_advance_a_file(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(convert, "run_isolated", write)
     files = {convert.Variant(f, p): tmp_path / f"x_{p}{f.suffix}" for f in Format for p in Precision}
-    convert.convert_all(tmp_path / "x.safetensors", "x", files, {}, bar)
+    convert.convert_all(tmp_path / "x.safetensors", "x", "0", files, {}, bar)
     assert sorted(calls) == sorted((f, tuple(Precision)) for f in Format)
     assert shown == ["converting to tflite, coreml, onnx, 12", *["file"] * 12]
 
@@ -52,5 +54,5 @@ def test_a_converter_that_fails_is_named_and_its_words_are_kept(
     monkeypatch.setattr(convert, "run_isolated", fail)
     files = {convert.Variant(f, Precision.FP32): tmp_path / f"x{f.suffix}" for f in Format}
     with pytest.raises(ConversionError, match="the coreml converter failed") as caught:
-        convert.convert_all(tmp_path / "x.safetensors", "x", files, {}, bar)
+        convert.convert_all(tmp_path / "x.safetensors", "x", "0", files, {}, bar)
     assert "no such operator" in str(caught.value)

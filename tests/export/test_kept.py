@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,23 +15,30 @@ from imageqx_export.artifact import Checkpoint, Format, Precision
 from imageqx_export.budgets.limits import read_budgets
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.cli import artifacts
+from imageqx_export.errors import CheckpointError
 from imageqx_export.export import stage
-from imageqx_export.export.convert import Variant
+from imageqx_export.export.convert import Variant, convert
 from imageqx_export.export.kept import (
     find_export,
     keep_conversions,
+    keep_export,
     make_conversion_key,
     make_export_key,
+    read_files,
     restore_conversions,
 )
 from imageqx_export.export.stage import ExportConfig
 from imageqx_export.input_form import InputForm
+from imageqx_export.parity.compare import TOLERANCES, Tolerance
+from imageqx_export.quantize.model import run_quantized
 from imageqx_export.quantize.recipe import Recipe, read_recipe
 from imageqx_export.release import verify
 from imageqx_export.support.circumstances import describe_circumstances
 from imageqx_export.support.files import digest
 from imageqx_export.support.progress import silent
-from imageqx_export.support.store import Store
+from imageqx_export.support.store import Store, open_store
+from tests.conftest import Cli
 
 
 @pytest.fixture
@@ -57,7 +65,7 @@ def test_a_kept_export_is_the_cold_one_and_needs_no_pytorch(
     def refuse(*given: object) -> None:
         raise AssertionError("something was made anew")
 
-    monkeypatch.setattr(stage, "load_checkpoint", refuse)
+    monkeypatch.setattr(stage, "load_same", refuse)
     warm = stage.export_checkpoint(take("warm"))
     assert warm.kept and replace(warm, folder=cold.folder, kept=False) == cold
     assert digest(warm.folder) == digest(cold.folder)
@@ -158,7 +166,7 @@ def test_after_another_recipe_its_own_precision_alone_is_made_again(models: Path
     checkpoint, recipes = conversions(models)
     keys = {one: make_conversion_key(store, checkpoint, one, recipes) for one in files}
     assert restore_conversions(store, keys, files) == list(files)
-    keep_conversions(store, keys, files, list(files))
+    keep_conversions(store, checkpoint, keys, files, recipes)
     before = digest(tmp_path / "out")
     shutil.rmtree(tmp_path / "out")
     (tmp_path / "out").mkdir()
@@ -172,11 +180,199 @@ def test_after_another_recipe_its_own_precision_alone_is_made_again(models: Path
     assert not set(again.values()) & {make_conversion_key(store, checkpoint, one, recipes) for one in files}
 
 
-def test_what_is_kept_under_the_name_of_an_export_must_be_one(models: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "cache")
-    for files in ({}, {"manifest.json": b"{}"}, {"other.txt": b""}):
-        store.keep("key", files)
-        assert find_export(store, "key") is None
+BESIDE = (".safetensors", ".w8.json", ".w8a8.json", ".w8a8.safetensors", ".runtimes.json", ".proofs.json")
+
+
+@pytest.mark.parametrize("suffix", BESIDE)
+def test_what_changed_while_it_was_exported_is_not_kept(models: Path, tmp_path: Path, suffix: str) -> None:
+    """Minutes lie between the key and what processes read."""
+    store, config = Store(tmp_path / "cache"), ExportConfig(models, tmp_path)
+    key = make_export_key(store, config, {})
+    assert key is not None
+    path = models.with_suffix(suffix)
+    whole = path.read_bytes()
+    (change_scale if suffix in (".w8.json", ".w8a8.json") else flip)(path)
+    keep_export(store, key, config, {}, models.parent)
+    assert store.find(key) is None
+    path.write_bytes(whole)
+    keep_export(store, key, config, {}, models.parent)
+    assert store.find(key) is not None
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".runtimes.json"])
+def test_conversions_of_files_that_changed_meanwhile_are_not_kept(models: Path, tmp_path: Path, suffix: str) -> None:
+    store, one = Store(tmp_path / "cache"), Variant(Format.ONNX, Precision.W8)
+    checkpoint, recipes = conversions(models)
+    files = {one: tmp_path / "imageqx_w8.onnx"}
+    files[one].write_bytes(b"converted")
+    keys = {one: make_conversion_key(store, checkpoint, one, recipes)}
+    path = models.with_suffix(suffix)
+    whole = path.read_bytes()
+    flip(path)
+    keep_conversions(store, checkpoint, keys, files, recipes)
+    assert store.find(keys[one]) is None
+    path.write_bytes(whole)
+    keep_conversions(store, checkpoint, keys, files, recipes)
+    assert store.find(keys[one]) == {"imageqx_w8.onnx": b"converted"}
+
+
+def test_processes_refuse_a_checkpoint_that_changed_meanwhile(models: Path, tmp_path: Path) -> None:
+    path = tmp_path / "imageqx_fp32.onnx"
+    with pytest.raises(CheckpointError, match="changed while it was used"):
+        convert(Format.ONNX, models, "imageqx", "0" * 64, {Precision.FP32: path}, {})
+    with pytest.raises(CheckpointError, match="changed while it was used"):
+        run_quantized(models, "0" * 64, models.with_suffix(".w8.json"))
+    assert not path.exists()
+
+
+def take_one(models: Path, out: Path, cache: Path) -> ExportConfig:
+    return ExportConfig(models, out, formats=[Format.ONNX], precisions=[Precision.FP32], cache=cache)
+
+
+def test_an_export_that_something_changed_under_is_published_and_not_kept(
+    converted: None, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: Any = vars(stage)["convert_all"]
+
+    def change(*given: Any) -> None:
+        flip(models.with_suffix(".runtimes.json"))
+        whole(*given)
+
+    table = models.with_suffix(".runtimes.json").read_bytes()
+    monkeypatch.setattr(stage, "convert_all", change)
+    config = take_one(models, tmp_path / "out", tmp_path / "cache")
+    store = open_store(config.cache)
+    key = make_export_key(store, config, {})
+    stage.export_checkpoint(config)
+    models.with_suffix(".runtimes.json").write_bytes(table)
+    assert key == make_export_key(store, config, {}) and store.find(str(key)) is None
+    conversion = make_conversion_key(store, load_checkpoint(models)[0], Variant(Format.ONNX, Precision.FP32), {})
+    assert store.find(conversion) is None
+
+
+def test_a_refused_export_keeps_no_conversion_and_says_what_came_from_the_cache(
+    converted: None, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = take_one(checkpoint, tmp_path / "out", tmp_path / "cache")
+    monkeypatch.setitem(TOLERANCES, Precision.FP32, Tolerance(max_abs=0, agreement=1, margin=0))
+    first = stage.export_checkpoint(config)
+    assert not first.passed and not any("came from the cache" in note for note in first.notes)
+    conversion = make_conversion_key(
+        open_store(config.cache), load_checkpoint(checkpoint)[0], Variant(Format.ONNX, Precision.FP32), {}
+    )
+    assert open_store(config.cache).find(conversion) is None
+    again = stage.export_checkpoint(config)
+    assert not again.passed
+    assert again.notes[-1] == "some of it came from the cache; --no-cache makes it anew"
+    fresh = stage.export_checkpoint(replace(config, fresh=True))
+    assert not fresh.passed and not any("came from the cache" in note for note in fresh.notes)
+
+
+def test_a_checkpoint_that_is_no_file_has_no_key(tmp_path: Path) -> None:
+    for path in (Path(), tmp_path, tmp_path / "missing.safetensors"):
+        assert make_export_key(Store(tmp_path / "cache"), ExportConfig(path, tmp_path), {}) is None
+
+
+def test_an_empty_entry_is_no_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Variant(Format.ONNX, Precision.FP32)
+    monkeypatch.setattr(Store, "find", lambda store, key: {})
+    assert restore_conversions(Store(tmp_path), {one: "key"}, {one: tmp_path / "imageqx_fp32.onnx"}) == [one]
+
+
+@pytest.fixture(scope="module")
+def whole(exported: Path) -> dict[str, bytes]:
+    return read_files(exported, exported)
+
+
+def edit(name: str, change: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, bytes]], Any]:
+    def apply(files: dict[str, bytes]) -> None:
+        value = json.loads(files[name])
+        change(value)
+        files[name] = json.dumps(value).encode()
+
+    return apply
+
+
+def other_byte(name: str) -> Callable[[dict[str, bytes]], Any]:
+    def apply(files: dict[str, bytes]) -> None:
+        found = next(one for one in files if one.startswith(name))
+        files[found] = files[found][:-1] + bytes([files[found][-1] ^ 1])
+
+    return apply
+
+
+def lose(name: str) -> Callable[[dict[str, bytes]], Any]:
+    return lambda files: [files.pop(one) for one in list(files) if one.startswith(name)]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        other_byte("imageqx_fp32.onnx"),
+        other_byte("imageqx_fp16.mlpackage/Data"),
+        other_byte("golden/00.png"),
+        other_byte("golden/photos/"),
+        other_byte("quantization/imageqx_w8.json"),
+        lose("imageqx_fp32.tflite"),
+        lose("imageqx_fp16.mlpackage/"),
+        lose("golden/expected.json"),
+        lose("quantization/imageqx_w8.json"),
+        lose("manifest.json"),
+        lose("parity.json"),
+        lose("lint.json"),
+        lose("budgets.json"),
+        lambda files: files.update({"imageqx_fp16_batch8.onnx": b"more than the manifest names"}),
+        lambda files: files.update({"other.txt": b""}),
+        edit("parity.json", lambda report: report["artifacts"][0].update(problems=["digest: another"])),
+        edit("parity.json", lambda report: report.update(checkpoint_sha256="0" * 64)),
+    ],
+)
+def test_a_kept_export_is_whole_and_was_published_or_it_is_none(
+    whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, harm: Callable[[dict[str, bytes]], Any]
+) -> None:
+    def find(files: dict[str, bytes], budgeted: bool = True) -> object:
+        monkeypatch.setattr(Store, "find", lambda store, key: files)
+        return find_export(Store(Path("cache")), "key", budgeted=budgeted)
+
+    assert find(whole) is not None
+    assert find(whole, budgeted=False) is None
+    harmed = dict(whole)
+    harm(harmed)
+    assert harmed != whole
+    assert find(harmed) is None
+
+
+def test_the_command_keeps_finds_and_makes_anew(
+    converted: None,
+    checkpoint: Path,
+    cli: Cli,
+    tmp_path: Path,
+    sizes_alone: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("IMAGEQX_NO_CACHE")
+    monkeypatch.setenv("IMAGEQX_EXPORTS_CACHE", str(tmp_path / "cache"))
+    command = ["export", "--formats", "onnx", "--precisions", "fp32", "--budgets", sizes_alone, "--json", "--out"]
+    cold = cli(*command, tmp_path / "cold")
+    assert cold.returncode == 0 and json.loads(cold.stdout)["from_cache"] is False, cold.stderr
+    warm = cli(*command, tmp_path / "warm")
+    assert warm.returncode == 0 and json.loads(warm.stdout)["from_cache"] is True, warm.stderr
+    assert digest(tmp_path / "warm" / "imageqx") == digest(tmp_path / "cold" / "imageqx")
+    entries = list((tmp_path / "cache" / "entries").iterdir())
+    anew = cli(*command, tmp_path / "anew", "--no-cache")
+    assert anew.returncode == 0 and json.loads(anew.stdout)["from_cache"] is False, anew.stderr
+    assert sorted((tmp_path / "cache" / "entries").iterdir()) == sorted(entries)
+
+
+def test_an_account_without_a_home_exports_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("IMAGEQX_NO_CACHE")
+    for variable in ("IMAGEQX_EXPORTS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", refuse)
+    assert artifacts._find_exports_cache() is None
 
 
 def test_a_rebuild_never_looks_into_the_cache(

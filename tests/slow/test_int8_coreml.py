@@ -19,6 +19,7 @@ from imageqx_export.quantize.recipe import read_recipe
 from imageqx_export.quantize.weights import load_quantized_network
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.runtimes.mil import runtime as mil
+from imageqx_export.support.files import digest
 from imageqx_export.support.processes import run_isolated
 
 MODELS = Path(__file__).parent.parent.parent / "models"
@@ -40,7 +41,8 @@ def packages(quantized: dict[Precision, QuantizedModel], tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp("packages")
     paths = {precision: package(folder, precision) for precision in quantized}
     recipes = {precision: model.recipe for precision, model in quantized.items()}
-    run_isolated(convert, Format.COREML, MODELS / "imageqx.safetensors", "imageqx", paths, recipes)
+    checkpoint = MODELS / "imageqx.safetensors"
+    run_isolated(convert, Format.COREML, checkpoint, "imageqx", digest(checkpoint), paths, recipes)
     return folder
 
 

@@ -25,6 +25,7 @@ from imageqx_export.quantize.recipe import Recipe, read_recipe
 from imageqx_export.quantize.weights import load_quantized_network
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.runtimes.onnx import count_optimised_operations
+from imageqx_export.support.files import digest
 from imageqx_export.support.processes import quiet, run_isolated
 
 CONVOLUTIONS = 82  # with attention's
@@ -131,7 +132,7 @@ def test_tflite_computes_with_integers_from_the_pixels_to_the_heads(
 
     path = tmp_path / "imageqx_w8a8.tflite"
     recipes = {Precision.W8A8: recipe}
-    run_isolated(convert, Format.TFLITE, checkpoint, "imageqx", {Precision.W8A8: path}, recipes)
+    run_isolated(convert, Format.TFLITE, checkpoint, "imageqx", digest(checkpoint), {Precision.W8A8: path}, recipes)
     assert path.stat().st_size <= GOAL
     file = flatbuffer.read(path.read_bytes())
     (graph,) = file.subgraphs

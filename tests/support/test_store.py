@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,22 @@ from typing import Any
 import pytest
 
 from imageqx_export.support import circumstances
+from imageqx_export.support import store as store_module
 from imageqx_export.support.arrays import digest_array, find_arrays, keep_arrays
-from imageqx_export.support.store import NO_STORE, Store
+from imageqx_export.support.files import write_aside
+from imageqx_export.support.store import NO_STORE, Store, open_store
 
 FILES = {"a.bin": b"one", "folder/b.bin": bytes(range(256))}
 
 
 def make(folder: Path, most: int = 10**6, **changed: str) -> Store:
-    return Store(folder, lambda: {"code": "1", "libraries": "torch==1", **changed}, most)
+    circumstances = {"code": "1", "libraries": "torch==1", **changed}
+    return Store(folder, lambda: circumstances, stamp=lambda: "1", most_bytes=most)
+
+
+@pytest.fixture(autouse=True)
+def any_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "LEAST_FREE", 0)
 
 
 @pytest.fixture
@@ -115,18 +125,137 @@ def test_the_entry_that_was_used_longest_ago_goes_first(folder: Path) -> None:
         os.utime(folder / "entries" / f"{key}.json", (number, number))
     assert store.find(keys[0]) is not None  # and is the newer one by that
     store.keep(keys[2], {"a": b"2" * 100})
+    store.trim()
     assert [store.find(key) is None for key in keys] == [False, True, False]
     assert sum(path.stat().st_size for path in (folder / "files").iterdir()) == 200
 
 
 def test_code_that_changed_meanwhile_keeps_nothing(folder: Path) -> None:
     code = ["1"]
-    store = Store(folder, lambda: {"code": code[0]})
+    store = Store(folder, lambda: {"code": "1"}, lambda: code[0])
     key = store.make_key("export")
     code[0] = "2"
     store.keep(key, FILES)
     code[0] = "1"
     assert store.find(key) is None
+
+
+def test_a_renewed_store_asks_for_circumstances_again(folder: Path) -> None:
+    version = ["1"]
+    store = Store(folder, lambda: {"libraries": version[0]}, lambda: "1")
+    key = store.make_key("export")
+    version[0] = "2"
+    assert store.make_key("export") == key != store.renew().make_key("export")
+
+
+def test_what_cannot_be_described_is_neither_kept_nor_found(folder: Path) -> None:
+    def vanish() -> dict[str, str]:
+        raise FileNotFoundError("a file of the package")
+
+    store = Store(folder, vanish, lambda: "1")
+    key = store.make_key("export")
+    store.keep(key, FILES)
+    store.trim()
+    assert key == "" and store.find(key) is None and not folder.exists()
+
+
+def test_a_fresh_store_keeps_and_does_not_find(folder: Path) -> None:
+    key = make(folder).make_key("export")
+    fresh = Store(folder, make(folder).circumstances, lambda: "1", fresh=True)
+    fresh.keep(key, FILES)
+    assert fresh.find(key) is None and not fresh.was_used
+    store = make(folder)
+    assert store.find(key) == FILES and store.was_used
+
+
+@pytest.mark.parametrize("part", ["files", "entries"])
+def test_where_the_disk_fills_up_nothing_half_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    store = make(folder)
+    store.keep(store.make_key("whole"), {"a": b"1"})
+    whole = write_aside
+
+    @contextmanager
+    def fill(path: Path) -> Iterator[Path]:
+        with whole(path) as aside:
+            yield aside
+            if path.parent.name == part:
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(store_module, "write_aside", fill)
+    before = sorted(folder.rglob("*"))
+    store.keep(store.make_key("other"), FILES)
+    assert sorted(folder.rglob("*")) == before
+    assert store.find(store.make_key("whole")) == {"a": b"1"} and store.find(store.make_key("other")) is None
+
+
+def test_nothing_is_kept_on_a_disk_that_is_nearly_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "LEAST_FREE", 2**80)
+    store = make(folder)
+    store.keep(store.make_key("export"), FILES)
+    assert store.find(store.make_key("export")) is None
+
+
+def test_what_killed_writers_left_goes(folder: Path) -> None:
+    store = make(folder)
+    store.keep(store.make_key("export"), FILES)
+    left = [folder / part / ".x.abcdefgh.part" for part in ("entries", "files")]
+    for path in left:
+        path.write_bytes(b"half")
+    store.trim()
+    assert not any(path.exists() for path in left) and store.find(store.make_key("export")) == FILES
+
+
+def test_what_fits_is_not_looked_at_entry_by_entry(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make(folder)
+    store.keep(store.make_key("export"), FILES)
+    monkeypatch.setattr(store_module, "_list_files", None)
+    store.trim()
+    store.keep(store.make_key("other"), FILES)
+    assert store.find(store.make_key("other")) == FILES
+
+
+def test_a_folder_in_the_place_of_an_entry_is_no_error(folder: Path) -> None:
+    store = make(folder)
+    key = store.make_key("export")
+    (folder / "entries" / f"{key}.json").mkdir(parents=True)
+    folder.chmod(0o700)
+    store.keep(key, FILES)
+    assert store.find(key) is None
+
+
+def test_an_empty_entry_is_not_kept(folder: Path) -> None:
+    store = make(folder)
+    store.keep(store.make_key("export"), {})
+    assert store.find(store.make_key("export")) is None
+
+
+def test_a_folder_that_can_only_be_read_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(path)
+
+    store = make(folder)
+    store.keep(store.make_key("export"), FILES)
+    monkeypatch.setattr(os, "utime", refuse)
+    assert store.find(store.make_key("export")) == FILES
+
+
+def test_a_link_to_a_folder_is_that_folder(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir(mode=0o700)
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    store = open_store(link)
+    store.keep(store.make_key("export"), FILES)
+    assert open_store(folder).find(store.make_key("export")) == FILES and store.explain_unused() is None
+
+
+def test_why_a_folder_is_not_used_is_told(folder: Path) -> None:
+    store = make(folder)
+    assert store.explain_unused() is None  # it is not there yet
+    folder.mkdir()
+    folder.chmod(0o775)
+    store.keep(store.make_key("export"), FILES)
+    assert list(folder.iterdir()) == []
+    assert f"chmod go-w {folder}" in str(store.explain_unused())
 
 
 def test_a_full_or_forbidden_disk_is_no_error(tmp_path: Path) -> None:
@@ -138,6 +267,7 @@ def test_a_full_or_forbidden_disk_is_no_error(tmp_path: Path) -> None:
 
 def test_several_at_once_keep_and_find_whole_entries(folder: Path) -> None:
     wrong: list[object] = []
+    hits: list[object] = []
 
     def work(seed: int) -> None:
         store = make(folder, most=2000)
@@ -145,14 +275,16 @@ def test_several_at_once_keep_and_find_whole_entries(folder: Path) -> None:
             key = store.make_key("export", number=number)
             content = {"a": bytes([number]) * 300, "b": b"shared"}
             store.keep(key, content)
-            wrong.extend(found for found in [store.find(key)] if found not in (None, content))
+            found = store.find(key)
+            (hits if found == content else wrong if found is not None else []).append(found)
+            store.trim()
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert wrong == []
+    assert wrong == [] and hits != []
 
 
 def test_arrays_are_kept_to_the_bit_and_another_number_is_another_digest(folder: Path) -> None:
@@ -192,6 +324,23 @@ def test_the_code_is_every_byte_of_every_file_and_no_compiled_one(tmp_path: Path
     assert len(found) == 4
 
 
+def test_a_link_to_nothing_beside_the_code_is_no_code(tmp_path: Path) -> None:
+    """Emacs puts one beside each file that is being changed."""
+    (tmp_path / "a.py").write_text("x = 1\n")
+    before = circumstances.digest_code(tmp_path), circumstances.stamp_code(tmp_path)
+    (tmp_path / ".#a.py").symlink_to("somebody@somewhere.123:456")
+    assert (circumstances.digest_code(tmp_path), circumstances.stamp_code(tmp_path)) == before
+
+
+def test_a_file_that_is_written_again_changes_the_stamp(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text("x = 1\n")
+    before, times = circumstances.stamp_code(tmp_path), path.stat()
+    path.write_text("x = 2\n")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert circumstances.stamp_code(tmp_path) != before
+
+
 def test_a_librarys_version_is_a_circumstance(tmp_path: Path) -> None:
     def install(version: str) -> Distribution:
         folder = tmp_path / f"one-{version}.dist-info"
@@ -202,11 +351,47 @@ def test_a_librarys_version_is_a_circumstance(tmp_path: Path) -> None:
     assert circumstances.list_libraries([install("1.0")]) != circumstances.list_libraries([install("1.0.1")])
 
 
-def test_circumstances_name_code_libraries_python_processor_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_circumstances_name_code_libraries_python_processor_and_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     found = circumstances.describe_circumstances()
     assert {"torch", "onnx", "coremltools", "litert-torch", "onnxruntime"} <= {
         line.partition("==")[0] for line in found["libraries"].splitlines()
     }
-    monkeypatch.setenv("ORT_SOMETHING", "1")
-    assert circumstances.describe_circumstances()["settings"] != found["settings"]
     assert found["code"] and found["python"] and found["machine"]
+    monkeypatch.setattr(circumstances, "_count_cores", lambda: 1000)
+    assert circumstances.describe_circumstances()["machine"] != found["machine"]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "CUDA_VISIBLE_DEVICES",
+        "GLIBC_TUNABLES",
+        "JAX_ENABLE_X64",
+        "KMP_AFFINITY",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "LITERT_SOMETHING",
+        "MKL_CBWR",
+        "NPY_DISABLE_CPU_FEATURES",
+        "OMP_NUM_THREADS",
+        "ONEDNN_MAX_CPU_ISA",
+        "OPENBLAS_CORETYPE",
+        "ORT_SOMETHING",
+        "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
+        "PYTHONHASHSEED",
+        "PYTHONPATH",
+        "PYTORCH_ENABLE_MPS_FALLBACK",
+        "TF_ENABLE_ONEDNN_OPTS",
+        "TORCHDYNAMO_DISABLE",
+        "TORCH_LOGS",
+        "XLA_FLAGS",
+    ],
+)
+def test_a_variable_that_libraries_read_is_a_circumstance(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """Their names are from the libraries' own documentation."""
+    monkeypatch.setattr(circumstances, "digest_code", lambda package: "")
+    monkeypatch.setattr(circumstances, "distributions", list)
+    monkeypatch.delenv(variable, raising=False)
+    before = circumstances.describe_circumstances()
+    monkeypatch.setenv(variable, "another")
+    assert circumstances.describe_circumstances()["settings"] != before["settings"]
