@@ -29,7 +29,7 @@ from imageqx_export.support.caches import find_cache
 from imageqx_export.support.files import digest, write_aside
 from imageqx_export.support.libraries import require
 from imageqx_export.support.locks import clear_dead, hold, make_held
-from imageqx_export.support.untrusted import read_bytes, read_json
+from imageqx_export.support.untrusted import UntrustedError, describe, read_bytes, read_json
 
 if TYPE_CHECKING:
     from tuf.ngclient import FetcherInterface, Updater
@@ -121,7 +121,12 @@ class Releases:
             ReleaseError: It cannot be had, or is not valid.
         """
         name = f"{name_folder(model, version)}/{RELEASE_FILE}"
-        release = parse_release(read_bytes(self.fetch(name)), name)
+        path = self.fetch(name)
+        try:
+            content = read_bytes(path)
+        except (OSError, UntrustedError) as error:
+            raise ReleaseError("the release's description is not valid", where=name, got=describe(error)) from error
+        release = parse_release(content, name)
         if (release.model, release.version) != (model, version):
             raise ReleaseError("the release is another one", expected=f"{model}@{version}", got=release.version)
         return release

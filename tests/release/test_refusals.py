@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from imageqx_export.errors import ReleaseError
 from imageqx_export.release.ceremony import renew, rotate_key
@@ -17,11 +17,13 @@ from imageqx_export.release.client import Source
 from imageqx_export.release.names import find_nearest, parse_wanted, refuse_leaving
 from imageqx_export.release.pull import list_releases
 from imageqx_export.release.signing import commit
+from imageqx_export.support.untrusted import MOST_JSON
 from tests.release.servers import Attack, Handler, serve
 from tests.release.test_pull import pull_model
 from tests.release.tiny import Publisher, make_publisher, passphrase
 
 MODEL = "imageqx_w8a8.tflite"
+DESCRIPTION = "imageqx/1.0.0/release.json"
 
 
 def refuse(
@@ -55,6 +57,18 @@ def change(end: str, content: Callable[[bytes], bytes]) -> Attack:
         return True
 
     return attack
+
+
+def sign_again(publisher: Publisher) -> None:
+    """Sign a release's description as it lies in the tree now."""
+
+    def change(targets: Targets) -> bool:
+        file = TargetFile.from_data(DESCRIPTION, (publisher.tree / DESCRIPTION).read_bytes(), ["sha256"])
+        file.unrecognized_fields = targets.targets[DESCRIPTION].unrecognized_fields
+        targets.targets[DESCRIPTION] = file
+        return True
+
+    commit(publisher.store, publisher.ring(), change)
 
 
 @pytest.mark.parametrize(
@@ -307,23 +321,23 @@ def test_paths_that_leave_the_folder(name: str) -> None:
 def test_a_signed_path_that_leaves_the_folder(publisher: Publisher, export: Path, tmp_path: Path) -> None:
     """A publisher who was taken over, or is mistaken, cannot write beside the app's folder either."""
     publisher.publish(export, "1.0.0")
-    place = publisher.tree / "imageqx" / "1.0.0" / "release.json"
+    place = publisher.tree / DESCRIPTION
     value = json.loads(place.read_bytes())
     value["artifacts"][0]["path"] = "../../evil.tflite"
     place.write_text(json.dumps(value))
 
-    def sign_again(targets: Targets) -> bool:
-        from tuf.api.metadata import TargetFile
-
-        name = "imageqx/1.0.0/release.json"
-        file = TargetFile.from_data(name, place.read_bytes(), ["sha256"])
-        file.unrecognized_fields = targets.targets[name].unrecognized_fields
-        targets.targets[name] = file
-        return True
-
-    commit(publisher.store, publisher.ring(), sign_again)
+    sign_again(publisher)
     refuse(publisher.tree, publisher.root, tmp_path, "a path that leaves its folder")
     assert not (tmp_path.parent / "evil.tflite").exists()
+
+
+def test_a_signed_description_that_is_too_large(publisher: Publisher, export: Path, tmp_path: Path) -> None:
+    publisher.publish(export, "1.0.0")
+    with (publisher.tree / DESCRIPTION).open("r+b") as file:
+        file.truncate(MOST_JSON + 1)
+    sign_again(publisher)
+    error = refuse(publisher.tree, publisher.root, tmp_path, "the release's description is not valid")
+    assert (error.where, error.got) == (DESCRIPTION, f"more than {MOST_JSON:,} bytes")
 
 
 def test_a_pinned_root_that_is_none(tmp_path: Path, published: Publisher) -> None:
