@@ -224,7 +224,7 @@ def _connect(scheme: str, host: str, port: int | None, timeout: float) -> http.c
             return http.client.HTTPSConnection(host, port, timeout=timeout, context=ssl.create_default_context())
         return http.client.HTTPConnection(host, port, timeout=timeout)
 
-    proxy = _find_proxy(scheme, host)
+    proxy = _find_proxy(scheme, host, port)
     if proxy is None:
         return make(host, port)
     connection = make(proxy.hostname or "", proxy.port or 80)
@@ -236,15 +236,18 @@ def _connect(scheme: str, host: str, port: int | None, timeout: float) -> http.c
     return connection
 
 
-def _find_proxy(scheme: str, host: str) -> SplitResult | None:
+def _find_proxy(scheme: str, host: str, port: int | None) -> SplitResult | None:
     """Return the proxy of ``HTTPS_PROXY``, ``HTTP_PROXY`` or ``ALL_PROXY``; ``NO_PROXY`` and loopback spare a host.
+
+    ``NO_PROXY`` may name a host with a port; it then spares that port alone.
 
     Raises:
         HopError: It is of a kind that is not spoken here.
     """
     proxies = getproxies()
     named = proxies.get(scheme) or proxies.get("all")
-    if not named or _is_loopback(host) or proxy_bypass(host):
+    spared = proxy_bypass(host) or (port is not None and proxy_bypass(f"{host}:{port}"))
+    if not named or _is_loopback(host) or spared:
         return None
     try:
         proxy = urlsplit(named if "://" in named else f"http://{named}")

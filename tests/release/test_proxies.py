@@ -97,6 +97,17 @@ def test_loopback_and_no_proxy_go_past_it(
     assert asked == []
 
 
+def test_no_proxy_may_name_a_port(published: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", f"{HOST}:8443")
+    with serve(published.tree) as (address, _), serve_proxy(address) as (port, asked):
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        with pytest.raises(ReleaseError):
+            ask(published, f"http://{HOST}:8443/", tmp_path / "spared")
+        assert asked == []
+        assert len(ask(published, f"http://{HOST}:8444/", tmp_path / "cache")) == 2
+    assert {where for where, _ in asked} == {f"{HOST}:8444"}
+
+
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "https://127.0.0.1:1", "http://127.0.0.1:x"])
 def test_what_is_not_spoken_is_said(
     proxy: str, published: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
