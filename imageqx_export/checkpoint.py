@@ -149,7 +149,7 @@ def find_model(path: Path) -> str:
     Raises:
         CheckpointError: As :func:`read_safetensors`, where there is no whole header.
     """
-    with suppress(OSError, ValueError, TypeError, KeyError):
+    with suppress(OSError, ValueError, TypeError, AttributeError):
         return _find_name(_read_header(path))
     return _find_name(read_safetensors(path)[1])  # which knows what is wrong
 
@@ -160,7 +160,8 @@ def _read_header(path: Path) -> dict[str, Any]:
         length = int.from_bytes(file.read(8), "little")
         if length > _MOST_HEADER:
             raise ValueError(f"a header of {length} bytes")
-        text = file.read(length)
+        if len(text := file.read(length)) != length:
+            raise ValueError("a header that is cut")
     header = parse_json(parse_json(text).get("__metadata__", {}).get(_HEADER_KEY, "{}"))
     return dict(header)
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from imageqx_export import networks
 from imageqx_export.artifact import ModelSpec, Temperatures
-from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+from imageqx_export.checkpoint import find_model, load_checkpoint, save_checkpoint
 from imageqx_export.errors import CheckpointError, UnknownNameError
 from imageqx_export.networks.imageqx.network import ImageQX
 
@@ -340,3 +340,21 @@ def test_a_full_disk_is_an_error_of_the_system_and_keeps_the_old_file(network: I
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_the_model_is_read_from_the_header_alone(checkpoint: Path, tmp_path: Path) -> None:
+    content = checkpoint.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    path = tmp_path / "header.safetensors"
+    path.write_bytes(content[:end])
+    assert find_model(path) == "imageqx"
+    for broken in (
+        content[: end - 1],
+        b"",
+        b"PK\x03\x04" + content,
+        b"\xff" * 8 + content[8:],
+        b"\x02" + bytes(7) + b"[]",
+    ):
+        path.write_bytes(broken)
+        with pytest.raises(CheckpointError):
+            find_model(path)

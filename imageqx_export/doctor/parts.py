@@ -18,7 +18,7 @@ from imageqx_export.compat.gpu.target import find_driver
 from imageqx_export.doctor.model import Finding, State
 from imageqx_export.doctor.programs import run_briefly
 from imageqx_export.errors import ImageQXError
-from imageqx_export.export.convert import find_missing, load_exporter
+from imageqx_export.export.convert import find_missing, list_libraries
 from imageqx_export.support.libraries import EXTRAS, find_uv, name_extra
 
 EXPORT_BYTES = 500 * 10**6
@@ -50,7 +50,7 @@ def examine_formats() -> Iterator[Finding]:
     yield _examine_libraries("export", "torch", ("torch", "torchvision"), "everything", "make setup")
     for format in Format:
         lacking = find_missing(format)
-        detail = lacking or _list_versions(tuple(load_exporter(format).LIBRARIES.values()))
+        detail = lacking or _list_versions(tuple(list_libraries(format).values()))
         remedy = name_extra(format.value)
         yield _judge("export", format.value, not lacking, detail, f"export, parity and predict of {format}", remedy)
 

@@ -36,9 +36,6 @@ class Variant(NamedTuple):
 class Exporter(Protocol):
     """What each format's ``exporter.py`` offers."""
 
-    LIBRARIES: dict[str, str]
-    """Import name → distribution, of every library that the format needs."""
-
     def explain_refused(self, form: InputForm, network: Network) -> str | None:
         """Return why no file of the format takes photos so, and what to do instead; None where they do."""
 
@@ -58,11 +55,15 @@ def load_exporter(format: Format) -> Exporter:
     return module
 
 
+def list_libraries(format: Format) -> dict[str, str]:
+    """Return import name → distribution of every library that ``format`` needs."""
+    libraries: dict[str, str] = importlib.import_module(f"imageqx_export.export.{format.value}.libraries").LIBRARIES
+    return libraries
+
+
 def find_missing(format: Format) -> str | None:
     """Say which libraries ``format`` lacks on this machine, or None."""
-    lacking = [
-        name for library, name in load_exporter(format).LIBRARIES.items() if importlib.util.find_spec(library) is None
-    ]
+    lacking = [name for library, name in list_libraries(format).items() if importlib.util.find_spec(library) is None]
     return f"{format}: {', '.join(lacking)} not installed" if lacking else None
 
 

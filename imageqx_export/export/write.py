@@ -25,7 +25,7 @@ from imageqx_export.bundle.manifest import GOLDEN_FOLDER, MANIFEST_FILE, PHOTOS_
 from imageqx_export.bundle.photos import write_photos
 from imageqx_export.bundle.proofs import proofs_beside
 from imageqx_export.data.images import generate_images
-from imageqx_export.export.convert import Variant, load_exporter
+from imageqx_export.export.convert import Variant, list_libraries
 from imageqx_export.export.form import take_form
 from imageqx_export.export.metadata import versions
 from imageqx_export.export.minimum import state_minimum
@@ -74,7 +74,7 @@ def describe_artifact(
         proofs: What accelerators' compilers and simulators said, by the file's SHA-256.
     """
     sha256 = digest(path)
-    libraries = ("torch", "torchvision", *load_exporter(format).LIBRARIES.values())
+    libraries = ("torch", "torchvision", *list_libraries(format).values())
     return Artifact(
         path=path.relative_to(root),
         format=format,

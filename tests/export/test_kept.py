@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +40,7 @@ from imageqx_export.support.circumstances import describe_circumstances
 from imageqx_export.support.files import digest
 from imageqx_export.support.progress import silent
 from imageqx_export.support.store import Store, open_store
-from tests.conftest import Cli
+from tests.conftest import ROOT, Cli
 
 
 @pytest.fixture
@@ -350,12 +352,20 @@ def test_the_command_keeps_finds_and_makes_anew(
     sizes_alone: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """And one that is kept is published without PyTorch."""
     monkeypatch.delenv("IMAGEQX_NO_CACHE")
     monkeypatch.setenv("IMAGEQX_EXPORTS_CACHE", str(tmp_path / "cache"))
     command = ["export", "--formats", "onnx", "--precisions", "fp32", "--budgets", sizes_alone, "--json", "--out"]
     cold = cli(*command, tmp_path / "cold")
     assert cold.returncode == 0 and json.loads(cold.stdout)["from_cache"] is False, cold.stderr
-    warm = cli(*command, tmp_path / "warm")
+    code = (
+        "import sys\n"
+        "from imageqx_export.cli import main\n"
+        "try:\n    main()\n"
+        "finally:\n    assert 'torch' not in sys.modules, 'torch'\n"
+    )
+    given = [sys.executable, "-c", code, *map(str, command), str(tmp_path / "warm")]
+    warm = subprocess.run(given, capture_output=True, text=True, cwd=ROOT, check=False)
     assert warm.returncode == 0 and json.loads(warm.stdout)["from_cache"] is True, warm.stderr
     assert digest(tmp_path / "warm" / "imageqx") == digest(tmp_path / "cold" / "imageqx")
     entries = list((tmp_path / "cache" / "entries").iterdir())

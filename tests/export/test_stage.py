@@ -141,7 +141,7 @@ def test_a_bad_checkpoint_writes_nothing(checkpoint: Path, tmp_path: Path) -> No
 def test_a_missing_library_is_unavailable_not_passed(
     converted: None, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imageqx_export.export.coreml.exporter.LIBRARIES", {"no_such_library": "no-such-library"})
+    monkeypatch.setattr("imageqx_export.export.coreml.libraries.LIBRARIES", {"no_such_library": "no-such-library"})
     with pytest.raises(UnavailableError, match="no-such-library not installed") as caught:
         stage.export_checkpoint(stage.ExportConfig(checkpoint, tmp_path / "out"))
     assert "--allow-missing" in str(caught.value)

@@ -18,7 +18,6 @@ from imageqx_export.support.core_ml import name_minimum_ios
 if TYPE_CHECKING:
     from imageqx_export.quantize.model import QuantizedModel
 
-LIBRARIES = {"coremltools": "coremltools"}
 # What each needs: ML Programs are iOS 15, compressed weights 16, integer activations 17.
 TARGETS = {Precision.FP32: "iOS16", Precision.FP16: "iOS16", Precision.W8: "iOS16", Precision.W8A8: "iOS17"}
 ARITHMETIC = "float16 after the early stages, float32 before"

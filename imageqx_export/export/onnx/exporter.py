@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from imageqx_export.quantize.model import QuantizedModel
 
-LIBRARIES = {"onnx": "onnx", "onnxscript": "onnxscript", "onnxsim": "onnxsim"}
 # The dynamo exporter's own level: older opsets are reached by a version converter, newer ones are not on every phone.
 OPSET = 18
 # The oldest that has opset 18; the exporter says 10, which ONNX Runtime before 1.18 refuses.

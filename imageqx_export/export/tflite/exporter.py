@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from imageqx_export.quantize.model import QuantizedModel
 
-LIBRARIES = {"litert_torch": "litert-torch", "ai_edge_quantizer": "ai-edge-quantizer"}
 # A zip entry must have a date; the format's first day says "no date" and keeps the bytes the same on every run.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
