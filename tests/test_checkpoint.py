@@ -308,9 +308,12 @@ BAD_TEMPERATURES: list[tuple[object, str]] = [
         (json.dumps({"spec": spec(name="duke_iqa").model_dump(mode="json")}), "duke_iqa"),
         (json.dumps({"spec": spec(poor_quality_threshold=1.01).model_dump(mode="json")}), "not valid"),
         (json.dumps({"spec": spec(poor_quality_threshold=float("nan")).model_dump(mode="python")}), "not valid"),
+        (json.dumps({"options": {"reasons": 3.0}}), "reasons are names"),
+        (json.dumps({"options": {"labels": 0.0}}), "labels are names"),
+        (json.dumps({"options": {"side": "256"}}), "side is a multiple of 32"),
         *((json.dumps({"temperatures": temperatures}), reason) for temperatures, reason in BAD_TEMPERATURES),
     ],
-    ids=[str(n) for n in range(13 + len(BAD_TEMPERATURES))],
+    ids=[str(n) for n in range(16 + len(BAD_TEMPERATURES))],
 )
 def test_headers_that_do_not_fit(tensors: dict[str, Tensor], tmp_path: Path, header: str, reason: str) -> None:
     assert reason in refused(write(tmp_path / "header.safetensors", tensors, header))

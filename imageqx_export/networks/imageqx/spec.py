@@ -42,9 +42,8 @@ def spec(name: str = "imageqx", reasons: str = "", labels: str = "", side: float
     causes, answers = _split("reasons", reasons, REASONS), _split("labels", labels, LABELS)
     if "poor_quality" not in answers or len(answers) < 2:
         raise ValueError(f"labels are poor_quality and others, got {labels[:80]}")
-    if side % _STRIDE or not 64 <= side <= 1024:
-        raise ValueError(f"side is a multiple of {_STRIDE} from 64 to 1024, got {side:g}")
-    size, cells = int(side), int(side) // _STRIDE
+    size = _check_side(side)
+    cells = size // _STRIDE
     return ModelSpec(
         name=name,
         inputs=(TensorSpec(name="image", shape=(1, size, size, 3), dtype="uint8", meaning="sRGB, 0…255"),),
@@ -76,7 +75,15 @@ def spec(name: str = "imageqx", reasons: str = "", labels: str = "", side: float
     )
 
 
-def _split(what: str, text: str, usual: tuple[str, ...]) -> tuple[str, ...]:
+def _check_side(side: object) -> int:
+    if not isinstance(side, int | float) or side % _STRIDE or not 64 <= side <= 1024:
+        raise ValueError(f"side is a multiple of {_STRIDE} from 64 to 1024, got {str(side)[:80]}")
+    return int(side)
+
+
+def _split(what: str, text: object, usual: tuple[str, ...]) -> tuple[str, ...]:
+    if not isinstance(text, str):  # a checkpoint's header may hold anything
+        raise ValueError(f"{what} are names with commas between, got {str(text)[:80]}")
     names = tuple(part.strip() for part in text.split(",")) if text else usual
     if not all(_NAME.fullmatch(one) for one in names) or len(set(names)) != len(names):
         raise ValueError(f"{what} are different names of letters, digits and _, with commas between, got {text[:80]}")
