@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from imageqx_export.artifact import Checkpoint, Format, Precision
@@ -84,6 +85,28 @@ def test_a_file_of_another_form_says_the_same_and_what_it_takes(
         for name, values in runtime.run(pixels[:6]).items():  # of which the second batch of four is not full
             limit = 1e-5 if format != "coreml" or precision is Precision.FP32 else 5e-3
             assert values.shape == want[name].shape and np.abs(values - want[name]).max() <= limit, (path.name, name)
+
+
+def test_a_frame_that_lies_above_and_below_is_repeated_once(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    """A first convolution of stride 1 reads the same constant on both sides of the picture."""
+    import onnx
+
+    network = toy()
+    stem = network.features.get_submodule("0.0")
+    assert isinstance(stem, torch.nn.Conv2d)
+    stem.stride = (1, 1)
+    recipe = make_w8a8_recipe(network, "ab" * 32, pixels, "noise", narrowed=0)
+    quantized = {
+        Precision.W8: QuantizedModel(network, make_w8_recipe(network, "ab" * 32)),
+        Precision.W8A8: QuantizedModel(network, recipe),
+    }
+    floats = TorchRuntime(network, SPEC).run(pixels[:6])
+    for precision, path in write(network, InputForm(batch=None), "onnx", quantized, tmp_path).items():
+        made = [name for node in onnx.load(path).graph.node for name in node.output]
+        assert len(made) == len(set(made)), precision
+        want = floats if precision is Precision.FP32 else quantized[precision].run(pixels[:6])
+        for name, values in load_runtime(path).run(pixels[:6]).items():
+            assert np.abs(values - want[name]).max() <= 1e-5, (precision, name)
 
 
 def test_a_file_takes_what_its_spec_says_and_nothing_else(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:

@@ -83,17 +83,19 @@ def _free_batch(model: Any, spec: ModelSpec) -> int:
             node.input[1] = f"{node.output[0]}.sizes"
             freed += 1
         if node.op_type == "Concat":  # a frame is a constant, or a DequantizeLinear of one
-            frames += [(made.get(part, node), part) for part in node.input if _is_constant(part, made, held)]
-    for reader, part in frames:
-        constant = part if part in held else made[part].input[0]
-        reader.input[list(reader.input).index(constant)] = f"{part}.each"
-        graph.node.insert(0, make("Expand", [constant, "image.frames"], [f"{part}.each"]))
-    if frames:
+            parts = [part for part in node.input if _is_constant(part, made, held)]
+            frames += [(made.get(part, node), part if part in held else made[part].input[0]) for part in parts]
+    for reader, constant in frames:
+        reader.input[:] = [f"{constant}.each" if value == constant else value for value in reader.input]
+    constants = dict.fromkeys(constant for _, constant in frames)  # one may lie above and below
+    for constant in constants:
+        graph.node.insert(0, make("Expand", [constant, "image.frames"], [f"{constant}.each"]))
+    if constants:
         graph.initializer.append(arrays.from_array(np.ones(3, np.int64), "image.ones"))
         graph.node.insert(0, make("Concat", ["image.count", "image.ones"], ["image.frames"], axis=0))
         graph.node.insert(0, make("Shape", [graph.input[0].name], ["image.count"], start=0, end=1))
     del graph.value_info[:]
-    return freed + len(frames)
+    return freed + len(constants)
 
 
 def _is_constant(name: str, made: dict[str, Any], held: dict[str, Any]) -> bool:
