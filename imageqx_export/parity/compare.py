@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from imageqx_export.artifact import ModelSpec, Outputs, Precision
 from imageqx_export.decisions import decide_output, measure_margins
@@ -128,7 +128,8 @@ class ParityReport(Frozen):
         source: Where they come from.
         artifacts: What conversion changed: each file against PyTorch in the same scheme (fp16: against float32).
         quantization: What quantization changed: each quantized scheme in PyTorch against float32 in PyTorch.
-        left_out: Per reason, how many files beside the photos were passed over; empty for generated images.
+        left_out: Per reason, how many files beside the photos were passed over; empty, and not written, for generated
+            images.
     """
 
     checkpoint_sha256: str
@@ -137,6 +138,12 @@ class ParityReport(Frozen):
     artifacts: tuple[ArtifactParity, ...]
     quantization: tuple[QuantizationLoss, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Write nothing of what was passed over where nothing was, so that older readers know every key."""
+        fields: dict[str, object] = serialize(self)
+        return {name: value for name, value in fields.items() if name != "left_out" or value}
 
     @property
     def passed(self) -> bool:

@@ -13,7 +13,7 @@ from scipy.spatial.distance import cosine
 
 from imageqx_export.artifact import Precision
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.parity.compare import TOLERANCES, OutputParity, Tolerance, compare_outputs
+from imageqx_export.parity.compare import TOLERANCES, OutputParity, ParityReport, Tolerance, compare_outputs
 
 SPEC = spec()
 FP32 = TOLERANCES[Precision.FP32]
@@ -166,3 +166,12 @@ def test_fp16_tolerates_half_a_percent_of_decisions(flips: int) -> None:
     row = compare_outputs(SPEC, want, got, TOLERANCES[Precision.FP16])[1]
     assert row.differing == flips
     assert bool(row.problems) == (flips > 0.005 * 320)
+
+
+def test_a_report_writes_what_was_passed_over_only_where_something_was() -> None:
+    """A build that does not know the key reads a default export's report."""
+    report = ParityReport(checkpoint_sha256="ab" * 32, images=64, source="generated", artifacts=())
+    assert "left_out" not in report.model_dump_json() and "left_out" not in report.model_dump(mode="json")
+    assert ParityReport.model_validate_json(report.model_dump_json()) == report
+    photos = report.model_copy(update={"source": "photos", "left_out": {"too small": 2}})
+    assert ParityReport.model_validate_json(photos.model_dump_json()).left_out == {"too small": 2}
