@@ -26,7 +26,8 @@ WRAPPERS: Final = ("module.", "_orig_mod.", "model.", "ema_model.", "ema.", "net
 """What trainers put before every name: DataParallel, torch.compile, Lightning, averaged weights, and people's own."""
 
 _STATES: Final = ("state_dict", "model_state_dict", "state_dict_ema", "ema_state_dict", "model_ema", "model", "ema")
-_OPTIONS: Final = "--reasons, --labels and --side, as it was trained with"
+_OPTIONS: Final = ("reasons", "labels", "side")
+"""What the command can say of a network of its own; not every family has them."""
 _COUNTER = "num_batches_tracked"
 
 # timm's EfficientNet-B0: a block's parts, where it has an expansion and where it has none (the first stage).
@@ -112,7 +113,7 @@ def import_checkpoint(
     wanted = network.state_dict()
     taken = {name: value for name, value in tensors.items() if name in wanted}
     filled, untrained = _find_missing(path, network, taken)
-    check_tensors(path, taken, wanted, remedy=_OPTIONS)
+    check_tensors(path, taken, wanted, remedy=_name_options(model))
     network.load_state_dict(taken, strict=False)  # casts to the network's own kinds of numbers
     provenance: dict[str, Any] = {"imported": {"file": path.name, "sha256": digest(path), "layout": layout}}
     if untrained:
@@ -135,7 +136,15 @@ def _build(model: str, options: Options) -> Network:
     try:
         return networks.build(model, options=options)
     except ValueError as error:
-        raise CheckpointError("there is no such network", where=model, got=str(error), remedy=_OPTIONS) from error
+        raise CheckpointError(
+            "there is no such network", where=model, got=str(error), remedy=_name_options(model)
+        ) from error
+
+
+def _name_options(model: str) -> str | None:
+    """Return the command's options that this family has, as a remedy, or None."""
+    own = [f"--{name}" for name in _OPTIONS if name in networks.list_options(model)]
+    return f"{', '.join(own)}: as it was trained with" if own else None
 
 
 def read(path: Path) -> Mapping[str, Any]:

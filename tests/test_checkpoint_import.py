@@ -199,6 +199,19 @@ def test_what_does_not_fit_is_named(network: ImageQX, tmp_path: Path) -> None:
     assert "no such file" in refuse(tmp_path / "nothing.pt")
 
 
+def test_a_remedy_names_the_options_that_the_family_has(network: ImageQX, tmp_path: Path) -> None:
+    """Duke IQA has no reasons, labels or side to give."""
+    path, out = tmp_path / "theirs.safetensors", tmp_path / "ours.safetensors"
+    assert [name for name in networks.list_options("duke-iqa") if name in ("reasons", "labels", "side")] == []
+    for model, named in (("imageqx", True), ("duke-iqa", False)):
+        state = networks.build(model).state_dict()
+        first = next(iter(state))
+        save_file(state | {first: state[first][:1].clone()}, path)
+        with pytest.raises(CheckpointError, match="wrong shape") as caught:
+            import_checkpoint(path, out, model=model)
+        assert ("--reasons, --labels, --side" in (caught.value.remedy or "")) is named
+
+
 def test_the_source_is_never_replaced(network: ImageQX, tmp_path: Path) -> None:
     path = tmp_path / "ours.safetensors"
     save_file(network.state_dict(), path)

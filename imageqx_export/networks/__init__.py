@@ -76,6 +76,15 @@ def spec(name: str, options: Options = NO_OPTIONS) -> ModelSpec:
     return cast("_SpecModule", _load(entry, "spec")).spec(name, **{**entry.options, **options})
 
 
+def list_options(name: str) -> tuple[str, ...]:
+    """Return the names of the options that the family of the network called ``name`` has; none where it does not say.
+
+    Raises:
+        UnknownNameError: There is no such network.
+    """
+    return tuple(getattr(_load(_find(name), "network"), "OPTIONS", ()))
+
+
 def _find(name: str) -> Entry:
     if name in NETWORKS:
         return NETWORKS[name]
