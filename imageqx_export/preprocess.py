@@ -15,9 +15,10 @@ weights 1 − |distance| / reach of the samples within reach (the scale, at leas
 the target, 336 pixels of 224. "Exact enough" means: of photo-like pictures the pixels move by at most
 ``REDUCED_MEAN`` = 0.75 levels of 255 on average and ``REDUCED_MAX`` = 12 anywhere. Seven sizes, six of them
 the worst that the rule allows, moved by up to 0.52 and 11; black and white stripes about one output pixel wide,
-which no photo is, by 8 and 21. The mean holds for photos whose grain is moderate: of the worst size with noise of
-8 levels (one standard deviation) in blocks of two pixels, as cameras leave it in the dark, it is 0.62, of 16 levels
-0.80 and of 24 levels 1.03; the maximum stays at 10. ``python -m benchmarks.bench_preprocess --rounds 9`` on 2 x86
+which no photo is, by 8 and 21. Both bounds end at grain of more than 8 levels (one
+standard deviation, in blocks of two pixels, as cameras leave it in the dark): of 8 levels the six sizes move by 0.43 to
+0.72 on average and up to 10, of 16 levels by 0.67 to 1.18 and up to 11, and of 24 levels by 0.84 to 1.62 and up to 14.
+``python -m benchmarks.bench_preprocess --rounds 9`` on 2 x86
 cores with Pillow 13.0.0, 4032 × 3024, quality 92, |Δ| against the full decode::
 
                                median ms   ratio   mean |Δ|   max |Δ|
