@@ -80,16 +80,32 @@ def propose(
     from imageqx_export.release.roots import propose_roots
     from imageqx_export.release.store import open_store
 
-    show.show_proposed(propose_roots(open_store(to), keys, role, out, ask_passphrase), out)
+    proposed = propose_roots(open_store(to), keys, role, out, ask_passphrase)
+    show.show_proposed(proposed)
+    show.show_signed(proposed, out)
 
 
 @app.command(cls=PlainCommand, epilog="Example: imageqx keys sign proposal --keys OFFLINE")
-def sign(proposal: ProposalArgument, keys: KeysOption) -> None:
-    """Sign a proposal by the root's keys that are here; what it changes is printed. It needs no network."""
+def sign(
+    proposal: ProposalArgument,
+    keys: KeysOption,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without a question.", rich_help_panel=KEYS)] = False,
+) -> None:
+    """Print what a proposal changes, ask, and sign it by the root's keys that are here. It needs no network.
+
+    A new key is printed as ssh-keygen -l prints it: compare it with what whoever proposes it says.
+    """
     from imageqx_export.cli.show import releases as show
+    from imageqx_export.release.keys import TRUSTED_ROOT_FILE
+    from imageqx_export.release.proposals import read_proposal
     from imageqx_export.release.roots import sign_roots
 
-    show.show_proposed(sign_roots(proposal, keys, ask_passphrase), proposal)
+    found = read_proposal(proposal, keys / TRUSTED_ROOT_FILE)
+    show.show_proposed(found.describe())
+    if not yes:
+        confirm("Sign this?")
+    signed = sign_roots(found, keys, ask_passphrase)
+    show.show_signed(signed, proposal)
 
 
 @app.command(cls=PlainCommand, epilog="Example: imageqx keys apply proposal --keys KEYS --to releases")
@@ -100,6 +116,18 @@ def apply(proposal: ProposalArgument, to: ToOption, keys: KeysOption) -> None:
     from imageqx_export.release.store import open_store
 
     show.show_applied(apply_roots(open_store(to), keys, proposal, ask_passphrase))
+
+
+def confirm(question: str) -> None:
+    """Ask before something is signed.
+
+    Raises:
+        ReleaseError: The answer is no, or there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise ReleaseError("nobody is there to be asked, and nothing is signed", remedy="read the above, then --yes")
+    if not typer.confirm(question, err=True):
+        raise ReleaseError("nothing is signed")
 
 
 def ask_passphrase(root: bool) -> str:

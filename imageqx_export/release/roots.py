@@ -1,59 +1,30 @@
 """A new root that is signed where the root's keys are, and published elsewhere: proposed, signed, applied.
 
-A proposal is a folder of TUF metadata, ``2.root.json`` and so on, which other tools of TUF can sign too. It goes to
-whoever holds keys of the root, one after the other, and comes back; only the signatures change on the way.
+A proposal goes to whoever holds keys of the root, one after the other, and comes back; only the signatures change on
+the way.
 """
 
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageqx_export.errors import ReleaseError, UnknownNameError
 from imageqx_export.release.indexes import write_indexes
 from imageqx_export.release.keys import KDF_ROUNDS, ROLES, KeyRing, Passphrase, make_key, open_keys
+from imageqx_export.release.proposals import LAYOUT, Proposal, Proposed, read_proposal, write_proposal
 from imageqx_export.release.signing import MOST, commit, find_expiry, name_metadata, read_root, verify
 from imageqx_export.release.store import Store
 from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.files import write_aside
-from imageqx_export.support.folders import Layout, stage_folder
 from imageqx_export.support.libraries import require
-from imageqx_export.support.untrusted import name_error, read_bytes
+from imageqx_export.support.untrusted import name_error
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key
     from tuf.api.metadata import Metadata, Root
-
-_NAME = re.compile(r"([1-9][0-9]{0,5})\.root\.json")
-LAYOUT = Layout("a proposal of roots", (_NAME.pattern,))
-
-
-@dataclass(frozen=True)
-class Proposed:
-    """One root of a proposal.
-
-    Args:
-        file: Its file.
-        version: Its version.
-        changes: What it changes, in words.
-        signatures: How many keys that must sign it have.
-        needed: How many must; the larger number where the root before it asks for another.
-    """
-
-    file: Path
-    version: int
-    changes: tuple[str, ...]
-    signatures: int
-    needed: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether it can be published."""
-        return self.signatures >= self.needed
 
 
 def make_next(
@@ -121,29 +92,22 @@ def propose_roots(
         new = make_key(folder, role, passphrase, rounds=rounds).public_key
         joined = make_next(root, lifetime, role=role, add=new)
         roots = [joined, make_next(joined, lifetime, role=role, drop=oldest)]
-    with stage_folder(out, LAYOUT) as staging:
-        for one in roots:
-            (staging.path / f"{one.signed.version}.root.json").write_bytes(one.to_bytes())
-        staging.publish()
-    return _describe(out, root, roots)
+    return write_proposal(out, store, root, roots).describe()
 
 
-def sign_roots(proposal: Path, folder: Path, passphrase: Passphrase) -> list[Proposed]:
+def sign_roots(proposal: Proposal, folder: Path, passphrase: Passphrase) -> list[Proposed]:
     """Add the signatures of the root's keys that are here, and say how many are there and needed.
 
     Args:
-        proposal: Its folder.
-        folder: Holds ``root/`` with keys, and ``root.json``, which the proposal must follow.
+        proposal: As it was read, and described to whoever decides.
+        folder: Holds ``root/`` with keys, and ``root.json``, which becomes the root that the proposal follows.
         passphrase: Decrypts them.
 
     Raises:
-        ReleaseError: It is no proposal, does not follow ``root.json``, or none of the keys may sign it.
+        ReleaseError: None of the keys may sign it.
     """
-    require("tuf")
     keys = open_keys(folder, passphrase, ("root",))
-    trusted, roots = _read_trusted(keys), _read(proposal)
-    _refuse_gap(proposal, trusted, roots)
-    before, signed = trusted, 0
+    before, roots, signed = proposal.trusted, copy.deepcopy(proposal.roots), 0
     for one in roots:
         allowed = {*before.signed.roles["root"].keyids, *one.signed.roles["root"].keyids}
         signers = [signer for signer in keys.signers["root"] if signer.public_key.keyid in allowed]
@@ -160,9 +124,11 @@ def sign_roots(proposal: Path, folder: Path, passphrase: Passphrase) -> list[Pro
             got=f"{len(keys.signers['root'])} keys",
         )
     for one in roots:
-        with write_aside(proposal / f"{one.signed.version}.root.json") as aside:
+        with write_aside(proposal.name_file(one)) as aside:
             aside.write_bytes(one.to_bytes())
-    return _describe(proposal, trusted, roots)
+    with write_aside(keys.trusted) as aside:
+        aside.write_bytes(proposal.trusted.to_bytes())
+    return Proposal(proposal.folder, proposal.trusted, roots).describe()
 
 
 def apply_roots(
@@ -183,9 +149,8 @@ def apply_roots(
         ReleaseError: Signatures are missing, or the tree has another root by now.
     """
     keys = open_keys(folder, passphrase, days=days)
-    trusted, roots = _read_trusted(keys), _read(proposal)
-    _refuse_gap(proposal, trusted, roots)
-    proposed = _describe(proposal, trusted, roots)
+    found = read_proposal(proposal, keys.trusted)
+    roots, proposed = found.roots, found.describe()
     if missing := [one for one in proposed if not one.complete]:
         raise ReleaseError(
             "too few keys of root have signed",
@@ -228,72 +193,3 @@ def _keep(keys: KeyRing, root: Root) -> KeyRing:
     named = {role: set(root.roles[role].keyids) for role in keys.signers}
     signers = {role: [one for one in keys.signers[role] if one.public_key.keyid in named[role]] for role in named}
     return KeyRing(keys.folder, signers, keys.days)
-
-
-def _read(proposal: Path) -> list[Metadata[Root]]:
-    """Return the roots of a proposal in their order; raise ReleaseError where it is none."""
-    from tuf.api.metadata import Metadata, Root
-
-    found = [path for path in proposal.iterdir() if _NAME.fullmatch(path.name)] if proposal.is_dir() else []
-    roots = []
-    for path in sorted(found, key=lambda path: int(path.name.partition(".")[0])):
-        with translate_errors(
-            lambda error, path=path: ReleaseError("not a root", where=path, got=name_error(error))  # type: ignore[misc]
-        ):
-            roots.append(Metadata[Root].from_bytes(read_bytes(path, MOST["root"])))
-            if path.name != f"{roots[-1].signed.version}.root.json":
-                raise ValueError(f"it says that it is version {roots[-1].signed.version}")
-    if not roots:
-        raise ReleaseError(
-            "no proposal there", where=proposal, expected="2.root.json and so on", remedy="imageqx keys propose ROLE"
-        )
-    return roots
-
-
-def _read_trusted(keys: KeyRing) -> Metadata[Root]:
-    from tuf.api.metadata import Metadata, Root
-
-    with translate_errors(lambda error: ReleaseError("not a root", where=keys.trusted, got=name_error(error))):
-        return Metadata[Root].from_bytes(read_bytes(keys.trusted, MOST["root"]))
-
-
-def _refuse_gap(proposal: Path, trusted: Metadata[Root], roots: Sequence[Metadata[Root]]) -> None:
-    """Refuse a proposal that is not what comes after the root that is trusted here.
-
-    Raises:
-        ReleaseError: It is not.
-    """
-    versions = [one.signed.version for one in roots]
-    wanted = [trusted.signed.version + 1 + number for number in range(len(roots))]
-    if versions != wanted:
-        raise ReleaseError(
-            "the proposal does not follow the root that is trusted here",
-            where=proposal,
-            expected=" and ".join(f"{one}.root.json" for one in wanted),
-            got=" and ".join(f"{one}.root.json" for one in versions),
-            remedy="bring the newest root.json here, or propose again",
-        )
-
-
-def _describe(proposal: Path, before: Metadata[Root], roots: Sequence[Metadata[Root]]) -> list[Proposed]:
-    found = []
-    for one in roots:
-        sides = [
-            judge.signed.get_verification_result("root", one.signed_bytes, one.signatures) for judge in (before, one)
-        ]
-        least = min(sides, key=lambda side: len(side.signed) - side.threshold)
-        file = proposal / f"{one.signed.version}.root.json"
-        changes = tuple(_list_changes(before.signed, one.signed))
-        found.append(Proposed(file, one.signed.version, changes, len(least.signed), least.threshold))
-        before = one
-    return found
-
-
-def _list_changes(old: Root, new: Root) -> list[str]:
-    changes = [f"is believed until {new.expires:%Y-%m-%d}"]
-    for role in ROLES:
-        was, now = old.roles[role], new.roles[role]
-        changes += [f"{role} gets the key {key[:12]}" for key in now.keyids if key not in was.keyids]
-        changes += [f"{role} loses the key {key[:12]}" for key in was.keyids if key not in now.keyids]
-        changes += [f"{role} asks for {now.threshold} keys, not {was.threshold}"] * (now.threshold != was.threshold)
-    return changes

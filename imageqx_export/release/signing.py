@@ -67,6 +67,27 @@ def sign(metadata: Metadata, signers: list[CryptoSigner]) -> bytes:  # type: ign
     return metadata.to_bytes()
 
 
+def parse_root(content: bytes, before: Metadata[Root] | None = None) -> Metadata[Root]:
+    """Return a root that enough of its own keys have signed, and of those of the one before it.
+
+    Args:
+        content: Its bytes.
+        before: The one before; None where the root is trusted for another reason.
+
+    Raises:
+        RepositoryError: Signatures are missing, or it is no root.
+        ValueError: It is no root, or not the next one.
+    """
+    from tuf.api.metadata import Metadata, Root
+
+    root = Metadata[Root].from_bytes(content)
+    for judge in (before or root, root):
+        judge.signed.verify_delegate("root", root.signed_bytes, root.signatures)
+    if before is not None and root.signed.version != before.signed.version + 1:
+        raise ValueError(f"it says that it is version {root.signed.version}")
+    return root
+
+
 def read_root(store: Store, trusted: Path) -> Metadata[Root]:
     """Return the newest root that the trusted one leads to.
 
@@ -77,11 +98,8 @@ def read_root(store: Store, trusted: Path) -> Metadata[Root]:
     Raises:
         ReleaseError: It cannot be read, or the tree's next one is not signed by it.
     """
-    from tuf.api.metadata import Metadata, Root
-
     with translate_errors(lambda error: _explain(error, trusted)):
-        root = Metadata[Root].from_bytes(read_bytes(trusted, MOST["root"]))
-        root.signed.verify_delegate("root", root.signed_bytes, root.signatures)
+        root = parse_root(read_bytes(trusted, MOST["root"]))
     while True:
         name = name_metadata("root", root.signed.version + 1)
         try:
@@ -89,12 +107,7 @@ def read_root(store: Store, trusted: Path) -> Metadata[Root]:
         except FileNotFoundError:
             return root
         with translate_errors(lambda error, name=name: _explain(error, f"{store.address}/{name}")):  # type: ignore[misc]
-            newer = Metadata[Root].from_bytes(content)
-            for judge in (root, newer):
-                judge.signed.verify_delegate("root", newer.signed_bytes, newer.signatures)
-            if newer.signed.version != root.signed.version + 1:
-                raise ValueError(f"it says that it is version {newer.signed.version}")
-        root = newer
+            root = parse_root(content, root)
 
 
 def read_state(store: Store, trusted: Path) -> State:

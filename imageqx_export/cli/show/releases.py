@@ -11,9 +11,9 @@ from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
     from imageqx_export.release.diff import Comparison
+    from imageqx_export.release.proposals import Proposed
     from imageqx_export.release.publish import Published
     from imageqx_export.release.pull import Pulled
-    from imageqx_export.release.roots import Proposed
     from imageqx_export.release.verify import Verification
 
 _KINDS = {
@@ -36,18 +36,23 @@ def show_keys(folder: Path, address: str) -> None:
     )
 
 
-def show_proposed(proposed: Sequence[Proposed], folder: Path) -> None:
-    """Say what each root of a proposal changes, how many have signed, and what to do next."""
+def show_proposed(proposed: Sequence[Proposed]) -> None:
+    """Say what each root of a proposal changes, a line each, and how many keys have signed it."""
     for one in proposed:
-        out.print(
-            join(style(one.file, "bold"), f" signed by {one.signatures} of {one.needed}: {'; '.join(one.changes)}"),
-            soft_wrap=True,
-            highlight=False,
-        )
+        head = join(style(one.file, "bold"), f" signed by {one.signatures} of {one.needed}")
+        out.print(head, *(f"  {change}" for change in one.changes), sep="\n", soft_wrap=True, highlight=False)
+
+
+def show_signed(proposed: Sequence[Proposed], folder: Path) -> None:
+    """Say how many keys have signed a proposal, and what to do next."""
     if all(one.complete for one in proposed):
         note(f"enough have signed: imageqx keys apply {folder} --keys KEYS --to ADDRESS, where releases are published")
     else:
-        note(f"take {folder} to where keys of root are: imageqx keys sign {folder} --keys KEYS")
+        least = min(proposed, key=lambda one: one.signatures - one.needed)
+        note(
+            f"signed by {least.signatures} of {least.needed}: take {folder} to where keys of root are: "
+            f"imageqx keys sign {folder} --keys KEYS"
+        )
 
 
 def show_applied(applied: Sequence[Proposed]) -> None:
