@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -84,17 +85,21 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(folder: Path, attack: Attack | None = None) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
-    """Give the address of a server of a folder, and the list of what it is asked for."""
+def serve(
+    folder: Path, attack: Attack | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """Give the address of a server of a folder, by TLS if there is a context, and the list of what it is asked for."""
     asked: list[tuple[str, str | None]] = []
     handler = type(
         "Served", (Handler,), {"folder": folder, "attack": staticmethod(attack) if attack else None, "asked": asked}
     )
     server = Server(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
         server.server_close()
