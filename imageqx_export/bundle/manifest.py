@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imageqx_export.artifact import QUANTIZED, Format, Manifest, ModelSpec, Precision
+from imageqx_export.artifact import QUANTIZED, Artifact, Format, Manifest, ModelSpec, Precision
 from imageqx_export.errors import ParityError
 from imageqx_export.input_form import InputKind, read_form
 from imageqx_export.support.folders import Layout
@@ -73,15 +73,34 @@ def make_layout(model: str) -> Layout:
 def read_manifest(folder: Path) -> Manifest:
     """Read ``<folder>/manifest.json``.
 
+    Returns:
+        A manifest of which every file takes photos in a form that :func:`~imageqx_export.input_form.read_form` knows.
+
     Raises:
-        ParityError: It is missing or not valid.
+        ParityError: It is missing or not valid, or a file takes what no export writes.
     """
     path = folder / MANIFEST_FILE
     try:
-        return read_model(path, Manifest)
+        manifest = read_model(path, Manifest)
     except FileNotFoundError as error:
         raise ParityError("no manifest", where=path, remedy="imageqx export, then pass artifacts/<model>") from error
     except (OSError, ValueError) as error:
         raise ParityError(
             "the manifest is not valid", where=path, got=describe(error), remedy="imageqx export"
+        ) from error
+    for artifact in manifest.artifacts:
+        _refuse_unknown_form(artifact, path)
+    return manifest
+
+
+def _refuse_unknown_form(artifact: Artifact, path: Path) -> None:
+    try:
+        read_form(artifact.spec)
+    except ValueError as error:
+        raise ParityError(
+            "the manifest has a file that takes what no export writes",
+            where=f"{path}: {artifact.path}",
+            expected="one input in the ModelSpec, of photos as its preprocessing says",
+            got=str(error)[:200],
+            remedy="imageqx export",
         ) from error

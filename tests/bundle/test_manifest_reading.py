@@ -2,15 +2,21 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
+from imageqx_export.bench import stage as bench
+from imageqx_export.bench.host.target import HostTarget
+from imageqx_export.bench.model import Schedule
 from imageqx_export.bundle.manifest import read_manifest
+from imageqx_export.compat.stage import check_compat
 from imageqx_export.errors import ParityError
 from imageqx_export.networks.imageqx.spec import spec
+from imageqx_export.release.contents import collect
 
 
 def _fields(**changes: Any) -> dict[str, Any]:
@@ -58,6 +64,30 @@ def test_an_artifact_is_there_once(tmp_path: Path) -> None:
     one = _fields()["artifacts"]
     with pytest.raises(ParityError, match=r"named more than once: a\.onnx"):
         _read(tmp_path, _fields(artifacts=one + one))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "got"),
+    [
+        ([], "none"),
+        ([{"dtype": "float32", "shape": [1, 224, 224, 3], "name": "image"}], "float32 .* of the range None"),
+    ],
+    ids=["none", "floats without a range"],
+)
+def test_a_file_that_takes_what_no_export_writes_is_refused(tmp_path: Path, inputs: list[Any], got: str) -> None:
+    """Here, so that what is fed, timed, compared or published need not ask again."""
+    fields = _fields()
+    fields["artifacts"][0]["spec"]["inputs"] = inputs
+    with pytest.raises(ParityError, match=rf"what no export writes[\s\S]*manifest\.json: a\.onnx[\s\S]*{got}"):
+        _read(tmp_path, fields)
+    stages: list[Callable[[], object]] = [
+        lambda: bench.measure(tmp_path, HostTarget(), bench.BenchConfig(Schedule())),
+        lambda: check_compat(tmp_path, ["qualcomm"]),
+        lambda: collect(tmp_path, "1.0.0", tmp_path / "a.safetensors"),
+    ]
+    for stage in stages:
+        with pytest.raises(ParityError, match="what no export writes"):
+            stage()
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
