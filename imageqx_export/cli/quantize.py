@@ -96,7 +96,8 @@ def quantize(
     """Choose how a checkpoint is quantized to int8, and write that as a recipe.
 
     The recipe, JSON, holds the scale of every int8 tensor and what stays float; imageqx export follows it. The exit
-    code is 1 if the quantized network loses more accuracy than its budget.
+    code is 1 if the quantized network loses more accuracy than its budget. Of a network with reasons or labels of its
+    own, of which there are no photos, the loss is not measured.
     """
     from imageqx_export.artifact import Precision
     from imageqx_export.budgets.limits import read_budgets
@@ -115,6 +116,7 @@ def quantize(
         precision=Precision(precision),
         calibration=calibration,
         budget=read_budgets(budgets, find_model(checkpoint)).cost(Precision(precision)),
+        budget_asked=budgets is not None,
         out=out or refuse_packaged(checkpoint).with_suffix(f".{precision}.json"),
         photos=photos,
         samples=samples,

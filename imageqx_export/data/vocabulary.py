@@ -43,10 +43,23 @@ def choose_reasons(labels: Sequence[str] | None, reasons: Sequence[str] | None) 
                 where=what,
                 expected=("" if what == "labels" else "of ") + ", ".join(known),
                 got=", ".join(names)[:200],
-                remedy="measure it where such photos are; export, parity, predict and quantize need no labels, with "
-                "budgets of bytes alone (--budgets)",
+                remedy="measure it where such photos are; parity, predict, quantize without --analyze, and export need "
+                "no labels, with budgets of bytes alone (--budgets)",
             )
     return [REASONS.index(name) for name in reasons]
+
+
+def can_measure(labels: Sequence[str] | None, reasons: Sequence[str] | None) -> bool:
+    """Return whether raters are asked for all that a network says, as for :func:`choose_reasons`.
+
+    >>> can_measure(LABELS, ("blurry", "hair"))
+    False
+    """
+    try:
+        choose_reasons(labels, reasons)
+    except ArtifactError:
+        return False
+    return True
 
 
 def require_vocabulary(spec: ModelSpec, where: str | Path) -> None:

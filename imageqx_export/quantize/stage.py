@@ -11,6 +11,7 @@ from imageqx_export.data.images import add_clean_photos, gather_calibration_imag
 from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
+from imageqx_export.data.vocabulary import can_measure, choose_reasons
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.plan import make_recipe
 from imageqx_export.quantize.recipe import Recipe, write_recipe
@@ -35,6 +36,7 @@ class Request:
         precision: ``w8`` or ``w8a8``.
         out: The recipe to write.
         budget: What it may cost against the float network; None for no limit.
+        budget_asked: Whether the budget was asked for; one that was not holds only where something can be measured.
         calibration: The user's photos to take ranges from; None for synthetic ones and, of ``photos``, clean ones.
         photos: Photos whose held-out sides are measured on; None for synthetic ones.
         samples: How many test samples to measure on.
@@ -47,6 +49,7 @@ class Request:
     precision: Precision
     out: Path
     budget: Budget | None = None
+    budget_asked: bool = True
     calibration: Path | None = None
     photos: Path | None = None
     samples: int = 1000
@@ -84,22 +87,22 @@ class QuantizeResult:
     Args:
         request: What was asked for.
         recipe: What was written.
-        accuracy: On the test samples.
-        source: Where they come from.
+        accuracy: On the test samples; None of a network whose labels or reasons raters are not asked for.
+        source: Where they come from; empty where nothing was measured.
         problems: What is over the budget.
         analysis: Which layers cost it, if asked.
     """
 
     request: Request
     recipe: Recipe
-    accuracy: Accuracy
+    accuracy: Accuracy | None
     source: str
     problems: tuple[str, ...]
     analysis: Analysis | None
 
 
 def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = silent) -> QuantizeResult:
-    """Choose a recipe, write it, and measure it against the float network.
+    """Choose a recipe, write it, and measure it against the float network, where there are photos to measure it on.
 
     Args:
         request: What to do.
@@ -108,6 +111,7 @@ def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = 
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted.
+        ArtifactError: An analysis or a budget was asked for of a network whose labels or reasons raters are not asked.
         DatasetError: Photos are too few, or cannot be used.
         UnavailableError: A chart was asked for and matplotlib is not installed.
     """
@@ -116,6 +120,7 @@ def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = 
     if request.chart is not None:
         require("matplotlib")
     checkpoint, network = load_checkpoint(request.checkpoint)
+    measured = _decide_measured(request, checkpoint.spec)  # before calibration, which takes minutes
     recipe = _make_recipe(request, network, checkpoint.sha256, progress)
     analysis = None
     if request.analysis is not None:
@@ -127,6 +132,8 @@ def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = 
 
             draw(analysis.layers, request.chart, title=f"{checkpoint.path.name}, {request.precision}, one layer alone")
     write_recipe(request.out, recipe)
+    if not measured:
+        return QuantizeResult(request, recipe, None, "", (), None)
     photos = _read_held_out("test", request, request.samples, checkpoint.spec, progress)
     found = measure(Subject(network, recipe, photos, checkpoint.spec), progress=progress)
     return QuantizeResult(request, recipe, found, photos.source, problems(found, request.budget), analysis)
@@ -193,6 +200,14 @@ def explain(row: LayerLoss, photos: int) -> str:
         f"int8 in {row.layer} alone moves the labels' probabilities by {row.mean_abs:.4f} on average and costs "
         f"{row.quality:.2f} points of macro-F1 ({row.sqnr_db:.1f} dB; {photos} photos)"
     )
+
+
+def _decide_measured(request: Request, spec: ModelSpec) -> bool:
+    """Return whether there can be labelled photos, or refuse what needs them."""
+    settings = choose_settings(spec)
+    if request.analysis is not None or (request.budget is not None and request.budget_asked):
+        choose_reasons(settings.labels, settings.reasons)
+    return can_measure(settings.labels, settings.reasons)
 
 
 def _make_recipe(request: Request, network: Network, sha256: str, progress: Progress) -> Recipe:

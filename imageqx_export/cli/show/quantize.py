@@ -19,14 +19,11 @@ def show_quantized(result: QuantizeResult, *, as_json: bool) -> None:
     if as_json:
         print_json(_to_json(result))
     else:
-        if result.analysis is not None:
-            out.print(_make_layer_table(result.analysis, result.accuracy.kind))
-        title = (
-            f"{request.out}: {request.precision} against fp32 on {result.accuracy.photos:,} photos ({result.source})"
-        )
-        out.print(title, highlight=False, soft_wrap=True)
-        out.print(make_loss_table(result.accuracy, request.budget))
+        if result.accuracy is not None:
+            _print_accuracy(result, result.accuracy)
         out.print(_make_float_table(result))
+    if result.accuracy is None:
+        note("accuracy loss: not measured, as raters are not asked for the network's labels or reasons")
     if result.analysis is not None:
         found = result.analysis.search
         outcome = "the budget holds" if found.holds else "no set of float layers holds the budget"
@@ -39,6 +36,15 @@ def show_quantized(result: QuantizeResult, *, as_json: bool) -> None:
     note(f"recipe: {request.out}")
     for problem in result.problems:
         note(f"over the budget: {problem}")
+
+
+def _print_accuracy(result: QuantizeResult, found: Accuracy) -> None:
+    request = result.request
+    if result.analysis is not None:
+        out.print(_make_layer_table(result.analysis, found.kind))
+    title = f"{request.out}: {request.precision} against fp32 on {found.photos:,} photos ({result.source})"
+    out.print(title, highlight=False, soft_wrap=True)
+    out.print(make_loss_table(found, request.budget))
 
 
 def make_loss_table(found: Accuracy, budget: Budget | None) -> Table:
@@ -111,7 +117,7 @@ def _to_json(result: QuantizeResult) -> dict[str, Any]:
         "checkpoint_sha256": recipe.checkpoint_sha256,
         "calibration": None if recipe.calibration is None else recipe.calibration.model_dump(mode="json"),
         "source": result.source,
-        "accuracy": result.accuracy.model_dump(mode="json"),
+        "accuracy": None if result.accuracy is None else result.accuracy.model_dump(mode="json"),
         "problems": list(result.problems),
         "int8_weights": len(recipe.weights),
         "int8_activations": dict(Counter(row.observer for row in recipe.activations)),

@@ -20,6 +20,7 @@ from imageqx_export.data.images import add_clean_photos, gather_calibration_imag
 from imageqx_export.data.sample_plan import plan_clean, plan_samples
 from imageqx_export.data.settings import PhotoSettings, choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
+from imageqx_export.data.vocabulary import choose_reasons
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.graph.capture import capture, find_tensors
@@ -114,12 +115,14 @@ def fine_tune(
 
     Raises:
         CheckpointError: The checkpoint cannot be trusted.
-        ArtifactError: The recipe cannot be used.
+        ArtifactError: The recipe cannot be used, or raters are not asked for the network's labels or reasons.
         DatasetError: The photos cannot be trained on.
         TrainingError: The run cannot go on; the last good state is kept.
         StoppedError: Ctrl-C; likewise.
     """
     checkpoint, network = load_checkpoint(request.checkpoint)
+    settings = choose_settings(checkpoint.spec)
+    choose_reasons(settings.labels, settings.reasons)  # before calibration, which takes minutes
     if request.weights == request.checkpoint:
         raise TrainingError(
             "the fine-tuned weights would replace their teacher", where=request.weights, remedy="--out another.json"

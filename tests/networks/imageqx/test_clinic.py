@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torchvision.models.efficientnet import EfficientNet, MBConvConfig
 
 from imageqx_export import networks
 from imageqx_export.artifact import Format, Precision
+from imageqx_export.budgets.limits import SHIPPED
 from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
 from imageqx_export.checkpoint_import import import_checkpoint
 from imageqx_export.data.labels import LabelledPhotos
@@ -25,10 +27,12 @@ from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.predict.verdict import predict_photos
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.plan import make_w8a8_recipe
+from imageqx_export.quantize.recipe import read_recipe
 from imageqx_export.runtimes import load_judge
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.thresholds.criteria import make_criterion
 from imageqx_export.thresholds.stage import ThresholdsConfig, choose_thresholds
+from tests.conftest import Cli
 
 OWN: dict[str, str | float] = {"reasons": "blurry,bad_light,too_far_away", "side": 64.0}
 
@@ -103,6 +107,22 @@ def test_photos_give_the_columns_that_a_network_has(clinic: Path) -> None:
     two = networks.spec("imageqx", {"labels": "lesion,poor_quality"})
     with pytest.raises(ArtifactError, match="labels"):
         choose_reasons(two.labels, two.reasons)
+
+
+def test_reasons_that_raters_are_not_asked_are_quantized_unmeasured(small: None, tmp_path: Path, cli: Cli) -> None:
+    """What would need labelled photos is refused at once; the recipe needs none."""
+    checkpoint, out = tmp_path / "clinic.safetensors", tmp_path / "clinic.w8.json"
+    network = networks.build("imageqx", options={"reasons": "blurry,bad_light,hair", "side": 64.0}).eval()
+    save_checkpoint(network, network.spec, {}, {}, checkpoint)
+    words = ("--checkpoint", str(checkpoint), "--out", str(out))
+    refused = [("quantize", "--analyze"), ("quantize", "--budgets", str(SHIPPED)), ("finetune",)]
+    for command in refused:
+        found = cli(*command, *words)
+        assert found.returncode != 0 and "another model's labels or reasons" in found.stderr, command
+        assert "Traceback" not in found.stderr and not out.exists(), command
+    done = cli("quantize", "--precision", "w8", *words, "--json")
+    assert done.returncode == 0 and "not measured" in done.stderr
+    assert json.loads(done.stdout)["accuracy"] is None and read_recipe(out).weights
 
 
 def test_another_trainers_file_is_imported_with_its_reasons(small: None, tmp_path: Path) -> None:
