@@ -10,11 +10,3 @@ def explain_unfed(artifact: Artifact) -> str | None:
     """Return why a target that feeds what apps do cannot run a file, or None."""
     form = read_form(artifact.spec)
     return None if form == DEFAULT_FORM else f"apps feed a photo of bytes, the file takes {form.name}: --target host"
-
-
-def note_batch(artifact: Artifact) -> tuple[str, ...]:
-    """Return what an inference is where it is not of one photo of bytes."""
-    form = read_form(artifact.spec)
-    if form == DEFAULT_FORM:
-        return ()
-    return (f"takes {form.name}; an inference is of {form.batch or 1} at a time",)

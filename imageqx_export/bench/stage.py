@@ -14,7 +14,6 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
-from imageqx_export.bench.fed import note_batch
 from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleave
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
@@ -107,13 +106,13 @@ def measure(folder: Path, target: Target, config: BenchConfig, *, progress: Prog
 
 
 def _note_older(measured: Measurement, artifact: Artifact, versions: Mapping[str, str]) -> Measurement:
-    """Add a note where what ran an artifact is older than its ModelSpec asks for, or fed it other than apps do."""
+    """Add a note where what ran an artifact is older than its ModelSpec asks for."""
     problems = {
         f"{name} {version} is too old for the file: {needed}"
         for name, version in versions.items()
         if (needed := explain_older(artifact.spec, name, version)) is not None
     }
-    return measured.model_copy(update={"notes": (*measured.notes, *note_batch(artifact), *sorted(problems))})
+    return measured.model_copy(update={"notes": (*measured.notes, *sorted(problems))})
 
 
 def read_commit() -> str:

@@ -36,6 +36,7 @@ from imageqx_export.export.kept import (
 from imageqx_export.export.write import draw_golden, write_golden, write_manifest, write_recipes
 from imageqx_export.input_form import DEFAULT_FORM, InputForm
 from imageqx_export.lint.model import LintReport
+from imageqx_export.lint.rules.shapes import NOT_FOR_NPUS
 from imageqx_export.lint.stage import lint_own_files
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.parity.reference import run_reference
@@ -195,7 +196,7 @@ def _make(
             write_golden(staging.path / GOLDEN_FOLDER, sets[0], golden, checkpoint.spec)
             advance()
         manifest = write_manifest(staging.path, checkpoint, files, recipes, {**lacking, **refused})
-        linted = _relative(lint_own_files(list(files.values()), progress, store=store))
+        linted = _relative(_lint(files, store, progress))
         _write(staging.path / LINT_FILE, linted)
         report = compare_with_reference(
             staging.path, checkpoint.spec, references, sets[1], store=store, progress=progress
@@ -257,6 +258,12 @@ def _convert(
         given = checkpoint.path, checkpoint.spec.name, checkpoint.sha256
         convert_all(*given, {one: files[one] for one in missing}, recipes, progress)
     return {one: keys[one] for one in missing}
+
+
+def _lint(files: Mapping[Variant, Path], store: Store, progress: Progress) -> LintReport:
+    """Put the rules to the files; what follows from an open batch is no fault of a file that was asked to have one."""
+    found = lint_own_files(list(files.values()), progress, store=store)
+    return found.lower(NOT_FOR_NPUS, {path for variant, path in files.items() if variant.form.batch is None})
 
 
 def _write(path: Path, report: Frozen) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -52,6 +52,11 @@ class FileFindings(Frozen):
     findings: tuple[Finding, ...] = ()
     unread: str | None = None
 
+    def lower(self, rules: Container[str]) -> FileFindings:
+        """Return it with what some rules found as notes."""
+        findings = (one.model_copy(update={"level": "note"}) if one.rule in rules else one for one in self.findings)
+        return self.model_copy(update={"findings": tuple(findings)})
+
     @property
     def passed(self) -> bool:
         """Whether it was read, and no finding is an error."""
@@ -67,6 +72,12 @@ class LintReport(Frozen):
     def passed(self) -> bool:
         """Whether there are files, and all passed."""
         return bool(self.files) and all(file.passed for file in self.files)
+
+    def lower(self, rules: Container[str], paths: Container[Path]) -> LintReport:
+        """Return the report with what rules found in some files as notes: there, it follows from what was asked for."""
+        return LintReport(
+            files=tuple(file.lower(rules) if file.path in paths else file for file in self.files),
+        )
 
 
 EXAMPLES = 3

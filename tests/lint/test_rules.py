@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from imageqx_export.lint.model import Graph, Operator, Value
+from imageqx_export.lint.model import Graph, LintReport, Operator, Value
 from imageqx_export.lint.rules import RULES
+from imageqx_export.lint.rules.shapes import NOT_FOR_NPUS
 from imageqx_export.lint.stage import check_graph
 
 BYTES = Value("image", "uint8", (1, 8, 8, 3))
@@ -45,8 +46,12 @@ BROKEN = {
         Graph("mlpackage", (Operator("conv", (HALVES,), (HALVES,)), Operator("sub", (FLOATS,), (FLOATS,))))
     ],
     "dynamic-shape": [
-        onnx(NEEDS_18, inputs=(Value("image", "uint8", (None, 8, 8, 3)),)),
+        onnx(NEEDS_18, inputs=(Value("image", "uint8", (None, 8, None, 3)),)),
         Graph("tflite", (), (Value("image", "uint8", (1, None, 8, 3)),), ()),
+    ],
+    "dynamic-batch": [
+        onnx(NEEDS_18, inputs=(Value("image", "uint8", (None, 8, 8, 3)),)),
+        Graph("tflite", (), (), (Value("quality", "float32", (None, 4)),)),
     ],
     "outside-qnn-list": [
         onnx(Operator("NonZero", (FLOATS,), (INDEXES,), 13), NEEDS_18),
@@ -72,7 +77,11 @@ KEPT = {
         Graph("mlpackage", (Operator("sub", (FLOATS,), (FLOATS,)),)),
         Graph("mlpackage", (Operator("conv", (HALVES,), (HALVES,)), Operator("cast", (HALVES,), (FLOATS,)))),
     ],
-    "dynamic-shape": [onnx(NEEDS_18), onnx(NEEDS_18, inputs=(Value("image", "uint8"),))],
+    "dynamic-batch": [onnx(NEEDS_18), onnx(NEEDS_18, inputs=(Value("image", "uint8", (None, None)),))],
+    "dynamic-shape": [
+        onnx(NEEDS_18, inputs=(Value("image", "uint8", (None, 8, 8, 3)),)),
+        onnx(NEEDS_18, inputs=(Value("image", "uint8"),)),
+    ],
     "outside-qnn-list": [onnx(NEEDS_18)],
     "outside-gpu-list": [tflite(Operator("CONV_2D", (FLOATS,), (FLOATS,)))],
     "ir-too-high": [onnx(NEEDS_18, ir=8), onnx(NEEDS_18, ir=7), onnx(NEEDS_18, opset=21, ir=10)],
@@ -103,3 +112,13 @@ def test_errors_come_first_and_fail_the_file() -> None:
     result = check_graph(Path("a"), graph)
     assert [finding.level for finding in result.findings] == ["error", "warning"] and not result.passed
     assert check_graph(Path("a"), onnx(NEEDS_18, ir=10)).passed, "a warning fails nothing"
+
+
+def test_what_was_asked_for_is_a_note_in_those_files_alone() -> None:
+    open_batch = onnx(NEEDS_18, inputs=(Value("image", "uint8", (None, 8, 8, 3)),))
+    open_height = onnx(NEEDS_18, inputs=(Value("image", "uint8", (None, None, 8, 3)),))
+    graphs = {"asked.onnx": open_batch, "other.onnx": open_batch, "open.onnx": open_height}
+    report = LintReport(files=tuple(check_graph(Path(name), graph) for name, graph in graphs.items()))
+    lowered = report.lower(NOT_FOR_NPUS, {Path("asked.onnx"), Path("open.onnx")})
+    assert [file.passed for file in lowered.files] == [True, False, False]
+    assert [one.level for one in lowered.files[0].findings if one.rule == "dynamic-batch"] == ["note"]
