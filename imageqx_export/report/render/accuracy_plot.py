@@ -52,6 +52,8 @@ def draw_accuracies(accuracies: Sequence[Accuracy]) -> str | None:
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside lower center", ncols=2, fontsize=9.5)
         title = "How well each label and each reason is told"
+        if len(shown) < len(accuracies):
+            axes.set_title(f"{len(shown)} of {len(accuracies)} evaluations: the table has all", fontsize=9.5)
         return write_inline(figure, "accuracy", title, f"{title}, by artifact: F1 in [0, 1] with its 95 % interval.")
 
 

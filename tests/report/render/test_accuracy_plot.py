@@ -22,6 +22,14 @@ def test_names_artifacts_and_marks() -> None:
     assert re.search(r"<use [^>]*--series-0", svg) and re.search(r"<use [^>]*--series-1", svg)
 
 
+def test_what_is_left_out_is_said() -> None:
+    many = [_accuracy(f"{n}.onnx", NamedScore(name="b", f1=0.5, interval=None)) for n in range(8)]
+    svg = draw_accuracies(many)
+    assert svg is not None and "6 of 8 evaluations" in svg and "7.onnx" not in svg
+    few = draw_accuracies(many[:6])
+    assert few is not None and "evaluations" not in few
+
+
 def test_nothing_but_means() -> None:
     assert draw_accuracies([]) is None
     assert draw_accuracies([_accuracy("a.onnx")]) is None
