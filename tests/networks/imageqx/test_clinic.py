@@ -161,7 +161,11 @@ def test_the_published_network_is_as_it_was() -> None:
 
 @pytest.mark.parametrize(
     ("format", "precision"),
-    [(Format.ONNX, Precision.FP32), (Format.ONNX, Precision.W8A8), (Format.TFLITE, Precision.FP32)],
+    [
+        (Format.ONNX, Precision.FP32),
+        pytest.param(Format.ONNX, Precision.W8A8, marks=pytest.mark.long),
+        pytest.param(Format.TFLITE, Precision.FP32, marks=pytest.mark.long),
+    ],
 )
 def test_its_files_say_what_pytorch_says_and_judge_photos(
     clinic: Path, tmp_path: Path, format: Format, precision: Precision
