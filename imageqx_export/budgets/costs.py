@@ -79,10 +79,8 @@ def measure_costs(
     if photos is not None:
         store = NO_STORE
     given = {"samples": samples, "spec": artifacts[0].spec.model_dump(mode="json")}
-    keys = {
-        str(one.path): store.make_key("cost", file=one.sha256, reference=digest(reference), **given)
-        for one in artifacts
-    }
+    against = digest(reference)
+    keys = {str(one.path): store.make_key("cost", file=one.sha256, reference=against, **given) for one in artifacts}
     kept = {name: cost for name, key in keys.items() if (cost := _find(store, key)) is not None}
     missing = [one for one in artifacts if str(one.path) not in kept]
     found: dict[str, Accuracy | ImageQXError] = {name: cost.accuracy for name, cost in kept.items()}
