@@ -9,10 +9,11 @@ import ipaddress
 import re
 import socket
 import ssl
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -110,7 +111,9 @@ class WebFetcher(FetcherInterface):
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
         """Give a file with what an address has; of one that is resumed, what came is kept where the rest does not."""
         if not self._resumable or not url.endswith(self._resumable):
-            with super().download_file(url, max_length) as file:
+            with tempfile.TemporaryFile() as file:
+                self._append(url, file, max_length)
+                file.seek(0)
                 yield file
             return
         part = self._parts / f"{hashlib.sha256(f'{url} {max_length}'.encode()).hexdigest()}.part"
@@ -130,14 +133,15 @@ class WebFetcher(FetcherInterface):
             file.truncate(start)
             file.seek(start)
 
-        for chunk in self._stream(url, file.tell(), begin):
-            if file.tell() + len(chunk) > most:
-                file.truncate(0)
-                raise DownloadLengthMismatchError(f"more than the {most} bytes that were signed")
-            file.write(chunk)
+        with closing(self._stream(url, file.tell(), begin)) as chunks:  # an error must not keep the connection
+            for chunk in chunks:
+                if file.tell() + len(chunk) > most:
+                    file.truncate(0)
+                    raise DownloadLengthMismatchError(f"more than the {most} bytes that were signed")
+                file.write(chunk)
         file.flush()
 
-    def _stream(self, url: str, start: int, begin: Callable[[int], None]) -> Iterator[bytes]:
+    def _stream(self, url: str, start: int, begin: Callable[[int], None]) -> Generator[bytes]:
         """Yield what an address has from a byte on; ``begin`` is told from which the server really starts."""
         for _ in range(MOST_HOPS + 1):
             self.refuse_hop(url)
@@ -183,7 +187,8 @@ class WebFetcher(FetcherInterface):
         try:
             connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=headers)
             held.append(connection.sock)  # which the connection lets go of where the answer says that it closes
-            yield connection.getresponse()
+            with connection.getresponse() as response:
+                yield response
         except (OSError, UnicodeError, http.client.HTTPException) as error:
             if isinstance(error, TimeoutError) or time.monotonic() > self._end:
                 raise SilentServerError(f"no answer: {url}") from error

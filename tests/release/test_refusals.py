@@ -7,7 +7,9 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
@@ -42,9 +44,16 @@ def refuse(
         with pytest.raises(ReleaseError, match=message) as caught:
             pull_model(source, tmp_path / "out", wanted)
         assert time.monotonic() - begun < seconds + 2
+        assert find_held_lines(address) == []
     assert not (tmp_path / "out").exists()
     assert "\n" not in caught.value.what and list((tmp_path / "cache").glob("*/targets/*tflite*")) == []
     return caught.value
+
+
+def find_held_lines(address: str) -> list[str]:
+    """Return the states of this process's connections to a server, which an error in hand must not keep open."""
+    lines = psutil.Process().net_connections("tcp4")
+    return [line.status for line in lines if line.raddr and line.raddr.port == urlsplit(address).port]
 
 
 def change(end: str, content: Callable[[bytes], bytes]) -> Attack:
