@@ -25,12 +25,17 @@ def controls() -> dict[str, Callable[[], Parser]]:
     def refuse() -> None:
         raise ImageQXError("no such thing")
 
+    def work_on() -> None:
+        while True:
+            pass
+
     return {
         "right": make(lambda: 1.0),
         "refuses": make(refuse),
         "raises": make(lambda: [][1]),
         "infinite": make(lambda: {"a": [float("inf")]}),
         "crashes": make(lambda: os.kill(os.getpid(), signal.SIGSEGV)),
-        "hangs": make(lambda: time.sleep(600)),
+        "waits": make(lambda: time.sleep(600)),
+        "works on": make(work_on),
         "grows": make(lambda: bytearray(b"x" * 2**27)),
     }

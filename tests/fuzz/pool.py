@@ -15,24 +15,24 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import SynchronizedArray
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.fuzz.costs import POLL, Watch, forget_peak, read_peak, read_resident, read_used
 
 if TYPE_CHECKING:
     from tests.fuzz.parsers import Parser
 
 SETUP_SECONDS = 600.0
 CHUNK = 500
-_POLL = 0.05
 Table = Callable[[], "dict[str, Callable[[], Parser]]"]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one input may cost.
+    """What one input may cost, however busy the machine is.
 
     Args:
-        seconds: The most that it may take.
+        seconds: The most processor time that it may take, and the most that it may wait for anything else.
         memory: The most bytes that a process may have resident while it tries it, libraries included.
     """
 
@@ -67,7 +67,7 @@ class Row:
         died: Of those, how many crashed a process that the project, too, has for them alone, and says so.
         accepted: And what came back was finite.
         faults: Everything else.
-        seconds: The longest that one took.
+        seconds: The most processor time that one took.
         memory: The most resident bytes of a process meanwhile.
     """
 
@@ -114,7 +114,7 @@ def _try_all(names: Sequence[str], counts: Mapping[str, int], crew: Sequence[Wor
                     open_ones[done] -= 1
                     if open_ones[done] == 0:
                         yield done, rows[done]
-            time.sleep(_POLL)
+            time.sleep(POLL)
     finally:
         for worker in crew:
             worker.end()
@@ -128,17 +128,18 @@ class Worker:
         self.chunk: tuple[str, int, int] | None = None
         self._process: Any = None
         self._of = ""
+        self._watch = Watch()
 
     def give(self, chunk: tuple[str, int, int]) -> None:
         """Let it try the inputs of a parser from one number up to another."""
         self.chunk = chunk
-        large = self._process is not None and _read_resident(self._process.pid) > self._limits.memory // 2
+        large = self._process is not None and read_resident(self._process.pid) > self._limits.memory // 2
         if large and self._of != chunk[0]:
             self.end()  # the libraries of one parser are not the next one's bytes
         self._of = chunk[0]
         if self._process is None:
             self._start()
-        self._given, self._last = time.monotonic(), -1
+        self._given, self._last, self._watch = time.monotonic(), -1, Watch()
         self._now[0] = 0.0
         self._pipe.send(chunk)
 
@@ -151,7 +152,7 @@ class Worker:
         if self._take(row):
             return name
         started, took = self._measure()
-        memory = _read_resident(self._process.pid)
+        memory = read_resident(self._process.pid)
         most = self._limits.seconds if started else SETUP_SECONDS
         if self._process.is_alive() and took < most and memory < self._limits.memory:
             return None
@@ -192,8 +193,10 @@ class Worker:
 
     def _measure(self) -> tuple[bool, float]:
         """Return whether an input is being tried, and for how long it, or the set-up, takes already."""
-        began = self._now[0]
-        return bool(began), time.monotonic() - (began or self._given)
+        began, number, before = self._now[0], int(self._now[1]), self._now[3]
+        if not began:
+            return False, time.monotonic() - self._given
+        return True, self._watch.look(self._process.pid, number, before)
 
     def end(self) -> None:
         """Kill it; the next chunk gets a new one."""
@@ -205,7 +208,8 @@ class Worker:
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._now: SynchronizedArray[float] = context.Array("d", 3)  # when an input began, its number, whether apart
+        # Whether an input has begun, its number, whether apart, the processor time before it.
+        self._now: SynchronizedArray[float] = context.Array("d", 4)
         self._pipe, other = context.Pipe()
         self._process = context.Process(
             target=work, args=(other, self._now, self._table, self._limits, self._folder), daemon=True
@@ -230,13 +234,6 @@ def _name_exit(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"exit code {code}"
-
-
-def _read_resident(process: int) -> int:
-    try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
-    except (OSError, IndexError):
-        return 0
 
 
 def work(pipe: Connection, now: Any, table: Table, limits: Limits, folder: str) -> None:
@@ -267,25 +264,13 @@ def work(pipe: Connection, now: Any, table: Table, limits: Limits, folder: str) 
         now[2] = parser.apart
         for number in range(begin, end):
             data = make_input(name, number, parser.seeds, parser.repair)
-            _forget_peak()
-            now[1], now[0] = number, time.monotonic()
+            forget_peak()
+            now[3] = before = read_used()
+            now[1], now[0] = number, 1.0
             kind, what = try_input(parser, data)
-            took, memory = time.monotonic() - now[0], _read_peak()
+            took, memory = read_used() - before, read_peak()
             if memory > limits.memory and kind in ("accepted", "refused"):
                 kind, what = "memory", f"{memory:,} bytes"
             pipe.send((number, kind, what, took, memory))
         now[0] = 0.0
         pipe.send((-1, "", "", 0.0, 0))
-
-
-def _forget_peak() -> None:
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _read_peak() -> int:
-    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as file:
-        for line in file:
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return 0
