@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from imageqx_export.artifact import Artifact, Format, Manifest, Precision
+from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision
 from imageqx_export.budgets.costs import measure_costs
 from imageqx_export.budgets.limits import Budgets, size_limit
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.errors import ImageQXError
+from imageqx_export.data.settings import choose_settings
+from imageqx_export.data.vocabulary import can_measure
+from imageqx_export.errors import ArtifactError, ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, problems
 from imageqx_export.input_form import read_form
 from imageqx_export.support.frozen import Frozen
@@ -69,6 +71,32 @@ class BudgetReport(Frozen):
     def passed(self) -> bool:
         """Whether every budget holds."""
         return not any(row.problems for row in self.artifacts)
+
+
+def refuse_unmeasurable(budgets: Budgets | None, precisions: Sequence[Precision], spec: ModelSpec) -> None:
+    """Refuse limits on what quantization costs for a network on which that cannot be measured.
+
+    Args:
+        budgets: The limits; None for none.
+        precisions: What shall be written.
+        spec: The network's ModelSpec.
+
+    Raises:
+        ArtifactError: A precision has such a limit, and raters are not asked for the network's labels or reasons.
+    """
+    settings = choose_settings(spec)
+    limited = [one for one in precisions if budgets is not None and budgets.cost(one) is not None]
+    if not limited or can_measure(settings.labels, settings.reasons):
+        return
+    raise ArtifactError(
+        f"what {' and '.join(limited)} may cost cannot be measured: there are no photos with this network's labels and "
+        "reasons",
+        where=spec.name,
+        expected="budgets of bytes alone",
+        got=f"labels {', '.join(spec.labels)}; reasons {', '.join(spec.reasons)}",
+        remedy="imageqx export with the same options and --budgets FILE, in which are the lines 'schema_version = 1', "
+        "'[size_bytes]' and, for example, '\"*_w8.*\" = 5000000'; or --precisions fp32,fp16",
+    )
 
 
 def check_budgets(

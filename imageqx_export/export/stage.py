@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageqx_export.artifact import Checkpoint, Format, Manifest, ModelSpec, Precision
-from imageqx_export.budgets.check import BudgetReport, check_budgets
+from imageqx_export.budgets.check import BudgetReport, check_budgets, refuse_unmeasurable
 from imageqx_export.budgets.limits import Budgets
 from imageqx_export.bundle.manifest import (
     BUDGETS_FILE,
@@ -133,7 +133,8 @@ def export_checkpoint(config: ExportConfig, *, progress: Progress = silent) -> E
         CheckpointError: The checkpoint cannot be trusted, or its heads were never trained.
         UnavailableError: A format's library is missing, or no file of it takes photos as one of ``forms`` says, and
             ``allow_missing`` is off; or so it is of every format.
-        ArtifactError: A named recipe is missing, broken, or for other weights.
+        ArtifactError: A named recipe is missing, broken, or for other weights; or what a precision may cost is limited
+            and cannot be measured on this network.
         DatasetError: The photos cannot be calibrated on.
         ConversionError: A converter failed, or a named recipe is for a precision that is not exported.
         ImageQXError: ``<out>/<model>/`` holds something that no export wrote.
@@ -165,6 +166,7 @@ def _make(
     checkpoint, network = _read_checkpoint(config, progress)
     model = checkpoint.spec.name
     refuse_untrained(checkpoint)
+    refuse_unmeasurable(config.budgets, config.precisions, checkpoint.spec)
     kinds, refused = choose_forms(config, wanted, network)
     layout = make_layout(model)
     layout.refuse_other(config.out / model)  # before the minutes that a new recipe takes

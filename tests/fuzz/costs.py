@@ -25,7 +25,7 @@ class Watch:
         passed, self._looked = min(now - self._looked, 2 * POLL), now  # a late look has not seen what was meanwhile
         try:
             one = psutil.Process(process)
-            used, waiting = sum(one.cpu_times()[:4]), one.status() != psutil.STATUS_RUNNING
+            used, waiting = float(sum(one.cpu_times()[:4])), one.status() != psutil.STATUS_RUNNING
         except psutil.Error:
             return 0.0  # it has ended, which is seen elsewhere
         if number != self._number:
@@ -39,7 +39,7 @@ class Watch:
 def read_used() -> float:
     """Return this process's seconds of processor time, with those of children that have ended."""
     own, others = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+    return float(own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime)
 
 
 def read_resident(process: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from imageqx_export.checkpoint_import import import_checkpoint
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.settings import USUAL, choose_settings
 from imageqx_export.data.vocabulary import choose_reasons
-from imageqx_export.errors import ArtifactError, CheckpointError, UnknownNameError
+from imageqx_export.errors import ArtifactError, CheckpointError, ConversionError, UnknownNameError
 from imageqx_export.evaluation.stage import assess
 from imageqx_export.export.convert import load_exporter
 from imageqx_export.networks.imageqx.network import ImageQX
@@ -123,6 +124,32 @@ def test_reasons_that_raters_are_not_asked_are_quantized_unmeasured(small: None,
     done = cli("quantize", "--precision", "w8", *words, "--json")
     assert done.returncode == 0 and "not measured" in done.stderr
     assert json.loads(done.stdout)["accuracy"] is None and read_recipe(out).weights
+
+
+def test_an_export_whose_cost_cannot_be_measured_is_refused_before_anything_is_converted(
+    small: None, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next command is in the message: budgets of bytes alone, with which, or without int8, the export goes on."""
+    monkeypatch.setattr("imageqx_export.export.stage.convert_all", reach)
+    checkpoint, budgets, out = tmp_path / "clinic.safetensors", tmp_path / "bytes.toml", tmp_path / "out"
+    network = networks.build("imageqx", options={"reasons": "blurry,hair", "side": 64.0}).eval()
+    save_checkpoint(network, network.spec, {}, {"trained": "elsewhere"}, checkpoint)
+    words = ("export", "--checkpoint", str(checkpoint), "--out", str(out), "--formats", "onnx", "--no-cache")
+    found = cli(*words, "--precisions", "fp32,w8")
+    assert found.returncode == 1 and "what w8 may cost cannot be measured" in found.stderr and not out.exists()
+    said = " ".join(found.stderr.split())
+    lines = re.search("'(schema_version = 1)', '(.size_bytes.)' and, for example, '(.*?)'", said)
+    assert lines is not None and "--budgets FILE" in said
+    budgets.write_text("\n".join(lines.groups()))
+    for more in (("--precisions", "w8", "--budgets", str(budgets)), ("--precisions", "fp32")):
+        assert REACHED in cli(*words, *more).stderr, more
+
+
+REACHED = "conversion is reached"
+
+
+def reach(*given: object) -> None:
+    raise ConversionError(REACHED)
 
 
 def test_another_trainers_file_is_imported_with_its_reasons(small: None, tmp_path: Path) -> None:
