@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import ValidationError
 
 from imageqx_export.artifact import Artifact, Outputs
 from imageqx_export.data.labels import LabelledPhotos
@@ -18,17 +16,16 @@ from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import ImageQXError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, accuracy
 from imageqx_export.runtimes import load_runtime
-from imageqx_export.support.arrays import find_arrays, keep_arrays
 from imageqx_export.support.files import digest
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress
+from imageqx_export.support.recall import ARRAYS, Form, hold_model, recall_each
 from imageqx_export.support.store import NO_STORE, Store
 
 _STEP = 100
 """Samples between two advances of the bar."""
-_COST = "cost.json"
 
 
 class Costs(NamedTuple):
@@ -51,6 +48,17 @@ class _Cost(Frozen):
     samples: int
     source: str
     accuracy: Accuracy
+
+
+_COST = hold_model(_Cost)
+
+
+class _Measured(NamedTuple):
+    """What one file costs, or why it cannot be run, and what it was measured on."""
+
+    samples: int
+    source: str
+    found: Accuracy | ImageQXError
 
 
 def measure_costs(
@@ -79,31 +87,40 @@ def measure_costs(
     if photos is not None:
         store = NO_STORE
     given = {"samples": samples, "spec": artifacts[0].spec.model_dump(mode="json")}
-    against = digest(reference)
-    keys = {str(one.path): store.make_key("cost", file=one.sha256, reference=against, **given) for one in artifacts}
-    kept = {name: cost for name, key in keys.items() if (cost := _find(store, key)) is not None}
-    missing = [one for one in artifacts if str(one.path) not in kept]
-    found: dict[str, Accuracy | ImageQXError] = {name: cost.accuracy for name, cost in kept.items()}
-    if not missing:
-        first = next(iter(kept.values()))
-        return Costs(first.samples, first.source, found)
-    if photos is None:
-        settings = choose_settings(artifacts[0].spec)
-        photos = load_held_out("test", Sources(), samples, settings=settings, progress=progress)
-    answers = _run_all(store, [reference, *(folder / one.path for one in missing)], photos, given, progress)
-    before = answers[reference].result()
-    for one in missing:
-        found[str(one.path)] = measured = _measure(before, answers[folder / one.path], photos, one)
-        if isinstance(measured, Accuracy):
-            row = _Cost(samples=len(photos), source=photos.source, accuracy=measured)
-            store.keep(keys[str(one.path)], {_COST: row.model_dump_json().encode()})
-    return Costs(len(photos), photos.source, found)
+    against = digest(reference) if store.folder is not None else ""
+
+    def measure(missing: Sequence[Artifact]) -> list[_Measured]:
+        some = photos
+        if some is None:
+            settings = choose_settings(artifacts[0].spec)
+            some = load_held_out("test", Sources(), samples, settings=settings, progress=progress)
+        answers = _run_all(store, [reference, *(folder / one.path for one in missing)], some, given, progress)
+        before = answers[reference].result()
+        return [
+            _Measured(len(some), some.source, _measure(before, answers[folder / one.path], some, one))
+            for one in missing
+        ]
+
+    rows = recall_each(
+        store,
+        artifacts,
+        lambda one: store.make_key("cost", file=one.sha256, reference=against, **given),
+        measure,
+        Form(_write, _read),
+    )
+    found = {str(one.path): row.found for one, row in zip(artifacts, rows, strict=True)}
+    return Costs(rows[0].samples, rows[0].source, found)
 
 
-def _find(store: Store, key: str) -> _Cost | None:
-    with suppress(KeyError, ValidationError):
-        return _Cost.model_validate_json((store.find(key) or {})[_COST])
-    return None
+def _write(row: _Measured) -> Mapping[str, bytes]:
+    if isinstance(row.found, ImageQXError):
+        return {}
+    return _COST.write(_Cost(samples=row.samples, source=row.source, accuracy=row.found))
+
+
+def _read(files: Mapping[str, bytes]) -> _Measured:
+    cost = _COST.read(files)
+    return _Measured(cost.samples, cost.source, cost.accuracy)
 
 
 def _run_all(
@@ -130,9 +147,13 @@ def _run_all(
 
 
 def _recall(store: Store, path: Path, pixels: Path, steps: Path, given: Mapping[str, object]) -> Outputs:
-    key = store.make_key("held out", file=digest(path), suffix=path.suffix, **given)
-    found = find_arrays(store, key)
-    return keep_arrays(store, key, run_isolated(run_on_pixels, path, pixels, steps)) if found is None else found
+    return recall_each(
+        store,
+        [path],
+        lambda one: store.make_key("held out", file=digest(one), suffix=one.suffix, **given),
+        lambda missing: [run_isolated(run_on_pixels, one, pixels, steps) for one in missing],
+        ARRAYS,
+    )[0]
 
 
 def run_on_pixels(path: Path, pixels: Path, steps: Path) -> Outputs:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from imageqx_export.errors import ArtifactError, ImageQXError, UnavailableError
 from imageqx_export.lint.model import FileFindings, Graph, LintReport, apply_rule
@@ -15,6 +12,7 @@ from imageqx_export.lint.rules import RULES
 from imageqx_export.support.files import count_bytes, digest
 from imageqx_export.support.processes import quiet, run_isolated, start_pool
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.recall import Form, hold_model, recall_each
 from imageqx_export.support.store import NO_STORE, Store
 
 READERS = {
@@ -30,7 +28,7 @@ LARGEST = 2 * 2**30
 MEMORY, SECONDS = 16 * 2**30, 300
 """Address space and processor time of a reader, where the system can bound them: the file is a stranger's."""
 _WORST = ("error", "warning", "note")
-_FINDINGS = "findings.json"
+_FINDINGS = hold_model(FileFindings)
 
 
 def lint_files(paths: Sequence[Path], progress: Progress = silent) -> LintReport:
@@ -78,28 +76,24 @@ def lint_own_files(paths: Sequence[Path], progress: Progress = silent, *, store:
 
 
 def _recall_findings(store: Store, kind: str, paths: Sequence[Path]) -> list[FileFindings]:
-    keys = [store.make_key("lint", file=digest(path), suffix=path.suffix) for path in paths]
-    rows = {path: row for path, key in zip(paths, keys, strict=True) if (row := _find_findings(store, key, path))}
-    missing = [path for path in paths if path not in rows]
+    rows = recall_each(
+        store,
+        paths,
+        lambda path: store.make_key("lint", file=digest(path), suffix=path.suffix),
+        lambda missing: _lint_together(kind, missing),
+        Form(lambda row: {} if row.unread is not None else _FINDINGS.write(row), _FINDINGS.read),
+    )
+    return [row.model_copy(update={"path": path}) for row, path in zip(rows, paths, strict=True)]
+
+
+def _lint_together(kind: str, paths: Sequence[Path]) -> list[FileFindings]:
     try:
-        graphs = run_isolated(_read_each, kind, missing) if missing else []
-        made = [check_graph(path, graph) for path, graph in zip(missing, graphs, strict=True)]
+        graphs = run_isolated(_read_each, kind, paths)
+        return [check_graph(path, graph) for path, graph in zip(paths, graphs, strict=True)]
     except UnavailableError:
         raise
     except Exception:  # which file's it is, and in what words it is told, is for a process each to say
-        made = [lint_file(path) for path in missing]
-    rows |= {row.path: row for row in made}
-    for path, key in zip(paths, keys, strict=True):
-        if path in missing and rows[path].unread is None:
-            store.keep(key, {_FINDINGS: rows[path].model_dump_json().encode()})
-    return [rows[path] for path in paths]
-
-
-def _find_findings(store: Store, key: str, path: Path) -> FileFindings | None:
-    with suppress(KeyError, ValidationError):
-        found = FileFindings.model_validate_json((store.find(key) or {})[_FINDINGS])
-        return found.model_copy(update={"path": path})
-    return None
+        return [lint_file(path) for path in paths]
 
 
 def _read_each(kind: str, paths: Sequence[Path]) -> list[Graph]:

@@ -12,10 +12,11 @@ from imageqx_export.errors import ParityError
 from imageqx_export.quantize.model import recall_quantized
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.runtimes.torch import TorchRuntime
-from imageqx_export.support.arrays import digest_array, find_arrays, keep_arrays
+from imageqx_export.support.arrays import digest_array
 from imageqx_export.support.files import digest
 from imageqx_export.support.processes import quiet, start_pool
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.recall import ARRAYS, recall_each
 from imageqx_export.support.store import NO_STORE, Store
 
 
@@ -46,19 +47,20 @@ def run_reference(
     with start_pool() as threads, progress(title, 1 + len(recipes)) as advance:
         jobs = {p: threads.submit(recall_quantized, store, checkpoint, path, sets) for p, path in recipes.items()}
         with quiet():
-            found = [{Precision.FP32: _recall_floats(store, checkpoint, reference, pixels)} for pixels in sets]
+            floats = recall_each(
+                store,
+                sets,
+                lambda pixels: store.make_key("floats", checkpoint=checkpoint.sha256, pixels=digest_array(pixels)),
+                lambda missing: map(reference.run, missing),
+                ARRAYS,
+            )
+        found = [{Precision.FP32: outputs} for outputs in floats]
         advance()
         for precision, job in jobs.items():
             for one, outputs in zip(found, job.result(), strict=True):
                 one[precision] = outputs
             advance()
     return found
-
-
-def _recall_floats(store: Store, checkpoint: Checkpoint, reference: Runtime, pixels: Pixels) -> Outputs:
-    key = store.make_key("floats", checkpoint=checkpoint.sha256, pixels=digest_array(pixels))
-    found = find_arrays(store, key)
-    return keep_arrays(store, key, reference.run(pixels)) if found is None else found
 
 
 def load_reference(folder: Path, checkpoint: Path) -> tuple[Checkpoint, TorchRuntime]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import ConversionError
 from imageqx_export.quantize.recipe import Recipe, read_recipe
-from imageqx_export.support.arrays import digest_array, find_arrays, keep_arrays
+from imageqx_export.support.arrays import digest_array
 from imageqx_export.support.files import digest
 from imageqx_export.support.processes import quiet, run_isolated
 from imageqx_export.support.progress import Progress, silent
+from imageqx_export.support.recall import ARRAYS, recall_each
 from imageqx_export.support.store import Store
 
 if TYPE_CHECKING:
@@ -122,12 +123,11 @@ def recall_quantized(store: Store, checkpoint: Checkpoint, recipe: Path, sets: S
         CheckpointError: As :func:`run_quantized`; likewise the next.
         ArtifactError: The recipe cannot be read, or the process died.
     """
-    given = {"checkpoint": checkpoint.sha256, "recipe": digest(recipe)}
-    keys = [store.make_key("quantized", pixels=digest_array(pixels), **given) for pixels in sets]
-    found = [find_arrays(store, key) for key in keys]
-    missing = [pixels for pixels, outputs in zip(sets, found, strict=True) if outputs is None]
-    made = iter(run_isolated(run_quantized, checkpoint.path, checkpoint.sha256, recipe, *missing) if missing else [])
-    whole = []
-    for key, outputs in zip(keys, found, strict=True):
-        whole.append(keep_arrays(store, key, next(made)) if outputs is None else outputs)
-    return whole
+    given = {"checkpoint": checkpoint.sha256, "recipe": digest(recipe) if store.folder is not None else ""}
+    return recall_each(
+        store,
+        sets,
+        lambda pixels: store.make_key("quantized", pixels=digest_array(pixels), **given),
+        lambda missing: run_isolated(run_quantized, checkpoint.path, checkpoint.sha256, recipe, *missing),
+        ARRAYS,
+    )

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from imageqx_export.artifact import Outputs, Pixels, TensorSpec
-from imageqx_export.errors import ArtifactError, ImageQXError, MeasurementError
+from imageqx_export.errors import ArtifactError, ImageQXError
 from imageqx_export.runtimes import run_file
-from imageqx_export.support.arrays import digest_array, pack_arrays, read_arrays
+from imageqx_export.support.arrays import digest_array
 from imageqx_export.support.files import digest
 from imageqx_export.support.processes import run_isolated
+from imageqx_export.support.recall import ARRAYS, Form, recall_each
 from imageqx_export.support.store import Store
 
 Run = tuple[tuple[TensorSpec, ...], Outputs]
 """The outputs that a file declares, and those that it gives."""
-_SIGNATURE, _OUTPUTS = "signature.json", "outputs.npz"
+_SIGNATURE = "signature.json"
 _SPECS = TypeAdapter(tuple[TensorSpec, ...])
 
 
@@ -31,21 +31,14 @@ def recall_runs(store: Store, paths: Sequence[Path], pixels: Pixels) -> list[Run
         paths: Files of one kind; they share a process, and where that dies each has one of its own.
         pixels: uint8 [N,H,W,3].
     """
-    if store.folder is None:
-        return _run_apart(paths, pixels)
-    given = digest_array(pixels)
-    keys = [store.make_key("run", file=digest(path), suffix=path.suffix, pixels=given) for path in paths]
-    found: list[Run | ImageQXError | None] = [_find(store, key) for key in keys]
-    missing = [path for path, run in zip(paths, found, strict=True) if run is None]
-    made = iter(_run_apart(missing, pixels) if missing else [])
-    runs = []
-    for key, run in zip(keys, found, strict=True):
-        if run is None:
-            run = next(made)
-            if not isinstance(run, ImageQXError):
-                _keep(store, key, run)
-        runs.append(run)
-    return runs
+    given = digest_array(pixels) if store.folder is not None else ""
+    return recall_each(
+        store,
+        paths,
+        lambda path: store.make_key("run", file=digest(path), suffix=path.suffix, pixels=given),
+        lambda missing: _run_apart(missing, pixels),
+        Form(_write, _read),
+    )
 
 
 def _run_apart(paths: Sequence[Path], pixels: Pixels) -> list[Run | ImageQXError]:
@@ -74,13 +67,12 @@ def _explain(error: Exception) -> ImageQXError:
     return ArtifactError("the file cannot be run", got=f"{type(error).__name__}: {error}")
 
 
-def _find(store: Store, key: str) -> Run | None:
-    files = store.find(key) or {}
-    with suppress(KeyError, ValidationError, MeasurementError):
-        return _SPECS.validate_json(files[_SIGNATURE]), read_arrays(files[_OUTPUTS], key)
-    return None
-
-
-def _keep(store: Store, key: str, run: Run) -> None:
+def _write(run: Run | ImageQXError) -> Mapping[str, bytes]:
+    if isinstance(run, ImageQXError):
+        return {}
     signature = json.dumps([tensor.model_dump(mode="json") for tensor in run[0]]).encode()
-    store.keep(key, {_SIGNATURE: signature, _OUTPUTS: pack_arrays(run[1])})
+    return {_SIGNATURE: signature, **ARRAYS.write(run[1])}
+
+
+def _read(files: Mapping[str, bytes]) -> Run | ImageQXError:
+    return _SPECS.validate_json(files[_SIGNATURE]), ARRAYS.read(files)

@@ -1,4 +1,4 @@
-"""Arrays in files: read bounded in size, of numbers alone, and never as a pickle, whoever wrote them; and kept."""
+"""Arrays in files: read bounded in size, of numbers alone, and never as a pickle, whoever wrote them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,11 @@ from numpy.typing import NDArray
 
 from imageqx_export.errors import MeasurementError
 from imageqx_export.support.boundaries import translate_errors
-from imageqx_export.support.store import Store
 from imageqx_export.support.untrusted import UntrustedError, describe, read_bytes
 
 MOST_ARRAYS = 256 * 2**20
 """Bytes of one file of arrays, and of one array in it, inflated."""
 _KINDS = "bfiu"  # numpy.dtype.kind: truth values, floats, integers
-_ARRAYS = "arrays.npz"
 
 
 def read_arrays(source: Path | bytes, where: object) -> dict[str, NDArray[Any]]:
@@ -56,19 +53,6 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     if dtype.kind not in _KINDS or data.nbytes != math.prod(shape) * dtype.itemsize:
         raise UntrustedError(f"{name} says that it is {dtype} {list(shape)[:8]}, and has {data.nbytes:,} bytes")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C").copy()
-
-
-def find_arrays(store: Store, key: str) -> dict[str, NDArray[Any]] | None:
-    """Return the arrays that are kept under a key, by name, or None."""
-    with suppress(MeasurementError, KeyError):
-        return read_arrays((store.find(key) or {})[_ARRAYS], key)
-    return None
-
-
-def keep_arrays(store: Store, key: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Keep arrays under a key, and return them."""
-    store.keep(key, {_ARRAYS: pack_arrays(arrays)})
-    return arrays
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:

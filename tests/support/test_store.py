@@ -1,4 +1,4 @@
-"""What is kept comes back as it was or not at all, and everything that it depends on is in its key."""
+"""What is kept comes back as it was or not at all, whoever damages, fills or races for its folder."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imageqx_export.support import circumstances
 from imageqx_export.support import store as store_module
-from imageqx_export.support.arrays import digest_array, find_arrays, keep_arrays
 from imageqx_export.support.files import write_aside
 from imageqx_export.support.store import NO_STORE, Store, open_store
 
@@ -285,113 +282,3 @@ def test_several_at_once_keep_and_find_whole_entries(folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert wrong == [] and hits != []
-
-
-def test_arrays_are_kept_to_the_bit_and_another_number_is_another_digest(folder: Path) -> None:
-    import numpy as np
-
-    store = make(folder)
-    given = {
-        "quality": np.asarray([[0.1, np.float32(1e-38)]], np.float32),
-        "attention": np.zeros((1, 2, 3), np.float32),
-    }
-    keep_arrays(store, "key", given)
-    found = find_arrays(store, "key")
-    assert found is not None and list(found) == list(given)
-    assert all(
-        found[name].tobytes() == given[name].tobytes() and found[name].shape == given[name].shape for name in given
-    )
-    pixels = np.zeros((2, 3), np.uint8)
-    other = pixels.copy()
-    other[1, 2] = 1
-    assert len({digest_array(one) for one in (pixels, other, pixels.reshape(3, 2), pixels.astype(np.int8))}) == 4
-
-
-def test_the_code_is_every_byte_of_every_file_and_no_compiled_one(tmp_path: Path) -> None:
-    (tmp_path / "room" / "__pycache__").mkdir(parents=True)
-    code, limits = tmp_path / "room" / "a.py", tmp_path / "limits.toml"
-    code.write_text("x = 1\n")
-    limits.write_text("a = 1\n")
-    before = circumstances.digest_code(tmp_path)
-    (tmp_path / "room" / "__pycache__" / "a.pyc").write_bytes(b"compiled")
-    assert circumstances.digest_code(tmp_path) == before
-    found = {before}
-    for path, text in ((code, "x = 2\n"), (limits, "a = 2\n")):
-        path.write_text(text)
-        found.add(circumstances.digest_code(tmp_path))
-    code.rename(code.with_name("b.py"))
-    found.add(circumstances.digest_code(tmp_path))
-    assert len(found) == 4
-
-
-def test_a_link_to_nothing_beside_the_code_is_no_code(tmp_path: Path) -> None:
-    """Emacs puts one beside each file that is being changed."""
-    (tmp_path / "a.py").write_text("x = 1\n")
-    before = circumstances.digest_code(tmp_path), circumstances.stamp_code(tmp_path)
-    (tmp_path / ".#a.py").symlink_to("somebody@somewhere.123:456")
-    assert (circumstances.digest_code(tmp_path), circumstances.stamp_code(tmp_path)) == before
-
-
-def test_a_file_that_is_written_again_changes_the_stamp(tmp_path: Path) -> None:
-    path = tmp_path / "a.py"
-    path.write_text("x = 1\n")
-    before, times = circumstances.stamp_code(tmp_path), path.stat()
-    path.write_text("x = 2\n")
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert circumstances.stamp_code(tmp_path) != before
-
-
-def test_a_librarys_version_is_a_circumstance(tmp_path: Path) -> None:
-    def install(version: str) -> Distribution:
-        folder = tmp_path / f"one-{version}.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: one\nVersion: {version}\n")
-        return PathDistribution(folder)
-
-    assert circumstances.list_libraries([install("1.0")]) != circumstances.list_libraries([install("1.0.1")])
-
-
-def test_circumstances_name_code_libraries_python_processor_and_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = circumstances.describe_circumstances()
-    assert {"torch", "onnx", "coremltools", "litert-torch", "onnxruntime"} <= {
-        line.partition("==")[0] for line in found["libraries"].splitlines()
-    }
-    assert found["code"] and found["python"] and found["machine"]
-    monkeypatch.setattr(circumstances, "_count_cores", lambda: 1000)
-    assert circumstances.describe_circumstances()["machine"] != found["machine"]
-
-
-@pytest.mark.parametrize(
-    "variable",
-    [
-        "CUDA_VISIBLE_DEVICES",
-        "GLIBC_TUNABLES",
-        "JAX_ENABLE_X64",
-        "KMP_AFFINITY",
-        "LD_LIBRARY_PATH",
-        "LD_PRELOAD",
-        "LITERT_SOMETHING",
-        "MKL_CBWR",
-        "NPY_DISABLE_CPU_FEATURES",
-        "OMP_NUM_THREADS",
-        "ONEDNN_MAX_CPU_ISA",
-        "OPENBLAS_CORETYPE",
-        "ORT_SOMETHING",
-        "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
-        "PYTHONHASHSEED",
-        "PYTHONPATH",
-        "PYTORCH_ENABLE_MPS_FALLBACK",
-        "TF_ENABLE_ONEDNN_OPTS",
-        "TORCHDYNAMO_DISABLE",
-        "TORCH_LOGS",
-        "XLA_FLAGS",
-    ],
-)
-def test_a_variable_that_libraries_read_is_a_circumstance(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """Their names are from the libraries' own documentation."""
-    monkeypatch.setattr(circumstances, "digest_code", lambda package: "")
-    monkeypatch.setattr(circumstances, "distributions", list)
-    monkeypatch.delenv(variable, raising=False)
-    before = circumstances.describe_circumstances()
-    monkeypatch.setenv(variable, "another")
-    assert circumstances.describe_circumstances()["settings"] != before["settings"]
