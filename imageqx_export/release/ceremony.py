@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from imageqx_export.release.keys import (
     open_keys,
 )
 from imageqx_export.release.names import METADATA_FOLDER
-from imageqx_export.release.roots import make_next
+from imageqx_export.release.roots import publish_roots, replace_key
 from imageqx_export.release.signing import (
     TIMESTAMP,
     advance,
@@ -38,7 +39,6 @@ from imageqx_export.support.files import write_aside
 from imageqx_export.support.libraries import require
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import Key
     from tuf.api.metadata import Metadata, Root
 
 
@@ -104,8 +104,7 @@ def rotate_key(
 ) -> Path:
     """Make a new key of a role, and let it take the place of the role's oldest one.
 
-    Apps that know the old root follow to the new one. Of the roles that sign releases the new key joins first, signs,
-    and the old one goes then, so that at no moment a client is refused, wherever this is killed.
+    Apps that know the old root follow to the new one, and at no moment a client is refused, wherever this is killed.
 
     Args:
         store: The release tree.
@@ -130,15 +129,12 @@ def rotate_key(
     oldest = find_files(folder, role)[list(keys.signers[role]).index(current[0])]
     new = make_key(folder, role, passphrase, rounds=rounds)
     keys = KeyRing(folder, {**keys.signers, role: [*keys.signers[role], new]}, keys.days)
-    old_id = current[0].public_key.keyid
-    if role == "root":
-        _write_root(store, keys, root, add=new.public_key, role=role, drop=old_id)
-        return oldest
-    joined = _write_root(store, keys, root, add=new.public_key, role=role)
-    remaining = [signer for signer in keys.signers[role] if signer.public_key.keyid != old_id]
-    after = KeyRing(folder, {**keys.signers, role: remaining}, keys.days)
-    commit(store, after, lambda targets: True)
-    _write_root(store, keys, joined, role=role, drop=old_id)
+    oldest_id = current[0].public_key.keyid
+    roots = replace_key(root, keys.days["root"], role=role, new=new.public_key, oldest=oldest_id)
+    for before, one in itertools.pairwise([root, *roots]):
+        signers = [signer for judge in (before, one) for signer in keys.choose("root", judge.signed)]
+        sign(one, list({signer.public_key.keyid: signer for signer in signers}.values()))
+    publish_roots(store, keys, roots, lambda root: _create_root(store, root))
     return oldest
 
 
@@ -171,21 +167,11 @@ def _start(store: Store, keys: KeyRing, root: Root, content: bytes) -> None:
     advance(store, keys)
 
 
-def _write_root(
-    store: Store, keys: KeyRing, old: Metadata[Root], *, role: str, add: Key | None = None, drop: str | None = None
-) -> Metadata[Root]:
-    """Write the next root, signed by the keys of the old one and of itself; only one publisher can.
+def _create_root(store: Store, root: Metadata[Root]) -> None:
+    """Write the next root; only one publisher can.
 
     Raises:
-        ReleaseError: Another was quicker, or keys are missing.
+        ReleaseError: Another was quicker.
     """
-    new = make_next(old, keys.days["root"], role=role, add=add, drop=drop)
-    signers = {
-        signer.public_key.keyid: signer for one in (old.signed, new.signed) for signer in keys.choose("root", one)
-    }
-    content = sign(new, list(signers.values()))
-    if not store.create(name_metadata("root", new.signed.version), content):
+    if not store.create(name_metadata("root", root.signed.version), root.to_bytes()):
         raise ReleaseError("somebody else has written a new root just now", where=store.address, remedy="run it again")
-    with write_aside(keys.trusted) as aside:
-        aside.write_bytes(content)
-    return new

@@ -86,12 +86,37 @@ class Proposal:
         return found
 
 
-def write_proposal(folder: Path, store: Store, trusted: Metadata[Root], roots: Sequence[Metadata[Root]]) -> Proposal:
+def read_published(store: Store, trusted: Metadata[Root]) -> dict[int, bytes]:
+    """Return the roots that the tree has after the first one, by version, up to its newest.
+
+    Raises:
+        ReleaseError: One is missing, which apps that trust an older one must follow.
+    """
+    found = {}
+    for version in range(2, trusted.signed.version + 1):
+        name = name_metadata("root", version)
+        try:
+            found[version] = store.read(name, MOST["root"])
+        except FileNotFoundError as error:
+            raise ReleaseError(
+                "a published root is missing",
+                where=f"{store.address}/{name}",
+                expected=f"roots 2 to {trusted.signed.version}, which apps follow one after the other",
+                remedy="put it back from a copy of the tree"
+                + (" (root.json beside the keys is this one)" if version == trusted.signed.version else "")
+                + ", then imageqx keys propose",
+            ) from error
+    return found
+
+
+def write_proposal(
+    folder: Path, published: Mapping[int, bytes], trusted: Metadata[Root], roots: Sequence[Metadata[Root]]
+) -> Proposal:
     """Write a proposal in the place of an earlier one, with what was published before it.
 
     Args:
         folder: Where.
-        store: The release tree.
+        published: From :func:`read_published`.
         trusted: The tree's newest root.
         roots: What comes after it.
 
@@ -99,8 +124,7 @@ def write_proposal(folder: Path, store: Store, trusted: Metadata[Root], roots: S
         ImageQXError: The folder holds something else.
     """
     with stage_folder(folder, LAYOUT) as staging:
-        for version in range(2, trusted.signed.version + 1):
-            content = store.read(name_metadata("root", version), MOST["root"])
+        for version, content in published.items():
             (staging.path / f"{version}.published.json").write_bytes(content)
         for one in roots:
             (staging.path / f"{one.signed.version}.root.json").write_bytes(one.to_bytes())

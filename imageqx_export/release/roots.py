@@ -7,14 +7,14 @@ the way.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageqx_export.errors import ReleaseError, UnknownNameError
 from imageqx_export.release.indexes import write_indexes
 from imageqx_export.release.keys import KDF_ROUNDS, ROLES, KeyRing, Passphrase, make_key, open_keys
-from imageqx_export.release.proposals import LAYOUT, Proposal, Proposed, read_proposal, write_proposal
+from imageqx_export.release.proposals import LAYOUT, Proposal, Proposed, read_proposal, read_published, write_proposal
 from imageqx_export.release.signing import MOST, commit, find_expiry, name_metadata, read_root, verify
 from imageqx_export.release.store import Store
 from imageqx_export.support.boundaries import translate_errors
@@ -50,6 +50,47 @@ def make_next(
     return new
 
 
+def replace_key(old: Metadata[Root], days: float, *, role: str, new: Key, oldest: str) -> list[Metadata[Root]]:
+    """Return the unsigned roots that put a key in the place of another, for :func:`publish_roots`.
+
+    Of the roles that sign releases the new key joins first, signs, and the old one goes then, so that at no moment a
+    client is refused.
+
+    Args:
+        old: The root before.
+        days: For how long each is believed.
+        role: Whose key it is.
+        new: The key.
+        oldest: The id of the one that goes.
+    """
+    if role == "root":
+        return [make_next(old, days, role=role, add=new, drop=oldest)]
+    joined = make_next(old, days, role=role, add=new)
+    return [joined, make_next(joined, days, role=role, drop=oldest)]
+
+
+def publish_roots(
+    store: Store, keys: KeyRing, roots: Sequence[Metadata[Root]], write: Callable[[Metadata[Root]], None]
+) -> None:
+    """Publish roots in order, and let the keys that the last one names sign the list of releases before that.
+
+    Killed anywhere, nobody is refused.
+
+    Args:
+        store: The release tree.
+        keys: Those that publish.
+        roots: Signed.
+        write: Writes one of them.
+    """
+    for number, one in enumerate(roots):
+        if number:
+            commit(store, _keep(keys, roots[-1].signed), lambda targets: True)
+            write_indexes(store, keys.trusted)
+        write(one)
+    with write_aside(keys.trusted) as aside:
+        aside.write_bytes(roots[-1].to_bytes())
+
+
 def propose_roots(
     store: Store,
     folder: Path,
@@ -74,13 +115,14 @@ def propose_roots(
         rounds: Of the new key's encryption.
 
     Raises:
-        ReleaseError: The role has no key here, or the tree is not to be trusted.
+        ReleaseError: The role has no key here, or the tree is not to be trusted, or has lost a root.
     """
     require("tuf")
     if role not in ROLES:
         raise UnknownNameError("role", role, ROLES)
     keys = open_keys(folder, passphrase, () if role == "root" else (role,), days)
     root = read_root(store, keys.trusted)
+    published = read_published(store, root)
     LAYOUT.refuse_other(out)
     with write_aside(keys.trusted) as aside:  # what the proposal follows, which whoever signs must trust too
         aside.write_bytes(root.to_bytes())
@@ -90,9 +132,8 @@ def propose_roots(
     else:
         oldest = keys.choose(role, root.signed)[0].public_key.keyid
         new = make_key(folder, role, passphrase, rounds=rounds).public_key
-        joined = make_next(root, lifetime, role=role, add=new)
-        roots = [joined, make_next(joined, lifetime, role=role, drop=oldest)]
-    return write_proposal(out, store, root, roots).describe()
+        roots = replace_key(root, lifetime, role=role, new=new, oldest=oldest)
+    return write_proposal(out, published, root, roots).describe()
 
 
 def sign_roots(proposal: Proposal, folder: Path, passphrase: Passphrase) -> list[Proposed]:
@@ -159,17 +200,11 @@ def apply_roots(
             got=str(missing[0].signatures),
             remedy=f"imageqx keys sign {proposal} --keys KEYS, where the root's keys are",
         )
-    for number, one in enumerate(roots):
-        _publish(store, keys, one)
-        if number < len(roots) - 1:
-            commit(store, _keep(keys, roots[-1].signed), lambda targets: True)
-            write_indexes(store, keys.trusted)
-    with write_aside(keys.trusted) as aside:
-        aside.write_bytes(roots[-1].to_bytes())
+    publish_roots(store, keys, roots, lambda root: _write_verified(store, keys, root))
     return proposed
 
 
-def _publish(store: Store, keys: KeyRing, root: Metadata[Root]) -> None:
+def _write_verified(store: Store, keys: KeyRing, root: Metadata[Root]) -> None:
     """Write a root, unless the tree has it already.
 
     Raises:

@@ -244,6 +244,30 @@ def test_a_proposal_replaces_nothing_of_others(apart: tuple[Publisher, Path, Pat
     assert (proposal / "notes.txt").read_text() == "theirs"
 
 
+@pytest.mark.parametrize("lost", [2, 3])
+def test_a_tree_that_lost_a_root_is_said_to_have(lost: int, apart: tuple[Publisher, Path, Path]) -> None:
+    publisher, *machines = apart
+    proposal = propose(publisher, "snapshot")
+    for machine in machines:
+        sign(proposal, machine)
+    apply(publisher, proposal)
+    path = publisher.tree / "metadata" / f"{lost}.root.json"
+    content = path.read_bytes()
+    path.unlink()
+    keys = sorted(publisher.keys.iterdir())
+    with pytest.raises(ReleaseError, match="a published root is missing") as caught:
+        propose(publisher, "targets")
+    assert caught.value.where == f"{publisher.store.address}/metadata/{lost}.root.json"
+    assert "imageqx keys propose" in str(caught.value.remedy)
+    assert ("root.json beside the keys" in str(caught.value.remedy)) == (lost == 3)
+    assert sorted(publisher.keys.iterdir()) == keys  # no new key is left
+    if lost == 3:
+        content = (publisher.keys / "root.json").read_bytes()
+    path.write_bytes(content)
+    propose(publisher, "targets")
+    assert (proposal / "4.root.json").is_file()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("at", range(1, 6))
 def test_killed_at_any_write_it_goes_on(at: int, apart: tuple[Publisher, Path, Path], tmp_path: Path) -> None:
