@@ -34,30 +34,17 @@ Display P3 up to 40 levels off. Not looked at: PNG's gAMA, cHRM, cICP; EXIF's Co
 
 from __future__ import annotations
 
-import io
 import os
-import stat
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from imageqx_export.artifact import Preprocessing
-from imageqx_export.errors import PhotoError
-from imageqx_export.support.colours import RefusedError, convert_to_srgb
-from imageqx_export.support.jpegs import is_terminated, terminate
+from imageqx_export.support.colours import convert_to_srgb
 from imageqx_export.support.orientation import find_turn
-from imageqx_export.support.raws import begins_reduced, find_raw
-
-PIXEL_LIMIT: Final = 200_000_000
-"""Most pixels a photo may have: phones go up to 16320 × 12240 = 199,756,800, 0.8 GB decoded in full.
-More is taken for a decompression bomb and never decoded."""
+from imageqx_export.support.photo_files import open_file
 
 REDUCED: Final = 1.5
 """Fewest pixels that reduced decoding may leave of a side, per pixel of the target."""
@@ -66,11 +53,7 @@ REDUCED_MEAN: Final = 0.75
 REDUCED_MAX: Final = 12
 """Bounds on |reduced − full decode| of a photo, in levels of 255; tests hold it to them."""
 
-# EPS, WMF and their like are left out: they start other programs. First come those that Pillow loads quickest.
-FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000")
-
 _DEFAULT: Final = Preprocessing()
-_EXPECTED: Final = f"a complete image file ({', '.join(FORMATS)}) of at most {PIXEL_LIMIT:,} pixels"
 
 
 def load_pixels(
@@ -92,7 +75,7 @@ def load_pixels(
             version, its samples have no known range, or it has more than ``PIXEL_LIMIT`` pixels.
     """
     size = (preprocessing.width, preprocessing.height)
-    with _open(source, name) as image:
+    with open_file(source, name) as image:
         reduced = _decode_reduced(image, _list_least_sides(image, preprocessing))
         rgb = convert_to_srgb(image)
         # 1003 pixels become 502, of which the photo covers 501.5: without the margins, edges shift.
@@ -131,7 +114,7 @@ def find_reduction(source: str | os.PathLike[str] | bytes, preprocessing: Prepro
     Raises:
         PhotoError: As :func:`load_pixels`.
     """
-    with _open(source, None) as image:
+    with open_file(source, None) as image:
         width = image.width
         _decode_reduced(image, _list_least_sides(image, preprocessing))
         return round(width / image.width)
@@ -147,7 +130,7 @@ def measure_sides(source: str | os.PathLike[str] | bytes, *, name: str | None = 
     Raises:
         PhotoError: It cannot be opened.
     """
-    with _open(source, name) as image:
+    with open_file(source, name) as image:
         return image.size
 
 
@@ -170,7 +153,7 @@ def open_photo(
     """
     if max_side is not None and max_side < 1:
         raise ValueError(f"max_side must be at least 1, got {max_side}")
-    with _open(source, name) as image:
+    with open_file(source, name) as image:
         if max_side is not None:
             _decode_reduced(image, (2 * max_side, 2 * max_side))
         rgb = convert_to_srgb(image)
@@ -230,119 +213,9 @@ def read_header(source: str | os.PathLike[str] | bytes, *, name: str | None = No
     Raises:
         PhotoError: As :func:`load_pixels`.
     """
-    with _open(source, name) as image:
+    with open_file(source, name) as image:
         try:
             pictures = int(getattr(image, "n_frames", 1))
         except Exception:  # a later picture is damaged, which is no reason to refuse the one that counts
             pictures = 1
         return PhotoHeader(*image.size, pictures)
-
-
-@contextmanager
-def _open(source: str | os.PathLike[str] | bytes, name: str | None) -> Iterator[ImageFile.ImageFile]:
-    """Open a photo, check its size before its pixels are decoded, and name it in whatever goes wrong."""
-    where = name or ("<bytes>" if isinstance(source, bytes) else os.fsdecode(source))
-    try:
-        with _QUIET, _open_stream(source) as file:
-            image = _identify(file)
-            width, height = image.size
-            if min(width, height) < 1:
-                raise RefusedError("the photo has no pixels", f"{width} × {height}")
-            if width * height > PIXEL_LIMIT:
-                raise RefusedError("the photo is too large", f"{width} × {height} = {width * height:,} pixels")
-            yield image
-    except RefusedError as refused:
-        why, found, *advice = refused.args
-        raise PhotoError(
-            why, where=where, expected=_EXPECTED, got=found, remedy=advice[0] if advice else None
-        ) from refused
-    except Exception as error:  # decoders fail with whatever they stumbled over, MemoryError included
-        got = f"{type(error).__name__}: {error}"
-        remedy = "open it in a viewer; if it shows there, save it again as JPEG or PNG"
-        what = "the photo cannot be decoded"
-        raise PhotoError(what, where=where, expected=_EXPECTED, got=got, remedy=remedy) from error
-
-
-def _open_stream(source: str | os.PathLike[str] | bytes) -> AbstractContextManager[IO[bytes]]:
-    """Open the bytes of a photo for reading."""
-    if isinstance(source, bytes):
-        if not source:
-            raise RefusedError("the photo is empty", "0 bytes")
-        return nullcontext(io.BytesIO(source))
-    try:
-        status = Path(source).stat()
-    except FileNotFoundError as error:
-        raise RefusedError("there is no such photo", "nothing there") from error
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
-        folder = stat.S_ISDIR(status.st_mode)
-        raise RefusedError("the photo is not a file", "a folder" if folder else "a pipe, socket or device")
-    if not status.st_size:
-        raise RefusedError("the photo is empty", "0 bytes")
-    return open(source, "rb")
-
-
-def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
-    """Read a header as ``Image.open`` does, without its own, global limit of 179 megapixels."""
-    raw = find_raw(file)
-    if raw is not None:
-        raise RefusedError(
-            "the photo is a camera raw: only its preview could be judged", raw, "develop it, and pass the JPEG"
-        )
-    if begins_reduced(file):
-        raise RefusedError(
-            "the file's first picture is a reduced version of another",
-            "a TIFF whose tag NewSubfileType says so",
-            "save the full picture as JPEG or PNG",
-        )
-    file.seek(0)
-    prefix = file.read(16)
-    if prefix.startswith(b"\xff\xd8\xff") and not is_terminated(file):
-        file.seek(0)
-        file = io.BytesIO(terminate(file.read()))
-    if prefix[4:8] == b"ftyp":
-        _register_heif()
-    for name in FORMATS:
-        for load in (Image.preinit, Image.init):
-            if name not in Image.OPEN:
-                load()
-        factory, accept = Image.OPEN.get(name, (None, None))
-        if factory is not None and (accept is None or accept(prefix) is True):
-            file.seek(0)
-            return factory(file, b"")
-    raise RefusedError("the photo is of no known image format", f"a file that starts with {prefix!r}")
-
-
-def _register_heif() -> None:
-    """Let Pillow read HEIC. A container's own turn counts and its EXIF's does not: MIAF, ISO/IEC 23000-22, 7.3.6.7."""
-    if "HEIF" in Image.OPEN:
-        return
-    import pillow_heif
-
-    pillow_heif.register_heif_opener(thumbnails=False)
-
-
-class _Quiet:
-    """A silence of Pillow's warnings as long as any thread is decoding.
-
-    Overlapping ``catch_warnings`` undo each other, so the first in saves and the last out restores.
-    """
-
-    _lock = threading.Lock()
-    _inside = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._saved = warnings.catch_warnings()
-                self._saved.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._saved.__exit__(None, None, None)
-
-
-_QUIET: Final = _Quiet()

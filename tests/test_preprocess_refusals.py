@@ -17,14 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin
 
-from imageqx_export import preprocess
 from imageqx_export.errors import PhotoError
 from imageqx_export.preprocess import (
-    PIXEL_LIMIT,
     load_pixels,
     open_photo,
     read_header,
 )
+from imageqx_export.support import photo_files
+from imageqx_export.support.photo_files import PIXEL_LIMIT
 from imageqx_export.support.raws import begins_reduced, find_raw
 from tests.pictures import P3, colour, file_of, icc, textured
 
@@ -100,9 +100,9 @@ def test_bomb_is_refused_before_it_is_decoded(size: tuple[int, int], monkeypatch
 def test_limit_is_inclusive_and_pillows_own_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     data = file_of(Image.new("RGB", (20, 10), (1, 2, 3)))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    monkeypatch.setattr(preprocess, "PIXEL_LIMIT", 200)
+    monkeypatch.setattr(photo_files, "PIXEL_LIMIT", 200)
     assert colour(load_pixels(data)) == [1, 2, 3]
-    monkeypatch.setattr(preprocess, "PIXEL_LIMIT", 199)
+    monkeypatch.setattr(photo_files, "PIXEL_LIMIT", 199)
     with pytest.raises(PhotoError, match="too large"):
         load_pixels(data)
 
@@ -126,12 +126,12 @@ def test_silence_lasts_until_the_last_one_leaves() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         before = list(warnings.filters)
-        preprocess._QUIET.__enter__()
+        photo_files._QUIET.__enter__()
         silent = list(warnings.filters)
-        preprocess._QUIET.__enter__()
-        preprocess._QUIET.__exit__()
+        photo_files._QUIET.__enter__()
+        photo_files._QUIET.__exit__()
         assert list(warnings.filters) == silent != before
-        preprocess._QUIET.__exit__()
+        photo_files._QUIET.__exit__()
         assert list(warnings.filters) == before
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import PhotoError
 from imageqx_export.predict.verdict import Verdict, predict_photos
-from imageqx_export.preprocess import PIXEL_LIMIT, read_header
+from imageqx_export.preprocess import read_header
 from imageqx_export.runtimes.base import Runtime
+from imageqx_export.support.photo_files import PIXEL_LIMIT
 from imageqx_export.support.processes import count_cores, start_pool
 from imageqx_export.support.progress import Progress, silent
 

@@ -18,7 +18,8 @@ from imageqx_export.runtimes.base import (
 )
 from imageqx_export.runtimes.minimum import refuse_older
 from imageqx_export.support.libraries import require
-from imageqx_export.support.untrusted import describe, parse_json, read_zipped
+from imageqx_export.support.untrusted import describe, parse_json
+from imageqx_export.support.zipped import read_zipped
 
 DISTRIBUTION = "ai-edge-litert"
 SIGNATURE = "serving_default"

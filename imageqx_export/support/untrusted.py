@@ -1,4 +1,4 @@
-"""The one reader of JSON, TOML and zips that others may have written: bounded in size and depth, finite, in words.
+"""The one reader of JSON and TOML that others may have written: bounded in size and depth, finite, in words.
 
 Everything that is wrong is an :class:`UntrustedError`, which is a ValueError, or an OSError. The caller, who knows what
 the file should have been, makes the project's own error of it, with the file's name and :func:`describe` of the reason.
@@ -10,10 +10,7 @@ import json
 import math
 import os
 import stat
-import struct
 import tomllib
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,13 +27,7 @@ MOST_TOML = 64 * 2**10
 MOST_DEPTH = 64
 """Values within values; what this project writes has at most 12."""
 MOST_INTEGER = 2**63 - 1
-MOST_ENTRY = 2**20
-"""Bytes of one file in a zip, inflated."""
-MOST_DIRECTORY = 2**20
-"""Bytes of a zip's list of files."""
 
-_END = struct.Struct("<4s4H2LH")  # "end of central directory", APPNOTE.TXT 4.3.16
-_LONGEST_COMMENT = 2**16
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -171,49 +162,6 @@ def _explain_depth_and_text() -> Iterator[None]:
         raise UntrustedError(f"not UTF-8 at byte {error.start}") from error
 
 
-def list_zipped(path: Path) -> list[zipfile.ZipInfo] | None:
-    """List what a zip, or a file with one behind it, says it holds; None where there is no zip.
-
-    Raises:
-        UntrustedError: The list is damaged or longer than :data:`MOST_DIRECTORY`.
-        OSError: It cannot be read.
-    """
-    if not _find_directory(path):
-        return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.infolist()
-    except Exception as error:  # zipfile unpacks whatever the offsets point to
-        raise _explain_zip(error) from error
-
-
-def read_zipped(path: Path, name: str, most: int = MOST_ENTRY) -> bytes | None:
-    """Return one file of a zip, or None where there is no zip or no such file in it.
-
-    Args:
-        path: A zip, or a file with one behind it.
-        name: Of the file in it.
-        most: Bytes that it may have, whatever the zip says of it.
-
-    Raises:
-        UntrustedError: It is encrypted, compressed in a way that is not known, larger, cut off or damaged.
-        OSError: The zip cannot be read.
-    """
-    if not _find_directory(path):
-        return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if name not in archive.namelist():
-                return None
-            with archive.open(name) as file:
-                content = file.read(most + 1)
-    except Exception as error:
-        raise _explain_zip(error) from error
-    if len(content) > most:
-        raise UntrustedError(f"{name} in the zip has more than {most:,} bytes")
-    return content
-
-
 def describe(error: Exception) -> str:
     """Return in a line why a file was refused: the first problems, what the system said, or the error's first line.
 
@@ -278,30 +226,3 @@ def _check(value: Any) -> None:
 def _check_text(place: str, text: str) -> None:
     if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
         raise UntrustedError(f"{shorten(place, 160) or 'the whole'}: half a character")
-
-
-def _find_directory(path: Path) -> bool:
-    """Say whether a file ends in a zip; refuse one whose list of files is too long to be read."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _LONGEST_COMMENT - _END.size))
-        tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < _END.size:
-        return False
-    length = _END.unpack_from(tail, at)[5]
-    if length > MOST_DIRECTORY:
-        raise UntrustedError(f"the zip's list of files has more than {MOST_DIRECTORY:,} bytes")
-    return True
-
-
-def _explain_zip(error: Exception) -> Exception:
-    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-        return error
-    if isinstance(error, RuntimeError) and "encrypted" in str(error):
-        return UntrustedError("the zip is encrypted")
-    if isinstance(error, NotImplementedError):
-        return UntrustedError("the zip is compressed in a way that is not known")
-    if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError):
-        return UntrustedError(f"the zip is damaged: {str(error) or 'it is cut off'}")
-    return UntrustedError(f"the zip is damaged: {type(error).__name__}")

@@ -26,7 +26,7 @@ def _picture(mode: str = "RGB") -> Image.Image:
 
 
 def _list_photos() -> dict[str, Callable[[], tuple[bytes, ...]]]:
-    """Return what makes seeds, by container: every one of ``preprocess.FORMATS`` that this Pillow writes."""
+    """Return what makes seeds, by container: every one of ``photo_files.FORMATS`` that this Pillow writes."""
 
     def jpeg() -> tuple[bytes, ...]:
         from PIL import ImageCms

@@ -14,7 +14,8 @@ from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.core_ml import find_root_model, read_core_ml
 from imageqx_export.support.files import count_bytes, list_files
 from imageqx_export.support.libraries import require
-from imageqx_export.support.untrusted import describe, list_zipped, name_error
+from imageqx_export.support.untrusted import describe, name_error
+from imageqx_export.support.zipped import list_zipped
 
 _WEIGHTS, _GRAPH, _METADATA, _FILE = "weights", "graph", "metadata", "file"
 _OUTSIDE = 1  # a buffer's Offset: 0 and 1 mean that its data are in the flatbuffer (schema.fbs, Buffer)
