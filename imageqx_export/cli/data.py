@@ -46,7 +46,7 @@ def check(annotations: TableArgument, images: ImagesOption = None, json: JsonOpt
     With --images, every photo is decoded too. The exit code is 1 if a row is invalid.
     """
     from imageqx_export.cli.show import data as show
-    from imageqx_export.data import annotations as stage
+    from imageqx_export.data import check as stage
     from imageqx_export.support.progress import bar
 
     result = stage.check(annotations, images, bar)
@@ -107,7 +107,8 @@ def import_(
     reasons___blurry.
     """
     from imageqx_export.cli.show import data as show
-    from imageqx_export.data.annotations import summarise, write_ratings
+    from imageqx_export.data.annotations import write_ratings
+    from imageqx_export.data.check import summarise
     from imageqx_export.data.readers import import_public
 
     result = import_public(name, folder)

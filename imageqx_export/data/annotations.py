@@ -1,4 +1,4 @@
-"""Read annotation tables, one row per rater and photo, and find every bad row.
+"""Read annotation tables, one row per rater and photo, and find every row that says nothing or contradicts others.
 
 The columns are ``image, rater, evaluation, reasons`` and, where known, ``patient, split, fitzpatrick``. The protocol
 is that of the ImageQX paper: a dermatologist gives an ICD-10 code (the photo shows a lesion), ``no_skin``,
@@ -7,21 +7,17 @@ is that of the ImageQX paper: a dermatologist gives an ICD-10 code (the photo sh
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
 from imageqx_export.data.icd10 import is_code, normalise_code
 from imageqx_export.data.labels import SPLITS, Split
-from imageqx_export.data.photos import list_photos, read_photos
 from imageqx_export.data.tables import Problem, read_table, write_table
 from imageqx_export.data.vocabulary import LABELS, REASONS
-from imageqx_export.errors import PhotoError
-from imageqx_export.support.progress import Progress, silent
 
 REQUIRED = ("image", "rater", "evaluation", "reasons")
 OPTIONAL = ("patient", "split", "fitzpatrick")
@@ -63,53 +59,6 @@ class Rating:
         return self.evaluation if self.evaluation in LABELS else LESION
 
 
-@dataclass(frozen=True)
-class Summary:
-    """The counts of what a table says.
-
-    Args:
-        ratings: Rows that are well formed.
-        images: Different photos.
-        raters: Different raters.
-        patients: Different patients; 0 where none is given.
-        labels: Ratings per label.
-        reasons: Ratings per reason, ``lesion_covered`` (not used) last.
-        splits: Photos per split that the table asks for.
-        fitzpatrick: Photos per skin type, ``"1"``…``"6"``, and ``"unknown"``.
-        unreadable: Photos that are missing or cannot be read, or None where nobody looked.
-    """
-
-    ratings: int
-    images: int
-    raters: int
-    patients: int
-    labels: dict[str, int]
-    reasons: dict[str, int]
-    splits: dict[str, int]
-    fitzpatrick: dict[str, int]
-    unreadable: int | None
-
-    @property
-    def never_given(self) -> tuple[str, ...]:
-        """The labels that no rater gave: nothing can be learnt or measured of them."""
-        return tuple(label for label, count in self.labels.items() if count == 0)
-
-
-@dataclass(frozen=True)
-class Check:
-    """What is wrong with a table, by line, and what it says.
-
-    Attributes:
-        problems: Every one, by line.
-        summary: What the table says.
-        left_out: Per reason, how many files of the photos' folder were passed over; None where none was named.
-    """
-
-    problems: tuple[Problem, ...]
-    summary: Summary
-    left_out: dict[str, int] | None = None
-
-
 def read_ratings(path: Path) -> tuple[tuple[Rating, ...], tuple[Problem, ...]]:
     """Read an annotation table.
 
@@ -136,49 +85,6 @@ def read_ratings(path: Path) -> tuple[tuple[Rating, ...], tuple[Problem, ...]]:
     return tuple(ratings), tuple(sorted(problems, key=lambda p: p.line))
 
 
-def check(path: Path, images: Path | None = None, progress: Progress = silent) -> Check:
-    """Find every bad row of an annotation table, and count what it says.
-
-    Args:
-        path: A ``.csv`` or ``.parquet`` file.
-        images: The folder of photos: every one is decoded. None looks at the table alone.
-        progress: Opens a bar.
-
-    Raises:
-        DatasetError: There is no such file, or it is no table.
-    """
-    ratings, problems = read_ratings(path)
-    bad = {} if images is None else _bad_photos(sorted({rating.image for rating in ratings}), images, progress)
-    about_photos = [Problem(r.line, "image", bad[r.image], r.image) for r in ratings if r.image in bad]
-    unreadable = None if images is None else len(bad)
-    everything = sorted((*problems, *about_photos), key=lambda p: p.line)
-    left_out = None if images is None else _count_left_out({rating.image for rating in ratings}, images)
-    return Check(tuple(everything), summarise(ratings, unreadable), left_out)
-
-
-def summarise(ratings: Sequence[Rating], unreadable: int | None = None) -> Summary:
-    """Count ratings; every label, reason, split and skin type is named, with 0 where there is none."""
-    splits: dict[str, int] = dict.fromkeys(SPLITS, 0)
-    types = dict.fromkeys([*"123456", "unknown"], 0)
-    photos = _group(ratings, lambda r: r.image)
-    for rows in photos.values():
-        side, kind = settle(r.split for r in rows), settle(r.fitzpatrick or None for r in rows)
-        types["unknown" if kind is None else str(kind)] += 1
-        if side is not None:
-            splits[side] += 1
-    return Summary(
-        ratings=len(ratings),
-        images=len(photos),
-        raters=len({r.rater for r in ratings}),
-        patients=len({r.patient for r in ratings if r.patient}),
-        labels={label: sum(r.label == label for r in ratings) for label in LABELS},
-        reasons={reason: sum(reason in r.reasons for r in ratings) for reason in (*REASONS, COVERED)},
-        splits=splits,
-        fitzpatrick=types,
-        unreadable=unreadable,
-    )
-
-
 def write_ratings(ratings: Iterable[Rating], path: Path) -> None:
     """Write an annotation table, ``.csv`` or ``.parquet``, that :func:`read_ratings` reads back."""
     rows = [
@@ -198,11 +104,12 @@ def settle(values: Iterable[V | None]) -> V | None:
 
 def find_groups(ratings: Iterable[Rating]) -> dict[str, str]:
     """Return every photo's group: its patient or, where none is known, the photo itself."""
-    by_image = _group(ratings, lambda r: r.image)
+    by_image = group_ratings(ratings, lambda r: r.image)
     return {image: settle(r.patient for r in rows) or image for image, rows in by_image.items()}
 
 
-def _group(ratings: Iterable[Rating], key: Callable[[Rating], V]) -> Mapping[V, Sequence[Rating]]:
+def group_ratings(ratings: Iterable[Rating], key: Callable[[Rating], V]) -> Mapping[V, Sequence[Rating]]:
+    """Return ratings by a key, such as their photo."""
     groups: dict[V, list[Rating]] = defaultdict(list)
     for rating in ratings:
         groups[key(rating)].append(rating)
@@ -273,7 +180,7 @@ def _contradictions(ratings: Sequence[Rating]) -> list[Problem]:
         if first != r.line:
             problems.append(Problem(r.line, "rater", f"a second rating of the photo, after line {first}", r.rater))
     patients = find_groups(ratings)
-    about_photos = _group(ratings, lambda r: r.image)
+    about_photos = group_ratings(ratings, lambda r: r.image)
     problems += _disagreeing(
         about_photos, "patient", "another patient than the photo's other rows", lambda r: r.patient
     )
@@ -282,7 +189,7 @@ def _contradictions(ratings: Sequence[Rating]) -> list[Problem]:
         about_photos, "fitzpatrick", "another skin type than the photo's other rows", lambda r: r.fitzpatrick or None
     )
     told = {(p.line, p.column) for p in problems}
-    about_patients = _group(ratings, lambda r: patients[r.image])
+    about_patients = group_ratings(ratings, lambda r: patients[r.image])
     apart = _disagreeing(about_patients, "split", "another split than the patient's other photos", lambda r: r.split)
     return problems + [p for p in apart if (p.line, p.column) not in told]
 
@@ -296,21 +203,3 @@ def _disagreeing(
         odd = [(row, value(row)) for row in rows if value(row) not in (None, usual)]
         problems += [Problem(row.line, column, f"{what} ({usual})", str(said)) for row, said in odd]
     return problems
-
-
-def _count_left_out(names: Collection[str], images: Path) -> dict[str, int]:
-    """Count the files of a folder that no row names, by reason."""
-    found = list_photos(images)
-    named = {os.path.normpath(images / name) for name in names}
-    unnamed = sum(os.path.normpath(path) not in named for path in found.photos)
-    return {**({"not in the table": unnamed} if unnamed else {}), **found.left_out}
-
-
-def _bad_photos(names: Sequence[str], images: Path, progress: Progress) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, photo in zip(names, read_photos([images / name for name in names], progress), strict=True):
-        if not (images / name).is_file():
-            found[name] = f"no such file in {images}"
-        elif isinstance(photo, PhotoError):
-            found[name] = "not a readable photo: " + " ".join(filter(None, [photo.what, photo.got]))
-    return found

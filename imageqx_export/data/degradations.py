@@ -12,7 +12,7 @@ from imageqx_export.data.bank import Bank
 from imageqx_export.data.jpeg import recompress
 from imageqx_export.data.sample_plan import SamplePlan
 from imageqx_export.data.severities import DISC, GAUSSIAN, MOTION
-from imageqx_export.data.synthetic import FITZPATRICK
+from imageqx_export.data.skin import FITZPATRICK
 
 _UNCOMPRESSED = 100
 _RIM = 5  # pixels over which the blur of a lesion ends

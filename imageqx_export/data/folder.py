@@ -19,8 +19,9 @@ from imageqx_export.data.labels import SPLITS, Split
 from imageqx_export.data.photos import list_photos
 from imageqx_export.data.saliency import find_lesion, is_whole
 from imageqx_export.data.settings import USUAL, PhotoSettings
+from imageqx_export.data.skin import Floats
 from imageqx_export.data.splits import TEST_SHARE, VAL_SHARE
-from imageqx_export.data.synthetic import Floats, Image, SceneClass
+from imageqx_export.data.synthetic import Image, SceneClass
 from imageqx_export.data.tables import read_table
 from imageqx_export.data.vocabulary import LABELS
 from imageqx_export.errors import DatasetError, PhotoError

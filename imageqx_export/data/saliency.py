@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.data.synthetic import Floats, Image
+from imageqx_export.data.skin import Floats
+from imageqx_export.data.synthetic import Image
 
 _WORK = 112  # pixels a side: details do not matter
 _RIM = 0.2  # of a side

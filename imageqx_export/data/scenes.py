@@ -10,16 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from imageqx_export.data.bank import SIDE, SYNTHETIC, Bank, make_bank
-from imageqx_export.data.synthetic import (
-    MILD,
-    STRONG,
-    Image,
-    Placement,
-    SceneClass,
-    draw_hair,
-    draw_masked_scene,
-    draw_plain_object,
-)
+from imageqx_export.data.skin import Placement, draw_hair
+from imageqx_export.data.synthetic import MILD, STRONG, Image, SceneClass, draw_masked_scene, draw_plain_object
 from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.support.processes import count_cores, start_process_pool
 from imageqx_export.support.progress import Progress, silent

@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from imageqx_export.data.jpeg import recompress
-from imageqx_export.data.synthetic import Placement, draw_scene
+from imageqx_export.data.skin import Placement
+from imageqx_export.data.synthetic import draw_scene
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imageqx_export.data.annotations import Rating, check, write_ratings
+from imageqx_export.data.annotations import Rating, write_ratings
+from imageqx_export.data.check import check
 from imageqx_export.data.readers import import_public, read_public
 from imageqx_export.errors import DatasetError, UnknownNameError
 

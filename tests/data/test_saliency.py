@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from imageqx_export.data.saliency import find_lesion, is_whole
-from imageqx_export.data.synthetic import Placement, draw_masked_lesion, draw_skin, light_scene
+from imageqx_export.data.skin import Placement, draw_masked_lesion, draw_skin, light_scene
 
 Array = NDArray[Any]
 

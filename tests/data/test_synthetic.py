@@ -10,17 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from imageqx_export.data.synthetic import (
-    FITZPATRICK,
-    Placement,
-    SceneClass,
-    draw_blob,
-    draw_lesion,
-    draw_limb,
-    draw_noise,
-    draw_scene,
-    draw_skin,
-)
+from imageqx_export.data.skin import FITZPATRICK, Placement, draw_blob, draw_lesion, draw_noise, draw_skin
+from imageqx_export.data.synthetic import SceneClass, draw_limb, draw_scene
 
 Array = NDArray[Any]
 CLASSES: tuple[SceneClass, ...] = ("lesion", "no_skin", "healthy_skin")

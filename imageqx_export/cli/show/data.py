@@ -17,7 +17,7 @@ from imageqx_export.data.photos import describe_left_out
 from imageqx_export.data.vocabulary import LABELS, REASONS
 
 if TYPE_CHECKING:
-    from imageqx_export.data.annotations import Check, Summary
+    from imageqx_export.data.check import Check, Summary
     from imageqx_export.data.readers.download import Imported
     from imageqx_export.evaluation.agreement import Agreement, PairF1
 

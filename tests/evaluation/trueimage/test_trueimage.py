@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
 from imageqx_export.data.labels import LabelledPhotos
-from imageqx_export.data.synthetic import Placement, draw_background, draw_scene
+from imageqx_export.data.skin import Placement
+from imageqx_export.data.synthetic import draw_background, draw_scene
 from imageqx_export.errors import DatasetError, UnknownNameError
 from imageqx_export.evaluation.diagnostic.rates import choose_youden_threshold
 from imageqx_export.evaluation.stage import evaluate
