@@ -12,7 +12,6 @@ from torch import Tensor
 
 from imageqx_export.data.images import CALIBRATION_IMAGES, count_photos
 from imageqx_export.errors import DatasetError
-from imageqx_export.networks.base import EARLY
 from imageqx_export.quantize.calibration.choose_rewrites import RESCALED, SWISH_FLOOR, VARYING, choose_rewrites
 from imageqx_export.quantize.calibration.exact_scales import make_steps_exact
 from imageqx_export.quantize.calibration.observe import collect_histograms
@@ -25,12 +24,12 @@ from imageqx_export.quantize.calibration.ranges import (
     make_sigmoid_scale,
 )
 from imageqx_export.quantize.calibration.refine import refine_ranges
-from imageqx_export.quantize.graph.capture import HAS_WEIGHT, HEADS, KEEPS_SCALE, capture, find_tensors, kind_of
+from imageqx_export.quantize.floats import is_early, is_in_head, list_early, list_heads
+from imageqx_export.quantize.graph.capture import HAS_WEIGHT, KEEPS_SCALE, capture, find_tensors, kind_of
 from imageqx_export.quantize.recipe import (
     ActivationScale,
     CalibrationSet,
     ChannelScales,
-    FloatOperation,
     Recipe,
     Rewrites,
     WeightScales,
@@ -48,12 +47,6 @@ EVERY = 13
 # Sigmoid's output has steps of 1/256, so it is 0 below −6.24 and as large as it can be from 6.24 on; a quarter is for
 # the rounding of its argument. What lies beyond may as well lie here, and all steps are narrower for it.
 SATURATION = 6.5
-# The heads read one pooled vector and give the probabilities themselves, which 256 steps of a logit would coarsen.
-HEADS_REASON = "a head: 0.01 % of the multiplications, and its integers would be steps in a probability"
-
-# On 300 validation samples int8 weights move a label's probability by 0.0054, and by 0.0020 without those of these four
-# stages (0.0059 and 0.0018 for a reason's); w8a8's integers begin at the first pixel, and are fine-tuned instead.
-EARLY_REASON = "an early stage: all four have 1.5 % of the weights, and two thirds of what rounding them costs"
 
 FIXED_SCALES = {"input": make_pixel_scale, "sigmoid": make_sigmoid_scale}
 OBSERVER_OF_KIND = {"conv": "percentile", "mul": "percentile", "add": "percentile", "mean": "entropy"}
@@ -103,8 +96,8 @@ def make_w8_recipe(network: Network, checkpoint_sha256: str) -> Recipe:
     return Recipe(
         precision="w8",
         checkpoint_sha256=checkpoint_sha256,
-        weights=tuple(row for row in _choose_weight_scales(program, WEIGHT_OBSERVER) if not _is_early(row.tensor)),
-        floats=_list_early(program) + _list_heads(program),
+        weights=tuple(row for row in _choose_weight_scales(program, WEIGHT_OBSERVER) if not is_early(row.tensor)),
+        floats=list_early(program) + list_heads(program),
     )
 
 
@@ -211,7 +204,7 @@ def choose_scales(
         excitations=seen.rewrites.excitations,
         weights=make_room_for_biases(seen.program, _choose_weight_scales(seen.program, weights), activations),
         activations=activations,
-        floats=_list_heads(seen.program),
+        floats=list_heads(seen.program),
     )
 
 
@@ -220,7 +213,7 @@ def _find_fixed(program: GraphModule) -> set[str]:
     return {
         name
         for name, node in find_tensors(program).items()
-        if _is_in_head(program, name) or kind_of(node) in (*FIXED_SCALES, *KEEPS_SCALE)
+        if is_in_head(program, name) or kind_of(node) in (*FIXED_SCALES, *KEEPS_SCALE)
     }
 
 
@@ -241,31 +234,8 @@ def _feeds_swish(node: Node) -> bool:
     return kinds.count("mul") == 2 or ("mul" in kinds and "sigmoid" in kinds)
 
 
-def _is_in_head(program: GraphModule, name: str) -> bool:
-    return name.split(":")[0] in program.meta[HEADS] or (name.startswith("heads:") and name != "heads:mean")
-
-
 def _describe_calibration(pixels: Pixels, source: str) -> CalibrationSet:
     return CalibrationSet(images=len(pixels), sha256=hashlib.sha256(pixels.tobytes()).hexdigest(), source=source)
-
-
-def _list_heads(program: GraphModule) -> tuple[FloatOperation, ...]:
-    return tuple(
-        FloatOperation(tensor=name, reason=HEADS_REASON) for name in find_tensors(program) if _is_in_head(program, name)
-    )
-
-
-def _is_early(tensor: str) -> bool:
-    return tensor.startswith(f"{EARLY}.")
-
-
-def _list_early(program: GraphModule) -> tuple[FloatOperation, ...]:
-    """Return the early stages' operations with a weight."""
-    return tuple(
-        FloatOperation(tensor=name, reason=EARLY_REASON)
-        for name, node in find_tensors(program).items()
-        if kind_of(node) in HAS_WEIGHT and _is_early(name)
-    )
 
 
 def _choose_weight_scales(program: GraphModule, observer: str) -> tuple[WeightScales, ...]:
@@ -273,7 +243,7 @@ def _choose_weight_scales(program: GraphModule, observer: str) -> tuple[WeightSc
     return tuple(
         choose_weight_scales(name, parameters[node.args[1].target], observer)  # type: ignore[union-attr,index]
         for name, node in find_tensors(program).items()
-        if kind_of(node) in HAS_WEIGHT and not _is_in_head(program, name)
+        if kind_of(node) in HAS_WEIGHT and not is_in_head(program, name)
     )
 
 
@@ -283,7 +253,7 @@ def _choose_activation_scales(
     rows: dict[str, ActivationScale] = {}
     for name, node in find_tensors(program).items():
         kind = kind_of(node)
-        if _is_in_head(program, name) or kind is None:
+        if is_in_head(program, name) or kind is None:
             continue
         if kind in FIXED_SCALES:
             rows[name] = FIXED_SCALES[kind](name)

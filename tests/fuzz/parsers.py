@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from imageqx_export.artifact import Precision
 from imageqx_export.bench.android import benchmark_model
+from imageqx_export.bench.android.abi import read_abi
 from imageqx_export.bench.android.thermal import parse_battery, parse_thermal
 from imageqx_export.bench.android.workdir import parse_free_bytes
 from imageqx_export.bench.ios.phones import read_phones
@@ -220,9 +221,7 @@ def _list_own_parsers() -> dict[str, Callable[[], Parser]]:
             lambda data: [(phone, phone.version, phone.label) for phone in read_phones(_as_object(data))],
             ((RECORDED / "ios" / "recorded" / "devices.json").read_bytes(),),
         ),
-        "phone's program": lambda: Parser(
-            from_file("a", benchmark_model.read_abi), (b"\x7fELF\2\1\1" + bytes(11) + b"\xb7\0",)
-        ),
+        "phone's program": lambda: Parser(from_file("a", read_abi), (b"\x7fELF\2\1\1" + bytes(11) + b"\xb7\0",)),
         "runner's result": lambda: Parser(
             from_file("a.json", lambda path: read_result(path, "a")), (b'{"versions": {"a": "1"}, "seconds": [0.1]}',)
         ),

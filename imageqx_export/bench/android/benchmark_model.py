@@ -15,18 +15,16 @@ which writes the tables.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imageqx_export.artifact import Outputs, TensorSpec
 from imageqx_export.bench.model import LayerCost, Schedule
-from imageqx_export.errors import DeviceError, MeasurementError
+from imageqx_export.errors import MeasurementError
 from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.untrusted import describe
 
@@ -56,7 +54,6 @@ _SCHEMA: dict[str, dict[str, tuple[int, int, str]]] = {
         "misc_metrics": (4, _MESSAGE, "MiscMetrics"),
     },
 }
-_MACHINES = {183: "arm64-v8a", 40: "armeabi-v7a", 62: "x86_64", 3: "x86", 243: "riscv64"}  # e_machine of elf.h
 
 
 @dataclass(frozen=True)
@@ -74,31 +71,6 @@ class ToolResult:
     first_seconds: float
     seconds: tuple[float, ...]
     peak_memory_bytes: int | None
-
-
-def read_abi(binary: Path) -> str:
-    """Return the ABI that a program was built for, in Android's words.
-
-    Raises:
-        DeviceError: There is no such file, or it is not a program for a phone.
-    """
-    try:
-        with binary.open("rb") as file:
-            head = file.read(20)
-    except OSError as error:
-        raise DeviceError(
-            "benchmark_model cannot be read", where=binary, got=error.strerror, remedy="give the path of the program"
-        ) from error
-    machine = struct.unpack("<H", head[18:20])[0] if len(head) == 20 else None
-    if head[:4] != b"\x7fELF" or machine not in _MACHINES:
-        raise DeviceError(
-            "benchmark_model is not a program for a phone",
-            where=binary,
-            expected="an ELF file for Android",
-            got=f"a file that begins with {head[:4]!r}" if head[:4] != b"\x7fELF" else f"ELF machine {machine}",
-            remedy="build //tflite/tools/benchmark:benchmark_model of LiteRT with --config=android_arm64",
-        )
-    return _MACHINES[machine]
 
 
 def build_timing_flags(schedule: Schedule) -> list[str]:

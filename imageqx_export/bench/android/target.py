@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imageqx_export.artifact import Artifact, Format
-from imageqx_export.bench.android.benchmark_model import RUNS, read_abi
+from imageqx_export.bench.android.abi import read_abi
+from imageqx_export.bench.android.benchmark_model import RUNS
 from imageqx_export.bench.android.discovery import choose_phone, list_phones, reach_server, read_server_version
 from imageqx_export.bench.android.facts import Python, describe_phone, describe_sensors, find_python, read_sensors
 from imageqx_export.bench.android.phone import Clock, Limits, Phone

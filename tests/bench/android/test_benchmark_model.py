@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageqx_export.artifact import TensorSpec
+from imageqx_export.bench.android.abi import read_abi
 from imageqx_export.bench.android.benchmark_model import (
     build_memory_flags,
     build_output_flags,
@@ -16,7 +17,6 @@ from imageqx_export.bench.android.benchmark_model import (
     build_timing_flags,
     parse_profile,
     parse_result,
-    read_abi,
     split_outputs,
 )
 from imageqx_export.bench.model import QUICK, Schedule
