@@ -19,8 +19,8 @@ from imageqx_export.checkpoint_import import import_checkpoint
 from imageqx_export.errors import CheckpointError
 from imageqx_export.export.stage import ExportConfig, export_checkpoint, note_undecided
 from imageqx_export.networks.imageqx.network import ImageQX
+from tests.checkpoint.test_refusals import pickled
 from tests.conftest import Cli
-from tests.test_checkpoint import pickled
 
 # Names of timm 1.0.31's efficientnet_b0, as its state_dict lists them, each beside ours. All 360 were compared once:
 # its features and ours differ by 0 on the same pixels.
