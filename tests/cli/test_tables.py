@@ -18,7 +18,8 @@ from imageqx_export.cli.show import artifacts, report
 from imageqx_export.cli.show.console import out
 from imageqx_export.cli.show.tables import Table, fit
 from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityReport
-from tests.report.fakes import digest, full_report
+from tests.report.fakes import digest
+from tests.report.full import full_report
 
 NAMES = tuple(
     f"imageqx_{precision}.{suffix}"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imageqx_export.data import sample_plan
-from imageqx_export.data.bank import PHOTO, RATED, SYNTHETIC, Bank, join
+from imageqx_export.data.bank import PHOTO, RATED, SYNTHETIC, Bank
 from imageqx_export.data.sample_plan import SamplePlan, plan_clean, plan_samples
 from imageqx_export.data.synthetic import MILD, STRONG
 from imageqx_export.training.parallel import World
@@ -27,9 +27,7 @@ from tests.data.fakes import (
     NO_SKIN,
     POOR,
     RESOLUTION,
-    photo_bank,
     plan_of,
-    rated_bank,
     synthetic_bank,
     whole_bank,
 )
@@ -270,87 +268,6 @@ def test_shapes_and_types(unrated: SamplePlan) -> None:
     assert 0 <= unrated.seed < 2**62 and (unrated.shrink >= 1).all()
 
 
-# Banks that lack something
-
-
-def test_a_bank_of_synthetic_scenes_alone() -> None:
-    bank = synthetic_bank()
-    plan = plan_samples(bank, (1,), 500, photo_share=1, rated_share=1)
-    assert set(bank.origin[plan.subject]) == {SYNTHETIC} and set(plan.subject) == set(range(6))
-    assert not plan.edge[:, 0].any() and (plan.tone == 1).all()
-    assert set(plan.quality) == {LESION, NO_SKIN, HEALTHY, POOR}
-
-
-def test_a_class_without_photos_is_synthetic() -> None:
-    bank = join([synthetic_bank(), photo_bank([LESION, NO_SKIN])])
-    plan = plan_samples(bank, (2,), 600, photo_share=1)
-    shown, origin = bank.quality[plan.subject], bank.origin[plan.subject]
-    assert set(origin[shown == HEALTHY]) == {SYNTHETIC}
-    assert set(origin[shown != HEALTHY]) == {PHOTO}
-    assert set(plan.behind) == {5, 7}  # scenery from both
-
-
-# Other kinds, near limits, and harmless marks
-
-
-@pytest.fixture(scope="module")
-def masked_bank() -> Bank:
-    photos = photo_bank([LESION] * 6 + [HEALTHY] * 4 + [NO_SKIN] * 4, masks=[0, 1, 2, 6, 10, 11])
-    return join([synthetic_bank(3), photos, rated_bank()])
-
-
-@pytest.fixture(scope="module")
-def varied(masked_bank: Bank) -> SamplePlan:
-    return plan_samples(masked_bank, (11,), COUNT, photo_share=0.7, rated_share=0)
-
-
-def test_variety_changes_neither_subjects_nor_truth(masked_bank: Bank, varied: SamplePlan) -> None:
-    plain = plan_samples(masked_bank, (11,), COUNT, photo_share=0.7, rated_share=0, varied=False)
-    for name in ("subject", "behind", "tone", "shares", "reasons", "fitzpatrick"):
-        assert np.array_equal(getattr(varied, name), getattr(plain, name)), name
-    assert not plain.marks.any() and not plain.focus.any() and not plain.shadow.any() and not plain.glare.any()
-
-
-def test_every_kind_of_a_reason_is_drawn(varied: SamplePlan) -> None:
-    poor = varied.quality == POOR
-    assert ((varied.shadow[:, 3] > 0.8) & poor).any() and ((varied.light[:, 6] >= 0.06 - 1e-6) & poor).any()
-    assert ((varied.glare[:, 2] >= 0.45 - 1e-6) & (varied.reasons[:, LIGHT] > 0)).any()
-    assert ((varied.blur[:, 0] == 3) & (varied.reasons[:, BLUR] > 0)).any()
-    assert ((varied.focus == 1) & (varied.reasons[:, BLUR] > 0)).any()
-    assert ((varied.mirror > 0) & (varied.reasons[:, FRAMING] > 0)).any()
-    assert ((varied.resolution[:, 0] == 256) & (varied.resolution[:, 1] <= 10) & poor).any()
-
-
-def test_good_samples_come_near_the_limits(varied: SamplePlan) -> None:
-    """Half of them have one severity in the upper half of what is still good: of the light, say, a tenth or more."""
-    good = varied.quality != POOR
-    gain = varied.light[good, 0]
-    assert (gain > 1.17).mean() > 0.02 and (gain < 0.8).mean() > 0.02
-    assert gain.max() <= 1.35 + 1e-6 and gain.min() >= 0.6 - 1e-6
-    assert varied.shadow[good, 3].max() <= 0.25 + 1e-6 and varied.glare[good, 2].max() <= 0.06 + 1e-6
-
-
-def test_what_is_harmless_leaves_the_label(masked_bank: Bank, varied: SamplePlan) -> None:
-    shown = masked_bank.quality[varied.subject]
-    marked = (varied.marks != 0).any(1) | (varied.ground[:, 0] > 0) | (varied.focus == 2)
-    good = varied.quality != POOR
-    assert 0.1 < marked.mean() < 0.4 and 0.3 < good[marked].mean() < 0.7
-    assert np.array_equal(varied.quality[marked & good], shown[marked & good])
-    assert not (varied.marks[shown == NO_SKIN][:, 2:]).any()  # pen, ruler and hairs are on skin
-    assert set(shown[varied.ground[:, 0] > 0]) == {NO_SKIN} and set(shown[varied.focus > 0]) == {LESION}
-
-
-def test_masks_are_needed_for_what_is_done_to_a_part(masked_bank: Bank, varied: SamplePlan) -> None:
-    needing = (varied.focus > 0) | (varied.mirror > 0) | (varied.ground[:, 0] > 0)
-    assert needing.any() and (masked_bank.mask[varied.subject[needing]] >= 0).all()
-
-
-def test_rated_photos_are_not_varied(masked_bank: Bank) -> None:
-    plan = plan_samples(masked_bank, (6,), 1000, rated_share=1)
-    for name in ("marks", "focus", "shadow", "glare", "ground", "mirror"):
-        assert not getattr(plan, name).any(), name
-
-
 def test_clean_pictures_are_good_photos_in_full_and_half_of_them_are_brighter(bank: Bank) -> None:
     plan, still = plan_clean(bank, (7,), 400), plan_of(400)
     assert (bank.origin[plan.subject] == PHOTO).all() and not plan.reasons.any()
@@ -362,9 +279,3 @@ def test_clean_pictures_are_good_photos_in_full_and_half_of_them_are_brighter(ba
     assert (plan.light[:, 1:] == still.light[:, 1:]).all()
     again, other = plan_clean(bank, (7,), 400), plan_clean(bank, (8,), 400)
     assert (again.subject == plan.subject).all() and (other.subject != plan.subject).any()
-
-
-def test_without_photos_clean_pictures_are_good_scenes() -> None:
-    scenes = synthetic_bank()
-    plan = plan_clean(scenes, (7,), 50)
-    assert not scenes.reasons[plan.subject].any() and not plan.reasons.any()

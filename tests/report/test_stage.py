@@ -21,7 +21,8 @@ from imageqx_export.report.robustness import list_cells
 from imageqx_export.report.rules.verdicts import Quantity, Verdict
 from imageqx_export.report.sides import Baseline, read_side, write_baseline
 from imageqx_export.support.files import count_bytes, digest
-from tests.report.fakes import bench_run, full_report, measurement
+from tests.report.fakes import bench_run, measurement
+from tests.report.full import full_report
 from tests.report.sizes.test_parts import write_onnx
 
 NAME = "imageqx_fp32.onnx"

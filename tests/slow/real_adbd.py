@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imageqx_export.bench.emulator import Emulator
-from tests.bench.android.fakes import FakePhone
+from tests.bench.android.fake_phone import FakePhone
 
 CPU = "cortex-a76"
 SERVER_PORT = 15037  # not 5037, where a developer's own server may be

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from imageqx_export.report.render.html import render_html
-from tests.report.fakes import full_report
+from tests.report.full import full_report
 from tests.slow.chromium import NAMES, Browser, browser, find_chromium
 
 EXECUTABLE = find_chromium()

@@ -7,7 +7,8 @@ import pytest
 
 from imageqx_export.bench.android.discovery import choose_phone, list_phones, reach_server
 from imageqx_export.errors import DeviceError
-from tests.bench.android.fakes import FakePhone, World
+from tests.bench.android.fake_phone import FakePhone
+from tests.bench.android.fakes import World
 
 
 def test_the_only_phone_needs_no_name(one: World) -> None:

@@ -18,7 +18,8 @@ from imageqx_export.bench.android.discovery import reach_server
 from imageqx_export.bench.android.phone import Phone, PhoneGoneError, PhoneSlowError
 from imageqx_export.bench.android.transport import CHUNK, run_shell
 from imageqx_export.errors import DeviceError
-from tests.bench.android.fakes import TMP, World
+from tests.bench.android.fake_phone import TMP
+from tests.bench.android.fakes import World
 
 
 def test_exit_code_and_standard_error_come_apart(one: World) -> None:

@@ -11,7 +11,8 @@ import pytest
 from imageqx_export.report.model import Report
 from imageqx_export.report.render.html import rate_heat, render_html
 from imageqx_export.report.render.plots import find_front
-from tests.report.fakes import ARTIFACTS, full_report
+from tests.report.fakes import ARTIFACTS
+from tests.report.full import full_report
 
 VOID = {"meta", "br", "wbr", "hr", "img", "input", "link"}
 ADDRESSES = {"href", "src", "srcset", "action", "data", "poster", "cite", "background", "xlink:href", "formaction"}

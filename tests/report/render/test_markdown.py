@@ -9,7 +9,7 @@ import pytest
 from imageqx_export.report.render.markdown import render_markdown
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
 from imageqx_export.support.escapes import escape_markdown as escape
-from tests.report.fakes import full_report
+from tests.report.full import full_report
 
 
 @pytest.fixture(scope="module")
