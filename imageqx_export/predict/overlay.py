@@ -68,8 +68,7 @@ def draw_attention(rows: Sequence[tuple[Verdict, NDArray[np.float32]]], spec: Mo
 def _draw_row(verdict: Verdict, maps: NDArray[np.float32], spec: ModelSpec) -> list[Image.Image]:
     photo = open_photo(verdict.photo)
     photo.thumbnail((TILE, TILE))
-    share = verdict.probabilities[verdict.label]
-    tiles = [_caption(photo, verdict.photo.name, f"{verdict.label.replace('_', ' ')} {share:.0%}")]
+    tiles = [_caption(photo, verdict.photo.name, verdict.title)]
     shown = [reason for reason in verdict.reasons if reason.given] or list(verdict.reasons[:1])
     top = max(float(maps.max(initial=0)), 1e-9)
     names = list_reasons(spec)

@@ -76,12 +76,10 @@ class Sheet:
             heat = attention[list_reasons(self.spec).index(worst.name)] / max(float(attention.max()), 1e-9)
             where = self._save(blend(photo, heat), f"{number}-where")
             caption = f"{caption_map(self.spec, given=worst.given)}: {worst.name.replace('_', ' ')}"
-        share = verdict.probabilities.get(verdict.label)
-        title = verdict.label.replace("_", " ") + ("" if share is None else f" {share:.0%}")
         reasons = tuple((r.name.replace("_", " "), f"{r.probability:.0%}", r.given) for r in verdict.reasons)
         kind = "poor" if verdict.retake else "good"
         shown = self._save(photo, number)
-        return _Card(str(verdict.photo), kind, title, verdict.hints, shown, where, caption, reasons)
+        return _Card(str(verdict.photo), kind, verdict.title, verdict.hints, shown, where, caption, reasons)
 
     def _save(self, picture: Image.Image, name: str) -> str:
         path = self.staging.path / "photos" / f"{name}.jpg"

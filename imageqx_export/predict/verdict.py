@@ -41,6 +41,8 @@ class Verdict(BaseModel):
         probabilities: Per label; the sum is 1.
         reasons: Every reason, the worst first.
         hint: What to tell the person where a photo is poor and no reason is given; None takes the likeliest reason's.
+        needed: Of a binary decision, the probability of ``"good"`` from which a photo is good; None of labels.
+        meaning: Likewise, of what ``"good"`` is the probability, in words; empty where the model does not say.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +52,16 @@ class Verdict(BaseModel):
     probabilities: dict[str, float]
     reasons: tuple[Reason, ...]
     hint: str | None = Field(default=None, exclude=True)
+    needed: float | None = Field(default=None, exclude=True)
+    meaning: str = Field(default="", exclude=True)
+
+    @property
+    def title(self) -> str:
+        """What was decided, in words, with the number that decided it."""
+        label, share = self.label.replace("_", " "), self.probabilities.get(self.label)
+        if self.needed is not None:
+            return f"{label}: good {self.probabilities[GOOD]:.1%}, needed {self.needed:.1%}"
+        return label if share is None else f"{label} {share:.0%}"
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -159,4 +171,12 @@ def _make_binary(photo: Path, outputs: Outputs, index: int, spec: ModelSpec, bin
         probabilities={GOOD: share, POOR: 1 - share},
         reasons=tuple(reasons),
         hint=binary.hint,
+        needed=binary.threshold,
+        meaning=_describe_good(binary),
     )
+
+
+def _describe_good(binary: BinaryDecision) -> str:
+    """Return of what the probability of good is one, where raters are counted."""
+    ranks = binary.ranks
+    return "" if ranks is None else f"that at least {ranks.good_when_at_least} of {ranks.raters} raters call it good"

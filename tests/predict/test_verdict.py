@@ -137,6 +137,20 @@ def test_a_region_is_called_bad_only_where_it_is(tmp_path: Path) -> None:
     assert caption_map(spec(), given=False) == "where the model looks"
 
 
+def test_a_binary_decision_says_what_its_number_is(tmp_path: Path) -> None:
+    """0.59 of 0.6 is poor, though "poor quality 41 %" would read like the contrary."""
+    binary, titles = binary_spec(), []
+    for good in (0.59, 0.6):
+        outputs = {"good": np.array([[good]], np.float32), "regions": np.array([[0.9, 0.8]], np.float32)}
+        verdict = make_verdict(tmp_path / "a.png", outputs, 0, binary)
+        titles.append(verdict.title)
+    assert titles == ["poor quality: good 59.0%, needed 60.0%", "good: good 60.0%, needed 60.0%"]
+    assert verdict.meaning == "that at least 2 of 3 raters call it good"
+    assert not {"needed", "meaning", "title"} & set(verdict.model_dump()), "JSON stays as it was"
+    labels = {"quality": np.array([[0, 0, 0.25, 0.75]], np.float32), "explanations": np.zeros((1, 5), np.float32)}
+    assert make_verdict(tmp_path / "a.png", labels, 0, spec()).title == "poor quality 75%"
+
+
 def with_poor(threshold: float | None) -> ModelSpec:
     return spec().model_copy(update={"poor_quality_threshold": threshold})
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imageqx_export.cli.show.console import err, join, note, out, print_line, style
 from imageqx_export.data.photos import describe_left_out
+from imageqx_export.decisions import GOOD
 from imageqx_export.errors import PhotoError
 from imageqx_export.support.progress import bar
 
@@ -112,13 +113,19 @@ def _show_unreadable(photo: Path, error: PhotoError) -> None:
 
 
 def _show_verdict(row: Verdict) -> None:
-    label = row.label.replace("_", " ")
     color, advice = _ADVICE.get(row.label, ("green", "good enough"))
-    head = style(row.photo, "bold"), "  ", style(f"{label} {row.probabilities[row.label]:.0%}", f"bold {color}")
+    head = style(row.photo, "bold"), "  ", style(row.title, f"bold {color}")
     out.print(join(*head, f" – {advice}"), soft_wrap=True, highlight=False)
-    others = "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
-    out.print(style(f"  {others}", "dim"), highlight=False)
+    out.print(style(f"  {_describe_probabilities(row)}", "dim"), highlight=False)
     for hint in row.hints:
         out.print(f"  → {hint}", highlight=False, soft_wrap=True)
     reasons = "  ".join(f"{r.name.replace('_', ' ')} {r.probability:.0%}" for r in row.reasons)
-    out.print(style(f"  {reasons}", "dim"), highlight=False)
+    kind = "" if row.needed is None or not reasons else "bad: "  # a binary decision's reasons are regions
+    out.print(style(f"  {kind}{reasons}", "dim"), highlight=False)
+
+
+def _describe_probabilities(row: Verdict) -> str:
+    """Return all labels' probabilities, or of a binary decision what good's is the probability of."""
+    if row.meaning:
+        return f"good {row.probabilities[GOOD]:.1%}: {row.meaning}"
+    return "  ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in row.probabilities.items())
