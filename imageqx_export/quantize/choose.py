@@ -101,7 +101,8 @@ def _read_checked(path: Path, checkpoint: Checkpoint, network: Network) -> Recip
     from imageqx_export.quantize.rewrites.entry import ENTRY
     from imageqx_export.quantize.weights import load_quantized_network
 
-    recipe, remedy = read_recipe(path), f"imageqx quantize --checkpoint {checkpoint.path}"
+    remedy = f"imageqx quantize --checkpoint {checkpoint.path}"
+    recipe = read_recipe(path, remedy)
     check_checkpoint(recipe, path, checkpoint.sha256, remedy)
     entry = next((row for row in recipe.activations if row.tensor == ENTRY), None)
     if entry is not None and entry != make_pixel_scale(ENTRY):

@@ -201,24 +201,29 @@ def format_recipe(recipe: Recipe) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, remedy: str | None = None) -> Recipe:
     """Read what :func:`write_recipe` wrote; the same value comes back.
+
+    Args:
+        path: The file.
+        remedy: The next command where it is not one, which names the checkpoint; None where the usual one is meant.
 
     Raises:
         ArtifactError: The file is missing, is not JSON, or is not a recipe.
     """
     body: object = None
+    remedy = remedy or f"imageqx quantize --out {path}"
     try:
         body = read_json(path, parse_float=_parse_float32)
         return Recipe.model_validate(body)
     except FileNotFoundError as error:
-        raise ArtifactError("no such recipe", where=path, remedy=f"imageqx quantize --out {path}") from error
+        raise ArtifactError("no such recipe", where=path, remedy=remedy) from error
     except ValidationError as error:
         raise ArtifactError(
             "not a recipe",
             where=path,
             got=describe_problems(error, lambda place: _name_row(body, place)),
-            remedy=f"imageqx quantize --out {path}",
+            remedy=remedy,
         ) from error
     except (OSError, ValueError) as error:
         raise ArtifactError(
@@ -226,7 +231,7 @@ def read_recipe(path: Path) -> Recipe:
             where=path,
             expected="what imageqx quantize wrote",
             got=describe(error),
-            remedy=f"imageqx quantize --out {path}",
+            remedy=remedy,
         ) from error
 
 

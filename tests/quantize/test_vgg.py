@@ -10,11 +10,12 @@ from imageqx_export.artifact import Pixels
 from imageqx_export.data.images import generate_images
 from imageqx_export.networks.base import Network
 from imageqx_export.quantize import plan
+from imageqx_export.quantize.floats import HEADS_REASON
 from imageqx_export.quantize.graph.build import build_graph, capture_for_recipe
 from imageqx_export.quantize.graph.capture import capture
 from imageqx_export.quantize.graph.integers import run_integers
 from imageqx_export.quantize.graph.simulate import simulate
-from imageqx_export.quantize.plan import make_recipe
+from imageqx_export.quantize.plan import make_recipe, make_w8_recipe
 from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.quantize.rewrites.entry import ENTRY
 from tests.networks.small_vgg import small_vgg
@@ -35,6 +36,15 @@ def recipe(network: Network, photos: Pixels) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "count_photos", lambda pictures, spec: 2)
         return make_recipe(network, "1" * 64, "w8a8", photos, "two photos")
+
+
+def test_why_early_stages_stay_float_is_true_of_this_network(network: Network) -> None:
+    kept = {row.tensor: row.reason for row in make_w8_recipe(network, "1" * 64).floats}
+    sizes = {name: value.numel() for name, value in network.fold("NHWC").state_dict().items() if "weight" in name}
+    share = sum(size for name, size in sizes.items() if name.startswith("early.")) / sum(sizes.values())
+    early = {reason for name, reason in kept.items() if name.startswith("early.")}
+    assert len(early) == 1 and f"{100 * share:.1f}% of the weights" in early.pop()
+    assert kept["score:linear"] == HEADS_REASON and "0.0" not in HEADS_REASON
 
 
 def test_a_relu_and_a_pool_have_the_scale_of_their_convolution(recipe: Recipe) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from imageqx_export.artifact import Checkpoint
+from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.checkpoint import load_checkpoint
 from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.folder import read_folder
@@ -151,8 +151,10 @@ def _choose_start(request: Request, checkpoint: Checkpoint, network: Network, pr
         found = gather_calibration_images(None, spec=network.spec, progress=progress)
         found = add_clean_photos(found, request.sources.photos, spec=network.spec, progress=progress)
         return make_recipe(network, checkpoint.sha256, "w8a8", *found, progress=progress)
-    recipe = read_recipe(path)
-    remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {path}"
+    # What is at path may be another network's, which a recipe for this one must not replace.
+    own = request.checkpoint.with_suffix(f".{Precision.W8A8}.json")
+    remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {own}, then --recipe {own}"
+    recipe = read_recipe(path, remedy)
     check_checkpoint(recipe, path, checkpoint.sha256, remedy)
     if recipe.precision != "w8a8":
         raise ArtifactError("fine-tuning is for w8a8", where=path, expected="w8a8", got=recipe.precision, remedy=remedy)
