@@ -229,8 +229,15 @@ train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 		--small-size 144 --batch-size 16 --learning-rate 5e-4 --ema-decay 0.98 --seeds 5 --retake-budget 0.03 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 
-train-duke: $(STAMP) ## Train the shipped Duke IQA again, on ImageQX's backbone; PHOTOS=DIR adds photos
-	$(BIN)/imageqx train --model duke-iqa --init models/imageqx.safetensors --frozen-backbone \
+# The ImageQX that the shipped Duke IQA was started from, a blob in the repository's history; later ones are other weights.
+DONOR_BLOB := 4b29abb83fe3ef957743ab4df419384ec159dac1
+DONOR_SHA256 := 2a6f1585675ad18be00c5b8b0dd4ae61f6d6b43298006b4f086162d737a174ec
+
+train-duke: $(STAMP) ## Train the shipped Duke IQA again, on the ImageQX's backbone that it had; PHOTOS=DIR adds photos
+	@mkdir -p build
+	git cat-file blob $(DONOR_BLOB) > build/donor.safetensors
+	echo "$(DONOR_SHA256)  build/donor.safetensors" | sha256sum --check --quiet
+	$(BIN)/imageqx train --model duke-iqa --init build/donor.safetensors --frozen-backbone \
 		--samples 1216 --synthetic-scenes 544 --learning-rate 0.003 --held-out-samples 400 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 
