@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from imageqx_export.bench.model import BenchRun
 from imageqx_export.errors import MeasurementError
-from imageqx_export.support.files import name_full_disk
+from imageqx_export.support.files import check_room, name_full_disk
 from imageqx_export.support.untrusted import describe, parse_json, read_bytes
 
 SCHEMA_VERSION = 1
@@ -18,6 +17,7 @@ LOCK_SECONDS = 60.0
 MOST_BYTES = 512 * 2**20
 """Of a history: some thousand full runs."""
 _RUN_BYTES = 2**20
+"""As large as a run of many artifacts."""
 
 
 def check_history(path: Path) -> None:
@@ -39,11 +39,7 @@ def check_history(path: Path) -> None:
         if path.exists():
             with path.open("ab"):
                 _refuse_torn(path, _read_whole(path))
-        with (
-            name_full_disk(path),
-            tempfile.TemporaryFile(dir=path.parent) as file,
-        ):  # as large as a run of many artifacts
-            file.write(bytes(_RUN_BYTES))
+        check_room(path, _RUN_BYTES)
 
 
 def append_run(path: Path, run: BenchRun) -> None:

@@ -76,7 +76,7 @@ def compare_file(
         ArtifactError: The file cannot be run.
         ImageQXError: ``out`` has something else in it.
     """
-    LAYOUT.refuse_other(out)
+    LAYOUT.check_place(out)
     scores = read_scores(table, images)
     runtime = load_judge(file)
     poor = _judge(runtime, [images / name for name in scores], progress)

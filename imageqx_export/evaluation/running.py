@@ -56,4 +56,4 @@ def check_folder(out: Path) -> None:
     Raises:
         ImageQXError: It does.
     """
-    LAYOUT.refuse_other(out)
+    LAYOUT.check_place(out)

@@ -169,7 +169,7 @@ def _make(
     refuse_unmeasurable(config.budgets, config.precisions, checkpoint.spec)
     kinds, refused = choose_forms(config, wanted, network)
     layout = make_layout(model)
-    layout.refuse_other(config.out / model)  # before the minutes that a new recipe takes
+    layout.check_place(config.out / model)  # before the minutes that a new recipe takes
     chosen = choose_recipes(
         checkpoint,
         network,

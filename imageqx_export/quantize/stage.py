@@ -20,6 +20,7 @@ from imageqx_export.quantize.sensitivity.float_ops import keep_in_float
 from imageqx_export.quantize.sensitivity.jitter import DRAWS, SEED, SPREAD, measure_jittered_accuracy
 from imageqx_export.quantize.sensitivity.layers import LayerLoss, Subject, measure_layers
 from imageqx_export.quantize.sensitivity.search import SearchResult, find_fewest_floats
+from imageqx_export.support.files import check_places
 from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
 
@@ -114,11 +115,13 @@ def quantize(request: Request, *, cache: Cache = NO_CACHE, progress: Progress = 
         ArtifactError: An analysis or a budget was asked for of a network whose labels or reasons raters are not asked.
         DatasetError: Photos are too few, or cannot be used.
         UnavailableError: A chart was asked for and matplotlib is not installed.
+        OSError: What it writes cannot be written, which is found out first.
     """
     from imageqx_export.checkpoint import load_checkpoint
 
     if request.chart is not None:
         require("matplotlib")
+    check_places(request.out, request.chart)
     checkpoint, network = load_checkpoint(request.checkpoint)
     measured = _decide_measured(request, checkpoint.spec)  # before calibration, which takes minutes
     recipe = _make_recipe(request, network, checkpoint.sha256, progress)

@@ -133,7 +133,7 @@ def check_folder(out: Path) -> None:
     Raises:
         ImageQXError: It does.
     """
-    LAYOUT.refuse_other(out)
+    LAYOUT.check_place(out)
 
 
 def to_json(report: Report) -> str:

@@ -69,6 +69,42 @@ def name_full_disk(path: Path) -> Iterator[None]:
         raise
 
 
+def check_places(*paths: Path | None) -> None:
+    """Refuse, before minutes of work, a place that a file could not be written to.
+
+    Args:
+        paths: Where files will be made or replaced; nothing is written there, and no folder made. None is no place.
+
+    Raises:
+        ImageQXError: A folder or a device is there.
+        OSError: As for :func:`check_room`.
+    """
+    for path in paths:
+        if path is not None:
+            _find_place(path)
+            check_room(path)
+
+
+def check_room(path: Path, count: int = _ROOM) -> None:
+    """Write some bytes beside a file or folder that will be written later, and delete them.
+
+    Args:
+        path: The file or folder; of folders that are missing, the first one above them that is there is tried.
+        count: How many bytes.
+
+    Raises:
+        OSError: The disk is full, or the folder may not be written to; its file name is ``path``.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(count))
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
+
+
 def _find_place(path: Path) -> Path:
     """Return the file that a path, or the link there, names; it need not be there.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imageqx_export.errors import ImageQXError
+from imageqx_export.support.files import check_room
 from imageqx_export.support.locks import NO_ROOM, clear_dead, hold, make_held
 
 _AT_FDCWD = -100
@@ -52,6 +53,16 @@ class Layout:
                 if name not in _DESKTOP and not any(re.fullmatch(pattern, path) for pattern in self.files):
                     found.append(path)
         return sorted(found)
+
+    def check_place(self, folder: Path) -> None:
+        """Refuse, before minutes of work, a place that the folder could not be written to.
+
+        Raises:
+            ImageQXError: As for :meth:`refuse_other`.
+            OSError: The disk is full, or the folder above may not be written to.
+        """
+        self.refuse_other(folder)
+        check_room(folder)
 
     def refuse_other(self, folder: Path) -> None:
         """Refuse a place that holds anything but an earlier output; it need not be there.

@@ -14,7 +14,7 @@ from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures, Thresho
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
-from imageqx_export.support.files import write_aside
+from imageqx_export.support.files import check_places, write_aside
 from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds import labels, temperature, votes
@@ -79,9 +79,11 @@ def choose_from_sources(
     Raises:
         CheckpointError: The checkpoint cannot be trusted.
         DatasetError: The photos cannot be measured on, or do not allow the choice.
+        OSError: What it writes cannot be written, which is found out first.
     """
     from imageqx_export.checkpoint import load_checkpoint
 
+    check_places(config.out or config.checkpoint, config.thresholds_out)
     loaded = load_checkpoint(config.checkpoint)  # before the photos, which take longer
     settings = choose_settings(loaded[0].spec)
     photos = load_held_out("val", (sources or Sources()).single(), samples, settings=settings, progress=progress)

@@ -22,6 +22,7 @@ from imageqx_export.data.settings import USUAL, PhotoSettings, choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.errors import StoppedError
 from imageqx_export.networks.base import Network
+from imageqx_export.support.files import check_places
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.thresholds.criteria import Criterion
 from imageqx_export.thresholds.stage import ThresholdsConfig, choose_for_network
@@ -82,9 +83,11 @@ def train(
         DatasetError: The photos cannot be trained on.
         TrainingError: The run cannot go on; the last good state is kept.
         StoppedError: Ctrl-C; likewise.
+        OSError: ``out`` cannot be written, which is found out first.
     """
     config, out, sources, seeds = run.config, run.out, run.sources, run.seeds
     settings = choose_settings(networks.spec(config.model))
+    check_places(out)
     if sources.table is not None:
         choose_targets(config.model).refuse(read_labels(sources.table[0], val_share=settings.val_share), config)
     try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageqx_export.errors import ImageQXError
-from imageqx_export.support.files import write_aside
+from imageqx_export.support.files import check_places, check_room, write_aside
+from imageqx_export.support.folders import Layout
+from tests.conftest import CHECKPOINT, Cli
 
 _HALF_WAY = """
 import sys, time
@@ -127,3 +131,68 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
             pass
         assert str(caught.value.got).startswith(got)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe"]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a small disk, given its options; permissions would not keep root from writing."""
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        place = tmp_path / "disk"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root mounts a tmpfs, and not on every machine")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize(("options", "number"), [("size=64k", errno.ENOSPC), ("ro", errno.EROFS)])
+def test_a_disk_that_takes_nothing_is_found_before_the_work(
+    options: str, number: int, disk: Callable[[str], Path]
+) -> None:
+    """With the name of the file that was asked for, in a folder that is not there yet, too."""
+    place = disk(options)
+    for path in (place / "file", place / "new" / "folder" / "file"):
+        for check in (check_places, check_room, Layout("a report", ("a",)).check_place):
+            with pytest.raises(OSError, match=os.strerror(number)) as caught:
+                check(path)
+            assert (caught.value.errno, caught.value.filename) == (number, str(path))
+    assert list(place.iterdir()) == []
+
+
+def test_a_place_that_can_be_written_is_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "file")
+    check_places(tmp_path / "old", None, tmp_path / "a" / "b" / "new", tmp_path / "link")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "old"]
+    with pytest.raises(ImageQXError, match="not a file"):
+        check_places(tmp_path)
+    with pytest.raises(NotADirectoryError):
+        check_places(tmp_path / "old" / "file")
+
+
+def test_what_takes_minutes_looks_at_its_places_first(tmp_path: Path, cli: Cli) -> None:
+    """A folder stands where each would write: it is said before a photo is drawn, or a weight read."""
+    out = tmp_path / "out.safetensors"
+    (out / "a").mkdir(parents=True)
+    words = ("--checkpoint", str(CHECKPOINT))
+    commands = [
+        ("train", "--out", str(out)),
+        ("finetune", "--checkpoint", str(tmp_path / "copy.safetensors"), "--out", str(tmp_path / "out.json")),
+        ("quantize", *words, "--out", str(out)),
+        ("quantize", *words, "--analyze", "--chart", str(out), "--out", str(tmp_path / "new.json")),
+        ("thresholds", *words, "--youden", "--out", str(out)),
+        ("thresholds", *words, "--youden", "--out", str(tmp_path / "new"), "--thresholds-out", str(out)),
+    ]
+    (tmp_path / "copy.safetensors").symlink_to(CHECKPOINT)
+    for command in commands:
+        found = cli(*command)
+        assert found.returncode == 1 and "the output is not a file" in found.stderr, (command, found.stderr)
+        assert "drawing" not in found.stderr and "reading" not in found.stderr, command
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.safetensors", "out.safetensors"]

@@ -66,7 +66,7 @@ def check_file(config: RobustnessConfig, *, progress: Progress = silent) -> Robu
     side = next((name for name in _SPLITS if name == config.split), None)
     if side is None:
         raise UnknownNameError("split to evaluate on", config.split, _SPLITS)
-    LAYOUT.refuse_other(config.out)
+    LAYOUT.check_place(config.out)
     runtime = load_judge(config.file)
     spec = runtime.spec if config.thresholds is None else apply_thresholds(runtime.spec, config.thresholds)
     bank, source = _find_photos(config, side, choose_settings(spec), progress)

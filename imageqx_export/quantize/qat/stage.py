@@ -30,6 +30,7 @@ from imageqx_export.quantize.qat.loop import DistillationTask, QatConfig, Report
 from imageqx_export.quantize.qat.student import make_student, move_graph
 from imageqx_export.quantize.recipe import Recipe, check_checkpoint, format_recipe, read_recipe, write_recipe
 from imageqx_export.quantize.weights import apply_parameters, load_quantized_network, write_fine_tuned
+from imageqx_export.support.files import check_places
 from imageqx_export.support.processes import quiet
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.config import TrainingConfig
@@ -119,6 +120,7 @@ def fine_tune(
         DatasetError: The photos cannot be trained on.
         TrainingError: The run cannot go on; the last good state is kept.
         StoppedError: Ctrl-C; likewise.
+        OSError: What it writes cannot be written, which is found out first.
     """
     checkpoint, network = load_checkpoint(request.checkpoint)
     settings = choose_settings(checkpoint.spec)
@@ -127,6 +129,7 @@ def fine_tune(
         raise TrainingError(
             "the fine-tuned weights would replace their teacher", where=request.weights, remedy="--out another.json"
         )
+    check_places(request.weights, request.out)
     try:
         recipe = _choose_start(request, checkpoint, network, progress)
         first = load_quantized_network(recipe, request.checkpoint, network)
