@@ -60,9 +60,10 @@ COUNT ?= 20000
 fuzz: $(STAMP) ## Change inputs of every parser COUNT times: each is accepted, or refused in words; JSON=FILE for the table
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.fuzz --count $(COUNT) $(if $(JSON),--json $(JSON))
 
-check: $(STAMP) lock-check ## Lint, type-check, hold the floors, and see that the lock is current
+check: $(STAMP) lock-check ## Lint, type-check, hold the floors and the lengths, and see that the lock is current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.lengths
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 

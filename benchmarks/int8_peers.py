@@ -54,6 +54,8 @@ def quantize_static(source: Path, target: Path, images: NDArray[np.uint8]) -> No
     name = onnxruntime.InferenceSession(str(source), providers=["CPUExecutionProvider"]).get_inputs()[0].name
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+        """Images, one after the other, as ONNX Runtime's calibration asks for them."""
+
         def __init__(self) -> None:
             self._feeds: Iterator[dict[str, Any]] = iter([{name: image[None]} for image in images])
 

@@ -210,6 +210,7 @@ def train(
     from imageqx_export.training import stage
     from imageqx_export.training.targets import choose_targets, make_config
 
+    # Long because every option is named once more, for the stage.
     config = make_config(
         model,
         epochs=epochs,

@@ -20,9 +20,9 @@ from imageqx_export.bundle.manifest import (
     name_artifact,
 )
 from imageqx_export.checkpoint import load_same, refuse_untrained
-from imageqx_export.data.images import generate_images
 from imageqx_export.export.choose import choose_forms, find_available
 from imageqx_export.export.convert import Variant, convert_all
+from imageqx_export.export.golden import answer_pictures
 from imageqx_export.export.kept import (
     KeptExport,
     find_export,
@@ -33,16 +33,14 @@ from imageqx_export.export.kept import (
     restore_conversions,
     write_files,
 )
-from imageqx_export.export.write import draw_golden, write_golden, write_manifest, write_recipes
+from imageqx_export.export.write import write_manifest, write_recipes
 from imageqx_export.input_form import DEFAULT_FORM, InputForm
 from imageqx_export.lint.model import LintReport
 from imageqx_export.lint.rules.shapes import NOT_FOR_NPUS
 from imageqx_export.lint.stage import lint_own_files
 from imageqx_export.parity.compare import ParityReport
-from imageqx_export.parity.reference import run_reference
 from imageqx_export.parity.stage import compare_with_reference
 from imageqx_export.quantize.choose import choose_recipes
-from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.support.files import digest
 from imageqx_export.support.folders import stage_folder
 from imageqx_export.support.frozen import Frozen
@@ -171,37 +169,21 @@ def _make(
     layout = make_layout(model)
     layout.check_place(config.out / model)  # before the minutes that a new recipe takes
     chosen = choose_recipes(
-        checkpoint,
-        network,
-        config.precisions,
-        named=config.recipes,
-        calibration=config.calibration,
-        progress=progress,
+        checkpoint, network, config.precisions, named=config.recipes, calibration=config.calibration, progress=progress
     )
     with stage_folder(config.out / model, layout) as staging:
-        files = {
-            Variant(f, p, form): staging.path / name_artifact(form.describe(checkpoint.spec), f, p)
-            for f, form in kinds
-            for p in config.precisions
-        }
+        variants = [Variant(f, p, form) for f, form in kinds for p in config.precisions]
+        files = {one: staging.path / name_artifact(one.form.describe(checkpoint.spec), *one[:2]) for one in variants}
         made = _convert(store, checkpoint, files, chosen.recipes, progress)
         recipes = write_recipes(staging.path / RECIPES_FOLDER, model, chosen.recipes)
-        with progress("drawing pictures to compare on", 2) as advance:
-            sets = [draw_golden(checkpoint.spec)]
-            advance()
-            sets.append(generate_images(spec=checkpoint.spec))
-            advance()
-        golden, references = run_reference(
-            checkpoint, TorchRuntime(network, checkpoint.spec), recipes, sets, store=store, progress=progress
+        pictures, references = answer_pictures(
+            staging.path / GOLDEN_FOLDER, checkpoint, network, recipes, store, progress
         )
-        with progress("writing what phones are compared with", 1) as advance:
-            write_golden(staging.path / GOLDEN_FOLDER, sets[0], golden, checkpoint.spec)
-            advance()
         manifest = write_manifest(staging.path, checkpoint, files, recipes, {**lacking, **refused})
         linted = _relative(_lint(files, store, progress))
         _write(staging.path / LINT_FILE, linted)
         report = compare_with_reference(
-            staging.path, checkpoint.spec, references, sets[1], store=store, progress=progress
+            staging.path, checkpoint.spec, references, pictures, store=store, progress=progress
         )
         _write(staging.path / PARITY_FILE, report)
         if report.passed and linted.passed:

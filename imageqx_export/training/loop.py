@@ -78,6 +78,8 @@ def train(
 ) -> tuple[Checkpoint, Network | None]:
     """Train and write ``out``, going on from its state file if there is one of the same configuration and data.
 
+    Long because it is the one loop, which is read from top to bottom.
+
     Args:
         config: How to train.
         out: The checkpoint; ``<out>.state`` beside it holds what a later run resumes from.

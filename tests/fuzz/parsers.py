@@ -171,6 +171,10 @@ def list_text_parsers() -> dict[str, Callable[[], Parser]]:
 
 
 def _list_own_parsers() -> dict[str, Callable[[], Parser]]:
+    """Return the parsers of the package's own files, and of what phones' tools print.
+
+    Long because it is a table, a parser a row.
+    """
     return {
         "JSON": lambda: Parser(parse_json, (b'{"a": [1, 2.5, "x", null, {"b": true}]}',)),
         "manifest": lambda: Parser(

@@ -26,7 +26,10 @@ def _picture(mode: str = "RGB") -> Image.Image:
 
 
 def _list_photos() -> dict[str, Callable[[], tuple[bytes, ...]]]:
-    """Return what makes seeds, by container: every one of ``photo_files.FORMATS`` that this Pillow writes."""
+    """Return what makes seeds, by container: every one of ``photo_files.FORMATS`` that this Pillow writes.
+
+    Long because each container has a function of its own in it.
+    """
 
     def jpeg() -> tuple[bytes, ...]:
         from PIL import ImageCms

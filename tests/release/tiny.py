@@ -77,6 +77,19 @@ def make_publisher(folder: Path, root_keys: int = 1, threshold: int = 1) -> Publ
     return publisher
 
 
+_OUTPUT = OutputParity(
+    output="quality",
+    max_abs=1e-3,
+    mean_abs=1e-4,
+    cosine=1.0,
+    sqnr_db=60.0,
+    decisions=1,
+    differing=0,
+    excused=0,
+    problems=(),
+)
+
+
 def write_export(folder: Path, seed: int = 0, spec: ModelSpec | None = None, size: int = 4000) -> Path:
     """Write three files that look like an export's, and the checkpoint beside the folder; return the folder."""
     export = folder / "imageqx"
@@ -93,10 +106,7 @@ def write_export(folder: Path, seed: int = 0, spec: ModelSpec | None = None, siz
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(random.bytes(size))
             file.chmod(0o600)
-        numbers = {"max_abs": 1e-3, "mean_abs": 1e-4, "cosine": 1.0, "sqnr_db": 60.0}
-        counts = {"decisions": 1, "differing": 0, "excused": 0}
-        output = OutputParity.model_validate({"output": "quality", "problems": (), **numbers, **counts})
-        rows.append(ArtifactParity(path=path.name, precision=precision, outputs=(output,)))
+        rows.append(ArtifactParity(path=path.name, precision=precision, outputs=(_OUTPUT,)))
         artifacts.append(
             Artifact(
                 path=Path(path.name),

@@ -1,7 +1,7 @@
 """Attached phones against the real thing: the stock adb client and Debian's arm64 adbd; ``make test-adb``.
 
 What no real phone has shown is shown by none of this: USB, thermal throttling, and Android's own shell.
-One long file, as the emulator, adb's server and each phone's adbd are started once for all of it.
+Long because the emulator, adb's server and each phone's adbd are started once for all of it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Keys are made and 1.0.0 is published; an app pulls it by the command line, by Maven and by SwiftPM; 1.1.0 comes and is
 compared; an attacker's servers are refused; keys are rotated, publishers are killed, two race; and the app pulls on.
-The tests build on one another, in this order.
+Long because the tests build on one another, in this order.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -249,37 +250,41 @@ def test_1_1_0_is_compared(story: Story, newer: Path) -> None:
     assert rows == {"reasons": "breaks", "thresholds.blurry": "spec"}
 
 
-@pytest.mark.parametrize("attack", ["old", "swapped", "endless", "slow", "other key"])
+ATTACKS = {
+    "old": "older releases than were seen before",
+    "swapped": "not the one that was signed",
+    "endless": "more than was signed",
+    "slow": "the server is too slow",
+    "other key": "not signed by the keys that are trusted",
+}
+
+
+def attack_by(attack: str, handler: Handler, path: str) -> bool:
+    """Answer as an attacker's server does."""
+    if attack in ("old", "other key") or not path.endswith(MODEL):
+        return False
+    if attack == "swapped":
+        handler.answer(200, b"x" * (ARTIFACTS / MODEL).stat().st_size)
+    elif attack == "slow":
+        handler.drip(10)
+    else:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.close_connection = True
+        try:
+            while True:
+                handler.wfile.write(b"x" * 2**16)
+        except OSError:
+            pass
+    return True
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attackers_server_is_refused(story: Story, attack: str, tmp_path: Path) -> None:
     tree = story.tree
     cache = story.folder / "cache"
     before = {path: path.read_bytes() for path in (story.folder / "app").rglob("*") if path.is_file()}
 
-    def answer(handler: Handler, path: str) -> bool:
-        if attack in ("old", "other key") or not path.endswith(MODEL):
-            return False
-        if attack == "swapped":
-            handler.answer(200, b"x" * (ARTIFACTS / MODEL).stat().st_size)
-        elif attack == "slow":
-            handler.drip(10)
-        else:
-            handler.send_response(200)
-            handler.end_headers()
-            handler.close_connection = True
-            try:
-                while True:
-                    handler.wfile.write(b"x" * 2**16)
-            except OSError:
-                pass
-        return True
-
-    message = {
-        "old": "older releases than were seen before",
-        "swapped": "not the one that was signed",
-        "endless": "more than was signed",
-        "slow": "the server is too slow",
-        "other key": "not signed by the keys that are trusted",
-    }[attack]
     root = ["--root", str(story.folder / "app-root.json")]
     if attack == "old":
         tree = tmp_path / "old"
@@ -290,13 +295,13 @@ def test_an_attackers_server_is_refused(story: Story, attack: str, tmp_path: Pat
         attacker = make_publisher(tmp_path / "attacker")
         attacker.publish(write_export(tmp_path / "export"), "1.1.0")
         tree = attacker.tree
-    with serve(tree, answer) as (address, _):
+    with serve(tree, partial(attack_by, attack)) as (address, _):
         if attack == "old":
             story.run("releases", "--from", address, *root)
             roll_back(story, address)
         text = story.pull("imageqx@1.1.0", "app", *root, "--timeout", "2", address=address, code=1)
     (told,) = (line for line in text.splitlines() if line.startswith("error: "))
-    assert message in told, text
+    assert ATTACKS[attack] in told, text
     assert {path: path.read_bytes() for path in (story.folder / "app").rglob("*") if path.is_file()} == before
     assert cache.is_dir()
 

@@ -1,8 +1,8 @@
 """Run one artifact in this process, as a request says, and write down what it took.
 
 ``python runner.py REQUEST.json RESULT.json``. This file stands alone, so that it can be copied to a phone or into an
-emulated one and started there: it needs Python ≥ 3.11, numpy and the artifact's runtime, and nothing else of ours. That
-is why it is longer than a file should be.
+emulated one and started there: it needs Python ≥ 3.11, numpy and the artifact's runtime, and nothing else of ours.
+Long because it is copied as one file.
 
 A request is ``{"mode": "time" | "count" | "memory" | "outputs" | "layers", "path": FILE, "format": "tflite" | "onnx" |
 "coreml", "threads": 1, "warmup_runs": 10, "warmup_seconds": 0.5, "runs": 10, "seconds": 1.0, "input": FILE.npy,

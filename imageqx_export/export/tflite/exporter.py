@@ -116,6 +116,8 @@ def _wrap(graph: Module, spec: ModelSpec) -> Any:
     names = [output.name for output in spec.outputs]
 
     class Named(torch.nn.Module):
+        """A graph whose outputs have names."""
+
         def __init__(self) -> None:
             super().__init__()
             self.inner = graph

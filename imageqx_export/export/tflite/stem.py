@@ -55,14 +55,7 @@ def group_pixels(model: Any) -> bool:
     for tensor in (tensors[operator.outputs[0]] for operator in cutting):
         tensor.type, tensor.quantization = schema.TensorType.INT8, rounded.quantization
     for operator, columns in ((above, 1), (left, _GROUP)):
-        frame, framed = (tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
-        colours = model.buffers[frame.buffer].data.view(np.float32).reshape(frame.shape)
-        integers = (np.rint(colours) - _SIGN).astype(np.int8).repeat(columns, axis=2)
-        framed.shape[2] += columns - 1
-        frame.shape = np.array(integers.shape, np.int32)
-        for tensor in (frame, framed):
-            tensor.type, tensor.quantization = schema.TensorType.INT8, rounded.quantization
-        frame.buffer = _buffer(model, integers)
+        _round_frame(model, operator, columns, rounded)
     shape = tensors[left.outputs[0]].shape // [1, 1, _GROUP, 1] * [1, 1, 1, _GROUP]
     weight = tensors[conv.inputs[1]]
     kernel = model.buffers[weight.buffer].data.view(np.int8).reshape(weight.shape).transpose(0, 3, 1, 2)
@@ -73,6 +66,21 @@ def group_pixels(model: Any) -> bool:
     reshape = _reshape(model, left.outputs[0], conv.inputs[0], shape)
     graph.operators[: cuts + 6] = [cast, quantize, *cutting, above, left, reshape, conv]
     return True
+
+
+def _round_frame(model: Any, operator: Any, columns: int, rounded: Any) -> None:
+    """Let an operator put int8 of another tensor's quantization around the photo, so many columns of it."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    tensors = model.subgraphs[0].tensors
+    frame, framed = (tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
+    colours = model.buffers[frame.buffer].data.view(np.float32).reshape(frame.shape)
+    integers = (np.rint(colours) - _SIGN).astype(np.int8).repeat(columns, axis=2)
+    framed.shape[2] += columns - 1
+    frame.shape = np.array(integers.shape, np.int32)
+    for tensor in (frame, framed):
+        tensor.type, tensor.quantization = schema.TensorType.INT8, rounded.quantization
+    frame.buffer = _buffer(model, integers)
 
 
 def _tensor(model: Any, like: Any, shape: NDArray[np.integer[Any]]) -> int:

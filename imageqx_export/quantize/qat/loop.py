@@ -128,6 +128,8 @@ def learn(
 ) -> list[Tensor]:
     """Fine-tune, going on from the state file if there is one of the same configuration and data.
 
+    Long because it is the one loop, which is read from top to bottom.
+
     Args:
         config: How.
         lesson: Who and on what.
