@@ -132,4 +132,4 @@ def converted(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             shutil.copy(exported / path.name, path)
 
     monkeypatch.setattr("imageqx_export.export.stage.convert_all", copy)
-    monkeypatch.setattr("imageqx_export.export.stage.generate_images", lambda spec: generate_images(2, spec=spec))
+    monkeypatch.setattr("imageqx_export.export.golden.generate_images", lambda spec: generate_images(2, spec=spec))

@@ -93,6 +93,18 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def list_digests(manifest: Manifest) -> dict[str, str]:
+    """Return the SHA-256 of every file and package that a manifest names, by name relative to its folder."""
+    named = {artifact.path.as_posix(): artifact.sha256 for artifact in manifest.artifacts}
+    for folder, digests in (
+        (GOLDEN_FOLDER, manifest.golden),
+        (PHOTOS_FOLDER, manifest.photos),
+        (RECIPES_FOLDER, manifest.recipes),
+    ):
+        named |= {f"{folder}/{name}": sha256 for name, sha256 in digests.items()}
+    return named
+
+
 def _refuse_unknown_form(artifact: Artifact, path: Path) -> None:
     try:
         read_form(artifact.spec)

@@ -18,12 +18,10 @@ from imageqx_export.artifact import QUANTIZED, Checkpoint, Manifest, Precision
 from imageqx_export.budgets.check import BudgetReport
 from imageqx_export.bundle.manifest import (
     BUDGETS_FILE,
-    GOLDEN_FOLDER,
     LINT_FILE,
     MANIFEST_FILE,
     PARITY_FILE,
-    PHOTOS_FOLDER,
-    RECIPES_FOLDER,
+    list_digests,
     make_layout,
 )
 from imageqx_export.bundle.proofs import SUFFIX as PROOFS
@@ -124,13 +122,7 @@ def _is_whole(files: Mapping[str, bytes], manifest: Manifest) -> bool:
     patterns = make_layout(manifest.model).files
     if not all(any(re.fullmatch(pattern, name) for pattern in patterns) for name in files):
         return False
-    named = {artifact.path.as_posix(): artifact.sha256 for artifact in manifest.artifacts}
-    for folder, digests in (
-        (GOLDEN_FOLDER, manifest.golden),
-        (PHOTOS_FOLDER, manifest.photos),
-        (RECIPES_FOLDER, manifest.recipes),
-    ):
-        named |= {f"{folder}/{name}": sha256 for name, sha256 in digests.items()}
+    named = list_digests(manifest)
     inside = {name: _list_inside(files, name) for name in named}
     known = {MANIFEST_FILE, PARITY_FILE, LINT_FILE, BUDGETS_FILE}.union(*inside.values())
     same = all(found and _digest(name, found) == named[name] for name, found in inside.items())

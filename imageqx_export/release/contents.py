@@ -18,8 +18,7 @@ from imageqx_export.bundle.manifest import (
     LINT_FILE,
     MANIFEST_FILE,
     PARITY_FILE,
-    PHOTOS_FOLDER,
-    RECIPES_FOLDER,
+    list_digests,
     read_manifest,
 )
 from imageqx_export.errors import ReleaseError
@@ -121,14 +120,7 @@ def _find_files(folder: Path, manifest: Manifest) -> dict[str, Content]:
     """Return the export's files by name, each as the manifest has it."""
     files: dict[str, Content] = {MANIFEST_FILE: folder / MANIFEST_FILE, PARITY_FILE: folder / PARITY_FILE}
     files |= {name: folder / name for name in (LINT_FILE, BUDGETS_FILE) if (folder / name).is_file()}
-    wanted = {one.path.as_posix(): one.sha256 for one in manifest.artifacts}
-    for place, digests in (
-        (GOLDEN_FOLDER, manifest.golden),
-        (PHOTOS_FOLDER, manifest.photos),
-        (RECIPES_FOLDER, manifest.recipes),
-    ):
-        wanted |= {f"{place}/{name}": sha256 for name, sha256 in digests.items()}
-    for name, sha256 in wanted.items():
+    for name, sha256 in list_digests(manifest).items():
         path = folder / name
         got = digest(path) if path.exists() else "no such file"
         if got != sha256:

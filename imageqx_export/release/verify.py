@@ -8,10 +8,9 @@ from typing import Literal
 
 from imageqx_export.artifact import Artifact, Manifest
 from imageqx_export.bundle.manifest import (
-    GOLDEN_FOLDER,
     PARITY_FILE,
-    PHOTOS_FOLDER,
     RECIPES_FOLDER,
+    list_digests,
     read_manifest,
 )
 from imageqx_export.bundle.runtimes import runtimes_beside
@@ -83,14 +82,7 @@ def verify_bundle(
 
 def check_digests(folder: Path, manifest: Manifest) -> Iterator[Check]:
     """Yield each file that the manifest, or SHA256SUMS, names, held to its digest."""
-    wanted = {one.path.as_posix(): one.sha256 for one in manifest.artifacts}
-    for place, digests in (
-        (GOLDEN_FOLDER, manifest.golden),
-        (PHOTOS_FOLDER, manifest.photos),
-        (RECIPES_FOLDER, manifest.recipes),
-    ):
-        wanted |= {f"{place}/{name}": sha256 for name, sha256 in digests.items()}
-    yield from (_hold(folder, name, sha256) for name, sha256 in wanted.items())
+    yield from (_hold(folder, name, sha256) for name, sha256 in list_digests(manifest).items())
     if (folder / SUMS_FILE).is_file():
         for line in read_bytes(folder / SUMS_FILE, _MOST_SUMS).decode("utf-8", "replace").splitlines():
             sha256, _, name = line.partition("  ")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from imageqx_export.report.model import Accuracy, NamedScore
+from imageqx_export.report.render.rows import finish_rows, make_rows
 from imageqx_export.report.render.svg import SERIES, apply_style, write_inline
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P")
@@ -22,15 +23,12 @@ def draw_accuracies(accuracies: Sequence[Accuracy]) -> str | None:
     Returns:
         None where no evaluation says more than a mean.
     """
-    from matplotlib.figure import Figure
-
     shown = [row for row in accuracies if any(score.f1 is not None for score in row.scores)][: len(_MARKERS)]
     names = list(dict.fromkeys(score.name for row in shown for score in row.scores))
     if not names:
         return None
     with apply_style():
-        figure = Figure(figsize=(5.4, 1.3 + 0.34 * len(names)), layout="constrained")
-        axes = figure.subplots()
+        figure, axes = make_rows(len(names), 0.34)
         for k, row in enumerate(shown):
             offset = _SPREAD * ((k + 0.5) / len(shown) - 0.5)
             known = [(score, score.f1) for score in row.scores if score.f1 is not None]
@@ -43,14 +41,8 @@ def draw_accuracies(accuracies: Sequence[Accuracy]) -> str | None:
                 color=SERIES[k],
                 label=row.artifact,
             )
-        axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
-        axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(0, 1.02)
-        axes.set_xlabel("F1, with its 95 % interval")
-        axes.grid(axis="x", linewidth=0.4)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(loc="outside lower center", ncols=2, fontsize=9.5)
+        finish_rows(figure, axes, [name.replace("_", " ") for name in names], "F1, with its 95 % interval", 2)
         title = "How well each label and each reason is told"
         if len(shown) < len(accuracies):
             axes.set_title(f"{len(shown)} of {len(accuracies)} evaluations: the table has all", fontsize=9.5)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from imageqx_export.report.model import Proved
+from imageqx_export.report.render.rows import finish_rows, make_rows
 from imageqx_export.report.render.svg import SERIES, apply_style, write_inline
 
 _MARKERS: Final = ("o", "s", "^", "D")
@@ -22,16 +23,13 @@ def draw_proofs(proved: Sequence[Proved]) -> str | None:
     Returns:
         None where no two numbers can be compared.
     """
-    from matplotlib.figure import Figure
-
     shown = [row for row in proved if any(proof.max_abs is not None for proof in row.proofs)]
     targets = list(dict.fromkeys(proof.target for row in shown for proof in row.proofs if proof.max_abs is not None))
     answers = [(place, proof) for place, row in enumerate(shown) for proof in row.proofs if proof.max_abs is not None]
     if len(answers) < 2:
         return None
     with apply_style():
-        figure = Figure(figsize=(5.4, 1.3 + 0.3 * len(shown)), layout="constrained")
-        axes = figure.subplots()
+        figure, axes = make_rows(len(shown), 0.3)
         for k, target in enumerate(targets):
             colour, marker = SERIES[k % len(SERIES)], _MARKERS[k % len(_MARKERS)]
             for name, right, fill in ((target, True, colour), (f"{target}, not right", False, "none")):
@@ -40,15 +38,9 @@ def draw_proofs(proved: Sequence[Proved]) -> str | None:
                     distances = [max(distance or 0.0, _LEAST) for distance, _ in mine]
                     places = [place for _, place in mine]
                     axes.scatter(distances, places, s=55, marker=marker, facecolors=fill, edgecolors=colour, label=name)
-        axes.set_yticks(range(len(shown)), [row.artifact for row in shown])
-        axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")  # the scale's own is in TeX, which is off here
-        axes.set_xlabel("largest |Δ| from the checkpoint")
-        axes.grid(axis="x", linewidth=0.4)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(loc="outside lower center", ncols=3, fontsize=9.5)
+        finish_rows(figure, axes, [row.artifact for row in shown], "largest |Δ| from the checkpoint", 3)
         title = "Differences of accelerators from the checkpoint"
         return write_inline(
             figure, "proofs", title, f"{title}, by artifact: the numbers are in the table that follows."
