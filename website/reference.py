@@ -19,6 +19,7 @@ from imageqx_export.cli import app
 from imageqx_export.model_spec import Thresholds
 from imageqx_export.parity.compare import ParityReport
 from imageqx_export.quantize.recipe import Recipe
+from website.file_examples import make_examples
 
 FILES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("manifest.json", "What an export wrote; beside the artifacts.", Manifest),
@@ -108,10 +109,18 @@ def list_names() -> Iterator[str]:
 
 
 def list_files() -> Iterator[str]:
-    """Yield a page with the JSON schema of every kind of file."""
+    """Yield a page with the JSON schema of every kind of file, and an example."""
     yield from ("# Files", "", "What is in the files that commands write and read, as JSON Schema.", "")
+    examples = make_examples()
     for title, what, model in FILES:
-        schema = json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False)
-        yield from (f"## {title}", "", what, "", '??? note "JSON Schema"', "")
-        yield from (f"    {line}" for line in ("```json", *schema.splitlines(), "```"))
-        yield ""
+        yield from (f"## {title}", "", what, "")
+        yield from _fold("example", "An example, cut to a few rows", examples[model].model_dump(mode="json"))
+        yield from _fold("note", "JSON Schema", model.model_json_schema())
+
+
+def _fold(kind: str, title: str, value: object) -> Iterator[str]:
+    """Yield JSON in a block that opens when it is clicked."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    yield from (f'??? {kind} "{title}"', "")
+    yield from (f"    {line}" for line in ("```json", *text.splitlines(), "```"))
+    yield ""

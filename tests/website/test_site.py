@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from website.__main__ import REPOSITORY, run_examples
 from website.check import find_dead
+from website.file_examples import make_examples
 from website.reference import FILES, list_commands, list_files, list_names
 from website.stage import rewrite_links
 
@@ -55,3 +59,17 @@ def test_the_reference_has_every_command_name_and_file() -> None:
     stub = (REPOSITORY / "imageqx_export" / "__init__.pyi").read_text(encoding="utf-8")
     assert sum(line.startswith(":::") for line in list_names()) == stub.count(" as ")
     assert sum(line.startswith("## ") for line in list_files()) == len(FILES)
+
+
+@pytest.mark.parametrize(("title", "model"), [(title, model) for title, _, model in FILES])
+def test_an_example_of_each_file_keeps_its_schema(title: str, model: type[BaseModel]) -> None:
+    """Held by jsonschema, which knows nothing of pydantic; an example with a key more, or one less, does not."""
+    text = make_examples()[model].model_dump_json()
+    validator = Draft202012Validator(model.model_json_schema())
+    value = json.loads(text)
+    assert not list(validator.iter_errors(value)), title
+    assert model.model_validate_json(text) == make_examples()[model]
+    assert list(validator.iter_errors(value | {"surprise": 1}))
+    for key in model.model_json_schema()["required"]:
+        assert list(validator.iter_errors({name: one for name, one in value.items() if name != key})), key
+    assert f"## {title}" in list(list_files())
