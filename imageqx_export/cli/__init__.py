@@ -31,7 +31,6 @@ from imageqx_export.cli.help import PlainGroup
 from imageqx_export.errors import ImageQXError, StoppedError
 from imageqx_export.support.libraries import explain_imports
 from imageqx_export.support.signals import raise_on_signals
-from imageqx_export.support.untrusted import describe
 
 app = typer.Typer(
     cls=PlainGroup,
@@ -90,7 +89,9 @@ def _run() -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except (ImageQXError, OSError) as error:
-        from imageqx_export.cli.show import console  # slow to import, and --help does not need it
+        # Slow to import, and --help does not need them.
+        from imageqx_export.cli.show import console
+        from imageqx_export.support.untrusted import describe
 
         # An OSError is a full disk, or a folder that may not be written to.
         known = error if isinstance(error, ImageQXError) else ImageQXError(describe(error), where=error.filename)

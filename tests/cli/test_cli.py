@@ -96,6 +96,7 @@ def test_help_loads_no_heavy_library() -> None:
 
     script = (
         "import sys; from typer.testing import CliRunner; from imageqx_export.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0 and 'pydantic' not in sys.modules\n"
         "assert CliRunner().invoke(app, ['export', '--help']).exit_code == 0\n"
         "heavy = {'torch', 'numpy', 'onnx', 'coremltools', 'cv2', 'PIL', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
