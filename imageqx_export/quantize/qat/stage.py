@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from imageqx_export.artifact import Checkpoint, Precision
 from imageqx_export.checkpoint import load_checkpoint
-from imageqx_export.data.degradations import Degrader
-from imageqx_export.data.folder import read_folder
 from imageqx_export.data.images import add_clean_photos, gather_calibration_images
-from imageqx_export.data.sample_plan import plan_clean, plan_samples
-from imageqx_export.data.settings import PhotoSettings, choose_settings
+from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.data.vocabulary import choose_reasons
 from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
@@ -26,17 +20,13 @@ from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, 
 from imageqx_export.quantize.graph.capture import capture, find_tensors
 from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.plan import make_recipe
-from imageqx_export.quantize.qat.loop import DistillationTask, QatConfig, Report, learn
-from imageqx_export.quantize.qat.student import make_student, move_graph
+from imageqx_export.quantize.qat.loop import QatConfig, Report, learn
+from imageqx_export.quantize.qat.task import prepare_task
 from imageqx_export.quantize.recipe import Recipe, check_checkpoint, format_recipe, read_recipe, write_recipe
 from imageqx_export.quantize.weights import apply_parameters, load_quantized_network, write_fine_tuned
 from imageqx_export.support.files import check_places
-from imageqx_export.support.processes import quiet
 from imageqx_export.support.progress import Progress, silent
-from imageqx_export.training.config import TrainingConfig
-from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import join_world
-from imageqx_export.training.stage import gather_data
 from imageqx_export.training.state import explain_failed_writes, state_path
 
 if TYPE_CHECKING:
@@ -45,7 +35,6 @@ if TYPE_CHECKING:
     from imageqx_export.networks.base import Network
 
 BACKBONE = ("early.stages.", "late.")
-_TRAINING = 2  # what random numbers are for: the second part of their key; training has 0 and 1
 
 
 @dataclass(frozen=True)
@@ -210,7 +199,7 @@ def _learn(
                 "fine-tuning works in one process", got=f"{here.size}", remedy="start it without torchrun"
             )
         settings = choose_settings(checkpoint.spec)
-        task, facts = _prepare_task(config, request.sources, settings, recipe, programs, here.device, progress)
+        task, facts = prepare_task(config, request.sources, settings, recipe, programs, here.device, progress)
         written = recipe
 
         def keep(units: list[Tensor], history: list[dict[str, Any]]) -> None:
@@ -227,32 +216,6 @@ def _learn(
     return written if written is not recipe else read_recipe(request.out)
 
 
-def _prepare_task(
-    config: QatConfig,
-    sources: Sources,
-    settings: PhotoSettings,
-    recipe: Recipe,
-    programs: tuple[GraphModule, GraphModule],
-    device: torch.device,
-    progress: Progress,
-) -> tuple[DistillationTask, dict[str, Any]]:
-    """Return who learns from whom on what, on its device, and the data's facts for the weights' provenance."""
-    folder = None if sources.photos is None else read_folder(sources.photos, settings=settings, progress=progress)
-    validation = load_held_out(
-        "val", sources, config.validation_samples, folder=folder, settings=settings, progress=progress
-    )
-    gathering = TrainingConfig(seed=config.seed, synthetic_scenes=config.synthetic_scenes)
-    data = gather_data(gathering, sources, folder, validation, settings=settings, progress=progress)
-    with quiet():  # torch and torchao warn of their own insides
-        start, teacher = (copy.deepcopy(program) for program in programs)
-        student = make_student(start, recipe)
-        for graph in (teacher, student.graph):
-            move_graph(graph, device)
-    photos = torch.from_numpy(validation.pixels)
-    task = DistillationTask(student, teacher, _make_batches(config, settings, data, device), photos, data.digest())
-    return task, data.facts
-
-
 def _write(
     request: Request, checkpoint: Checkpoint, made: Network, recipe: Recipe, facts: dict[str, Any], how: str
 ) -> Recipe:
@@ -262,22 +225,6 @@ def _write(
     with explain_failed_writes(request.out.parent):
         write_recipe(request.out, named)
     return named
-
-
-def _make_batches(
-    config: QatConfig, settings: PhotoSettings, data: TrainingData, device: torch.device
-) -> Callable[[int, int], Tensor]:
-    """Return what makes the samples of a step: as training makes them, and some that are clean."""
-    room = Degrader(data.bank, device)
-    clean = round(config.batch_size * config.clean_share)
-
-    def batch(epoch: int, step: int) -> Tensor:
-        key, count = (config.seed, _TRAINING, epoch, step), config.batch_size - clean
-        drawn = plan_samples(data.bank, key, count, config.photo_share, config.rated_share, between=settings.between)
-        plans = (drawn, plan_clean(data.bank, key, clean)) if clean else (drawn,)
-        return torch.cat([room.degrade(plan, settings.side) for plan in plans]).to(torch.uint8)
-
-    return batch
 
 
 def _measure(
