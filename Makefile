@@ -10,15 +10,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
-COMPILE := $(UV) pip compile -q pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+COMPILE := $(UV) pip compile -q pyproject.toml --extra all --group dev --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+# The extra [ray] alone, with the versions that lock.txt has.
+COMPILE_RAY := $(BIN)/python -c 'import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["ray"], sep="\n")' | \
+	$(subst pyproject.toml --extra all --group dev,- --constraint requirements/lock.txt,$(COMPILE))
 
 # What is measured, with spaces (host, emulated:cortex-a76, adb:SERIAL, ios:UDID), and the file that runs are added to.
 TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-startup bench-accelerators bench-runtimes bench-export bench-predict bench-duke bench-release bench-train bench-harness \
+	test-kill test-ray test-python test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-startup bench-accelerators bench-runtimes bench-export bench-predict bench-ray bench-duke bench-release bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list
@@ -67,10 +71,11 @@ check: $(STAMP) lock-check ## Lint, type-check, hold the floors and the lengths,
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-lock: $(UV) ## Renew requirements/lock.txt
+lock: $(UV) ## Renew requirements/lock.txt and the other locks
 	$(COMPILE) --upgrade -o requirements/lock.txt
+	$(COMPILE_RAY) --upgrade -o requirements/ray.txt
 	for folder in imageqx_export/compat/qualcomm imageqx_export/compat/ethos_u; do \
-		$(subst pyproject.toml --all-extras --group dev,$$folder/requirements.in,$(COMPILE)) --upgrade -o $$folder/requirements.txt; \
+		$(subst pyproject.toml --extra all --group dev,$$folder/requirements.in,$(COMPILE)) --upgrade -o $$folder/requirements.txt; \
 	done
 
 lock-check: $(UV)
@@ -78,6 +83,10 @@ lock-check: $(UV)
 	@$(COMPILE) -o $(VENV)/lock.txt >/dev/null
 	@diff -u requirements/lock.txt $(VENV)/lock.txt || \
 		{ echo "requirements/lock.txt does not fit pyproject.toml: make lock" >&2; exit 1; }
+	@cp requirements/ray.txt $(VENV)/ray.txt
+	@$(COMPILE_RAY) -o $(VENV)/ray.txt >/dev/null
+	@diff -u requirements/ray.txt $(VENV)/ray.txt || \
+		{ echo "requirements/ray.txt does not fit pyproject.toml and lock.txt: make lock" >&2; exit 1; }
 
 bench: $(STAMP) artifacts/imageqx/manifest.json ## Measure; TARGETS="host emulated:cortex-a76", QUICK=1 for a smoke test
 	$(BIN)/imageqx bench artifacts/imageqx $(TARGETS:%=--target %) --history $(HISTORY) $(if $(QUICK),--quick)
@@ -170,6 +179,44 @@ test-compat: $(STAMP) artifacts/imageqx/manifest.json ## Test the files on old a
 
 test-wheel: $(STAMP) artifacts/imageqx/manifest.json ## Test the wheel in clean environments, with [all] and without extras, away from the clone
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_wheel.py -q
+
+# A share of the tests on other Pythons than setup's, in environments of their own; those that are not here say so.
+PYTHONS ?= 3.12 3.13
+
+test-python: ## Set up and test predict, photos and ONNX on other Pythons that are here; PYTHONS="3.12 3.13"
+	@for version in $(PYTHONS); do \
+		for python in "$$(command -v python$$version)" "$$HOME/.pyenv/versions/$$version".*/bin/python$$version; do \
+			"$$python" -c 'import ensurepip' 2>/dev/null && break; \
+			python=; \
+		done; \
+		[ -n "$$python" ] || { echo "no Python $$version with ensurepip here: not tested"; continue; }; \
+		echo "Python $$version: $$python"; \
+		$(MAKE) -s setup VENV=$(VENV)/python$$version PYTHON=$$python && \
+		OMP_NUM_THREADS=1 $(VENV)/python$$version/bin/python -m pytest -q $(ON_OTHER_PYTHONS) || exit 1; \
+	done
+
+ON_OTHER_PYTHONS := tests/predict tests/data/test_photos.py tests/test_heic.py tests/test_preprocess.py tests/test_preprocess_modes.py \
+	tests/test_preprocess_refusals.py tests/test_public.py tests/support/test_libraries.py tests/export/onnx tests/export/test_files.py
+
+RAY_STAMP := $(VENV)/ray/.installed
+
+$(RAY_STAMP): requirements/ray.txt $(STAMP)
+	test -x $(VENV)/ray/bin/python || $(UV) venv -q --python $(BIN)/python $(VENV)/ray
+ifeq ($(TORCH_BACKEND),lock)
+	$(UV) pip install -q --python $(VENV)/ray/bin/python --require-hashes -r requirements/lock.txt -r requirements/ray.txt
+else
+	$(UV) pip install -q --python $(VENV)/ray/bin/python --torch-backend=$(TORCH_BACKEND) --no-verify-hashes \
+		--constraint requirements/lock.txt --constraint requirements/ray.txt --group dev --editable '.[all,ray]'
+endif
+	$(UV) pip install -q --python $(VENV)/ray/bin/python --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat --editable .
+	@touch $(RAY_STAMP)
+
+test-ray: $(RAY_STAMP) ## Judge an archive on Ray clusters of this machine: two nodes, one killed; a killed worker and driver
+	OMP_NUM_THREADS=1 $(VENV)/ray/bin/python -m pytest tests/slow/test_ray.py -q
+
+bench-ray: $(RAY_STAMP) ## Measure predict on Ray with one worker and with two, in turns, in one run
+	$(VENV)/ray/bin/python -m benchmarks.bench_ray
 
 test-report: $(STAMP) ## Test the report's page in headless Chromium
 	IMAGEQX_TEST_REPORT=1 $(BIN)/python -m pytest tests/slow/test_report_in_chromium.py

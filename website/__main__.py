@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCE = REPOSITORY / "build" / "site-source"
 SITE = REPOSITORY / "build" / "site"
 TOOLS = REPOSITORY / ".venv" / "site"
-EXAMPLES = ("README.md", "docs/quickstart.md", "docs/for-ml-engineers.md")
+EXAMPLES = ("README.md", "docs/quickstart.md", "docs/predict.md", "docs/for-ml-engineers.md")
 """Pages whose Python blocks and ``$ imageqx`` commands are run."""
 
 _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)

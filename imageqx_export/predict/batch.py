@@ -6,8 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import PhotoError
-from imageqx_export.predict.verdict import Verdict, predict_photos
-from imageqx_export.preprocess import read_header
+from imageqx_export.predict.addresses import read_address
+from imageqx_export.predict.verdict import Verdict, predict_pixels
+from imageqx_export.preprocess import load_pixels, read_header
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.photo_files import PIXEL_LIMIT
 from imageqx_export.support.processes import count_cores, start_pool
@@ -38,20 +40,20 @@ class Judged:
     """What became of one photo.
 
     Args:
-        photo: The file.
+        photo: The file, or its address.
         result: What the model says of it, or why it cannot be read.
         attention: The attention maps, float32 [R,7,7] in the order of the spec's reasons; None without a verdict.
         pictures: How many pictures the file holds; the first was judged.
     """
 
-    photo: Path
+    photo: Path | str
     result: Verdict | PhotoError
     attention: NDArray[np.float32] | None = None
     pictures: int = 1
 
 
 def judge_photos(
-    photos: Sequence[Path],
+    photos: Sequence[Path | str],
     runtime: Runtime,
     spec: ModelSpec | None = None,
     *,
@@ -64,7 +66,7 @@ def judge_photos(
     beside it; ``python -m benchmarks.bench_predict --batches`` times what batches would bring.
 
     Args:
-        photos: Files of any kind that :mod:`imageqx_export.preprocess` reads.
+        photos: Files of any kind that :mod:`imageqx_export.preprocess` reads, or addresses of such as text.
         runtime: The model. Photos are judged on one thread alone where there are few.
         spec: The model's own with other thresholds, or None for its own.
         open_another: Opens the model again, for another thread: not every runtime can be shared.
@@ -76,15 +78,12 @@ def judge_photos(
     count = max(1, min(count_cores(), len(photos) // PHOTOS_A_THREAD))
     runtimes, gate = _Runtimes(runtime, open_another), _Gate(PIXELS_AT_ONCE)
 
-    def judge(photo: Path) -> Judged:
-        try:
-            header = read_header(photo)
-            with gate.hold(header.width * header.height), runtimes.take() as own:
-                ((verdict, maps),) = predict_photos([photo], own, spec)
-        except PhotoError as error:
-            return Judged(photo, error)
-        return Judged(photo, verdict, maps, header.pictures)
+    @contextmanager
+    def take(amount: int) -> Iterator[Runtime]:
+        with gate.hold(amount), runtimes.take() as own:
+            yield own
 
+    judge = partial(judge_photo, take=take, spec=spec or runtime.spec)
     with progress("judging photos", len(photos)) as advance, start_pool(count) as threads:
         waiting: deque[Future[Judged]] = deque()
         for index, photo in enumerate(photos):
@@ -93,6 +92,28 @@ def judge_photos(
                 row = waiting.popleft().result()
                 advance()
                 yield row
+
+
+def judge_photo(photo: Path | str, take: Callable[[int], AbstractContextManager[Runtime]], spec: ModelSpec) -> Judged:
+    """Judge one photo.
+
+    Args:
+        photo: A file, or an address as text.
+        take: Gives the model for a photo of that many pixels, when it may be decoded.
+        spec: What to decide with.
+
+    Raises:
+        ArtifactError: The model cannot be run, or gives NaN.
+    """
+    try:
+        source = read_address(photo) if isinstance(photo, str) else photo
+        header = read_header(source, name=str(photo))
+        with take(header.width * header.height) as runtime:
+            pixels = load_pixels(source, spec.preprocessing, name=str(photo))
+            ((verdict, maps),) = predict_pixels([photo], pixels[None], runtime, spec)
+    except PhotoError as error:
+        return Judged(photo, error)
+    return Judged(photo, verdict, maps, header.pictures)
 
 
 class _Runtimes:

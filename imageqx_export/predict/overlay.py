@@ -23,7 +23,7 @@ _CAPTION = 52
 _GAP = 8
 
 
-def refuse_many(photos: Sequence[Path], path: Path) -> None:
+def refuse_many(photos: Sequence[Path | str], path: Path) -> None:
     """Refuse to draw more photos than one picture holds.
 
     Raises:
@@ -37,6 +37,22 @@ def refuse_many(photos: Sequence[Path], path: Path) -> None:
             got=f"{len(photos):,}",
             remedy="leave --attention out, or name fewer photos",
         )
+
+
+def refuse_addresses(photos: Sequence[Path | str]) -> None:
+    """Refuse to draw over photos that are not on this machine: each would be fetched twice.
+
+    Raises:
+        PhotoError: One is an address.
+    """
+    for photo in photos:
+        if isinstance(photo, str):
+            raise PhotoError(
+                "no picture is drawn of a photo at an address",
+                where=photo,
+                expected="files of this machine",
+                remedy="leave --attention and --html out, or copy the photos here",
+            )
 
 
 def draw_attention(rows: Sequence[tuple[Verdict, NDArray[np.float32]]], spec: ModelSpec, path: Path) -> None:
@@ -66,9 +82,9 @@ def draw_attention(rows: Sequence[tuple[Verdict, NDArray[np.float32]]], spec: Mo
 
 
 def _draw_row(verdict: Verdict, maps: NDArray[np.float32], spec: ModelSpec) -> list[Image.Image]:
-    photo = open_photo(verdict.photo)
+    photo = open_photo(Path(verdict.photo))
     photo.thumbnail((TILE, TILE))
-    tiles = [_caption(photo, verdict.photo.name, verdict.title)]
+    tiles = [_caption(photo, Path(verdict.photo).name, verdict.title)]
     shown = [reason for reason in verdict.reasons if reason.given] or list(verdict.reasons[:1])
     top = max(float(maps.max(initial=0)), 1e-9)
     names = list_reasons(spec)

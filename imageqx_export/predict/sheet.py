@@ -69,7 +69,7 @@ class Sheet:
 
     def _make_card(self, verdict: Verdict, attention: NDArray[np.float32] | None) -> _Card:
         number = f"{len(self._cards) + 1:05}"
-        photo = open_photo(verdict.photo, max_side=SIDE)
+        photo = open_photo(Path(verdict.photo), max_side=SIDE)
         worst = verdict.reasons[0] if verdict.reasons else None
         where = caption = ""
         if worst is not None and attention is not None and attention.size:

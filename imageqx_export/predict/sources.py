@@ -7,21 +7,35 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from imageqx_export.data.photos import FoundPhotos, find_reason, list_photos
+from imageqx_export.data.photos import find_reason, list_photos
 from imageqx_export.errors import DatasetError
+from imageqx_export.predict.addresses import is_address, list_addresses
 
 STANDARD_INPUT = "-"
 
 
-def gather_photos(sources: Sequence[str], read_input: Callable[[], bytes] = lambda: b"") -> FoundPhotos:
+class GatheredPhotos(NamedTuple):
+    """The photos that sources name, and what else is there.
+
+    Args:
+        photos: Files, and addresses as text.
+        left_out: Per reason, how many files were passed over; in the order of the reasons' names.
+    """
+
+    photos: tuple[Path | str, ...]
+    left_out: dict[str, int]
+
+
+def gather_photos(sources: Sequence[str], read_input: Callable[[], bytes] = lambda: b"") -> GatheredPhotos:
     """Return the photos that ``sources`` name, in their order.
 
     Args:
         sources: Each a file, which counts whatever its name is, and even if it is not there; a folder, of which the
-            photos at any depth count; a pattern that is no file's name, with ``*``, ``?``, ``[…]`` or ``**``; or ``-``
-            for names of files and folders on standard input, one a line or, as ``find -print0`` writes them, each
-            with a zero byte after it.
+            photos at any depth count; a pattern that is no file's name, with ``*``, ``?``, ``[…]`` or ``**``; any of
+            these at an address such as ``s3://bucket/photos``; or ``-`` for names of files and folders on standard
+            input, one a line or, as ``find -print0`` writes them, each with a zero byte after it.
         read_input: Reads standard input to its end.
 
     Returns:
@@ -30,13 +44,17 @@ def gather_photos(sources: Sequence[str], read_input: Callable[[], bytes] = lamb
     Raises:
         DatasetError: There is not one.
     """
-    photos: list[Path] = []
+    photos: list[Path | str] = []
     left_out = Counter[str]()
     for source in sources:
         names = _split_names(read_input()) if source == STANDARD_INPUT else _expand(source)
         for name, by_name in names:
             path = Path(name)
-            if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a name is too long
+            if is_address(name):
+                addresses, passed_over = list_addresses(name)
+                photos += addresses
+                left_out.update(passed_over)
+            elif os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a name is too long
                 found = list_photos(path)
                 photos += found.photos
                 left_out.update(found.left_out)
@@ -48,15 +66,15 @@ def gather_photos(sources: Sequence[str], read_input: Callable[[], bytes] = lamb
         raise DatasetError(
             "no photo",
             where=", ".join("standard input" if source == STANDARD_INPUT else source for source in sources),
-            expected="photos, folders of them, patterns, or - for names on standard input",
+            expected="photos, folders of them, patterns, addresses, or - for names on standard input",
             got=", ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "nothing",
         )
-    return FoundPhotos(tuple(photos), dict(sorted(left_out.items())))
+    return GatheredPhotos(tuple(photos), dict(sorted(left_out.items())))
 
 
 def _expand(source: str) -> Iterator[tuple[str, bool]]:
     """Yield a source's names, and whether a file counts only if it is called as photos are."""
-    pattern = glob.has_magic(source) and not os.path.lexists(source)
+    pattern = glob.has_magic(source) and not is_address(source) and not os.path.lexists(source)
     # Path.glob takes no pattern from the root.
     matches = glob.glob(source, recursive=True) if pattern else []  # noqa: PTH207
     yield from ((name, True) for name in sorted(matches))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from imageqx_export.artifact import BinaryDecision, ModelSpec, Outputs, Region
+from imageqx_export.artifact import BinaryDecision, ModelSpec, Outputs, Pixels, Region
 from imageqx_export.decisions import ATTENTION, EXPLANATIONS, GOOD, POOR, QUALITY, decide, decide_good, rank_reasons
 from imageqx_export.errors import ArtifactError
 from imageqx_export.preprocess import load_pixels
@@ -35,7 +35,7 @@ class Verdict(BaseModel):
     """What the model says of one photo.
 
     Attributes:
-        photo: The file.
+        photo: The file, or its address.
         label: What was decided; see :func:`decide`, or of a binary decision ``"good"`` or ``"poor_quality"``.
         retake: Whether the person should take the photo again.
         probabilities: Per label; the sum is 1.
@@ -46,7 +46,7 @@ class Verdict(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    photo: Path
+    photo: Path | str
     label: str
     retake: bool
     probabilities: dict[str, float]
@@ -95,7 +95,24 @@ def predict_photos(
         ArtifactError: The model cannot be run, or gives NaN.
     """
     spec = spec or runtime.spec
-    outputs = runtime.run(np.stack([load_pixels(photo, spec.preprocessing) for photo in photos]))
+    return predict_pixels(photos, np.stack([load_pixels(photo, spec.preprocessing) for photo in photos]), runtime, spec)
+
+
+def predict_pixels(
+    photos: Sequence[Path | str], pixels: Pixels, runtime: Runtime, spec: ModelSpec
+) -> list[tuple[Verdict, NDArray[np.float32]]]:
+    """Run a model over photos that are read already; see :func:`predict_photos`.
+
+    Args:
+        photos: Their files or addresses, for the verdicts.
+        pixels: uint8 [N,H,W,3], as of :func:`~imageqx_export.preprocess.load_pixels`.
+        runtime: A checkpoint's or an artifact's.
+        spec: What to decide with.
+
+    Raises:
+        ArtifactError: The model cannot be run, or gives NaN.
+    """
+    outputs = runtime.run(pixels)
     for name, values in outputs.items():
         if not np.isfinite(values).all():
             raise ArtifactError(
@@ -133,7 +150,7 @@ def _list_regions(binary: BinaryDecision) -> tuple[Region, ...]:
     return () if binary.regions is None else binary.regions.parts
 
 
-def make_verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> Verdict:
+def make_verdict(photo: Path | str, outputs: Outputs, index: int, spec: ModelSpec) -> Verdict:
     """Read row ``index`` of a runtime's outputs as a verdict."""
     if spec.binary is not None:
         return _make_binary(photo, outputs, index, spec, spec.binary)
@@ -153,7 +170,7 @@ def make_verdict(photo: Path, outputs: Outputs, index: int, spec: ModelSpec) -> 
     )
 
 
-def _make_binary(photo: Path, outputs: Outputs, index: int, spec: ModelSpec, binary: BinaryDecision) -> Verdict:
+def _make_binary(photo: Path | str, outputs: Outputs, index: int, spec: ModelSpec, binary: BinaryDecision) -> Verdict:
     values = outputs[binary.output][index : index + 1]
     good, share = bool(decide_good(values, spec)[0]), float(values[0, 0])
     reasons = []

@@ -24,6 +24,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
         *("tuf", "securesystemslib", "cryptography", "bcrypt", "fsspec", "dulwich", "cyclonedx", "jsonschema"),
         *("referencing", "in_toto_attestation"),
     ),
+    "ray": ("ray", "pyarrow", "fsspec"),
 }
 """Per extra of the package, the libraries that it brings, as they are imported; pyproject.toml has their versions."""
 

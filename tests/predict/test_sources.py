@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from imageqx_export.errors import DatasetError
@@ -36,7 +37,12 @@ def test_a_name_that_is_too_long_stops_nothing(folder: Path) -> None:
 
 def test_a_folder_has_its_photos_and_says_what_else_it_has(folder: Path) -> None:
     found = gather_photos([str(folder)])
-    assert [str(path.relative_to(folder)) for path in found.photos] == ["[1].jpg", "a.heic", "b.JPG", "sub/deep/c.png"]
+    assert [str(Path(path).relative_to(folder)) for path in found.photos] == [
+        "[1].jpg",
+        "a.heic",
+        "b.JPG",
+        "sub/deep/c.png",
+    ]
     assert found.left_out == {"a system's own file": 1, "no photo's name: .txt": 1, "resource fork of macOS": 1}
 
 
@@ -65,3 +71,21 @@ def test_names_on_standard_input_are_no_patterns_and_of_any_bytes(folder: Path) 
 def test_no_photo_at_all_is_an_error(folder: Path, sources: list[str]) -> None:
     with pytest.raises(DatasetError, match="no photo"):
         gather_photos(sources)
+
+
+def test_addresses_are_listed_as_folders_are() -> None:
+    memory = fsspec.filesystem("memory")
+    for name in ("b.JPG", "a.heic", "notes.txt", "sub/deep/c.png", "sub/._c.png"):
+        memory.pipe_file(f"/listed/{name}", b"")
+    try:
+        found = gather_photos(["memory://listed", "memory://listed/notes.txt", "memory://listed/?.heic"])
+        head = "memory:///listed"
+        assert found.photos == (
+            *(f"{head}/a.heic", f"{head}/b.JPG", f"{head}/sub/deep/c.png"),
+            *("memory://listed/notes.txt", f"{head}/a.heic"),
+        )
+        assert found.left_out == {"no photo's name: .txt": 1, "resource fork of macOS": 1}
+        assert names("-", listed=b"memory://listed/sub\n") == [f"{head}/sub/deep/c.png"]
+    finally:
+        memory.store.clear()
+        memory.pseudo_dirs[:] = [""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_every_library_of_an_extra_is_named_with_it() -> None:
         for extra, libraries in EXTRAS.items()
     }
     wanted = {
-        extra: {requirement.split(">")[0].split("=")[0] for requirement in requirements}
+        extra: {re.split("[>=[]", requirement)[0] for requirement in requirements}
         for extra, requirements in published.items()
     }
     assert names == wanted

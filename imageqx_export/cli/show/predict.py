@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imageqx_export.cli.show.console import err, join, note, out, print_line, style
 from imageqx_export.data.photos import describe_left_out
 from imageqx_export.decisions import GOOD
 from imageqx_export.errors import PhotoError
+from imageqx_export.predict.records import make_record
 from imageqx_export.support.progress import bar
 
 if TYPE_CHECKING:
+    from imageqx_export.predict.archive.stage import Summary
     from imageqx_export.predict.batch import Judged
     from imageqx_export.predict.verdict import Verdict
 
@@ -36,7 +38,7 @@ def open_bar(description: str, total: int) -> AbstractContextManager[Callable[[]
 def show_row(row: Judged, *, as_json: bool) -> None:
     """Print what became of one photo."""
     if as_json:
-        print_line(json.dumps(_to_json(row)))
+        print_line(json.dumps(make_record(row)))
     elif isinstance(row.result, PhotoError):
         _show_unreadable(row.photo, row.result)
     else:
@@ -54,8 +56,8 @@ class Tally:
     """
 
     judged: int = 0
-    unreadable: list[Path] = field(default_factory=list)
-    several: dict[Path, int] = field(default_factory=dict)
+    unreadable: list[Path | str] = field(default_factory=list)
+    several: dict[Path | str, int] = field(default_factory=dict)
 
     def add(self, row: Judged) -> None:
         """Count one row."""
@@ -80,14 +82,32 @@ def show_end(
     _note_pictures(tally.several)
     if left_out:
         note(describe_left_out(left_out).strip(" ()"))
-    if tally.unreadable:
-        count, all_of_them = len(tally.unreadable), len(tally.unreadable) + tally.judged
-        names = ", ".join(map(str, tally.unreadable[:_NAMED])) + (", …" if count > _NAMED else "")
+    count = len(tally.unreadable)
+    _tell_unreadable(count, count + tally.judged, [str(photo) for photo in tally.unreadable[:_NAMED]])
+
+
+def show_summary(summary: Summary, left_out: Mapping[str, int], *, as_json: bool) -> None:
+    """Print what a table holds, what was passed over, and what could not be read."""
+    if as_json:
+        said = {name: value for name, value in asdict(summary).items() if name != "named"}
+        print_line(json.dumps({**said, "left_out": dict(left_out)}))
+    else:
+        photos = f"{summary.photos:,} photo" + ("" if summary.photos == 1 else "s")
+        kept = f", {summary.kept:,} of them kept by an earlier run" if summary.kept else ""
+        out.print(f"{summary.out}: {photos}{kept}; {summary.retake:,} to take again", soft_wrap=True)
+    if left_out:
+        note(describe_left_out(left_out).strip(" ()"))
+    _tell_unreadable(summary.unreadable, summary.photos, summary.named)
+
+
+def _tell_unreadable(count: int, all_of_them: int, first: Sequence[str]) -> None:
+    if count:
+        names = ", ".join(first) + (", …" if count > len(first) else "")
         failed = f"{count} of {all_of_them} photos" if all_of_them > 1 else "the photo"
         err.print(join(style("error:", "bold red"), f" {failed} could not be read: {names}"), soft_wrap=True)
 
 
-def _note_pictures(counts: Mapping[Path, int]) -> None:
+def _note_pictures(counts: Mapping[Path | str, int]) -> None:
     """Say which picture was judged, of the files that hold several."""
     which = "the first was judged (of a HEIC the primary)"
     if len(counts) > _NAMED:
@@ -97,14 +117,7 @@ def _note_pictures(counts: Mapping[Path, int]) -> None:
         note(f"{photo} holds {count} pictures; {which}")
 
 
-def _to_json(row: Judged) -> dict[str, Any]:
-    if isinstance(row.result, PhotoError):
-        said = {name: getattr(row.result, name) for name in ("what", "expected", "got", "remedy")}
-        return {"photo": str(row.photo), "error": {name: text for name, text in said.items() if text is not None}}
-    return {**row.result.model_dump(mode="json"), "hints": list(row.result.hints), "pictures": row.pictures}
-
-
-def _show_unreadable(photo: Path, error: PhotoError) -> None:
+def _show_unreadable(photo: Path | str, error: PhotoError) -> None:
     got = "" if error.got is None else f" ({error.got})"
     head = style(photo, "bold"), "  ", style("not judged", "bold red")
     out.print(join(*head, f" – {error.what}{got}"), soft_wrap=True, highlight=False)

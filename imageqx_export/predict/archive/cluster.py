@@ -1,0 +1,174 @@
+"""The engine of several machines: Ray Data, on a cluster of this machine's cores or one that runs already."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from imageqx_export import __version__
+from imageqx_export.artifact import ModelSpec
+from imageqx_export.errors import DeviceError, ImageQXError
+from imageqx_export.predict.addresses import parse_photo
+from imageqx_export.predict.archive.stage import Block, Engine, Judge
+from imageqx_export.predict.archive.table import encode_records
+from imageqx_export.predict.batch import judge_photo
+from imageqx_export.predict.records import make_record
+from imageqx_export.runtimes import load_judge
+from imageqx_export.runtimes.base import Runtime
+from imageqx_export.support.boundaries import translate_errors
+from imageqx_export.support.files import list_files
+from imageqx_export.support.folders import temporary_folder
+from imageqx_export.support.libraries import require
+from imageqx_export.support.processes import count_cores, take_last_line
+
+if TYPE_CHECKING:
+    import ray
+
+RETRIES: Final = 5
+"""How often a block is judged anew whose worker died. Photos that end every worker must not go round for ever."""
+
+OBJECT_STORE: Final = 256 * 2**20
+"""Bytes of shared memory on this machine: only the model, names and rows pass through it, never a photo."""
+
+_MOST_TASKS: Final = 10_000
+
+
+def connect_ray(address: str | None, cores: int | None = None) -> Engine:
+    """Return an engine that judges with Ray Data.
+
+    Every worker takes one core, and one photo at a time: it holds the model, that photo's file and its pixels. A worker
+    or a machine that is lost has its blocks judged by others. The model's file is sent to the workers; photos are not:
+    their names must mean the same on every machine, as addresses do.
+
+    Args:
+        address: Of a cluster that runs already, such as ``10.0.0.1:6379`` or ``auto``, whose machines have the same
+            version of this package; None starts one on this machine, which ends with the engine.
+        cores: How many cores of this machine, where one is started; None for all that this process may use.
+
+    Raises:
+        UnavailableError: Ray is not installed.
+    """
+    require("ray")
+    return partial(_judge_on_cluster, address=address, cores=cores or count_cores())
+
+
+def _judge_on_cluster(
+    blocks: Sequence[Block], judge: Judge, *, address: str | None, cores: int
+) -> Iterator[tuple[Block, bytes]]:
+    by_name = {block.name: block for block in blocks}
+    with translate_errors(partial(_blame, address)), _connect(address, cores):
+        import ray.data
+
+        work = partial(_judge_block, model=ray.put(_pack(judge.artifact)), said=_say(judge))
+        # Names as JSON: Arrow has no text for bytes that are not UTF-8, of which a file's name may be.
+        items = [{"name": block.name, "photos": json.dumps(block.photos)} for block in by_name.values()]
+        # Tasks and not actors: one that is lost with its machine runs on any other, while an actor's calls would wait
+        # until there is room for that actor again.
+        waiting = ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_TASKS))
+        with warnings.catch_warnings():  # it has no other way yet to limit them, and says that this one will go
+            warnings.simplefilter("ignore", DeprecationWarning)
+            rows = waiting.map(work, num_cpus=1, ray_remote_args_fn=lambda: {"max_retries": RETRIES})
+        for row in rows.iter_rows():
+            yield by_name[row["name"]], row["rows"]
+
+
+@contextmanager
+def _connect(address: str | None, cores: int) -> Iterator[None]:
+    """Connect to a cluster, or start one, for the block; it reports to nobody and serves no page.
+
+    Ray prints on standard output that a worker has died, whatever it is asked; meanwhile that is standard error.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    own = temporary_folder("ray") if address is None else nullcontext()
+    with redirect_stdout(sys.stderr), own as scratch:
+        if address is None:
+            common |= {"num_cpus": cores, "object_store_memory": OBJECT_STORE, "_temp_dir": str(scratch)}
+            common |= {"include_dashboard": False}
+        else:
+            common |= {"address": address}
+        try:
+            ray.init(**common)
+            context = ray.data.DataContext.get_current()
+            context.enable_progress_bars = False
+            context.print_on_execution_start = False
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _pack(artifact: Path) -> dict[str, bytes]:
+    """Return the bytes of a model's file, or of its folder's files by name."""
+    return {path.relative_to(artifact.parent).as_posix(): path.read_bytes() for path in list_files(artifact)}
+
+
+def _say(judge: Judge) -> dict[str, str]:
+    spec = judge.spec.model_dump_json()
+    return {"artifact": judge.artifact.name, "sha256": judge.sha256, "spec": spec, "version": __version__}
+
+
+def _judge_block(row: dict[str, str], *, model: ray.ObjectRef, said: dict[str, str]) -> dict[str, Any]:
+    """Judge one block on a worker.
+
+    Raises:
+        DeviceError: The worker has another version of this package.
+        ArtifactError: The model cannot be run.
+    """
+    if said["version"] != __version__:
+        raise DeviceError(
+            "a machine of the cluster has another version of imageqx-export",
+            expected=said["version"],
+            got=__version__,
+            remedy="install the same version on every machine",
+        )
+    spec = ModelSpec.model_validate_json(said["spec"])
+    runtime = _open_model(said["sha256"], said["artifact"], model)
+    rows = (judge_photo(parse_photo(name), lambda _: nullcontext(runtime), spec) for name in json.loads(row["photos"]))
+    return {"name": row["name"], "rows": encode_records(map(make_record, rows), spec)}
+
+
+_opened: dict[str, Runtime] = {}
+"""The model that this worker has, by its digest; a worker does many blocks."""
+
+
+def _open_model(sha256: str, artifact: str, model: ray.ObjectRef) -> Runtime:
+    """Open the model on a worker, once."""
+    if sha256 not in _opened:
+        import ray
+        import torch
+
+        torch.set_num_threads(1)
+        with temporary_folder("model") as folder:
+            for name, content in ray.get(model).items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            _opened[sha256] = load_judge(folder / artifact)
+    return _opened[sha256]
+
+
+def _blame(address: str | None, error: Exception) -> ImageQXError:
+    """Return the error of ours that ended a task, or that Ray failed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ImageQXError):
+            return cause
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    return DeviceError(
+        "Ray could not do it",
+        where=address or "a cluster on this machine",
+        got=f"{type(error).__name__}: {take_last_line(str(error))}",
+        remedy="give the same command again: what is done is kept",
+    )

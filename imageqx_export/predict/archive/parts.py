@@ -1,0 +1,173 @@
+"""The folder beside a table where each block of rows is kept as it comes, and what becomes of them at the end."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from imageqx_export.errors import DatasetError, ImageQXError
+from imageqx_export.predict.addresses import is_address, open_place
+from imageqx_export.support.boundaries import translate_errors
+from imageqx_export.support.files import check_places, write_aside
+from imageqx_export.support.folders import temporary_folder
+from imageqx_export.support.untrusted import name_error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ENDING: Final = ".parts"
+"""What the folder's name has after the table's."""
+
+_ROWS_A_GROUP: Final = 16384  # of the finished table
+
+
+class Place(Protocol):
+    """Where a table and its parts are; what is written there is whole or not there."""
+
+    def list_parts(self) -> set[str]:
+        """Return the names of the parts."""
+
+    def read_part(self, name: str) -> bytes:
+        """Return a part; raise FileNotFoundError where there is none."""
+
+    def write_part(self, name: str, content: bytes) -> None:
+        """Keep a part."""
+
+    def finish(self, write: Callable[[Path], None]) -> None:
+        """Put what ``write`` writes in the table's place, and delete the parts."""
+
+
+def open_output(out: str) -> Place:
+    """Return where a table is to be, by its path or its address; nothing is written yet.
+
+    Raises:
+        DatasetError: The name does not end in ``.parquet``, or the address cannot be used.
+        ImageQXError: A folder is there.
+        OSError: Nothing can be written there.
+    """
+    if not out.endswith(".parquet"):
+        raise DatasetError("not a name of a table", where=out, expected="a file or an address that ends in .parquet")
+    return _RemotePlace(out) if is_address(out) else _LocalPlace(Path(out))
+
+
+def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], None]) -> None:
+    """Make one table of parts in the order of ``names``, put it in its place, and delete the parts.
+
+    No more is held than a group of rows.
+
+    Args:
+        place: Where they are.
+        names: Of the parts.
+        count: Is given every part.
+
+    Raises:
+        DatasetError: A part is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(path: Path) -> None:
+        writer: pq.ParquetWriter | None = None
+        held: list[pa.Table] = []
+        try:
+            for index, part in enumerate(_read_parts(place, names)):
+                count(part)
+                held.append(part)
+                writer = writer or pq.ParquetWriter(path, part.schema)
+                if index == len(names) - 1 or sum(map(len, held)) >= _ROWS_A_GROUP:
+                    writer.write_table(pa.concat_tables(held), row_group_size=2 * _ROWS_A_GROUP)
+                    held.clear()
+        finally:
+            if writer is not None:
+                writer.close()
+
+    place.finish(write)
+
+
+def _read_parts(place: Place, names: Sequence[str]) -> Iterator[pa.Table]:
+    import pyarrow.parquet as pq
+
+    for name in names:
+        with translate_errors(lambda error, name=name: _blame_part(name, error)):  # type: ignore[misc]
+            part = pq.read_table(io.BytesIO(place.read_part(name)))
+        yield part
+
+
+def _blame_part(name: str, error: Exception) -> ImageQXError:
+    return DatasetError(
+        "a part of the table is missing or damaged",
+        where=name,
+        got=name_error(error),
+        remedy="delete it if it is there, and give the same command again: what is missing is judged",
+    )
+
+
+class _LocalPlace:
+    def __init__(self, out: Path) -> None:
+        check_places(out)
+        self._out, self._folder = out, out.with_name(out.name + ENDING)
+
+    def list_parts(self) -> set[str]:
+        return {path.name for path in self._folder.glob("*.parquet")}
+
+    def read_part(self, name: str) -> bytes:
+        return (self._folder / name).read_bytes()
+
+    def write_part(self, name: str, content: bytes) -> None:
+        with write_aside(self._folder / name) as aside:
+            aside.write_bytes(content)
+
+    def finish(self, write: Callable[[Path], None]) -> None:
+        with write_aside(self._out) as aside:
+            write(aside)
+        for name in self.list_parts():
+            (self._folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody keeps another file there
+            self._folder.rmdir()
+
+
+class _RemotePlace:
+    """One put is whole or not at all there, as with S3 and Google Cloud Storage."""
+
+    def __init__(self, out: str) -> None:
+        self._out = out
+        with self._translate(out):
+            self._files, self._path = open_place(out)
+        self._folder = self._path + ENDING
+
+    def list_parts(self) -> set[str]:
+        with self._translate(self._out):
+            self._files.invalidate_cache()
+            rows: list[dict[str, Any]] = (
+                self._files.ls(self._folder, detail=True) if self._files.exists(self._folder) else []
+            )
+        names = (str(row["name"]).rpartition("/")[2] for row in rows)
+        return {name for name in names if name.endswith(".parquet")}
+
+    def read_part(self, name: str) -> bytes:
+        content: bytes = self._files.cat_file(f"{self._folder}/{name}")
+        return content
+
+    def write_part(self, name: str, content: bytes) -> None:
+        with self._translate(self._out):
+            self._files.makedirs(self._folder, exist_ok=True)
+            self._files.pipe_file(f"{self._folder}/{name}", content)
+
+    def finish(self, write: Callable[[Path], None]) -> None:
+        with temporary_folder("table") as scratch:
+            write(scratch / "table.parquet")
+            with self._translate(self._out):
+                self._files.put_file(str(scratch / "table.parquet"), self._path)
+                self._files.rm([f"{self._folder}/{name}" for name in self.list_parts()])
+        with suppress(Exception):  # most such places have no folders but of names
+            self._files.rmdir(self._folder)
+
+    @contextmanager
+    def _translate(self, where: str) -> Iterator[None]:
+        with translate_errors(
+            lambda error: DatasetError("the address cannot be used", where=where, got=name_error(error))
+        ):
+            yield

@@ -1,0 +1,185 @@
+"""Archives: a row a photo in one table, whatever stopped the run in between, and wherever photos and table are."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from imageqx_export.errors import DatasetError, StoppedError, UnknownNameError
+from imageqx_export.networks.imageqx.spec import spec
+from imageqx_export.predict.archive.engines import choose_engine
+from imageqx_export.predict.archive.stage import Block, Judge, cut_blocks, judge_archive
+from imageqx_export.predict.archive.table import encode_records
+from tests.conftest import Cli
+
+JUDGE = Judge(Path("model.onnx"), "0" * 64, spec())
+
+
+class Clerk:
+    """An engine that says of every photo that it is not there, backwards, and stops after some blocks."""
+
+    def __init__(self, most: int = 10**6) -> None:
+        self.most, self.judged = most, list[str]()
+
+    def __call__(self, blocks: Sequence[Block], judge: Judge) -> Iterator[tuple[Block, bytes]]:
+        for index, block in enumerate(reversed(blocks)):
+            if index == self.most:
+                raise StoppedError("stopped")
+            self.judged += block.photos
+            yield block, encode_records([{"photo": name, "error": {"what": "no"}} for name in block.photos], judge.spec)
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_nulls(part) for name, part in value.items() if part is not None}
+    return [without_nulls(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Nine photos of rising brightness, of which the third is empty, and a file that is none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(9):
+        Image.new("RGB", (40, 30), (index * 25,) * 3).save(folder / f"{index}.png")
+    (folder / "2.png").write_bytes(b"")
+    (folder / "notes.txt").touch()
+    return folder
+
+
+def test_a_table_has_the_rows_that_json_prints(folder: Path, cli: Cli) -> None:
+    lines = [json.loads(line) for line in cli("predict", folder, "--json").stdout.splitlines()]
+    out = folder.parent / "verdicts.parquet"
+    done = cli("predict", folder, "--out", out)
+    assert done.returncode == 1
+    assert done.stdout == f"{out}: 9 photos; {sum(bool(line.get('retake')) for line in lines)} to take again\n"
+    assert "1 of 9 photos could not be read" in done.stderr and "1 × no photo's name: .txt" in done.stderr
+    assert without_nulls(pq.read_table(out).to_pylist()) == lines[:-1]
+    assert sorted(folder.parent.iterdir()) == [folder, out]
+
+
+def test_photos_and_table_at_addresses(folder: Path, cli: Cli) -> None:
+    with zipfile.ZipFile(folder.parent / "all.zip", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, f"in/{path.name}")
+    memory = fsspec.filesystem("memory")
+    for path in folder.iterdir():
+        memory.pipe_file(f"/archive/{path.name}", path.read_bytes())
+    try:
+        cli("predict", folder, "--out", folder.parent / "near.parquet")
+        near = pq.read_table(folder.parent / "near.parquet")
+        for source, head, tail in (
+            (f"zip://in/*::{folder.parent}/all.zip", "zip://in/", f"::{folder.parent}/all.zip"),
+            ("memory://archive", "memory:///archive/", ""),
+        ):
+            done = cli("predict", source, "--out", "memory://out/far.parquet", "--json")
+            said = json.loads(done.stdout)
+            assert (said["photos"], said["unreadable"], said["left_out"]) == (9, 1, {"no photo's name: .txt": 1})
+            far = pq.read_table(pa.BufferReader(memory.cat_file("/out/far.parquet")))
+            assert far["photo"].to_pylist() == [f"{head}{index}.png{tail}" for index in range(9)]
+            assert far.drop_columns("photo") == near.drop_columns("photo")
+            assert memory.find("/out") == ["/out/far.parquet"]
+    finally:
+        memory.store.clear()
+        memory.pseudo_dirs[:] = [""]
+
+
+def test_what_is_not_there_or_unknown_says_so(folder: Path, cli: Cli) -> None:
+    lines = cli("predict", "memory://nothing/a.jpg", "--json").stdout
+    assert json.loads(lines) == {"photo": "memory://nothing/a.jpg", "error": {"what": "there is no such photo"}}
+    refused = cli("predict", "nosuch://bucket", "--json")
+    assert refused.returncode == 1 and "the address cannot be used" in refused.stderr and "nosuch" in refused.stderr
+    refused = cli("predict", "memory://nothing/a.jpg", "--html", folder.parent / "sheet")
+    assert refused.returncode == 1 and "no picture is drawn of a photo at an address" in refused.stderr
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    photos, out = [f"{index:04}.jpg" for index in range(300)], tmp_path / "a.parquet"
+    first, second = Clerk(most=11), Clerk()
+    with pytest.raises(StoppedError):
+        judge_archive(photos, JUDGE, str(out), first)
+    assert not out.exists() and len(list((tmp_path / "a.parquet.parts").iterdir())) == 11
+    summary = judge_archive(photos, JUDGE, str(out), second)
+    assert sorted(first.judged + second.judged) == photos
+    assert (summary.photos, summary.unreadable, summary.kept) == (300, 300, len(first.judged))
+    assert pq.read_table(out)["photo"].to_pylist() == photos
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Judge(JUDGE.artifact, "1" * 64, JUDGE.spec),
+        Judge(
+            JUDGE.artifact,
+            JUDGE.sha256,
+            JUDGE.spec.model_copy(update={"thresholds": {**JUDGE.spec.thresholds, "blurry": 0.9}}),
+        ),
+    ],
+)
+def test_rows_of_another_model_or_thresholds_are_not_taken(tmp_path: Path, other: Judge) -> None:
+    photos, out = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"], str(tmp_path / "a.parquet")
+    with pytest.raises(StoppedError):
+        judge_archive(photos, other, out, Clerk(most=1))
+    clerk = Clerk()
+    judge_archive(photos, JUDGE, out, clerk)
+    assert sorted(clerk.judged) == photos
+
+
+def test_an_archive_that_grows_at_its_end_keeps_its_blocks() -> None:
+    before = cut_blocks([f"{index}.jpg" for index in range(1100)], JUDGE)
+    after = cut_blocks([f"{index}.jpg" for index in range(1200)], JUDGE)
+    assert [block.name for block in after][: len(before) - 1] == [block.name for block in before][:-1]
+    assert {len(block.photos) for block in before} == {16, 1100 % 16}
+
+
+def test_a_damaged_part_is_a_sentence(tmp_path: Path) -> None:
+    photos, out = ["a.jpg"] * 9, tmp_path / "a.parquet"
+    with pytest.raises(StoppedError):
+        judge_archive(photos, JUDGE, str(out), Clerk(most=1))
+    (part,) = (tmp_path / "a.parquet.parts").iterdir()
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(DatasetError, match="a part of the table is missing or damaged"):
+        judge_archive(photos, JUDGE, str(out), Clerk())
+    assert not out.exists()
+    part.unlink()
+    assert judge_archive(photos, JUDGE, str(out), Clerk()).photos == 9
+
+
+def test_what_is_no_part_stays(tmp_path: Path) -> None:
+    parts = tmp_path / "a.parquet.parts"
+    parts.mkdir()
+    (parts / "mine.txt").touch()
+    judge_archive(["a.jpg"], JUDGE, str(tmp_path / "a.parquet"), Clerk())
+    assert list(parts.iterdir()) == [parts / "mine.txt"]
+
+
+def test_a_name_that_is_not_utf8_is_written_as_it_is_printed(tmp_path: Path) -> None:
+    judge_archive([Path(os.fsdecode(b"\xff.jpg"))], JUDGE, str(tmp_path / "a.parquet"), Clerk())
+    assert pq.read_table(tmp_path / "a.parquet")["photo"].to_pylist() == ["\\udcff.jpg"]
+
+
+@pytest.mark.parametrize("name", ["", "dask", "ray:", "threads:2", "Ray"])
+def test_unknown_engines(name: str) -> None:
+    with pytest.raises(UnknownNameError, match="one of threads, ray, ray:ADDRESS"):
+        choose_engine(name)
+
+
+def test_options_that_do_not_fit(folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "add --out verdicts.parquet" in cli("predict", folder, "--engine", "ray").stderr
+    assert "--attention or --html" in cli("predict", folder, "--out", "a.parquet", "--html", "b").stderr
+    assert "ends in .parquet" in cli("predict", folder, "--out", "a.csv").stderr
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused = cli("predict", folder, "--out", "a.parquet", "--engine", "ray")
+    assert refused.returncode == 1 and "ray is not installed" in refused.stderr
+    assert "pip install 'imageqx-export[ray]'" in refused.stderr

@@ -1,0 +1,179 @@
+"""Ray for real: clusters on this machine, of which a worker, a node or the driver is killed; make test-ray."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from imageqx_export.errors import DeviceError
+from imageqx_export.predict.archive import cluster
+from imageqx_export.predict.archive.cluster import connect_ray
+from imageqx_export.predict.archive.stage import Engine, Judge, Summary, judge_archive
+from imageqx_export.predict.archive.threads import judge_in_threads
+from imageqx_export.predict.sources import gather_photos
+from imageqx_export.runtimes import load_judge
+from imageqx_export.support.progress import Progress, silent
+from tests.conftest import CHECKPOINT, ROOT
+
+pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
+
+PHOTOS = 120
+STORE = 80 * 2**20
+_LONG = 120.0  # seconds that a busy machine may take to end processes
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make small photos that differ, of which one is cut off."""
+    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for index in range(PHOTOS - 1):
+        pixels = random.integers(0, 256, (6, 8, 3), np.uint8)
+        Image.fromarray(pixels).resize((96, 72)).save(folder / f"{index:03}.png")
+    (folder / "cut.png").write_bytes((folder / "000.png").read_bytes()[:900])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def right(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the table of the engine without Ray."""
+    out = tmp_path_factory.mktemp("threads") / "a.parquet"
+    judge(photos, out, judge_in_threads)
+    return pq.read_table(out)
+
+
+def judge(photos: Path, out: Path, engine: Engine, progress: Progress = silent) -> Summary:
+    spec = load_judge(CHECKPOINT).spec
+    found = gather_photos([str(photos)])
+    return judge_archive(found.photos, Judge.of_file(CHECKPOINT, spec), str(out), engine, progress=progress)
+
+
+def after(count: int, act: Callable[[], None]) -> Progress:
+    """Return a bar that acts when so many photos are done."""
+
+    @contextmanager
+    def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
+        done = 0
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            if done == count:
+                act()
+
+        yield advance
+
+    def start(description: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+        return progress(description, total)
+
+    return start
+
+
+def find_workers() -> list[psutil.Process]:
+    """Return the processes below this one that judge photos now."""
+    return [one for one in psutil.Process().children(recursive=True) if "_judge_block" in get_command(one)]
+
+
+def get_command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return ""
+
+
+def test_two_nodes_of_which_one_is_killed(
+    photos: Path, right: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    node = {"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
+    nodes = insist(lambda: Cluster(initialize_head=True, head_node_args=node))
+    killed = []
+    try:
+        second = insist(lambda: nodes.add_node(**node))
+
+        def kill() -> None:
+            wait_for(lambda: len(find_workers()) == 2)
+            nodes.remove_node(second, allow_graceful=False)
+            killed.append(second.any_processes_alive())
+
+        capsys.readouterr()
+        summary = judge(photos, tmp_path / "a.parquet", connect_ray(nodes.address), after(4, kill))
+    finally:
+        nodes.shutdown()
+    assert killed == [False]
+    assert capsys.readouterr().out == ""  # where a row of JSON may be expected
+    assert (summary.photos, summary.unreadable, summary.kept) == (PHOTOS, 1, 0)
+    assert pq.read_table(tmp_path / "a.parquet") == right
+
+
+def test_a_worker_is_killed(photos: Path, right: Any, tmp_path: Path) -> None:
+    killed = []
+
+    def kill() -> None:
+        wait_for(lambda: bool(find_workers()))
+        for process in find_workers():
+            process.kill()
+            killed.append(process.pid)
+
+    judge(photos, tmp_path / "a.parquet", connect_ray(None, cores=1), after(4, kill))
+    assert killed
+    assert pq.read_table(tmp_path / "a.parquet") == right
+
+
+def test_the_driver_is_killed_and_the_command_given_again(photos: Path, right: Any, tmp_path: Path) -> None:
+    out = tmp_path / "a.parquet"
+    command = [str(Path(sys.executable).with_name("imageqx")), "predict", str(photos), "--engine", "ray", "--json"]
+    command += ["--out", str(out)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+        wait_for(lambda: len(list(tmp_path.glob("a.parquet.parts/*.parquet"))) >= 3)
+        children = psutil.Process(driver.pid).children(recursive=True)
+        driver.kill()
+    assert not out.exists() and len(children) > 2
+    wait_for(lambda: not any(process.is_running() and process.status() != "zombie" for process in children))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert said["kept"] >= 12 and said["photos"] == PHOTOS and said["unreadable"] == 1
+    assert "Traceback" not in done.stderr and "ray" not in done.stderr.lower().replace(str(tmp_path.parent), "")
+    assert pq.read_table(out) == right
+
+
+def test_another_version_on_a_machine_is_a_sentence(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "__version__", "0.0.1")  # here; workers import the real one
+    with pytest.raises(DeviceError, match="another version of imageqx-export"):
+        judge(photos, tmp_path / "a.parquet", connect_ray(None, cores=1))
+
+
+def insist(start: Callable[[], Any]) -> Any:
+    """Try again: Ray gives a node 30 seconds to start, which a busy machine may not have."""
+    for _ in range(2):
+        try:
+            return start()
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+    return start()
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    """Wait until something is so, which a busy machine may take minutes for."""
+    for _ in range(int(_LONG / 0.2)):
+        if done():
+            return
+        time.sleep(0.2)
+    pytest.fail("it took too long")
