@@ -53,8 +53,7 @@ def save_checkpoint(
     Raises:
         OSError: It cannot be written; whatever was at ``path`` is still there.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().float().contiguous() for name, value in network.state_dict().items()}
     header = {"spec": spec.model_dump(mode="json"), "metrics": metrics, "provenance": provenance}
@@ -63,10 +62,8 @@ def save_checkpoint(
     if temperatures is not None:
         header["temperatures"] = temperatures.model_dump(mode="json")
     with write_aside(path) as aside:
-        try:
-            save_file(tensors, aside, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
-        except SafetensorError as error:  # how safetensors tells of a full disk
-            raise OSError(None, str(error), str(path)) from error
+        # Not save_file, which puts another file in this one's place: nobody would hold it, and another writer clear it.
+        aside.write_bytes(save(tensors, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)}))
     return Checkpoint(
         path=path, sha256=digest(path), spec=spec, metrics=metrics, provenance=provenance, temperatures=temperatures
     )

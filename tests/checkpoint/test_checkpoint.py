@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from imageqx_export import networks
 from imageqx_export.checkpoint import find_model, load_checkpoint, save_checkpoint
 from imageqx_export.errors import CheckpointError
 from imageqx_export.networks.imageqx.network import ImageQX
+from imageqx_export.support.files import digest
+from imageqx_export.support.locks import clear_dead
 from tests.checkpoint.conftest import INTEGER, METRICS, PROVENANCE, SOME, TEMPERATURES, spec, write
 
 
@@ -134,3 +137,25 @@ def test_the_model_is_read_from_the_header_alone(checkpoint: Path, tmp_path: Pat
         path.write_bytes(broken)
         with pytest.raises(CheckpointError):
             find_model(path)
+
+
+def test_a_second_writer_does_not_clear_what_is_being_written(
+    network: ImageQX, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It clears what dead writers left; until a file takes its place, its writer must hold it."""
+    path, cleared = tmp_path / "a.safetensors", list[int]()
+
+    def clear(handle: int) -> None:
+        clear_dead(tmp_path, f".{path.name}.", ".part")
+        cleared.append(handle)
+
+    monkeypatch.setattr("imageqx_export.support.files.os.fsync", clear)
+    made = save_checkpoint(network, spec(), METRICS, PROVENANCE, path)
+    assert cleared and digest(path) == made.sha256 and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_bytes_are_those_of_the_librarys_own_writer(network: ImageQX, saved: Path, tmp_path: Path) -> None:
+    with safe_open(saved, "pt") as file:
+        header = file.metadata()
+    save_file(load_file(saved), tmp_path / "again.safetensors", header)
+    assert saved.read_bytes() == (tmp_path / "again.safetensors").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imageqx_export import networks
+from imageqx_export.artifact import Manifest
 from imageqx_export.bench.history import append_run, load_history
 from imageqx_export.budgets.limits import SHIPPED
 from imageqx_export.bundle.manifest import read_manifest
-from imageqx_export.checkpoint import load_checkpoint
+from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+from imageqx_export.data.labels import SPLITS
+from imageqx_export.data.vocabulary import REASONS
 from imageqx_export.support.files import digest
 from tests.bench.tiny import tiny_folder
 from tests.report.fakes import bench_run, measurement
@@ -30,12 +35,16 @@ class Materials:
 
     Args:
         photos: Two.
+        rated: A table of twelve photos, with its folder: one of each label on each side.
+        clinic: A checkpoint of a network with a reason that raters are not asked, of which nothing is measured.
         tiny: A folder of artifacts that do next to nothing, with a manifest.
         history: Runs of them.
         exported: A folder with one artifact of the shipped checkpoint.
     """
 
     photos: tuple[Path, ...]
+    rated: tuple[Path, Path]
+    clinic: Path
     tiny: Path
     history: Path
     exported: Path
@@ -49,17 +58,24 @@ class Command:
         words: Of the command line, given what it reads and the folder.
         share: Of the kills that a quick command gets.
         codes: The exit codes of a run that nobody disturbs.
+        prepare: Puts into the folder what the command wants to find there.
         describe: What of the output must be as before after a kill: file → digest, or what stands for it.
     """
 
     words: Callable[[Materials, Path], list[str | Path]]
     share: float = 1.0
     codes: tuple[int, ...] = (0,)
+    prepare: Callable[[Path], None] = lambda out: None
     describe: Describe | None = None
 
 
 def make_materials(folder: Path, exported: Path) -> Materials:
-    """Write photos, and artifacts with three runs of them; what is exported is the caller's to make."""
+    """Write photos, ratings, a checkpoint, and artifacts with three runs of them.
+
+    Args:
+        folder: Where.
+        exported: A real export, of which one artifact is taken.
+    """
     photos = []
     for k in range(2):
         noise = np.random.default_rng(k).integers(0, 255, (300, 400, 3), np.uint8)
@@ -74,7 +90,50 @@ def make_materials(folder: Path, exported: Path) -> Materials:
         made = [measurement(control, str(one.path), size=one.size_bytes) for one in artifacts]
         made = [row.model_copy(update={"sha256": one.sha256}) for row, one in zip(made, artifacts, strict=True)]
         append_run(history, bench_run(number, made))
-    return Materials(tuple(photos), tiny, history, exported)
+    one = _take_artifact(exported, folder / exported.name)
+    return Materials(tuple(photos), _write_rated(folder), _write_clinic(folder), tiny, history, one)
+
+
+def _take_artifact(exported: Path, folder: Path) -> Path:
+    """Write a folder with an export's float32 ONNX file alone."""
+    folder.mkdir()
+    manifest = read_manifest(exported)
+    (kept,) = (one for one in manifest.artifacts if one.path.name.endswith("_fp32.onnx"))
+    shutil.copy(exported / kept.path, folder / kept.path)
+    alone = Manifest(model=manifest.model, checkpoint_sha256=manifest.checkpoint_sha256, artifacts=(kept,))
+    (folder / "manifest.json").write_text(alone.model_dump_json())
+    return folder
+
+
+def _write_rated(folder: Path) -> tuple[Path, Path]:
+    """Write photos and a table of what a rater said of them."""
+    images, control = folder / "rated", np.random.default_rng(3)
+    images.mkdir()
+    rows = ["image,rater,evaluation,reasons,split"]
+    for side in SPLITS:
+        for label, reasons in {
+            "L98.9": "",
+            "no_skin": "",
+            "healthy_skin": "",
+            "poor_quality": ";".join(REASONS),
+        }.items():
+            name = f"{side}-{label}.png"
+            Image.fromarray(control.integers(0, 255, (48, 64, 3), np.uint8)).save(images / name)
+            rows.append(f"{name},one,{label},{reasons},{side}")
+    table = folder / "rated.csv"
+    table.write_text("\n".join([*rows, ""]))
+    return table, images
+
+
+def _write_clinic(folder: Path) -> Path:
+    network = networks.build("imageqx", options={"reasons": "blurry,hair", "side": 64.0}).eval()
+    save_checkpoint(network, network.spec, {}, {}, folder / "clinic.safetensors")
+    return folder / "clinic.safetensors"
+
+
+def _link_checkpoint(out: Path) -> None:
+    """Put a checkpoint there, as what is fine-tuned lies beside its teacher."""
+    (out / "theirs.safetensors").symlink_to(CHECKPOINT)
 
 
 def _describe_history(out: Path) -> dict[str, str]:
@@ -111,15 +170,28 @@ def _name_thresholds(out: Path) -> list[str | Path]:
     return ["--out", out / "x.safetensors", "--thresholds-out", out / "clinic.json"]
 
 
+def _rate(m: Materials) -> list[str | Path]:
+    """Return the options of what learns from, or is measured on, the rated photos alone."""
+    return ["--annotations", m.rated[0], "--images", m.rated[1]]
+
+
 # Seventeen scenes are the fewest: one of each kind.
-_FEW = [
-    *("--samples", "4", "--batch-size", "2", "--validation-samples", "17"),
-    *("--synthetic-scenes", "17", "--held-out-samples", "40"),
-]
-_TRAIN = [*_FEW, *["--epochs", "2", "--small-epochs", "2", "--small-size", "32"]]
-_FINETUNE: list[str | Path] = [*_FEW, "--epochs", "1", "--recipe", RECIPE]
+_FEW: list[str | Path] = ["--samples", "4", "--batch-size", "2", "--synthetic-scenes", "17"]
+_TRAIN = [*_FEW, "--epochs", "3", "--small-epochs", "3", "--small-size", "32"]
+
+
+def train(m: Materials, out: Path) -> list[str | Path]:
+    """Return the words of a training that goes on from an earlier one's state."""
+    return ["train", "--init", CHECKPOINT, *_TRAIN, *_rate(m), "--out", out / "x.safetensors"]
+
+
+def finetune(m: Materials, out: Path) -> list[str | Path]:
+    """Return the words of a fine-tuning that goes on from an earlier one's state."""
+    start: list[str | Path] = ["--checkpoint", out / "theirs.safetensors", "--recipe", RECIPE]
+    return ["finetune", *start, "--epochs", "3", *_FEW, *_rate(m), "--out", out / "x.json"]
+
+
 _QUANTIZE = ["--precision", "w8", "--samples", "8"]
-_THRESHOLDS = ["--youden", "--samples", "40"]
 
 COMMANDS: dict[str, Command] = {
     "predict": Command(
@@ -128,27 +200,26 @@ COMMANDS: dict[str, Command] = {
     "export": Command(_export("onnx", "fp32,fp16"), 0.2),
     "parity": Command(lambda m, out: ["parity", m.exported, "--checkpoint", CHECKPOINT], 0.2),
     "lint": Command(lambda m, out: ["lint", m.exported]),
-    "train": Command(
-        lambda m, out: ["train", "--init", CHECKPOINT, *_TRAIN, "--out", out / "x.safetensors", "--fresh"],
-        0.2,
-        describe=_describe_training,
-    ),
+    "train": Command(lambda m, out: [*train(m, out), "--fresh"], 0.5, describe=_describe_training),
     "finetune": Command(
-        lambda m, out: ["finetune", "--checkpoint", CHECKPOINT, *_FINETUNE, "--out", out / "x.json", "--fresh"],
-        0.1,
+        lambda m, out: [*finetune(m, out), "--fresh"],
+        0.3,
         (0, 1),  # over its budget, of course: it learns from four samples
+        _link_checkpoint,
         _describe_finetuned,
     ),
     "quantize": Command(
+        lambda m, out: ["quantize", "--checkpoint", m.clinic, "--precision", "w8", "--out", out / "x.w8.json"], 0.5
+    ),
+    "quantize, measured": Command(
         lambda m, out: ["quantize", "--checkpoint", CHECKPOINT, *_QUANTIZE, "--out", out / "x.w8.json"],
-        0.2,
+        0.1,  # draws four hundred scenes, in processes
         (0, 1),
     ),
     "thresholds": Command(
-        lambda m, out: ["thresholds", "--checkpoint", CHECKPOINT, *_THRESHOLDS, *_name_thresholds(out)],
-        0.2,
+        lambda m, out: ["thresholds", "--checkpoint", CHECKPOINT, "--youden", *_rate(m), *_name_thresholds(out)], 0.5
     ),
-    "evaluate": Command(lambda m, out: ["evaluate", CHECKPOINT, "--samples", "40", "--out", out / "evaluation"], 0.2),
+    "evaluate": Command(lambda m, out: ["evaluate", CHECKPOINT, *_rate(m), "--out", out / "evaluation"], 0.5),
     "bench": Command(
         lambda m, out: ["bench", m.tiny, "--quick", "--history", out / "history.jsonl"], describe=_describe_history
     ),
@@ -163,4 +234,6 @@ COMMANDS: dict[str, Command] = {
         lambda m, out: ["data", "labels", m.photos[0].with_name("ratings.csv"), "--out", out / "labels.parquet"],
     ),
 }
+RESUMED = {"train": train, "finetune": finetune}
+"""The commands that go on where they were killed, as they are without ``--fresh``."""
 TWELVE = Command(_export("onnx,coreml,tflite", "fp32,fp16,w8,w8a8"))

@@ -13,24 +13,38 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
-from imageqx_export.support.files import digest
-from tests.slow.kill_commands import COMMANDS, TWELVE, Command, Materials, make_materials
+from tests.slow.kill_commands import COMMANDS, RESUMED, TWELVE, Command, Materials, make_materials
+from tests.slow.kill_runs import (
+    STOPPED,
+    add_foreign,
+    describe,
+    describe_output,
+    end_by,
+    kill_after,
+    list_left,
+    run,
+    start_line,
+    started,
+)
 
 KILLS = int(os.environ.get("IMAGEQX_KILLS", "10"))
 KILLS_TWELVE = int(os.environ.get("IMAGEQX_KILLS_TWELVE", "0"))
+EXPORTED = Path(os.environ.get("IMAGEQX_EXPORTED", "artifacts/imageqx")).absolute()
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-STOPPED = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 COLUMNS = ("tried", "killed", "ended first", "refused", "accepted", "faults")
-QUICK_WRITERS = ("predict", "export", "bench", "baseline", "report", "data labels")
+WRITERS = tuple(name for name in COMMANDS if name not in ("parity", "lint", "quantize, measured"))
 ORPHAN_SECONDS, END_SECONDS = 5, 10
 _CONTROL = random.Random(21)
 
@@ -54,73 +68,8 @@ def summary() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def materials(tmp_path_factory: pytest.TempPathFactory) -> Materials:
-    """Write what the commands read: photos, artifacts that do next to nothing, their history, and one real export."""
-    folder = tmp_path_factory.mktemp("materials")
-    made = make_materials(folder, folder / "imageqx")
-    export: list[str | Path] = ["export", "--formats", "onnx", "--precisions", "fp32", "--out", folder]
-    code, errors, _ = run(start_line(export), folder / "temporary")
-    assert code == 0, errors
-    return made
-
-
-def start_line(words: Sequence[str | Path]) -> list[str]:
-    return [sys.executable, "-c", "from imageqx_export.cli import main; main()", *map(str, words)]
-
-
-@contextmanager
-def started(command: list[str], temporary: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a command in a group of its own; nothing of it is left at the end, whatever was found."""
-    temporary.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def run(command: list[str], temporary: Path) -> tuple[int, str, float]:
-    """Run a command to its end: its exit code, standard error and seconds."""
-    began = time.monotonic()
-    with started(command, temporary) as process:
-        _, errors = process.communicate(timeout=3600)
-    return process.returncode, errors, time.monotonic() - began
-
-
-def list_left(out: Path, temporary: Path) -> list[Path]:
-    """Return what is left of ours: not the file that writers of a history take turns by, nor torch's own cache."""
-    hidden = [path for path in out.rglob(".*") if path.name != ".history.jsonl.lock"]
-    return [*hidden, *temporary.glob("imageqx-*")]
-
-
-def describe(folder: Path) -> dict[str, str]:
-    """Return the digest of every file that somebody can see; what is being written has a name with a dot."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    return {str(path.relative_to(folder)): digest(path) for path in shown}
-
-
-def describe_output(command: Command, out: Path) -> dict[str, str]:
-    """Return what must be the same after a kill: the output, whole, and what others have put beside it."""
-    if command.describe is None:
-        return describe(out)
-    others = {name: value for name, value in describe(out).items() if name.startswith("theirs")}
-    return {**command.describe(out), **others}
-
-
-def add_foreign(out: Path) -> None:
-    (out / "theirs").mkdir()
-    (out / "theirs.txt").write_text("theirs")
-    (out / "theirs" / "notes.txt").write_text("theirs, too")
+    """Write what the commands read: photos, artifacts that do next to nothing, their history, and a real one."""
+    return make_materials(tmp_path_factory.mktemp("materials"), EXPORTED)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -128,6 +77,7 @@ def test_at_random_moments(name: str, materials: Materials, tmp_path: Path) -> N
     """At random moments, of the parent alone."""
     command, out, temporary = COMMANDS[name], tmp_path / "out", tmp_path / "temporary"
     out.mkdir()
+    command.prepare(out)
     line = start_line(command.words(materials, out))
     code, errors, seconds = run(line, temporary)
     assert code in command.codes, errors
@@ -141,11 +91,41 @@ def test_at_random_moments(name: str, materials: Materials, tmp_path: Path) -> N
     assert describe(materials.tiny.parent) == read, "what is read is not touched"
 
 
+@pytest.mark.parametrize("name", RESUMED)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_learner_goes_on_where_it_was_killed(
+    name: str, number: signal.Signals, materials: Materials, tmp_path: Path
+) -> None:
+    """The epochs that were finished are not done again, and what comes out is what comes of a run that nobody kills."""
+    row = table.setdefault(f"{name}, resumed after {number.name}", Counter())
+    row["tried"] += 1
+    made = {}
+    for whole in (True, False):
+        out, temporary = tmp_path / f"out{whole}", tmp_path / "temporary"
+        out.mkdir()
+        COMMANDS[name].prepare(out)
+        line = start_line(RESUMED[name](materials, out))
+        if not whole:
+            kill_after("epoch 1:", line, temporary, number)
+            row["killed"] += 1
+        code, errors, _ = run(line, temporary)
+        assert code in COMMANDS[name].codes, errors
+        assert ("epoch 1:" in errors) is whole and "epoch 3:" in errors, errors
+        made[whole] = load_file(out / "x.safetensors")
+        assert list_left(out, temporary) == []
+    row["faults"] += not _are_equal(made[True], made[False])
+    assert _are_equal(made[True], made[False])
+
+
+def _are_equal(one: dict[str, NDArray[Any]], other: dict[str, NDArray[Any]]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(values, other[name]) for name, values in one.items())
+
+
 @pytest.mark.skipif(not KILLS_TWELVE, reason="dear: make test-kill TWELVE=4")
 def test_an_export_of_twelve_at_random_moments(materials: Materials, tmp_path: Path) -> None:
     """In its first minute and a half, of minutes, when all its processes work; then one artifact takes their place."""
     out, temporary = tmp_path / "out", tmp_path / "temporary"
-    shutil.copytree(os.environ.get("IMAGEQX_EXPORTED", "artifacts/imageqx"), out / "imageqx")
+    shutil.copytree(EXPORTED, out / "imageqx")
     add_foreign(out)
     line = start_line(TWELVE.words(materials, out))
     _kill_often("export of twelve", TWELVE, line, out, 90.0, KILLS_TWELVE)
@@ -188,11 +168,9 @@ def _kill_once(
         with suppress(subprocess.TimeoutExpired):
             process.wait(_CONTROL.uniform(0.02, 0.95) * seconds)
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.send_signal(number)
-        began = time.monotonic()
-        _, errors = process.communicate(timeout=300)
-        if time.monotonic() - began > END_SECONDS:
-            faults.append(f"took {time.monotonic() - began:.0f} s to end")
+        errors, took = end_by(number, process)
+        if took > END_SECONDS:
+            faults.append(f"took {took:.0f} s to end")
         ended = process.returncode in codes
         row["ended first" if ended else "killed"] += 1
         if not ended and process.returncode not in (STOPPED[number], -number):  # -number: before Python could hear it
@@ -205,18 +183,19 @@ def _kill_once(
 
 
 @contextmanager
-def mounted(out: Path, name: str, *, full: bool) -> Iterator[None]:
+def mounted(out: Path, name: str, command: Command, *, full: bool) -> Iterator[None]:
     """Mount a small disk there with somebody's file on it: full, or one that may not be written.
 
     Permissions would not keep root from writing, and nobody else may mount.
     """
     out.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
         skipped[name] = "only root mounts a tmpfs, and not on every machine"
         pytest.skip(f"{name}: {skipped[name]}")
     try:
         (out / "theirs.txt").write_text("theirs")
+        command.prepare(out)
         if full:
             with suppress(OSError), (out / "ballast").open("wb", buffering=0) as file:
                 while file.write(bytes(1024)):
@@ -229,15 +208,15 @@ def mounted(out: Path, name: str, *, full: bool) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("full", [True, False], ids=["full disk", "read-only"])
-@pytest.mark.parametrize("name", QUICK_WRITERS)
+@pytest.mark.parametrize("name", WRITERS)
 def test_a_disk_that_takes_nothing(name: str, full: bool, materials: Materials, tmp_path: Path) -> None:
     out, what = tmp_path / "disk", f"{name}, {'full disk' if full else 'read-only'}"
-    with mounted(out, what, full=full):
+    with mounted(out, what, COMMANDS[name], full=full):
         errors = _expect_refusal(what, start_line(COMMANDS[name].words(materials, out)), tmp_path / "temporary", out)
         assert ("no space left" if full else "read-only file system") in errors.lower() and str(out) in errors, errors
 
 
-@pytest.mark.parametrize("name", QUICK_WRITERS)
+@pytest.mark.parametrize("name", WRITERS)
 def test_a_file_in_the_folders_place(name: str, materials: Materials, tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()
@@ -258,11 +237,12 @@ def _expect_refusal(name: str, line: list[str], temporary: Path, out: Path) -> s
     return errors
 
 
-@pytest.mark.parametrize("name", ["predict", "export", "bench", "report"])
+@pytest.mark.parametrize("name", WRITERS)
 def test_two_writers(name: str, materials: Materials, tmp_path: Path) -> None:
     """One of the two outputs is there at the end, whole; of a history, both."""
     command, out, temporary = COMMANDS[name], tmp_path / "out", tmp_path / "temporary"
     out.mkdir()
+    command.prepare(out)
     row = table.setdefault(f"{name}, two writers", Counter())
     row["tried"] += 2
     line = start_line(command.words(materials, out))
