@@ -276,6 +276,11 @@ train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 	$(BIN)/imageqx train --init "models/first/imageqx.seed{seed}.safetensors" --epochs 3 --small-epochs 2 \
 		--small-size 144 --batch-size 16 --learning-rate 5e-4 --ema-decay 0.98 --seeds 5 --retake-budget 0.03 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/imageqx train --init models/imageqx.safetensors --epochs 8 --small-epochs 4 --small-size 144 --batch-size 16 \
+		--learning-rate 5e-4 --ema-decay 0.98 --validation-samples 300 --out build/a/imageqx.safetensors \
+		$(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/imageqx train --init build/a/imageqx.safetensors --epochs 7 --batch-size 16 --learning-rate 5e-4 \
+		--ema-decay 0.98 --validation-samples 300 --retake-budget 0.05 $(if $(PHOTOS),--photos $(PHOTOS))
 
 # The ImageQX that the shipped Duke IQA was started from, a blob in the repository's history; later ones are other weights.
 DONOR_BLOB := 4b29abb83fe3ef957743ab4df419384ec159dac1

@@ -27,8 +27,8 @@ Array = NDArray[np.float32]
 _NEAR_SHARE = 0.5  # of the good samples: one reason comes near its limit
 # Per reason, how often another kind takes the place of what was drawn, where the sample allows it.
 _INSTEAD = {
-    LIGHT: {"hard shadow": 0.2, "sensor noise": 0.15, "highlight": 0.1, "colour cast": 0.1},
-    BLUR: {"lesion out of focus": 0.35, "soft": 0.2},
+    LIGHT: {"hard shadow": 0.25, "sensor noise": 0.15, "highlight": 0.1, "colour cast": 0.15},
+    BLUR: {"lesion out of focus": 0.5, "soft": 0.2},
     RESOLUTION: {"JPEG": 0.35},
     FRAMING: {"cut lesion": 0.6},
 }
