@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pickle
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -77,6 +78,8 @@ def _judge_on_cluster(
             warnings.simplefilter("ignore", DeprecationWarning)
             rows = waiting.map(work, num_cpus=1, ray_remote_args_fn=lambda: {"max_retries": RETRIES})
         for row in rows.iter_rows():
+            if row["error"]:
+                raise pickle.loads(row["error"])  # from a worker of our own
             yield by_name[row["name"]], row["rows"]
 
 
@@ -120,7 +123,15 @@ def _say(judge: Judge) -> dict[str, str]:
 
 
 def _judge_block(row: dict[str, str], *, model: ray.ObjectRef, said: dict[str, str]) -> dict[str, Any]:
-    """Judge one block on a worker.
+    """Judge one block on a worker; an error of ours is a value, as Ray Data would keep no more of it than its kind."""
+    try:
+        return {"name": row["name"], "rows": _judge_photos(json.loads(row["photos"]), model, said), "error": b""}
+    except ImageQXError as error:
+        return {"name": row["name"], "rows": b"", "error": pickle.dumps(error)}
+
+
+def _judge_photos(photos: Sequence[str], model: ray.ObjectRef, said: dict[str, str]) -> bytes:
+    """Return photos' rows.
 
     Raises:
         DeviceError: The worker has another version of this package.
@@ -135,8 +146,8 @@ def _judge_block(row: dict[str, str], *, model: ray.ObjectRef, said: dict[str, s
         )
     spec = ModelSpec.model_validate_json(said["spec"])
     runtime = _open_model(said["sha256"], said["artifact"], model)
-    rows = (judge_photo(parse_photo(name), lambda _: nullcontext(runtime), spec) for name in json.loads(row["photos"]))
-    return {"name": row["name"], "rows": encode_records(map(make_record, rows), spec)}
+    rows = (judge_photo(parse_photo(name), lambda _: nullcontext(runtime), spec) for name in photos)
+    return encode_records(map(make_record, rows), spec)
 
 
 _opened: dict[str, Runtime] = {}
@@ -160,12 +171,7 @@ def _open_model(sha256: str, artifact: str, model: ray.ObjectRef) -> Runtime:
 
 
 def _blame(address: str | None, error: Exception) -> ImageQXError:
-    """Return the error of ours that ended a task, or that Ray failed."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ImageQXError):
-            return cause
-        cause = getattr(cause, "cause", None) or cause.__cause__
+    """Return that Ray failed."""
     return DeviceError(
         "Ray could not do it",
         where=address or "a cluster on this machine",
