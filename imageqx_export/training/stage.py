@@ -88,6 +88,9 @@ def train(
     config, out, sources, seeds = run.config, run.out, run.sources, run.seeds
     settings = choose_settings(networks.spec(config.model))
     check_places(out)
+    configs = [_choose_seed(config, seed) for seed in range(config.seed, config.seed + seeds)]
+    for own in configs:
+        loop.check_start(own)
     if sources.table is not None:
         choose_targets(config.model).refuse(read_labels(sources.table[0], val_share=settings.val_share), config)
     try:
@@ -97,10 +100,8 @@ def train(
             checkpoints, trained = list[Checkpoint](), list[Network]()  # only the first process has networks
             held = HeldOutSide(sources, folder, settings, shown)
             validation = held.load("val", config.validation_samples)
-            for seed in range(config.seed, config.seed + seeds):
-                initial = config.initialisation.replace("{seed}", str(seed))
-                own = replace(config, seed=seed, initialisation=initial)
-                path = out if seeds == 1 else seed_path(out, seed)
+            for own in configs:
+                path = out if seeds == 1 else seed_path(out, own.seed)
                 data = gather_data(own, sources, folder, validation, settings=settings, progress=shown)
                 checkpoint, network = _run(own, path, data, here, run.logs, run.resume, shown, report)
                 checkpoints.append(checkpoint)
@@ -122,6 +123,11 @@ def train(
             where=state_path(out if seeds == 1 else seed_path(out, "*")),
             remedy="the same command, which goes on from there",
         ) from None
+
+
+def _choose_seed(config: TrainingConfig, seed: int) -> TrainingConfig:
+    """Return the configuration of one of several seeds, which may start from weights of its own."""
+    return replace(config, seed=seed, initialisation=config.initialisation.replace("{seed}", str(seed)))
 
 
 def seed_path(out: Path, seed: int | str) -> Path:

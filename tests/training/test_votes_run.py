@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.scenes import SCENE_KINDS
 from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources
-from imageqx_export.errors import DatasetError
+from imageqx_export.errors import CheckpointError, DatasetError
 from imageqx_export.networks.duke_iqa import network as duke
 from imageqx_export.training import stage
 from imageqx_export.training.batches import FreshBatches, KeptBatches, Maker
@@ -53,6 +54,18 @@ def test_a_run_gives_a_checkpoint_with_a_threshold_and_a_card(tmp_path: Path, fr
     text = out.with_suffix(".md").read_text()
     assert "--model duke-iqa" in text and ("--frozen-backbone" in text) is frozen and "at least 2 of 4 raters" in text
     assert stage.train(run)[0].spec == made.spec  # done already: nothing is trained again
+
+
+def test_weights_of_another_backbone_are_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+    run = stage.TrainingRun(replace(CONFIG, initialisation="models/imageqx.safetensors"), tmp_path / "out.safetensors")
+
+    def draw(*args: object) -> NoReturn:
+        raise AssertionError(f"drawn: {args}")
+
+    with pytest.raises(CheckpointError, match="another backbone") as caught:
+        stage.train(run, progress=draw)
+    assert caught.value.where == "models/imageqx.safetensors" and "--init" in (caught.value.remedy or "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_kept_features_give_what_their_pixels_give() -> None:
