@@ -105,7 +105,7 @@ def test_the_history_is_checked_before_anything_is_measured(
     elif trouble == "folder":
         history.mkdir()
     elif trouble == "full":
-        monkeypatch.setattr("imageqx_export.bench.history.tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: SIM115
+        monkeypatch.setattr("imageqx_export.support.files.tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: SIM115
     else:
         history = tmp_path / "file" / "history.jsonl"
         history.parent.touch()
