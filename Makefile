@@ -275,8 +275,8 @@ train: $(STAMP) ## Train the shipped checkpoint again; PHOTOS=DIR adds photos
 		--out models/first/imageqx.safetensors $(if $(PHOTOS),--photos $(PHOTOS))
 	$(BIN)/imageqx train --init "models/first/imageqx.seed{seed}.safetensors" --epochs 3 --small-epochs 2 \
 		--small-size 144 --batch-size 16 --learning-rate 5e-4 --ema-decay 0.98 --seeds 5 --retake-budget 0.03 \
-		$(if $(PHOTOS),--photos $(PHOTOS))
-	$(BIN)/imageqx train --init models/imageqx.safetensors --epochs 8 --small-epochs 4 --small-size 144 --batch-size 16 \
+		--out models/second/imageqx.safetensors $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/imageqx train --init models/second/imageqx.safetensors --epochs 8 --small-epochs 4 --small-size 144 --batch-size 16 \
 		--learning-rate 5e-4 --ema-decay 0.98 --validation-samples 300 --out build/a/imageqx.safetensors \
 		$(if $(PHOTOS),--photos $(PHOTOS))
 	$(BIN)/imageqx train --init build/a/imageqx.safetensors --epochs 7 --batch-size 16 --learning-rate 5e-4 \
@@ -288,7 +288,8 @@ DONOR_SHA256 := 2a6f1585675ad18be00c5b8b0dd4ae61f6d6b43298006b4f086162d737a174ec
 
 train-duke: $(STAMP) ## Train the shipped Duke IQA again, on the ImageQX's backbone that it had; PHOTOS=DIR adds photos
 	@mkdir -p build
-	git cat-file blob $(DONOR_BLOB) > build/donor.safetensors
+	@git cat-file blob $(DONOR_BLOB) > build/donor.safetensors || \
+		{ rm -f build/donor.safetensors; echo "needs a clone with its history: git fetch --unshallow" >&2; exit 1; }
 	echo "$(DONOR_SHA256)  build/donor.safetensors" | sha256sum --check --quiet
 	$(BIN)/imageqx train --model duke-iqa --init build/donor.safetensors --frozen-backbone \
 		--samples 1216 --synthetic-scenes 544 --learning-rate 0.003 --held-out-samples 400 \

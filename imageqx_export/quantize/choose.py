@@ -102,7 +102,8 @@ def _read_checked(path: Path, checkpoint: Checkpoint, network: Network) -> Recip
     from imageqx_export.quantize.weights import load_quantized_network
 
     remedy = f"imageqx quantize --checkpoint {checkpoint.path}"
-    recipe = read_recipe(path, remedy)
+    # Without a file there, nothing is replaced; without --out the recipe beside the checkpoint would be.
+    recipe = read_recipe(path, remedy if path.exists() else f"{remedy} --out {path}")
     check_checkpoint(recipe, path, checkpoint.sha256, remedy)
     entry = next((row for row in recipe.activations if row.tensor == ENTRY), None)
     if entry is not None and entry != make_pixel_scale(ENTRY):
