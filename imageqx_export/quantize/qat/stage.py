@@ -143,8 +143,8 @@ def _choose_start(request: Request, checkpoint: Checkpoint, network: Network, pr
         found = gather_calibration_images(None, spec=network.spec, progress=progress)
         found = add_clean_photos(found, request.sources.photos, spec=network.spec, progress=progress)
         return make_recipe(network, checkpoint.sha256, "w8a8", *found, progress=progress)
-    # What is at path may be another network's, which a recipe for this one must not replace.
-    own = request.checkpoint.with_suffix(f".{Precision.W8A8}.json")
+    # What is at path may be another network's, and what is beside the checkpoint fine-tuned: neither is to be replaced.
+    own = Path("build") / f"{request.checkpoint.stem}.{Precision.W8A8}.json"
     remedy = f"imageqx quantize --checkpoint {request.checkpoint} --out {own}, then --recipe {own}"
     recipe = read_recipe(path, remedy)
     check_checkpoint(recipe, path, checkpoint.sha256, remedy)

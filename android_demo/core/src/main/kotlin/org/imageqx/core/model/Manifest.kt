@@ -29,11 +29,17 @@ public data class Manifest(val model: String, val artifacts: List<Artifact>, val
      * @param format `"tflite"` or `"onnx"`.
      * @param target the kind of accelerator: `"gpu"`, `"qualcomm"` or `"ethos-u"`.
      * @param candidates the files that the app has, by path; all of the manifest's unless given.
+     * @param chip this phone's chip, as `Build.SOC_MODEL` names it, such as `"SM8650"`; null where it is not known.
      * @return null where the processor is the only place that is known to be right.
      */
-    public fun chooseFor(format: String, target: String, candidates: Collection<String>? = null): Artifact? =
+    public fun chooseFor(
+        format: String,
+        target: String,
+        candidates: Collection<String>? = null,
+        chip: String? = null,
+    ): Artifact? =
         artifacts.firstOrNull {
-            it.format == format && it.isProved(target) && (candidates == null || it.path in candidates)
+            it.format == format && it.isProved(target, chip) && (candidates == null || it.path in candidates)
         }
 }
 
@@ -57,10 +63,16 @@ public data class Artifact(
     val spec: ModelSpec,
     val proofs: List<Proof>,
 ) {
-    /** Tells whether some proof says that all of it runs on this kind of accelerator, and right; and none says wrong. */
-    public fun isProved(target: String): Boolean {
+    /**
+     * Tells whether some proof says that all of it runs on this kind of accelerator, and right, and none says wrong.
+     *
+     * @param target the kind of accelerator.
+     * @param chip this phone's chip, of which alone a wrong answer counts; null where it is not known: then any does.
+     */
+    public fun isProved(target: String, chip: String? = null): Boolean {
         val ofTarget = proofs.filter { it.target == target }
-        return ofTarget.any { it.verdict == "right" && it.whole } && ofTarget.none { it.verdict == "wrong" }
+        val wrong = ofTarget.filter { it.verdict == "wrong" && (chip == null || chip in it.chips) }
+        return wrong.isEmpty() && ofTarget.any { it.verdict == "right" && it.whole }
     }
 }
 

@@ -42,6 +42,17 @@ class ManifestTest {
     }
 
     @Test
+    fun `a wrong answer counts for its chips, and for a chip that is not known`() {
+        val right = Proof("qualcomm", listOf("SM8550", "SM8650"), "right", whole = true)
+        val wrong = Proof("qualcomm", listOf("SM8350", "SM8450"), "wrong", whole = true)
+        val artifact = manifest.get("b.tflite").copy(proofs = listOf(wrong, right))
+        assertTrue(artifact.isProved("qualcomm", "SM8650"))
+        assertTrue(artifact.isProved("qualcomm", "SM8850")) // no proof names it: the self-test decides
+        assertFalse(artifact.isProved("qualcomm", "SM8450"))
+        assertFalse(artifact.isProved("qualcomm"))
+    }
+
+    @Test
     fun `holds a file to its digest`() {
         val artifact = manifest.get("a.tflite")
         checkDigest(artifact, ByteBuffer.wrap("abc".toByteArray()))
