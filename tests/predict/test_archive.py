@@ -159,9 +159,10 @@ def test_a_damaged_part_is_a_sentence(tmp_path: Path) -> None:
 def test_what_is_no_part_stays(tmp_path: Path) -> None:
     parts = tmp_path / "a.parquet.parts"
     parts.mkdir()
-    (parts / "mine.txt").touch()
+    for name in ("mine.txt", "theirs.parquet"):
+        (parts / name).touch()
     judge_archive(["a.jpg"], JUDGE, str(tmp_path / "a.parquet"), Clerk())
-    assert list(parts.iterdir()) == [parts / "mine.txt"]
+    assert sorted(parts.iterdir()) == [parts / "mine.txt", parts / "theirs.parquet"]
 
 
 def test_a_name_that_is_not_utf8_is_written_as_it_is_printed(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def _connect(address: str | None, cores: int) -> Iterator[None]:
     with redirect_stdout(sys.stderr), own as scratch:
         if address is None:
             common |= {"num_cpus": cores, "object_store_memory": OBJECT_STORE, "_temp_dir": str(scratch)}
-            common |= {"include_dashboard": False}
+            common |= {"include_dashboard": False, "address": "local"}  # else RAY_ADDRESS would be used
         else:
             common |= {"address": address}
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ENDING: Final = ".parts"
 """What the folder's name has after the table's."""
 
+_PART: Final = re.compile(r"[0-9a-f]{64}\.parquet")  # what is called otherwise is somebody else's, and stays
 _ROWS_A_GROUP: Final = 16384  # of the finished table
 
 
@@ -111,7 +113,7 @@ class _LocalPlace:
         self._out, self._folder = out, out.with_name(out.name + ENDING)
 
     def list_parts(self) -> set[str]:
-        return {path.name for path in self._folder.glob("*.parquet")}
+        return {path.name for path in self._folder.glob("*.parquet") if _PART.fullmatch(path.name)}
 
     def read_part(self, name: str) -> bytes:
         return (self._folder / name).read_bytes()
@@ -145,7 +147,7 @@ class _RemotePlace:
                 self._files.ls(self._folder, detail=True) if self._files.exists(self._folder) else []
             )
         names = (str(row["name"]).rpartition("/")[2] for row in rows)
-        return {name for name in names if name.endswith(".parquet")}
+        return {name for name in names if _PART.fullmatch(name)}
 
     def read_part(self, name: str) -> bytes:
         content: bytes = self._files.cat_file(f"{self._folder}/{name}")
