@@ -165,6 +165,51 @@ def test_what_is_no_part_stays(tmp_path: Path) -> None:
     assert sorted(parts.iterdir()) == [parts / "mine.txt", parts / "theirs.parquet"]
 
 
+@pytest.mark.parametrize("remote", [False, True])
+def test_parts_of_another_run_stay(tmp_path: Path, remote: bool) -> None:
+    memory = fsspec.filesystem("memory")
+    out = "memory://other/a.parquet" if remote else str(tmp_path / "a.parquet")
+    try:
+        with pytest.raises(StoppedError):
+            judge_archive(["a.jpg"] * 9, JUDGE, out, Clerk(most=1))
+        judge_archive(["b.jpg"] * 9, JUDGE, out, Clerk())
+        left = memory.find("/other/a.parquet.parts") if remote else list((tmp_path / "a.parquet.parts").iterdir())
+        assert len(left) == 1
+        assert judge_archive(["a.jpg"] * 9, JUDGE, out, Clerk()).kept > 0
+        assert memory.find("/other") == ["/other/a.parquet"] if remote else list(tmp_path.iterdir()) == [Path(out)]
+    finally:
+        memory.store.clear()
+        memory.pseudo_dirs[:] = [""]
+
+
+def test_a_block_of_other_files_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for name in ("a.jpg", "b.jpg"):
+            (tmp_path / folder / name).write_bytes(b"1")
+            os.utime(tmp_path / folder / name, ns=(5, 5))
+
+    def name_block(*photos: str | Path) -> str:
+        (block,) = cut_blocks(photos, JUDGE)
+        return block.name
+
+    monkeypatch.chdir(tmp_path / "one")
+    before = name_block("a.jpg", "b.jpg")
+    assert name_block("a.jpg", "b.jpg") == before
+    names = [before, name_block("a.jpg", tmp_path / "one" / "b.jpg")]  # a row has the name as given
+    os.utime("b.jpg", ns=(5, 6))
+    names.append(name_block("a.jpg", "b.jpg"))
+    Path("b.jpg").write_bytes(b"22")
+    os.utime("b.jpg", ns=(5, 5))
+    names.append(name_block("a.jpg", "b.jpg"))
+    Path("b.jpg").unlink()
+    names.append(name_block("a.jpg", "b.jpg"))
+    monkeypatch.chdir(tmp_path / "two")
+    names.append(name_block("a.jpg", "b.jpg"))
+    assert len(set(names)) == 6
+    assert name_block("s3://b/a.jpg", "\0.jpg") == name_block("s3://b/a.jpg", "\0.jpg")
+
+
 def test_a_name_that_is_not_utf8_is_written_as_it_is_printed(tmp_path: Path) -> None:
     judge_archive([Path(os.fsdecode(b"\xff.jpg"))], JUDGE, str(tmp_path / "a.parquet"), Clerk())
     assert pq.read_table(tmp_path / "a.parquet")["photo"].to_pylist() == ["\\udcff.jpg"]

@@ -38,8 +38,8 @@ class Place(Protocol):
     def write_part(self, name: str, content: bytes) -> None:
         """Keep a part."""
 
-    def finish(self, write: Callable[[Path], None]) -> None:
-        """Put what ``write`` writes in the table's place, and delete the parts."""
+    def finish(self, write: Callable[[Path], None], names: Sequence[str]) -> None:
+        """Put what ``write`` writes in the table's place, and delete the parts of these names, and no others."""
 
 
 def open_output(out: str) -> Place:
@@ -56,7 +56,7 @@ def open_output(out: str) -> Place:
 
 
 def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], None]) -> None:
-    """Make one table of parts in the order of ``names``, put it in its place, and delete the parts.
+    """Make one table of parts in the order of ``names``, put it in its place, and delete these parts.
 
     No more is held than a group of rows.
 
@@ -86,7 +86,7 @@ def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], N
             if writer is not None:
                 writer.close()
 
-    place.finish(write)
+    place.finish(write, names)
 
 
 def _read_parts(place: Place, names: Sequence[str]) -> Iterator[pa.Table]:
@@ -122,12 +122,12 @@ class _LocalPlace:
         with write_aside(self._folder / name) as aside:
             aside.write_bytes(content)
 
-    def finish(self, write: Callable[[Path], None]) -> None:
+    def finish(self, write: Callable[[Path], None], names: Sequence[str]) -> None:
         with write_aside(self._out) as aside:
             write(aside)
-        for name in self.list_parts():
+        for name in names:
             (self._folder / name).unlink(missing_ok=True)
-        with suppress(OSError):  # somebody keeps another file there
+        with suppress(OSError):  # another run's parts, or somebody's own files, are there
             self._folder.rmdir()
 
 
@@ -158,14 +158,16 @@ class _RemotePlace:
             self._files.makedirs(self._folder, exist_ok=True)
             self._files.pipe_file(f"{self._folder}/{name}", content)
 
-    def finish(self, write: Callable[[Path], None]) -> None:
+    def finish(self, write: Callable[[Path], None], names: Sequence[str]) -> None:
         with temporary_folder("table") as scratch:
             write(scratch / "table.parquet")
             with self._translate(self._out):
                 self._files.put_file(str(scratch / "table.parquet"), self._path)
-                self._files.rm([f"{self._folder}/{name}" for name in self.list_parts()])
-        with suppress(Exception):  # most such places have no folders but of names
-            self._files.rmdir(self._folder)
+                self._files.rm([f"{self._folder}/{name}" for name in sorted(set(names))])
+                left = self._files.ls(self._folder, detail=False) if self._files.exists(self._folder) else []
+        if not left:
+            with suppress(Exception):  # most such places have no folders but of names
+                self._files.rmdir(self._folder)
 
     @contextmanager
     def _translate(self, where: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from imageqx_export import __version__
 from imageqx_export.artifact import ModelSpec
+from imageqx_export.predict.addresses import is_address
 from imageqx_export.predict.archive.parts import join_parts, open_output
 from imageqx_export.support.files import digest
 from imageqx_export.support.libraries import require
@@ -51,7 +52,8 @@ class Block:
     """Photos whose rows are kept together.
 
     Args:
-        name: Its part's file: a digest of the photos' names and of all that says what their rows are.
+        name: Its part's file: a digest of the photos' names, of what is there now, and of all else that says what their
+            rows are.
         photos: Files and addresses.
     """
 
@@ -100,8 +102,8 @@ def judge_archive(
 
     Each block's rows are kept in the folder ``<out>.parts`` as they come. A run that was stopped goes on from there: a
     block of the same photos, judged by the same model and thresholds and the same version of this package, is not
-    judged again (whether a photo's content changed meanwhile is not looked at). At the end the table takes its place in
-    one step, and the parts are deleted.
+    judged again; the same are files of the same path, size and time of change, and equal addresses. At the end the
+    table takes its place in one step, and its parts are deleted; those of other runs stay.
 
     Args:
         photos: Files, and addresses as text.
@@ -140,6 +142,21 @@ def cut_blocks(photos: Sequence[Path | str], judge: Judge) -> list[Block]:
     for start in range(0, len(photos), size):
         names = tuple(map(str, photos[start : start + size]))
         whole = same.copy()
-        whole.update(json.dumps(names).encode())
+        whole.update(json.dumps([names, [_describe_file(name) for name in names]]).encode())
         blocks.append(Block(f"{whole.hexdigest()}.parquet", names))
     return blocks
+
+
+def _describe_file(name: str) -> Sequence[str | int] | None:
+    """Return a local file's absolute path, bytes and time of change in ns, without the latter where none is there.
+
+    None stands for an address, whose own text is all that is known of it.
+    """
+    if is_address(name):
+        return None
+    path = Path(name).absolute()
+    try:
+        state = path.stat()
+    except (OSError, ValueError):  # it is not there, or no file can have that name
+        return [str(path)]
+    return [str(path), state.st_size, state.st_mtime_ns]
