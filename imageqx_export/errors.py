@@ -4,6 +4,7 @@
 
     ImageQXError                 everything this package raises on purpose
     ├── PhotoError               a file that is not a usable photo
+    │   └── FetchError           a photo at an address that cannot be had now, and perhaps later
     ├── CheckpointError          a checkpoint that cannot be trusted or does not fit its network
     ├── DatasetError             a folder or a table of photos that cannot be trained or measured on
     ├── TrainingError            a training run that cannot go on (its last good state is kept)
@@ -86,6 +87,10 @@ def _restore(kind: type[ImageQXError], args: tuple[Any, ...], fields: dict[str, 
 
 class PhotoError(ImageQXError):
     """A file that is not a usable photo."""
+
+
+class FetchError(PhotoError):
+    """A photo at an address that cannot be had now, and perhaps later."""
 
 
 class CheckpointError(ImageQXError):

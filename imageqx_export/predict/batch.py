@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import PhotoError
-from imageqx_export.predict.addresses import read_address
+from imageqx_export.predict.addresses import read_address, show_place
 from imageqx_export.predict.verdict import Verdict, predict_pixels
 from imageqx_export.preprocess import load_pixels, read_header
 from imageqx_export.runtimes.base import Runtime
@@ -94,22 +94,28 @@ def judge_photos(
                 yield row
 
 
-def judge_photo(photo: Path | str, take: Callable[[int], AbstractContextManager[Runtime]], spec: ModelSpec) -> Judged:
+def judge_photo(
+    photo: Path | str,
+    take: Callable[[int], AbstractContextManager[Runtime]],
+    spec: ModelSpec,
+    path: Path | None = None,
+) -> Judged:
     """Judge one photo.
 
     Args:
         photo: A file, or an address as text.
         take: Gives the model for a photo of that many pixels, when it may be decoded.
         spec: What to decide with.
+        path: Where the file is, if ``photo`` only names it, as for another working folder; None for ``photo``.
 
     Raises:
         ArtifactError: The model cannot be run, or gives NaN.
     """
     try:
-        source = read_address(photo) if isinstance(photo, str) else photo
-        header = read_header(source, name=str(photo))
+        source = read_address(photo) if isinstance(photo, str) else path or photo
+        header = read_header(source, name=show_place(photo))
         with take(header.width * header.height) as runtime:
-            pixels = load_pixels(source, spec.preprocessing, name=str(photo))
+            pixels = load_pixels(source, spec.preprocessing, name=show_place(photo))
             ((verdict, maps),) = predict_pixels([photo], pixels[None], runtime, spec)
     except PhotoError as error:
         return Judged(photo, error)

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import PhotoError
 from imageqx_export.evaluation.heatmap import blend
+from imageqx_export.predict.addresses import show_place
 from imageqx_export.predict.verdict import Verdict, list_reasons
 from imageqx_export.preprocess import open_photo
 from imageqx_export.support.files import write_aside
@@ -49,7 +50,7 @@ def refuse_addresses(photos: Sequence[Path | str]) -> None:
         if isinstance(photo, str):
             raise PhotoError(
                 "no picture is drawn of a photo at an address",
-                where=photo,
+                where=show_place(photo),
                 expected="files of this machine",
                 remedy="leave --attention and --html out, or copy the photos here",
             )

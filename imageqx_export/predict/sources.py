@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from imageqx_export.data.photos import find_reason, list_photos
 from imageqx_export.errors import DatasetError
-from imageqx_export.predict.addresses import is_address, list_addresses
+from imageqx_export.predict.addresses import is_address, list_addresses, show_place
 
 STANDARD_INPUT = "-"
 
@@ -65,7 +65,7 @@ def gather_photos(sources: Sequence[str], read_input: Callable[[], bytes] = lamb
     if not photos:
         raise DatasetError(
             "no photo",
-            where=", ".join("standard input" if source == STANDARD_INPUT else source for source in sources),
+            where=", ".join("standard input" if source == STANDARD_INPUT else show_place(source) for source in sources),
             expected="photos, folders of them, patterns, addresses, or - for names on standard input",
             got=", ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "nothing",
         )

@@ -79,7 +79,7 @@ def test_addresses_are_listed_as_folders_are() -> None:
         memory.pipe_file(f"/listed/{name}", b"")
     try:
         found = gather_photos(["memory://listed", "memory://listed/notes.txt", "memory://listed/?.heic"])
-        head = "memory:///listed"
+        head = "memory://listed"
         assert found.photos == (
             *(f"{head}/a.heic", f"{head}/b.JPG", f"{head}/sub/deep/c.png"),
             *("memory://listed/notes.txt", f"{head}/a.heic"),

@@ -13,6 +13,7 @@ from imageqx_export.cli.show.console import err, join, note, out, print_line, st
 from imageqx_export.data.photos import describe_left_out
 from imageqx_export.decisions import GOOD
 from imageqx_export.errors import PhotoError
+from imageqx_export.predict.addresses import show_place
 from imageqx_export.predict.records import make_record
 from imageqx_export.support.progress import bar
 
@@ -83,7 +84,7 @@ def show_end(
     if left_out:
         note(describe_left_out(left_out).strip(" ()"))
     count = len(tally.unreadable)
-    _tell_unreadable(count, count + tally.judged, [str(photo) for photo in tally.unreadable[:_NAMED]])
+    _tell_unreadable(count, count + tally.judged, tally.unreadable[:_NAMED])
 
 
 def show_summary(summary: Summary, left_out: Mapping[str, int], *, as_json: bool) -> None:
@@ -94,15 +95,15 @@ def show_summary(summary: Summary, left_out: Mapping[str, int], *, as_json: bool
     else:
         photos = f"{summary.photos:,} photo" + ("" if summary.photos == 1 else "s")
         kept = f", {summary.kept:,} of them kept by an earlier run" if summary.kept else ""
-        out.print(f"{summary.out}: {photos}{kept}; {summary.retake:,} to take again", soft_wrap=True)
+        out.print(f"{show_place(summary.out)}: {photos}{kept}; {summary.retake:,} to take again", soft_wrap=True)
     if left_out:
         note(describe_left_out(left_out).strip(" ()"))
     _tell_unreadable(summary.unreadable, summary.photos, summary.named)
 
 
-def _tell_unreadable(count: int, all_of_them: int, first: Sequence[str]) -> None:
+def _tell_unreadable(count: int, all_of_them: int, first: Sequence[Path | str]) -> None:
     if count:
-        names = ", ".join(first) + (", …" if count > len(first) else "")
+        names = ", ".join(map(show_place, first)) + (", …" if count > len(first) else "")
         failed = f"{count} of {all_of_them} photos" if all_of_them > 1 else "the photo"
         err.print(join(style("error:", "bold red"), f" {failed} could not be read: {names}"), soft_wrap=True)
 
@@ -114,12 +115,12 @@ def _note_pictures(counts: Mapping[Path | str, int]) -> None:
         note(f"{len(counts)} files hold several pictures; {which}")
         return
     for photo, count in counts.items():
-        note(f"{photo} holds {count} pictures; {which}")
+        note(f"{show_place(photo)} holds {count} pictures; {which}")
 
 
 def _show_unreadable(photo: Path | str, error: PhotoError) -> None:
     got = "" if error.got is None else f" ({error.got})"
-    head = style(photo, "bold"), "  ", style("not judged", "bold red")
+    head = style(show_place(photo), "bold"), "  ", style("not judged", "bold red")
     out.print(join(*head, f" – {error.what}{got}"), soft_wrap=True, highlight=False)
     if error.remedy is not None:
         out.print(f"  → {error.remedy}", highlight=False, soft_wrap=True)
@@ -127,7 +128,7 @@ def _show_unreadable(photo: Path | str, error: PhotoError) -> None:
 
 def _show_verdict(row: Verdict) -> None:
     color, advice = _ADVICE.get(row.label, ("green", "good enough"))
-    head = style(row.photo, "bold"), "  ", style(row.title, f"bold {color}")
+    head = style(show_place(row.photo), "bold"), "  ", style(row.title, f"bold {color}")
     out.print(join(*head, f" – {advice}"), soft_wrap=True, highlight=False)
     out.print(style(f"  {_describe_probabilities(row)}", "dim"), highlight=False)
     for hint in row.hints:
