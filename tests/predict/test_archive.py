@@ -15,13 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from imageqx_export.errors import DatasetError, StoppedError, UnknownNameError
+from imageqx_export.errors import DatasetError, FetchError, ImageQXError, PhotoError, StoppedError, UnknownNameError
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.predict.archive.engines import choose_engine
+from imageqx_export.predict.archive.rows import Rows, collect_rows
 from imageqx_export.predict.archive.stage import Block, Judge, cut_blocks, judge_archive
-from imageqx_export.predict.archive.table import encode_records
+from imageqx_export.predict.batch import Judged
 from tests.conftest import Cli
 
+ABSENT = PhotoError("no")
 JUDGE = Judge(Path("model.onnx"), "0" * 64, spec())
 
 
@@ -31,12 +33,13 @@ class Clerk:
     def __init__(self, most: int = 10**6) -> None:
         self.most, self.judged = most, list[str]()
 
-    def __call__(self, blocks: Sequence[Block], judge: Judge) -> Iterator[tuple[Block, bytes]]:
+    def __call__(self, blocks: Sequence[Block], judge: Judge) -> Iterator[tuple[Block, Rows]]:
         for index, block in enumerate(reversed(blocks)):
             if index == self.most:
                 raise StoppedError("stopped")
             self.judged += block.photos
-            yield block, encode_records([{"photo": name, "error": {"what": "no"}} for name in block.photos], judge.spec)
+            told = [Judged(photo, FetchError("no", got="403") if "far" in photo else ABSENT) for photo in block.photos]
+            yield block, collect_rows(told, judge.spec)
 
 
 def without_nulls(value: Any) -> Any:
@@ -80,7 +83,7 @@ def test_photos_and_table_at_addresses(folder: Path, cli: Cli) -> None:
         near = pq.read_table(folder.parent / "near.parquet")
         for source, head, tail in (
             (f"zip://in/*::{folder.parent}/all.zip", "zip://in/", f"::{folder.parent}/all.zip"),
-            ("memory://archive", "memory:///archive/", ""),
+            ("memory://archive", "memory://archive/", ""),
         ):
             done = cli("predict", source, "--out", "memory://out/far.parquet", "--json")
             said = json.loads(done.stdout)
@@ -99,6 +102,9 @@ def test_what_is_not_there_or_unknown_says_so(folder: Path, cli: Cli) -> None:
     assert json.loads(lines) == {"photo": "memory://nothing/a.jpg", "error": {"what": "there is no such photo"}}
     refused = cli("predict", "nosuch://bucket", "--json")
     assert refused.returncode == 1 and "the address cannot be used" in refused.stderr and "nosuch" in refused.stderr
+    refused = cli("predict", "http://localhost:1/a.jpg?sig=secret", "--out", folder.parent / "a.parquet")
+    assert refused.returncode == 1 and "1 of 1 photos could not be fetched" in refused.stderr
+    assert "localhost:1/a.jpg?sig=…" in refused.stderr and "secret" not in refused.stderr
     refused = cli("predict", "memory://nothing/a.jpg", "--html", folder.parent / "sheet")
     assert refused.returncode == 1 and "no picture is drawn of a photo at an address" in refused.stderr
 
@@ -154,6 +160,45 @@ def test_a_damaged_part_is_a_sentence(tmp_path: Path) -> None:
     assert not out.exists()
     part.unlink()
     assert judge_archive(photos, JUDGE, str(out), Clerk()).photos == 9
+
+
+def test_what_could_not_be_fetched_is_asked_for_again(tmp_path: Path) -> None:
+    out = tmp_path / "a.parquet"
+    photos = [f"s3://b/{'far' if index in (5, 6) else index}.jpg" for index in range(40)]
+    with pytest.raises(DatasetError, match="2 of 40 photos could not be fetched") as caught:
+        judge_archive(photos, JUDGE, str(out), Clerk())
+    assert caught.value.where == "s3://b/far.jpg, s3://b/far.jpg" and caught.value.got == "403"
+    assert "the same command, which goes on from there" in str(caught.value)
+    assert not out.exists() and len(list((tmp_path / "a.parquet.parts").iterdir())) == 9
+    clerk = Clerk()
+    with pytest.raises(DatasetError):
+        judge_archive(photos, JUDGE, str(out), clerk)
+    assert clerk.judged == photos[4:8]
+
+
+def test_a_place_of_another_kind_is_found_before_judging(tmp_path: Path) -> None:
+    memory, clerk = fsspec.filesystem("memory"), Clerk()
+    (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "a.parquet.parts").touch()
+    memory.pipe_file("/kinds/folder.parquet/x", b"")
+    memory.pipe_file("/kinds/a.parquet.parts", b"")
+    try:
+        for place in (str(tmp_path), f"file://{tmp_path}", f"local://{tmp_path}", "memory://kinds"):
+            with pytest.raises(ImageQXError, match="the output is not a file"):
+                judge_archive(["a.jpg"], JUDGE, f"{place}/folder.parquet", clerk)
+            with pytest.raises(DatasetError, match="the parts of the table have no place"):
+                judge_archive(["a.jpg"], JUDGE, f"{place}/a.parquet", clerk)
+    finally:
+        memory.store.clear()
+        memory.pseudo_dirs[:] = [""]
+    assert not clerk.judged
+
+
+def test_a_table_at_a_local_address_is_written_as_a_file_is(tmp_path: Path) -> None:
+    out = tmp_path / "a.parquet"
+    out.symlink_to(tmp_path / "real.parquet")  # which a file system of fsspec would replace
+    judge_archive(["a.jpg"], JUDGE, f"file://{out}", Clerk())
+    assert out.is_symlink() and pq.read_table(tmp_path / "real.parquet").num_rows == 1
 
 
 def test_what_is_no_part_stays(tmp_path: Path) -> None:

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 from imageqx_export import __version__
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import DeviceError, ImageQXError
-from imageqx_export.predict.addresses import parse_photo
+from imageqx_export.predict.addresses import hide_secrets, is_address, parse_photo
+from imageqx_export.predict.archive.rows import Rows, collect_rows
 from imageqx_export.predict.archive.stage import Block, Engine, Judge
-from imageqx_export.predict.archive.table import encode_records
 from imageqx_export.predict.batch import judge_photo
-from imageqx_export.predict.records import make_record
 from imageqx_export.runtimes import load_judge
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.boundaries import translate_errors
@@ -63,14 +62,13 @@ def connect_ray(address: str | None, cores: int | None = None) -> Engine:
 
 def _judge_on_cluster(
     blocks: Sequence[Block], judge: Judge, *, address: str | None, cores: int
-) -> Iterator[tuple[Block, bytes]]:
+) -> Iterator[tuple[Block, Rows]]:
     by_name = {block.name: block for block in blocks}
     with translate_errors(partial(_blame, address)), _connect(address, cores):
         import ray.data
 
         work = partial(_judge_block, model=ray.put(_pack(judge.artifact)), said=_say(judge))
-        # Names as JSON: Arrow has no text for bytes that are not UTF-8, of which a file's name may be.
-        items = [{"name": block.name, "photos": json.dumps(block.photos)} for block in by_name.values()]
+        items = [{"name": block.name, "photos": _pack_names(block.photos)} for block in by_name.values()]
         # Tasks and not actors: one that is lost with its machine runs on any other, while an actor's calls would wait
         # until there is room for that actor again.
         waiting = ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_TASKS))
@@ -78,9 +76,10 @@ def _judge_on_cluster(
             warnings.simplefilter("ignore", DeprecationWarning)
             rows = waiting.map(work, num_cpus=1, ray_remote_args_fn=lambda: {"max_retries": RETRIES})
         for row in rows.iter_rows():
-            if row["error"]:
-                raise pickle.loads(row["error"])  # from a worker of our own
-            yield by_name[row["name"]], row["rows"]
+            said: Rows | ImageQXError = pickle.loads(row["said"])  # by a worker of our own
+            if isinstance(said, ImageQXError):
+                raise said
+            yield by_name[row["name"]], said
 
 
 @contextmanager
@@ -117,6 +116,14 @@ def _pack(artifact: Path) -> dict[str, bytes]:
     return {path.relative_to(artifact.parent).as_posix(): path.read_bytes() for path in list_files(artifact)}
 
 
+def _pack_names(photos: Sequence[str]) -> str:
+    """Return each photo's name as given, for its row, and where any process finds it: the path from the root.
+
+    As JSON, since Arrow has no text for bytes that are not UTF-8, of which a file's name may be.
+    """
+    return json.dumps([(name, name if is_address(name) else str(Path(name).absolute())) for name in photos])
+
+
 def _say(judge: Judge) -> dict[str, str]:
     spec = judge.spec.model_dump_json()
     return {"artifact": judge.artifact.name, "sha256": judge.sha256, "spec": spec, "version": __version__}
@@ -125,13 +132,14 @@ def _say(judge: Judge) -> dict[str, str]:
 def _judge_block(row: dict[str, str], *, model: ray.ObjectRef, said: dict[str, str]) -> dict[str, Any]:
     """Judge one block on a worker; an error of ours is a value, as Ray Data would keep no more of it than its kind."""
     try:
-        return {"name": row["name"], "rows": _judge_photos(json.loads(row["photos"]), model, said), "error": b""}
+        done: Rows | ImageQXError = _judge_photos(json.loads(row["photos"]), model, said)
     except ImageQXError as error:
-        return {"name": row["name"], "rows": b"", "error": pickle.dumps(error)}
+        done = error
+    return {"name": row["name"], "said": pickle.dumps(done)}
 
 
-def _judge_photos(photos: Sequence[str], model: ray.ObjectRef, said: dict[str, str]) -> bytes:
-    """Return photos' rows.
+def _judge_photos(photos: Sequence[tuple[str, str]], model: ray.ObjectRef, said: dict[str, str]) -> Rows:
+    """Return the rows of photos that :func:`_pack_names` packed.
 
     Raises:
         DeviceError: The worker has another version of this package.
@@ -146,8 +154,8 @@ def _judge_photos(photos: Sequence[str], model: ray.ObjectRef, said: dict[str, s
         )
     spec = ModelSpec.model_validate_json(said["spec"])
     runtime = _open_model(said["sha256"], said["artifact"], model)
-    rows = (judge_photo(parse_photo(name), lambda _: nullcontext(runtime), spec) for name in photos)
-    return encode_records(map(make_record, rows), spec)
+    rows = (judge_photo(parse_photo(name), lambda _: nullcontext(runtime), spec, Path(at)) for name, at in photos)
+    return collect_rows(rows, spec)
 
 
 _opened: dict[str, Runtime] = {}
@@ -175,6 +183,6 @@ def _blame(address: str | None, error: Exception) -> ImageQXError:
     return DeviceError(
         "Ray could not do it",
         where=address or "a cluster on this machine",
-        got=f"{type(error).__name__}: {take_last_line(str(error))}",
+        got=hide_secrets(f"{type(error).__name__}: {take_last_line(str(error))}"),
         remedy="give the same command again: what is done is kept",
     )

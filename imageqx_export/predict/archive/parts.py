@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from imageqx_export.errors import DatasetError, ImageQXError
-from imageqx_export.predict.addresses import is_address, open_place
+from imageqx_export.predict.addresses import hide_secrets, is_address, open_place, show_place
 from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.files import check_places, write_aside
 from imageqx_export.support.folders import temporary_folder
@@ -23,6 +24,7 @@ ENDING: Final = ".parts"
 """What the folder's name has after the table's."""
 
 _PART: Final = re.compile(r"[0-9a-f]{64}\.parquet")  # what is called otherwise is somebody else's, and stays
+_LOCAL: Final = re.compile(r"(file|local)://(?!.*::)")
 _ROWS_A_GROUP: Final = 16384  # of the finished table
 
 
@@ -47,12 +49,19 @@ def open_output(out: str) -> Place:
 
     Raises:
         DatasetError: The name does not end in ``.parquet``, or the address cannot be used.
-        ImageQXError: A folder is there.
+        ImageQXError: A folder is there, or a file where the folder of the parts would be.
         OSError: Nothing can be written there.
     """
     if not out.endswith(".parquet"):
-        raise DatasetError("not a name of a table", where=out, expected="a file or an address that ends in .parquet")
-    return _RemotePlace(out) if is_address(out) else _LocalPlace(Path(out))
+        raise DatasetError(
+            "not a name of a table", where=show_place(out), expected="a file or an address that ends in .parquet"
+        )
+    if not is_address(out):
+        return _LocalPlace(Path(out))
+    if not _LOCAL.match(out):
+        return _RemotePlace(out)
+    with _translate(out):
+        return _LocalPlace(Path(open_place(out)[1]))
 
 
 def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], None]) -> None:
@@ -102,15 +111,36 @@ def _blame_part(name: str, error: Exception) -> ImageQXError:
     return DatasetError(
         "a part of the table is missing or damaged",
         where=name,
-        got=name_error(error),
+        got=hide_secrets(name_error(error)),
         remedy="delete it if it is there, and give the same command again: what is missing is judged",
     )
+
+
+def _refuse_parts(folder: Path | str) -> ImageQXError:
+    return DatasetError(
+        "the parts of the table have no place",
+        where=show_place(folder),
+        expected="a folder, or nothing there yet",
+        got="something else",
+        remedy="move it away, or give --out another name",
+    )
+
+
+@contextmanager
+def _translate(address: str) -> Iterator[None]:
+    reason = "the address cannot be used"
+    with translate_errors(
+        lambda error: DatasetError(reason, where=hide_secrets(address), got=hide_secrets(name_error(error)))
+    ):
+        yield
 
 
 class _LocalPlace:
     def __init__(self, out: Path) -> None:
         check_places(out)
         self._out, self._folder = out, out.with_name(out.name + ENDING)
+        if os.path.lexists(self._folder) and not self._folder.is_dir():
+            raise _refuse_parts(self._folder)
 
     def list_parts(self) -> set[str]:
         return {path.name for path in self._folder.glob("*.parquet") if _PART.fullmatch(path.name)}
@@ -136,12 +166,16 @@ class _RemotePlace:
 
     def __init__(self, out: str) -> None:
         self._out = out
-        with self._translate(out):
+        with _translate(out):
             self._files, self._path = open_place(out)
-        self._folder = self._path + ENDING
+            self._folder = self._path + ENDING
+            if self._files.isdir(self._path):
+                raise DatasetError("the output is not a file", where=show_place(out), got="a folder")
+            if self._files.isfile(self._folder):
+                raise _refuse_parts(out + ENDING)
 
     def list_parts(self) -> set[str]:
-        with self._translate(self._out):
+        with _translate(self._out):
             self._files.invalidate_cache()
             rows: list[dict[str, Any]] = (
                 self._files.ls(self._folder, detail=True) if self._files.exists(self._folder) else []
@@ -154,24 +188,17 @@ class _RemotePlace:
         return content
 
     def write_part(self, name: str, content: bytes) -> None:
-        with self._translate(self._out):
+        with _translate(self._out):
             self._files.makedirs(self._folder, exist_ok=True)
             self._files.pipe_file(f"{self._folder}/{name}", content)
 
     def finish(self, write: Callable[[Path], None], names: Sequence[str]) -> None:
         with temporary_folder("table") as scratch:
             write(scratch / "table.parquet")
-            with self._translate(self._out):
+            with _translate(self._out):
                 self._files.put_file(str(scratch / "table.parquet"), self._path)
                 self._files.rm([f"{self._folder}/{name}" for name in sorted(set(names))])
                 left = self._files.ls(self._folder, detail=False) if self._files.exists(self._folder) else []
         if not left:
             with suppress(Exception):  # most such places have no folders but of names
                 self._files.rmdir(self._folder)
-
-    @contextmanager
-    def _translate(self, where: str) -> Iterator[None]:
-        with translate_errors(
-            lambda error: DatasetError("the address cannot be used", where=where, got=name_error(error))
-        ):
-            yield

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from imageqx_export import __version__
 from imageqx_export.artifact import ModelSpec
+from imageqx_export.errors import DatasetError
 from imageqx_export.predict.addresses import is_address
 from imageqx_export.predict.archive.parts import join_parts, open_output
+from imageqx_export.predict.archive.rows import Rows
 from imageqx_export.support.files import digest
 from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
@@ -61,8 +63,8 @@ class Block:
     photos: tuple[str, ...]
 
 
-Engine: TypeAlias = Callable[[Sequence[Block], Judge], Iterator[tuple[Block, bytes]]]
-"""Judges blocks, and yields each with its rows as a Parquet file, in any order, as it is done."""
+Engine: TypeAlias = Callable[[Sequence[Block], Judge], Iterator[tuple[Block, Rows]]]
+"""Judges blocks, and yields each with its rows, in any order, as it is done."""
 
 
 @dataclass
@@ -105,6 +107,8 @@ def judge_archive(
     judged again; the same are files of the same path, size and time of change, and equal addresses. At the end the
     table takes its place in one step, and its parts are deleted; those of other runs stay.
 
+    A block with a photo that could not be fetched is not kept, and as long as there is one no table is written.
+
     Args:
         photos: Files, and addresses as text.
         judge: What judges.
@@ -115,22 +119,51 @@ def judge_archive(
 
     Raises:
         UnavailableError: pyarrow is not installed.
-        DatasetError: The place cannot be used.
+        DatasetError: The place cannot be used, or photos could not be fetched; what is done is kept.
         ArtifactError: The model cannot be run; what is done is kept.
     """
     require("pyarrow")
     place, blocks = open_output(out), cut_blocks(photos, judge)
     done = place.list_parts()
     left = [block for block in blocks if block.name not in done]
-    judged = sum(len(block.photos) for block in left)
+    judged, failed = sum(len(block.photos) for block in left), _Unfetched()
     with progress("judging photos", judged) as advance:
         for block, rows in engine(left, judge) if left else ():
-            place.write_part(block.name, rows)
+            if rows.unfetched:
+                failed.add(rows)
+            else:
+                place.write_part(block.name, rows.table)
             for _ in block.photos:
                 advance()
+    failed.refuse(len(photos))
     summary = Summary(out, kept=len(photos) - judged)
     join_parts(place, [block.name for block in blocks], summary.count)
     return summary
+
+
+@dataclass
+class _Unfetched:
+    """The photos that could not be fetched: how many, the first few, and why the first could not."""
+
+    count: int = 0
+    named: list[str] = field(default_factory=list)
+    reason: str | None = None
+
+    def add(self, rows: Rows) -> None:
+        """Count those of a block."""
+        self.count += len(rows.unfetched)
+        self.named += rows.unfetched[: _NAMED - len(self.named)]
+        self.reason = self.reason or rows.reason
+
+    def refuse(self, photos: int) -> None:
+        """Raise DatasetError if there are any."""
+        if self.count:
+            raise DatasetError(
+                f"{self.count:,} of {photos:,} photos could not be fetched, so that there is no table yet",
+                where=", ".join(self.named) + (", …" if self.count > len(self.named) else ""),
+                got=self.reason,
+                remedy="the same command, which goes on from there: the other blocks of rows are kept",
+            )
 
 
 def cut_blocks(photos: Sequence[Path | str], judge: Judge) -> list[Block]:
