@@ -61,7 +61,8 @@ def open_output(out: str) -> Place:
     if not _LOCAL.match(out):
         return _RemotePlace(out)
     with _translate(out):
-        return _LocalPlace(Path(open_place(out)[1]))
+        path = Path(open_place(out)[1])
+    return _LocalPlace(path)
 
 
 def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], None]) -> None:
