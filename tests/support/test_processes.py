@@ -129,7 +129,7 @@ def test_an_unknown_name_survives_pickling() -> None:
 
 
 def test_the_tree_is_complete() -> None:
-    assert len(ALL) == 15
+    assert len(ALL) == 16
     assert errors.__doc__ is not None and all(kind.__name__ in errors.__doc__ for kind in ALL)
 
 
