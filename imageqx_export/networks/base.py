@@ -105,11 +105,12 @@ class Network(nn.Module, ABC):
     options: Mapping[str, str | float] = MappingProxyType({})
     features: nn.Module
 
-    def start_from(self, donor: Network) -> None:
+    def start_from(self, donor: Network, where: str | None = None) -> None:
         """Take over the weights of another network's backbone, in place.
 
         Args:
             donor: With the same backbone.
+            where: The file that it is from, for the error.
 
         Raises:
             CheckpointError: It has another.
@@ -119,8 +120,10 @@ class Network(nn.Module, ABC):
         if shapes[0] != shapes[1]:
             raise CheckpointError(
                 "a network with another backbone",
+                where=where,
                 expected=f"{self.spec.name}'s, of {len(shapes[0])} tensors",
                 got=f"{donor.spec.name}'s, of {len(shapes[1])}",
+                remedy="--init with a checkpoint of the same backbone, or imagenet",
             )
         own.load_state_dict(given.state_dict())
 

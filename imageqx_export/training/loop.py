@@ -20,7 +20,7 @@ from imageqx_export.data.bank import Bank
 from imageqx_export.data.degradations import Degrader
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.data.settings import USUAL, PhotoSettings
-from imageqx_export.errors import CheckpointError, TrainingError
+from imageqx_export.errors import TrainingError
 from imageqx_export.networks.base import Network
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.support.signals import postpone_signals
@@ -216,16 +216,7 @@ def _go_on(config: TrainingConfig) -> tuple[Network, dict[str, Any]]:
             network,
             networks.build(config.model, "random", choose_targets(config.model).list_options(config)),
         )
-        try:
-            network.start_from(donor)
-        except CheckpointError as error:
-            raise CheckpointError(
-                error.what,
-                where=config.initialisation,
-                expected=error.expected,
-                got=error.got,
-                remedy="--init with a checkpoint of the same backbone, or imagenet",
-            ) from None
+        network.start_from(donor, config.initialisation)
         return network, {"sha256": start.sha256, "model": start.spec.name}
     network.set_temperatures(Temperatures(explanations=dict.fromkeys(network.spec.reasons, 1.0)))
     return network, {"sha256": start.sha256, **start.provenance}
