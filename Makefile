@@ -74,7 +74,7 @@ check: $(STAMP) lock-check ## Lint, type-check, hold the floors and the lengths,
 lock: $(UV) ## Renew requirements/lock.txt and the other locks
 	$(COMPILE) --upgrade -o requirements/lock.txt
 	$(COMPILE_RAY) --upgrade -o requirements/ray.txt
-	for folder in imageqx_export/compat/qualcomm imageqx_export/compat/ethos_u; do \
+	for folder in imageqx_export/compat/qualcomm imageqx_export/compat/ethos_u tests/release/addresses; do \
 		$(subst pyproject.toml --extra all --group dev,$$folder/requirements.in,$(COMPILE)) --upgrade -o $$folder/requirements.txt; \
 	done
 
@@ -168,7 +168,7 @@ test-web: $(STAMP) artifacts/imageqx/manifest.json ## Lint and test web_demo in 
 	OMP_NUM_THREADS=1 $(BIN)/python -m web_demo.tools test
 	$(BIN)/imageqx compat artifacts/imageqx --runtimes web:chromium
 
-test-release: $(STAMP) artifacts/imageqx/manifest.json ## Publish, pull by CLI, Maven and SwiftPM, attack, rotate and race on loopback; needs Maven, and root for Swift
+test-release: $(STAMP) artifacts/imageqx/manifest.json ## Publish, pull by CLI, Maven and SwiftPM, attack, rotate and race on loopback, S3 and GCS too; needs Maven, and root for Swift
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow/test_release_*.py
 
 test-accelerators: $(STAMP) artifacts/imageqx/manifest.json ## Test phones' GPU and NPUs on their compilers and simulators; needs chromium-common

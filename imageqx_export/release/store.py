@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from imageqx_export.errors import ImageQXError, ReleaseError
-from imageqx_export.support.boundaries import translate_errors
+from imageqx_export.errors import ReleaseError
+from imageqx_export.release.bucket import FsspecStore
 from imageqx_export.support.files import digest, write_aside
-from imageqx_export.support.libraries import require
 from imageqx_export.support.locks import clear_dead, hold, make_held
-from imageqx_export.support.untrusted import name_error, read_bytes
+from imageqx_export.support.untrusted import read_bytes
 
-_CHUNK = 2**20
 MODE = 0o644
 
 
@@ -135,95 +132,6 @@ class FolderStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         with hold(self.folder):
             yield
-
-
-class FsspecStore:
-    """An address that fsspec knows; one put is whole or not at all there, as with S3 and Google Cloud Storage.
-
-    Args:
-        address: Such as ``s3://bucket/models``.
-
-    Raises:
-        ReleaseError: Its library is missing.
-    """
-
-    def __init__(self, address: str) -> None:
-        require("fsspec")
-        import fsspec
-
-        self.address = address.rstrip("/")
-        with translate_errors(self._explain):
-            self._files, root = fsspec.url_to_fs(self.address)
-        self._root = str(root).rstrip("/")
-
-    def read(self, name: str, most: int) -> bytes:
-        """Return a file."""
-        with self._translate(name), self._files.open(self._name(name), "rb") as file:
-            content: bytes = file.read(most + 1)
-        if len(content) > most:
-            raise ReleaseError("a file is too long", where=f"{self.address}/{name}", expected=f"at most {most:,} bytes")
-        return content
-
-    def find_digest(self, name: str) -> str | None:
-        """Return the SHA-256 of a file, or None."""
-        try:
-            with self._translate(name), self._files.open(self._name(name), "rb") as file:
-                total = hashlib.sha256()
-                while block := file.read(_CHUNK):
-                    total.update(block)
-                return total.hexdigest()
-        except FileNotFoundError:
-            return None
-
-    def list_names(self, folder: str) -> list[str]:
-        """Return the names in a folder."""
-        try:
-            with self._translate(folder):
-                self._files.invalidate_cache()
-                rows: list[dict[str, Any]] = self._files.ls(self._name(folder), detail=True)
-        except FileNotFoundError:
-            return []
-        return sorted(str(row["name"]).rpartition("/")[2] for row in rows if row["type"] == "file")
-
-    def create(self, name: str, content: bytes) -> bool:
-        """Put a file on the condition that there is none."""
-        try:
-            with self._translate(name):
-                self._files.pipe_file(self._name(name), content, mode="create")
-        except FileExistsError:
-            return False
-        return True
-
-    def replace(self, name: str, content: bytes) -> None:
-        """Put a file."""
-        with self._translate(name):
-            self._files.pipe_file(self._name(name), content)
-
-    def put(self, name: str, path: Path) -> None:
-        """Put a file."""
-        with self._translate(name):
-            self._files.put_file(str(path), self._name(name))
-
-    def hold(self) -> AbstractContextManager[None]:
-        """Do nothing: such a place has no locks."""
-        return nullcontext()
-
-    def _name(self, name: str) -> str:
-        return f"{self._root}/{name}"
-
-    def _explain(self, error: Exception) -> ImageQXError:
-        return ReleaseError("the address cannot be used", where=self.address, got=name_error(error))
-
-    @contextmanager
-    def _translate(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except (ImageQXError, FileNotFoundError, FileExistsError):
-            raise
-        except Exception as error:
-            raise ReleaseError(
-                "the address cannot be used", where=f"{self.address}/{name}", got=name_error(error)
-            ) from error
 
 
 def _make_aside(path: Path) -> str:

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from imageqx_export.errors import ImageQXError, ReleaseError
+from imageqx_export.release.bucket import FsspecStore
 from imageqx_export.release.keys import open_keys
 from imageqx_export.release.provenance import open_statement
 from imageqx_export.release.publish import PublishConfig, publish
 from imageqx_export.release.sbom import check_sbom
 from imageqx_export.release.signing import read_root
-from imageqx_export.release.store import FolderStore, FsspecStore, open_store
+from imageqx_export.release.store import FolderStore, open_store
 from imageqx_export.release.swift import write_repositories
 from imageqx_export.support.files import digest
 from tests.release.tiny import Publisher, make_publisher, passphrase, write_export
