@@ -10,18 +10,20 @@ import io
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
 from PIL import Image, ImageChops
 
 from imageqx_export.support.colours import RefusedError
 
-_END = b"\xff\xd9"
-_START_OF_SCAN = 0xDA
-_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
+END = b"\xff\xd9"
+_END_OF_IMAGE = END[1]
+START_OF_SCAN = 0xDA
+FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
 _BARE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length: T.81, table B.1
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # what ends a scan's data: a marker that is no restart
+# What ends a scan's data: a marker that is no restart. Fill bytes before it stay with the data, which searches faster.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _COEFFICIENTS = range(64)
 _REMEDY = "send it again, whole"
 _COMPARED = 40_000_000  # pixels; more are compared at half the size, or a quarter
@@ -29,10 +31,22 @@ _COMPARED = 40_000_000  # pixels; more are compared at half the size, or a quart
 _NOISE = bytes(random.Random(0).choices(range(255), k=65_536))
 
 
-class _Segment(NamedTuple):
+class Segment(NamedTuple):
+    """A marker with what belongs to it.
+
+    Args:
+        marker: Its second byte.
+        body: Behind the length; of a scan its header alone.
+        start: Place of the marker in the file.
+        end: Place behind the body.
+        stop: Of a scan, place behind its data; else ``end``.
+    """
+
     marker: int
     body: bytes
+    start: int
     end: int
+    stop: int
 
 
 def is_terminated(file: IO[bytes]) -> bool:
@@ -42,14 +56,14 @@ def is_terminated(file: IO[bytes]) -> bool:
         file: Of a JPEG, at any place; where it is left is not defined.
     """
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - len(_END)))
-    if file.read() == _END:
+    file.seek(max(0, size - len(END)))
+    if file.read() == END:
         return True
     file.seek(0)
     data = file.read()
-    scan = next((segment.end for segment in _list_segments(data) if segment.marker == _START_OF_SCAN), None)
+    scan = next((segment.end for segment in list_segments(data) if segment.marker == START_OF_SCAN), None)
     # In a scan 0xff is followed by 0 or a restart marker, so the first such pair after its start is the end.
-    return scan is None or _END in data[scan:]
+    return scan is None or END in data[scan:]
 
 
 def terminate(data: bytes) -> bytes:
@@ -66,41 +80,40 @@ def terminate(data: bytes) -> bytes:
         OSError: It cannot be decoded.
     """
     whole = data.rstrip(b"\xff")  # half of a pair, with which the filling would make a marker
-    plain, noisy = (_decode(whole + filling + _END) for filling in (b"", _NOISE))
+    plain, noisy = (_decode(whole + filling + END) for filling in (b"", _NOISE))
     differing = ImageChops.difference(plain, noisy).getbbox()
     if differing is not None:
         share = max(1, round(100 * (plain.height - differing[1]) / plain.height))
         raise RefusedError("the photo is cut off", f"about {share} % of its rows are missing or unfinished", _REMEDY)
-    if not _has_every_scan(whole):
+    if not has_every_scan(list_segments(whole)):
         raise RefusedError("the photo is cut off", "a progressive JPEG without its last scans", _REMEDY)
-    return whole + _END
+    return whole + END
 
 
-def _list_segments(data: bytes) -> Iterator[_Segment]:
-    """Yield a JPEG's marker segments, scans' headers among them, as far as they are whole."""
+def list_segments(data: bytes) -> Iterator[Segment]:
+    """Yield the marker segments of a file's first picture, scans' headers among them, as far as they are whole."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
         if marker == 0xFF:  # fill bytes may stand before a marker
             place += 1
             continue
+        if marker == _END_OF_IMAGE:
+            return
         end = place + 2 + (0 if marker in _BARE else int.from_bytes(data[place + 2 : place + 4], "big"))
-        yield _Segment(marker, data[place + 4 : end], end)
-        if marker == _START_OF_SCAN:
-            found = _MARKER.search(data, end)
-            if found is None:
-                return
-            end = found.start()
-        place = end
+        found = _MARKER.search(data, end) if marker == START_OF_SCAN else None
+        stop = found.start() if found else len(data) if marker == START_OF_SCAN else end
+        yield Segment(marker, data[place + 4 : end], place, end, stop)
+        place = stop
 
 
-def _has_every_scan(data: bytes) -> bool:
+def has_every_scan(segments: Iterable[Segment]) -> bool:
     """Return whether each component's coefficients were sent to their last bit: T.81, B.2.3 and G.1.1.1."""
     left: dict[int, set[int]] = {}
-    for segment in _list_segments(data):
-        if segment.marker in _FRAMES and len(segment.body) > 5:
+    for segment in segments:
+        if segment.marker in FRAMES and len(segment.body) > 5:
             left = {segment.body[6 + 3 * k]: set(_COEFFICIENTS) for k in range(segment.body[5])}
-        elif segment.marker == _START_OF_SCAN and segment.body:
+        elif segment.marker == START_OF_SCAN and segment.body:
             count = segment.body[0]
             first, last, bits = segment.body[1 + 2 * count : 4 + 2 * count]
             if not bits & 15:  # nothing is left for a later scan
