@@ -29,7 +29,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.bench_preprocess import HEIGHT, WIDTH, encoded, photo
+from imageqx_export.bench.photo import HEIGHT, WIDTH, encode, make_photo
 from imageqx_export.support.processes import count_cores
 
 CHECKPOINT = Path("models/imageqx.safetensors")
@@ -41,7 +41,7 @@ BATCH, LOOP, LOOP_ONE = "judge_photos", "loop, PyTorch's own threads", "loop, on
 def make_photos(folder: Path, count: int) -> None:
     """Write ``count`` photos of 12 megapixels, of which a few differ."""
     for index in range(min(DISTINCT, count)):
-        (folder / f"{index:03}.jpg").write_bytes(encoded(photo(seed=index)))
+        (folder / f"{index:03}.jpg").write_bytes(encode(make_photo(seed=index)))
     for index in range(DISTINCT, count):
         shutil.copy(folder / f"{index % DISTINCT:03}.jpg", folder / f"{index:03}.jpg")
 

@@ -26,9 +26,9 @@ from rich.console import Console
 from rich.table import Table
 
 from imageqx_export.artifact import Preprocessing
+from imageqx_export.bench.photo import HEIGHT, WIDTH, encode, make_photo
 from imageqx_export.preprocess import REDUCED, REDUCED_MAX, REDUCED_MEAN, load_pixels
 
-WIDTH, HEIGHT = 4032, 3024
 RATIO_LIMIT = 1.3
 # The first four leave exactly 1.5 times the target at 1/8, 1/4, 1/2; the odd ones do not divide evenly.
 GEOMETRIES = ((2688, 2688), (2688, 3600), (1344, 1344), (672, 672), (1350, 2999), (750, 753))
@@ -44,37 +44,6 @@ BASELINE = f"Pillow draft({SIZE}) + resize"
 Pixels = NDArray[np.uint8]
 
 
-def photo(width: int = WIDTH, height: int = HEIGHT, seed: int = 0) -> Image.Image:
-    """Make a photo-like picture: soft light, texture at six scales, hard coloured edges, sensor noise.
-
-    Args:
-        width: Pixels per row.
-        height: Rows.
-        seed: Seed of the random numbers.
-
-    Returns:
-        A picture of mode RGB.
-    """
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    light = [
-        110 + 70 * np.sin(x / 310 + y / 500),
-        120 + 60 * np.sin(y / 270 - x / 900),
-        105 + 60 * np.cos((x + y) / 410),
-    ]
-    scene: NDArray[np.float32] = np.stack(light, axis=-1).astype(np.float32)
-    for scale in (2, 4, 8, 16, 32, 64):
-        grain = random.normal(0, 6, (height // scale + 1, width // scale + 1)).astype(np.float32)
-        scene += np.kron(grain, np.ones((scale, scale), np.float32))[:height, :width, None]
-    for _ in range(60):
-        left, top = int(random.integers(0, width)), int(random.integers(0, height))
-        right, bottom = left + int(random.integers(40, 900)), top + int(random.integers(40, 900))
-        scene[top:bottom, left:right] *= 0.4
-        scene[top:bottom, left:right] += 0.6 * random.integers(0, 256, 3).astype(np.float32)
-    scene += random.normal(0, 4, scene.shape).astype(np.float32)
-    return Image.fromarray(scene.clip(0, 255).astype(np.uint8))
-
-
 def grainy(picture: Image.Image, sigma: float, block: int = 2) -> Image.Image:
     """Add a dark photo's noise: normal, of blocks of pixels, as a camera's own smoothing leaves it.
 
@@ -88,14 +57,6 @@ def grainy(picture: Image.Image, sigma: float, block: int = 2) -> Image.Image:
     grain = random.normal(0, sigma, (-(-height // block), -(-width // block), 3)).astype(np.float32)
     noise = np.kron(grain, np.ones((block, block, 1), np.float32))[:height, :width]
     return Image.fromarray((np.asarray(picture, np.float32) + noise).clip(0, 255).astype(np.uint8))
-
-
-def encoded(picture: Image.Image, profile: bytes | None = None, progressive: bool = False) -> bytes:
-    """Return a picture as the bytes of a JPEG file of quality 92, 4:2:0, with an ICC profile if any."""
-    buffer = io.BytesIO()
-    options = {"quality": 92, "subsampling": "4:2:0", "icc_profile": profile, "progressive": progressive}
-    picture.save(buffer, "JPEG", **options)
-    return buffer.getvalue()
 
 
 def display_p3() -> bytes:
@@ -194,7 +155,7 @@ def accuracy() -> dict[str, dict[str, float]]:
     Returns:
         Per picture: ``mean_delta`` and ``max_delta``, |Δ| in levels of 255.
     """
-    pictures = {f"photo, {width} × {height}": photo(width, height, seed=1) for width, height in GEOMETRIES}
+    pictures = {f"photo, {width} × {height}": make_photo(width, height, seed=1) for width, height in GEOMETRIES}
     plain = list(pictures.items())
     pictures |= {f"{name}, grain of {sigma} levels": grainy(one, sigma) for name, one in plain for sigma in GRAINS}
     y, x = np.mgrid[0 : 8 * REDUCED_SIDE, 0 : 8 * REDUCED_SIDE]
@@ -205,7 +166,7 @@ def accuracy() -> dict[str, dict[str, float]]:
         )
     rows = {}
     for name, picture in pictures.items():
-        data = encoded(picture)
+        data = encode(picture)
         delta = np.abs(load_pixels(data).astype(np.int16) - pillow(data, None))
         rows[name] = {"mean_delta": float(delta.mean()), "max_delta": float(delta.max())}
     return rows
@@ -250,9 +211,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the picture (default: 0)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(argv)
-    picture = photo(seed=options.seed)
-    data = encoded(picture)
-    rows = measure(data, encoded(picture, display_p3()), encoded(picture, progressive=True), max(1, options.rounds))
+    picture = make_photo(seed=options.seed)
+    data = encode(picture)
+    rows = measure(data, encode(picture, display_p3()), encode(picture, progressive=True), max(1, options.rounds))
     others = accuracy()
     jpeg = f"libjpeg-turbo {features.version_feature('libjpeg_turbo')}"
     machine = f"Pillow {PIL.__version__}, {jpeg}, Python {platform.python_version()}, {platform.machine()}"

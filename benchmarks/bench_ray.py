@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bench_predict import CHECKPOINT, make_photos, quartiles
-from benchmarks.bench_preprocess import HEIGHT, WIDTH
+from imageqx_export.bench.photo import HEIGHT, WIDTH
 
 TARGET = 1.7
 WORKERS = (1, 2)

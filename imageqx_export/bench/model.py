@@ -11,6 +11,7 @@ from typing import Annotated, Protocol
 from pydantic import Field, model_validator
 
 from imageqx_export.artifact import Artifact, Format, Precision
+from imageqx_export.bench.photo import PhotoSample
 from imageqx_export.support.frozen import Frozen, rename_key
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -131,6 +132,7 @@ class Measurement(Frozen):
             ``"i8mm"``), or None where nothing shows it.
         max_error: Largest |artifact − PyTorch| over the outputs as they came from this target, or None.
         layers: Per operation, from a run of its own with the runtime's profiler; empty where there is none.
+        photos: From a photo of 12 megapixels to a verdict, one a process of its own; empty where the target times none.
         unavailable: Why nothing was measured, or None; "unavailable" is a result, never a pass.
         failed: Whether ``unavailable`` is because it broke while it ran, on a target that said that it can run it.
         notes: Why a single number is missing, such as ``"instructions: valgrind is not installed"``.
@@ -147,6 +149,7 @@ class Measurement(Frozen):
     kernels: str | None = None
     max_error: float | None = Field(default=None, ge=0)
     layers: tuple[LayerCost, ...] = ()
+    photos: tuple[PhotoSample, ...] = ()
     unavailable: str | None = None
     failed: bool = False
     notes: tuple[str, ...] = ()
@@ -252,6 +255,10 @@ class Target(Protocol):
 
     def sample(self, artifact: Artifact, schedule: Schedule) -> ProcessSample:
         """Run ``artifact`` in one fresh process."""
+        ...
+
+    def time_photo(self, artifact: Artifact, schedule: Schedule) -> PhotoSample | None:
+        """Judge a photo of 12 megapixels in one fresh process, cold and warm; None where the target times none."""
         ...
 
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
 from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleave
+from imageqx_export.bench.photo import PROCESSES, PhotoSample
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
 from imageqx_export.runtimes.minimum import explain_older
@@ -34,6 +35,8 @@ class _State:
     unavailable: str | None = None
     failed: bool = False
     samples: list[ProcessSample] = field(default_factory=list)
+    photos: list[PhotoSample] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def run(self, call: Callable[[], object]) -> None:
         """Do ``call``; where it fails, the artifact has failed, and the others go on."""
@@ -88,6 +91,7 @@ def measure(folder: Path, target: Target, config: BenchConfig, *, progress: Prog
         states = [_State(artifact, target.explain_unavailable(artifact)) for artifact in artifacts]
         if target.timed:
             _take_samples(target, states, schedule, progress)
+            _time_photos(target, states, schedule, progress)
         measurements = _finish(target, states, schedule, config.instructions or not target.timed, progress)
         return BenchRun(
             run_id=run_id,
@@ -175,6 +179,26 @@ def _take_samples(target: Target, states: Sequence[_State], schedule: Schedule, 
             advance()
 
 
+def _time_photos(target: Target, states: Sequence[_State], schedule: Schedule, progress: Progress) -> None:
+    """Let the artifacts judge a photo in turns; one that cannot has a note, and its other figures."""
+    by_path = {state.artifact.path: state for state in states if state.unavailable is None}
+    rounds = 1 if schedule.quick else min(PROCESSES, schedule.processes)
+    turns = list(interleave([state.artifact for state in by_path.values()], rounds))
+    with progress(f"a photo of 12 megapixels on {target.name}", len(turns)) as advance:
+        for _, artifact in turns:
+            state = by_path[artifact.path]
+            if not state.notes:
+                target.wait_until_ready()
+                try:
+                    found = target.time_photo(artifact, schedule)
+                    state.photos += [] if found is None else [found]
+                except DeviceError:
+                    raise
+                except (ImageQXError, ValidationError) as error:
+                    state.notes.append(f"photo: {_shorten(error)}")
+            advance()
+
+
 def _finish(
     target: Target, states: Sequence[_State], schedule: Schedule, instructions: bool, progress: Progress
 ) -> tuple[Measurement, ...]:
@@ -187,7 +211,7 @@ def _finish(
 
 
 def _measure_rest(target: Target, state: _State, schedule: Schedule, instructions: bool) -> Measurement:
-    artifact, notes = state.artifact, list[str]()
+    artifact, notes = state.artifact, list(state.notes)
 
     def take_note(what: str, call: Callable[[], R], otherwise: R) -> R:
         try:
@@ -198,15 +222,7 @@ def _measure_rest(target: Target, state: _State, schedule: Schedule, instruction
             notes.append(f"{what}: {_shorten(error)}")
             return otherwise
 
-    measured = Measurement(
-        artifact=artifact.path.name,
-        sha256=artifact.sha256,
-        format=artifact.format,
-        precision=artifact.precision,
-        size_bytes=artifact.size_bytes,
-        unavailable=state.unavailable,
-        failed=state.failed,
-    )
+    measured = _begin(state)
     if state.unavailable is not None:
         return measured
     target.wait_until_ready()
@@ -216,6 +232,7 @@ def _measure_rest(target: Target, state: _State, schedule: Schedule, instruction
     )
     more = {
         "samples": tuple(state.samples),
+        "photos": tuple(state.photos),
         "peak_memory_bytes": take_note("peak memory", lambda: target.measure_peak_memory(artifact, schedule), None),
         "max_error": take_note("outputs", lambda: target.measure_error(artifact), None),
         "layers": take_note("layers", lambda: target.profile_layers(artifact, schedule), no_layers),
@@ -227,6 +244,19 @@ def _measure_rest(target: Target, state: _State, schedule: Schedule, instruction
             update={"unavailable": "; ".join(notes) or "nothing could be measured", "failed": True}
         )
     return _keep_numbers(measured, more, notes)
+
+
+def _begin(state: _State) -> Measurement:
+    artifact = state.artifact
+    return Measurement(
+        artifact=artifact.path.name,
+        sha256=artifact.sha256,
+        format=artifact.format,
+        precision=artifact.precision,
+        size_bytes=artifact.size_bytes,
+        unavailable=state.unavailable,
+        failed=state.failed,
+    )
 
 
 def _keep_numbers(measured: Measurement, more: Mapping[str, object], notes: list[str]) -> Measurement:

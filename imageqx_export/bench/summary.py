@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 
 from imageqx_export.bench.model import BenchRun, Measurement, Schedule
+from imageqx_export.bench.photo import take_cold, take_warm
 from imageqx_export.support.frozen import Frozen
 
 
@@ -19,6 +20,10 @@ class Summary(Frozen):
         p99: See ``p50``.
         runs: Timed inferences.
         processes: Fresh processes.
+        photo_cold_p50: From a photo of 12 megapixels to a verdict, once in a fresh process, the load included: median
+            over the processes, seconds.
+        photo_p50: Likewise, in a process that is warm: median of all turns; likewise the next.
+        photo_pixels_p50: Of that, from the photo's bytes to the model's pixels.
         hottest: The hottest sensor before or after a process, in °C, or None where none could be read.
     """
 
@@ -29,6 +34,9 @@ class Summary(Frozen):
     p99: float | None = None
     runs: int = 0
     processes: int = 0
+    photo_cold_p50: float | None = None
+    photo_p50: float | None = None
+    photo_pixels_p50: float | None = None
     hottest: float | None = None
 
 
@@ -36,17 +44,24 @@ def summarise(measurement: Measurement) -> Summary:
     """Return the percentiles of a measurement."""
     samples, seconds = measurement.samples, measurement.seconds
     temperatures = [t for s in samples for t in (s.temperature_before, s.temperature_after) if t is not None]
-    if not seconds:
-        return Summary(processes=len(samples), hottest=max(temperatures, default=None))
-    return Summary(
-        load_p50=statistics.median(sample.load_seconds for sample in samples),
-        first_p50=statistics.median(sample.first_seconds for sample in samples),
-        p50=percentile(seconds, 50),
-        p90=percentile(seconds, 90),
-        p99=percentile(seconds, 99),
-        runs=len(seconds),
+    found = Summary(
         processes=len(samples),
+        photo_cold_p50=take_cold(measurement.photos),
+        photo_p50=take_warm(measurement.photos),
+        photo_pixels_p50=take_warm(measurement.photos, lambda turn: turn.pixels),
         hottest=max(temperatures, default=None),
+    )
+    if not seconds:
+        return found
+    return found.model_copy(
+        update={
+            "load_p50": statistics.median(sample.load_seconds for sample in samples),
+            "first_p50": statistics.median(sample.first_seconds for sample in samples),
+            "p50": percentile(seconds, 50),
+            "p90": percentile(seconds, 90),
+            "p99": percentile(seconds, 99),
+            "runs": len(seconds),
+        }
     )
 
 

@@ -49,6 +49,8 @@ def _build_row(artifact: str, target: str, before: Sequence[MeasuredRun], after:
         memory=pair(lambda m, s: m.peak_memory_bytes),
         instructions=pair(lambda m, s: m.instructions.count if m.instructions else None),
         max_error=pair(lambda m, s: m.max_error),
+        photo=pair(lambda m, s: s.photo_p50),
+        photo_cold=pair(lambda m, s: s.photo_cold_p50),
         kernels=newest.kernels if newest else None,
         remarks=_list_remarks(newest),
     )

@@ -47,6 +47,8 @@ class Row(Frozen):
         memory: Peak resident bytes.
         instructions: Per inference.
         max_error: Largest |Δ| of the outputs as they came from this target.
+        photo: Seconds from a photo of 12 megapixels to a verdict: median of a run's warm turns, then over runs.
+        photo_cold: Likewise, once in a fresh process, the load included.
         kernels: Which instruction set the current run showed, or None.
         remarks: Why the current run lacks a number.
     """
@@ -62,6 +64,8 @@ class Row(Frozen):
     memory: Pair
     instructions: Pair
     max_error: Pair
+    photo: Pair = Pair()
+    photo_cold: Pair = Pair()
     kernels: str | None = None
     remarks: tuple[str, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import stat
@@ -24,7 +25,21 @@ PIXEL_LIMIT: Final = 200_000_000
 More is taken for a decompression bomb and never decoded."""
 
 # EPS, WMF and their like are left out: they start other programs. First come those that Pillow loads quickest.
-FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000")
+_PLUGINS: Final = {
+    "JPEG": "JpegImagePlugin",
+    "PNG": "PngImagePlugin",
+    "GIF": "GifImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "AVIF": "AvifImagePlugin",
+    "HEIF": None,  # registered where a file asks for it
+    "TIFF": "TiffImagePlugin",
+    "JPEG2000": "Jpeg2KImagePlugin",
+}
+"""Pillow's modules; each is imported when a file is not of a format before it, as all take longer than a photo."""
+
+FORMATS: Final = tuple(_PLUGINS)
 
 _EXPECTED: Final = f"a complete image file ({', '.join(FORMATS)}) of at most {PIXEL_LIMIT:,} pixels"
 
@@ -92,10 +107,9 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
         file = io.BytesIO(terminate(file.read()))
     if prefix[4:8] == b"ftyp":
         _register_heif()
-    for name in FORMATS:
-        for load in (Image.preinit, Image.init):
-            if name not in Image.OPEN:
-                load()
+    for name, plugin in _PLUGINS.items():
+        if plugin is not None and name not in Image.OPEN:
+            importlib.import_module(f"PIL.{plugin}")
         factory, accept = Image.OPEN.get(name, (None, None))
         if factory is not None and (accept is None or accept(prefix) is True):
             file.seek(0)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
+from imageqx_export.bench.photo import PhotoSample, PhotoTurn
 
 text = st.text(max_size=12)
 seconds = st.floats(0, 1e6)
@@ -23,6 +24,10 @@ counts = st.builds(
     Instructions, count=st.floats(1, 1e12), repeats=st.lists(st.floats(0, 1e12), max_size=3).map(tuple), source=text
 )
 layers = st.builds(LayerCost, name=text, kind=text, seconds=seconds)
+turns = st.builds(PhotoTurn, pixels=seconds, inference=seconds, decision=seconds)
+photos = st.builds(
+    PhotoSample, photo=text, load=seconds, cold=turns, warm=st.lists(turns, min_size=1, max_size=2).map(tuple)
+)
 measurements = st.builds(
     Measurement,
     artifact=text,
@@ -36,6 +41,7 @@ measurements = st.builds(
     kernels=st.none() | text,
     max_error=st.none() | seconds,
     layers=st.lists(layers, max_size=2).map(tuple),
+    photos=st.lists(photos, max_size=2).map(tuple),
     unavailable=st.none() | text,
     failed=st.booleans(),
     notes=st.lists(text, max_size=2).map(tuple),

@@ -32,8 +32,12 @@ def test_measures_everything_in_turn(folder: Path) -> None:
     assert turns == [TFLITE, ONNX] * SHORT.processes
     assert target.calls[0] == ("open", "") and target.calls[-1] == ("close", "")
     last = max(i for i, (what, _) in enumerate(target.calls) if what == "sample")
+    photos = [name for what, name in target.calls if what == "time_photo"]
+    assert photos == [TFLITE, ONNX] * SHORT.processes, "in turns, too, and when nothing else is timed"
+    assert target.calls.index(("time_photo", TFLITE)) == last + 1
     apart = {"measure_peak_memory", "measure_error", "profile_layers", "count_instructions", "find_kernels"}
-    assert {what for what, _ in target.calls[last + 1 : -1]} == apart, "only what is not timed comes after the timing"
+    rest = {what for what, _ in target.calls[last + 1 : -1]}
+    assert rest == {*apart, "time_photo"}, "only what is not timed comes after the timing"
     assert target.ready >= len(turns), "it waits before each process"
 
     assert (run.target, run.checkpoint_sha256, run.schedule) == ("fake", "c" * 64, SHORT)
@@ -46,7 +50,23 @@ def test_measures_everything_in_turn(folder: Path) -> None:
     assert first.samples[0].temperature_before == 32.0
     assert (first.peak_memory_bytes, first.max_error, first.kernels) == (64 * 2**20, 1e-6, "neon")
     assert first.instructions is not None and first.layers[0].kind == "CAST"
+    assert [one.load for one in first.photos] == [0.1, 0.1] and len(first.photos[0].warm) == 2
     assert first.notes == () and not first.failed and has_passed(run)
+
+
+def test_a_photo_that_cannot_be_judged_is_a_note(folder: Path) -> None:
+    target = FakeTarget(fails={("time_photo", TFLITE): broken()})
+    first, second, _ = measure(folder, target, BenchConfig(SHORT)).measurements
+    assert first.notes == ("photo: the runner crashed: SIGSEGV",) and first.photos == () and not first.failed
+    assert len(second.photos) == SHORT.processes and second.notes == ()
+    with pytest.raises(DeviceError):
+        measure(folder, FakeTarget(fails={("time_photo", ONNX): gone()}), BenchConfig(SHORT))
+
+
+def test_a_smoke_test_judges_a_photo_once(folder: Path) -> None:
+    run = measure(folder, FakeTarget(), BenchConfig(SHORT.model_copy(update={"quick": True})))
+    assert [len(one.photos) for one in run.measurements] == [1, 1, 0]
+    assert not measure(folder, FakeTarget(timed=False), BenchConfig(SHORT)).measurements[0].photos
 
 
 def test_the_unavailable_is_a_result_of_its_own(folder: Path) -> None:
@@ -209,7 +229,7 @@ def test_progress_reaches_its_end(folder: Path) -> None:
         yield lambda: bars[description].__setitem__(0, bars[description][0] + 1)
 
     measure(folder, FakeTarget(fails={("sample", TFLITE): broken()}), BenchConfig(SHORT), progress=progress)
-    assert len(bars) == 2 and all(done == total > 0 for done, total in bars.values())
+    assert len(bars) == 3 and all(done == total > 0 for done, total in bars.values())
     assert json.loads((folder / "manifest.json").read_text())["model"] == "tiny"
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench.model import Measurement, ProcessSample, Schedule
+from imageqx_export.bench.photo import PhotoSample, PhotoTurn
 from imageqx_export.bench.summary import describe_shortfall, percentile, summarise
 
 
@@ -34,6 +35,16 @@ def test_sums_up_all_processes() -> None:
     together = np.concatenate(seconds)
     assert (found.p50, found.p90, found.p99) == pytest.approx(tuple(np.percentile(together, [50, 90, 99])))
     assert (found.load_p50, found.first_p50, found.runs, found.processes, found.hottest) == (2.0, 1.0, 90, 3, 33.0)
+
+
+def test_photos_are_summed_up_whether_inferences_were_timed_or_not() -> None:
+    slow, fast = (PhotoTurn(pixels=p, inference=0.01, decision=0.0) for p in (0.09, 0.03))
+    photos = tuple(PhotoSample(photo="p", load=load, cold=slow, warm=(fast, fast, slow)) for load in (0.1, 0.2, 0.9))
+    for one in (measurement(), measurement(sample(0.1))):
+        found = summarise(one.model_copy(update={"photos": photos}))
+        assert found.photo_cold_p50 == pytest.approx(0.2 + 0.1)
+        assert (found.photo_p50, found.photo_pixels_p50) == pytest.approx((0.04, 0.03))
+    assert summarise(measurement(sample(0.1))).photo_p50 is None
 
 
 def test_nothing_timed_is_nothing_and_not_zero() -> None:

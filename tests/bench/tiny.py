@@ -13,6 +13,7 @@ from PIL import Image
 from benchmarks.tiny_models import write_onnx, write_tflite
 from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Precision, TensorSpec
 from imageqx_export.bench.model import BenchRun, Instructions, LayerCost, Machine, Measurement, ProcessSample, Schedule
+from imageqx_export.bench.photo import PhotoSample, PhotoTurn
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.files import count_bytes, digest
 
@@ -125,6 +126,11 @@ class FakeTarget:
         return ProcessSample(
             load_seconds=0.1, first_seconds=0.2, seconds=(0.01, 0.01 * number), temperature_before=30.0 + number
         )
+
+    def time_photo(self, artifact: Artifact, schedule: Schedule) -> PhotoSample | None:
+        self._call("time_photo", artifact)
+        turns = [PhotoTurn(pixels=0.03, inference=0.01 * k, decision=0.001) for k in (3, 1, 2)]
+        return PhotoSample(photo="a photo", load=0.1, cold=turns[0], warm=tuple(turns[1:]))
 
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         self._call("measure_peak_memory", artifact)

@@ -177,6 +177,17 @@ def test_the_table_says_everything(folder: Path, capsys: pytest.CaptureFixture[s
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert cells[2:] == ["100.00", "200.00", "15.00", "34.00", "39.40", "64.0", "2.00", "1.0e-06"]
     assert cells[1] == str((folder / "tiny_fp32.tflite").stat().st_size)
+    assert "from a photo to a verdict, ms: a photo" in text
+    photo = [line for line in text.splitlines() if line.startswith("│ tiny_fp32.tflite")][1]
+    # Load 100 ms, pixels 30; inferences of 30 ms, then 10 and 20; the decision 1.
+    assert [cell.strip() for cell in photo.strip("│").split("│")][1:] == [
+        "161.0",
+        "100.0",
+        "30.0",
+        "46.0",
+        "30.0",
+        "15.0",
+    ]
     assert "unavailable tiny_fp32.mlpackage: needs macOS" in text
     assert "missing tiny_fp16.onnx: layers: the runner crashed: SIGSEGV" in text
     assert "too few tiny_fp32.tflite: 4 runs, 0.1 s, 2 processes; the schedule wants 6, 0 s, 2" in text

@@ -16,8 +16,10 @@ from imageqx_export.artifact import Artifact, Format
 from imageqx_export.bench.host import facts
 from imageqx_export.bench.instructions import ENVIRONMENT, Counter, count_per_inference, find_counter
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
-from imageqx_export.bench.worker.launch import LITERT_LAYERS, RUNNER, Launcher
+from imageqx_export.bench.photo import HEIGHT, TURNS, WIDTH, PhotoSample, encode, make_photo
+from imageqx_export.bench.worker.launch import LITERT_LAYERS, PHOTO, RUNNER, Launcher
 from imageqx_export.bundle.golden import load_golden_feed, measure_golden_error
+from imageqx_export.decisions import name_deciding_output
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.input_form import read_form
 from imageqx_export.runtimes.onnx import choose_session_config
@@ -121,6 +123,22 @@ class HostTarget:
         )
         known = {name: result[name] for name in ProcessSample.model_fields if name in result}
         return ProcessSample.model_validate(known)
+
+    def time_photo(self, artifact: Artifact, schedule: Schedule) -> PhotoSample | None:
+        """Judge a photo in one fresh process; None of a file that decides nothing.
+
+        Raises:
+            MeasurementError: The process failed.
+        """
+        if name_deciding_output(artifact.spec) not in {output.name for output in artifact.spec.outputs}:
+            return None
+        path = self._require_open().place / "photo.jpg"
+        if not path.exists():
+            path.write_bytes(encode(make_photo()))
+        more = {"photo": str(path), "turns": TURNS, "spec": artifact.spec.model_dump(mode="json")}
+        result = self._run("time", artifact, schedule, PHOTO, **more)
+        words = f"{WIDTH} × {HEIGHT} JPEG, {path.stat().st_size:,} bytes"
+        return PhotoSample.model_validate({"photo": words, **{name: result[name] for name in ("load", "cold", "warm")}})
 
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory of a process of its own, Python and its libraries included."""

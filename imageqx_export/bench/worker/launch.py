@@ -18,6 +18,7 @@ from imageqx_export.support.processes import take_last_line, tie_to_parent
 from imageqx_export.support.untrusted import describe, read_object
 
 RUNNER = Path(__file__).with_name("runner.py")
+PHOTO = Path(__file__).with_name("photo.py")
 LITERT_LAYERS = Path(__file__).with_name("litert_layers.py")
 TIMEOUT = 3600.0
 """Seconds after which a process counts as hung; a counted one takes a hundred times as long as a timed one."""

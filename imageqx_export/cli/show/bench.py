@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ def _print_table(run: BenchRun) -> None:
     for m in run.measurements:
         table.add_row(m.artifact, f"{m.size_bytes:,}", *_make_cells(m))
     out.print(table)
+    _print_photos(run)
     for m in run.measurements:
         if m.unavailable is not None:
             mark = style("failed", "bold red") if m.failed else style("unavailable", "yellow")
@@ -69,6 +71,23 @@ def _print_table(run: BenchRun) -> None:
         for missing in m.notes:
             out.print(join(style("missing", "yellow"), f" {m.artifact}: {missing}"), soft_wrap=True, highlight=False)
     _print_footnotes(run)
+
+
+def _print_photos(run: BenchRun) -> None:
+    """Print what a person waits for, where the target timed it."""
+    timed = [m for m in run.measurements if m.photos]
+    if not timed:
+        return
+    table = Table(title=f"from a photo to a verdict, ms: {timed[0].photos[0].photo}", title_justify="left")
+    table.add_column("artifact", no_wrap=True)
+    for name in ("cold", "of it load", "pixels", "warm", "of it pixels", "inference"):
+        table.add_column(name, justify="right")
+    for m in timed:
+        colds = [(one.load + one.cold.seconds, one.load, one.cold.pixels) for one in m.photos]
+        warms = [(one.seconds, one.pixels, one.inference) for sample in m.photos for one in sample.warm]
+        figures = [statistics.median(column) for rows in (colds, warms) for column in zip(*rows, strict=True)]
+        table.add_row(m.artifact, *(f"{1e3 * seconds:.1f}" for seconds in figures))
+    out.print(table)
 
 
 def _make_cells(m: Measurement) -> list[str]:

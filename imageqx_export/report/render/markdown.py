@@ -10,9 +10,12 @@ from imageqx_export.report.render.words import (
     COLUMNS,
     LEGEND,
     NO_SILICON,
+    PHOTO_NOTE,
     PROOF_COLUMNS,
     RUNTIMES_NOTE,
     build_cells,
+    format_change,
+    format_seconds,
     list_proofs,
     list_runtimes,
     list_troubles,
@@ -43,6 +46,7 @@ def render_markdown(report: Report) -> str:
         lines += [""]
     for breakdown in report.breakdowns:
         lines += _list_changes(breakdown)
+    lines += _list_photos(report)
     lines += _list_proofs(report)
     lines += _list_runtimes(report)
     lines += robustness.render_markdown(report.robustness, escape)
@@ -63,6 +67,21 @@ def _render_table(report: Report) -> list[str]:
         values = (escape(str(cell)) for cell in build_cells(report, row).values())
         lines.append(f"| {escape(row.artifact)} | {escape(row.target)} | " + " | ".join(values) + " |")
     return lines
+
+
+def _list_photos(report: Report) -> list[str]:
+    rows = [row for row in report.rows if row.photo.after is not None]
+    if not rows:
+        return []
+    lines = ["<details><summary>From a photo of 12 megapixels to a verdict</summary>", "", PHOTO_NOTE, ""]
+    lines += ["| artifact | target | warm | cold |", "|---|---|--:|--:|"]
+    for row in rows:
+        cells = (
+            " ".join(filter(None, (format_seconds(pair.after), format_change(pair.change))))
+            for pair in (row.photo, row.photo_cold)
+        )
+        lines.append("| " + " | ".join(escape(text) for text in (row.artifact, row.target, *cells)) + " |")
+    return [*lines, "", "</details>", ""]
 
 
 def _list_proofs(report: Report) -> list[str]:

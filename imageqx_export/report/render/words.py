@@ -141,6 +141,9 @@ RUNTIMES_NOTE = (
     "Largest difference from the checkpoint's outputs on the golden pictures, and how many decisions differ. A version "
     "that runs to another gave the same in all between."
 )
+PHOTO_NOTE = (
+    "A JPEG's bytes to pixels, inference and decision; cold is the first of a process, the file's load included."
+)
 NO_SILICON = "Compilers and simulators say this; no chip has confirmed it."
 
 

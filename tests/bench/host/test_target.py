@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageqx_export.artifact import Artifact, Format
+from imageqx_export.artifact import Artifact, BinaryDecision, Format, TensorSpec
 from imageqx_export.bench.host import facts
 from imageqx_export.bench.host.facts import Sensor, choose_cores, describe_machine, pick_cores
 from imageqx_export.bench.host.target import HostTarget
@@ -24,7 +24,7 @@ from imageqx_export.bench.instructions import Counter
 from imageqx_export.bench.worker.launch import RUNNER
 from imageqx_export.bundle.manifest import read_manifest
 from imageqx_export.errors import DeviceError, MeasurementError, UnavailableError
-from tests.bench.tiny import SHORT, tiny_folder
+from tests.bench.tiny import SHORT, SPEC, tiny_folder
 
 linux = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin")
 
@@ -62,6 +62,31 @@ def test_measures(target: HostTarget, folder: Path, format: Format) -> None:
     assert target.find_kernels(tiny) is None
     library = {Format.TFLITE: "ai-edge-litert", Format.ONNX: "onnxruntime"}[format]
     assert {library, "numpy", "python"} <= target.list_tool_versions().keys()
+
+
+@RUNNABLE
+def test_a_file_that_decides_nothing_judges_no_photo(target: HostTarget, folder: Path, format: Format) -> None:
+    assert target.time_photo(artifact(folder, format), SHORT) is None
+
+
+def test_a_photo_comes_to_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imageqx_export.bench import photo
+    from imageqx_export.bench.host import target as host
+
+    monkeypatch.setattr(host, "make_photo", lambda: photo.make_photo(640, 480))
+    folder = tiny_folder(tmp_path / "tiny", coreml=False)
+    names = TensorSpec(name="same", shape=(1, 1), dtype="float32")
+    binary = BinaryDecision(output="same", threshold=0.5, hint="again")
+    deciding = SPEC.model_copy(update={"labels": (), "binary": binary, "outputs": (names,)})
+    one = HostTarget()
+    with one.open(folder, read_manifest(folder).artifacts, SHORT, "test"):
+        for format in (Format.TFLITE, Format.ONNX):
+            sample = one.time_photo(artifact(folder, format).model_copy(update={"spec": deciding}), SHORT)
+            assert sample is not None and sample.photo.startswith("4032 × 3024 JPEG, ")
+            assert len(sample.warm) == photo.TURNS and min(turn.pixels for turn in sample.warm) > 0
+            assert sample.load > 0 and 0 < sample.cold.inference < sample.cold.seconds
+        wrong = deciding.model_copy(update={"binary": binary.model_copy(update={"output": "other"})})
+        assert one.time_photo(artifact(folder, Format.ONNX).model_copy(update={"spec": wrong}), SHORT) is None
 
 
 def test_the_error_is_against_pytorchs_outputs(tmp_path: Path) -> None:

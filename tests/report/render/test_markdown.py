@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from imageqx_export.report.model import Pair
 from imageqx_export.report.render.markdown import render_markdown
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
 from imageqx_export.support.escapes import escape_markdown as escape
@@ -29,6 +30,22 @@ def test_one_table_with_a_row_per_artifact_and_target(text: str) -> None:
     assert re.fullmatch(r" \d+\.\d\d ms \+[89]\.\d % ", slow[4])  # p90 is shown, and not judged
     core_ml = next(row for row in cells if "mlpackage" in row[0])
     assert core_ml[3].strip() == "–"
+
+
+def test_what_a_person_waits_for_has_a_table_where_it_was_timed(text: str) -> None:
+    report = full_report()
+    first, *others = report.rows
+    waited = first.model_copy(
+        update={"photo": Pair(before=0.05, after=0.04), "photo_cold": Pair(before=None, after=0.2)}
+    )
+    found = render_markdown(report.model_copy(update={"rows": (waited, *others)}))
+    begin = found.index("From a photo of 12 megapixels to a verdict")
+    table = found[begin : found.index("</details>", begin)].splitlines()[4:-1]
+    assert table == ["| artifact | target | warm | cold |", "|---|---|--:|--:|", table[2]]
+    assert table[2].endswith("| 40.00 ms -20.0 % | 200.00 ms |") or table[2].endswith(
+        "| 40.00 ms −20.0 % | 200.00 ms |"
+    )
+    assert "12 megapixels" not in text
 
 
 def test_what_needs_a_look_comes_with_its_reason(text: str) -> None:
