@@ -1,6 +1,6 @@
-"""Time ``imageqx predict``'s batch beside the loop that judges one photo after another, in turns, in one run.
+"""Time ``imageqx predict``'s batch beside the loop that assesses one photo after another, in turns, in one run.
 
-Both judge the same 200 photos of 12 megapixels with the same model, each turn in a process of its own, which is timed
+Both assess the same 200 photos of 12 megapixels with the same model, each turn in a process of its own, which is timed
 from the first photo on: opening the model is left out. The loop is today's of ``predict_photos``, once with as many
 threads a photo as PyTorch takes by itself and once with one. Printed are the ratios of time, loop by batch, of every
 round: their median and quartiles; and the most memory that each process had.
@@ -35,7 +35,7 @@ from imageqx_export.support.processes import count_cores
 CHECKPOINT = Path("models/imageqx.safetensors")
 TARGET = 1.7
 DISTINCT = 4
-BATCH, LOOP, LOOP_ONE = "judge_photos", "loop, PyTorch's own threads", "loop, one thread"
+BATCH, LOOP, LOOP_ONE = "assess_photos", "loop, PyTorch's own threads", "loop, one thread"
 
 
 def make_photos(folder: Path, count: int) -> None:
@@ -46,21 +46,21 @@ def make_photos(folder: Path, count: int) -> None:
         shutil.copy(folder / f"{index % DISTINCT:03}.jpg", folder / f"{index:03}.jpg")
 
 
-def judge(contestant: str, folder: Path, artifact: Path) -> dict[str, float]:
-    """Judge a folder's photos in this process.
+def assess(contestant: str, folder: Path, artifact: Path) -> dict[str, float]:
+    """Assess a folder's photos in this process.
 
     Returns:
         ``seconds``; ``start_mb`` and ``most_mb``, the memory of this process before and at most, in MB.
     """
-    from imageqx_export.predict.batch import judge_photos
+    from imageqx_export.predict.batch import assess_photos
     from imageqx_export.predict.verdict import predict_photos
-    from imageqx_export.runtimes import load_judge
+    from imageqx_export.runtimes import load_photo_model
 
-    runtime, paths = load_judge(artifact), sorted(folder.iterdir())
+    runtime, paths = load_photo_model(artifact), sorted(folder.iterdir())
     predict_photos(paths[:1], runtime)  # imports and first calls
     before, start = _most_mb(), time.perf_counter()
     if contestant == BATCH:
-        count = sum(1 for _ in judge_photos(paths, runtime, open_another=lambda: load_judge(artifact)))
+        count = sum(1 for _ in assess_photos(paths, runtime, open_another=lambda: load_photo_model(artifact)))
     else:
         count = sum(len(predict_photos([path], runtime)) for path in paths)
     assert count == len(paths)
@@ -77,7 +77,7 @@ def _start(contestant: str, folder: Path, artifact: Path) -> dict[str, float]:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     if contestant != LOOP:
         environment["OMP_NUM_THREADS"] = "1"
-    command = [sys.executable, "-m", "benchmarks.bench_predict", "--judge", contestant, str(folder), str(artifact)]
+    command = [sys.executable, "-m", "benchmarks.bench_predict", "--assess", contestant, str(folder), str(artifact)]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result
@@ -155,11 +155,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--artifact", type=Path, default=CHECKPOINT, help="the model (default: the checkpoint)")
     parser.add_argument("--batches", action="store_true", help="time PyTorch's batches of several sizes instead")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--judge", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--assess", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    if options.judge:
-        contestant, folder, artifact = options.judge
-        print(json.dumps(judge(contestant, Path(folder), Path(artifact))))
+    if options.assess:
+        contestant, folder, artifact = options.assess
+        print(json.dumps(assess(contestant, Path(folder), Path(artifact))))
         return 0
     if options.batches:
         for size, times in measure_batches(max(2, options.rounds), options.artifact).items():

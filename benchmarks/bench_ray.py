@@ -1,9 +1,9 @@
 """Time ``predict`` on Ray with one worker and with two, in turns, in one run.
 
-Both judge the same photos of 12 megapixels into a table, each turn in a process of its own on a cluster of this machine
-that runs already. What is timed is the whole stage, the workers' start, their model's opening and the table's writing
-included; the cluster's start is told beside. Printed are the ratios of time, one worker's by two's, of every round:
-their median and quartiles; and the most memory that a worker had, and the process that leads them.
+Both assess the same photos of 12 megapixels into a table, each turn in a process of its own on a cluster of this
+machine that runs already. What is timed is the whole stage, the workers' start, their model's opening and the table's
+writing included; the cluster's start is told beside. Printed are the ratios of time, one worker's by two's, of
+every round: their median and quartiles; and the most memory that a worker had, and the process that leads them.
 
     python -m benchmarks.bench_ray
     python -m benchmarks.bench_ray --photos 48 --rounds 3 --json
@@ -53,7 +53,7 @@ class Memory:
         while not self._over.wait(0.5):
             for process in psutil.Process().children(recursive=True):
                 try:
-                    if "_judge_block" in " ".join(process.cmdline()):
+                    if "_assess_block" in " ".join(process.cmdline()):
                         self.worker_mb = max(self.worker_mb, _read_most_mb(process.pid))
                 except (psutil.Error, OSError):  # it has just ended
                     continue
@@ -64,14 +64,13 @@ def _read_most_mb(pid: int | str) -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1e3
 
 
-def judge(workers: int, folder: Path, artifact: Path) -> dict[str, float]:
-    """Judge a folder's photos on a cluster of so many workers, and return ``seconds`` and memory in MB."""
+def assess(workers: int, folder: Path, artifact: Path) -> dict[str, float]:
+    """Assess a folder's photos on a cluster of so many workers, and return ``seconds`` and memory in MB."""
     from ray.cluster_utils import Cluster
 
     from imageqx_export.predict.archive.cluster import OBJECT_STORE, connect_ray
-    from imageqx_export.predict.archive.stage import Judge, judge_archive
+    from imageqx_export.predict.archive.stage import assess_archive, open_model
     from imageqx_export.predict.sources import gather_photos
-    from imageqx_export.runtimes import load_judge
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     begun = time.perf_counter()
@@ -82,8 +81,7 @@ def judge(workers: int, folder: Path, artifact: Path) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as out, Memory() as memory:
             found = gather_photos([str(folder)])
             start = time.perf_counter()
-            asked = Judge.of_file(artifact, load_judge(artifact).spec)
-            judge_archive(found.photos, asked, f"{out}/verdicts.parquet", connect_ray(cluster.address))
+            assess_archive(found.photos, open_model(artifact), f"{out}/verdicts.parquet", connect_ray(cluster.address))
             seconds = time.perf_counter() - start
     finally:
         cluster.shutdown()
@@ -103,7 +101,7 @@ def measure(count: int, rounds: int, artifact: Path) -> dict[str, Any]:
         make_photos(folder, count)
         for turn in range(rounds):
             for workers in WORKERS if turn % 2 == 0 else reversed(WORKERS):
-                command = [sys.executable, "-m", "benchmarks.bench_ray", "--judge", str(workers), text, str(artifact)]
+                command = [sys.executable, "-m", "benchmarks.bench_ray", "--assess", str(workers), text, str(artifact)]
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 runs[workers].append(json.loads(done.stdout.splitlines()[-1]))
     pairs = zip(runs[1], runs[2], strict=True)
@@ -111,8 +109,14 @@ def measure(count: int, rounds: int, artifact: Path) -> dict[str, Any]:
 
 
 def _show(result: dict[str, Any]) -> None:
-    table = Table("workers", "median s", "cluster's start s", "MB a worker at most", "MB of the leader at most",
-                  title=f"{result['photos']} photos of {WIDTH} × {HEIGHT} on Ray")  # fmt: skip
+    table = Table(
+        "workers",
+        "median s",
+        "cluster's start s",
+        "MB a worker at most",
+        "MB of the leader at most",
+        title=f"{result['photos']} photos of {WIDTH} × {HEIGHT} on Ray",
+    )
     for workers, runs in result["runs"].items():
         medians = [statistics.median(run[name] for run in runs) for name in ("seconds", "cluster_s")]
         most = [max(run[name] for run in runs) for name in ("worker_mb", "driver_mb")]
@@ -129,11 +133,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="turns of each (default: 3)")
     parser.add_argument("--artifact", type=Path, default=CHECKPOINT, help="the model (default: the checkpoint)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--judge", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--assess", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    if options.judge:
-        workers, folder, artifact = options.judge
-        print(json.dumps(judge(int(workers), Path(folder), Path(artifact))))
+    if options.assess:
+        workers, folder, artifact = options.assess
+        print(json.dumps(assess(int(workers), Path(folder), Path(artifact))))
         return 0
     result = measure(options.photos, options.rounds, options.artifact)
     print(json.dumps(result, indent=2)) if options.json else _show(result)

@@ -29,9 +29,16 @@ PHONES = {
     "ncnn": ("ncnn", "pnnx", "numpy"),
     "MNN": ("mnn", "numpy"),
     "ExecuTorch": (
-        "executorch", "ruamel-yaml", "kgb", "expecttest", "parameterized", "py-cpuinfo", "tabulate", "pandas",
+        "executorch",
+        "ruamel-yaml",
+        "kgb",
+        "expecttest",
+        "parameterized",
+        "py-cpuinfo",
+        "tabulate",
+        "pandas",
     ),
-}  # fmt: skip
+}
 """Runtime → the wheels in its environment; ExecuTorch finds torch and what else it needs in the project's."""
 
 
@@ -154,8 +161,8 @@ def _measure_one(
                 times.append(statistics.median(found["seconds"]))
             ratios.append(times[0] / times[1])
     except UnavailableError as error:
-        said = (error.got or error.what).rpartition(" / ")[2]
-        return Row(name, subject.name, size, problem=said if error.got else flatten(error))
+        message = (error.got or error.what).rpartition(" / ")[2]
+        return Row(name, subject.name, size, problem=message if error.got else flatten(error))
     decided = [row for row in compared if row.decisions]
     differing = sum(row.differing for row in decided), sum(row.decisions for row in decided)
     return Row(name, subject.name, size, max(row.max_abs for row in compared), differing, tuple(ratios))

@@ -2,7 +2,7 @@
 
 Stands alone, in an environment that has one of the runtimes. REQUEST has ``mode`` ("convert" or "run"), ``runtime``,
 ``path``, ``target`` (what converting writes, and running reads) and ``runs``; REQUEST.npz has ``pixels``, uint8
-[N,h,w,3]. RESULT has ``said``, the converter's last words, or ``seconds``, of single inferences on one thread, copies
+[N,h,w,3]. RESULT has ``message``, a converter's last words, or ``seconds`` of single inferences on one thread, copies
 in and out included; RESULT.npz then has the outputs by name, float32, the batch first.
 """
 
@@ -41,12 +41,12 @@ def convert_ncnn(request: dict[str, Any]) -> str:
     found = importlib.util.find_spec("pnnx")
     assert found is not None and found.origin is not None
     path, kind = Path(request["path"]), request["kind"]
-    said = call(
+    message = call(
         str(Path(found.origin).with_name("pnnx")), path.name, f"inputshape=[1,224,224,3]{kind}", folder=path.parent
     )
     for part in ("param", "bin"):
         (path.parent / f"{path.stem}.ncnn.{part}").replace(f"{request['target']}.{part}")
-    return said
+    return message
 
 
 def open_ncnn(request: dict[str, Any]) -> Run:
@@ -148,7 +148,7 @@ def main(argv: list[str]) -> int:
     request = json.loads(asked.read_text())
     arrays: dict[str, Any] = {}
     if request["mode"] == "convert":
-        result: dict[str, Any] = {"said": CONVERTERS[request["runtime"]](request)}
+        result: dict[str, Any] = {"message": CONVERTERS[request["runtime"]](request)}
     else:
         run = OPENERS[request["runtime"]](request)
         pixels = np.load(asked.with_suffix(".npz"))["pixels"]

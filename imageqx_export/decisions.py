@@ -208,7 +208,7 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 def _make_undecidable(where: Path, what: str, expected: str, got: str) -> ArtifactError:
     return ArtifactError(
-        "a model that cannot judge photos",
+        "a model that cannot assess photos",
         where=f"{where}: {what}",
         expected=expected,
         got=got,

@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-MOST_SAID = 1500
+LONGEST_LINE = 1500
 """Characters of a line of an error that people still read; names in a stranger's file may have any number."""
 
 
@@ -69,7 +69,7 @@ class ImageQXError(Exception):
         return _restore, (type(self), self.args, self.__dict__)  # not through __init__, whose arguments differ
 
 
-def shorten(text: str, most: int = MOST_SAID) -> str:
+def shorten(text: str, most: int = LONGEST_LINE) -> str:
     """Return a text of at most ``most`` characters: of a longer one the beginning and the end.
 
     >>> shorten("a name of many letters", 12)

@@ -208,7 +208,7 @@ class PhotoHeader(NamedTuple):
     Args:
         width: Pixels per row, as stored: not yet upright.
         height: Rows, likewise.
-        pictures: Pages, views or frames that the file holds, of which one is judged.
+        pictures: Pages, views or frames that the file holds, of which one is assessed.
     """
 
     width: int

@@ -53,12 +53,12 @@ def call_cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Comp
     argv = mock.patch.object(sys, "argv", command)
     with chdir(cwd or ROOT), argv, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as leaving:
         main()
-    said = []
+    printed = []
     for stream in (out, err):
         stream.seek(0)
-        said.append(stream.read())
+        printed.append(stream.read())
     assert isinstance(leaving.value.code, int)
-    return subprocess.CompletedProcess(command, leaving.value.code, *said)
+    return subprocess.CompletedProcess(command, leaving.value.code, *printed)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ EXIF_ORIENTATION = 0x0112
 
 
 def make_picture(width: int = 360, height: int = 240) -> Image.Image:
-    """Paint a picture of which no turn or mirror image is itself."""
+    """Draw a picture of which no turn or mirror image is itself."""
     rows, columns = np.mgrid[0:height, 0:width]
     planes = (255 * columns / width, 255 * rows / height, 128 + 100 * np.sin(columns / 23) * np.cos(rows / 31))
     return Image.fromarray(np.stack(planes, axis=2).astype(np.uint8))

@@ -11,10 +11,19 @@ from tests.slow.chromium import browser, find_chromium
 
 WIDTH: Final = 360
 SHOWN: Final = (
-    "index.html", "docs/quickstart.html", "docs/concepts.html", "docs/export.html", "docs/accelerators.html",
-    "docs/for-clinicians.html", "web_demo/index.html", "models/imageqx.html", "reference/cli.html",
-    "reference/python.html", "reference/files.html", "CONTRIBUTING.html",
-)  # fmt: skip
+    "index.html",
+    "docs/quickstart.html",
+    "docs/concepts.html",
+    "docs/export.html",
+    "docs/accelerators.html",
+    "docs/for-clinicians.html",
+    "web_demo/index.html",
+    "models/imageqx.html",
+    "reference/cli.html",
+    "reference/python.html",
+    "reference/files.html",
+    "CONTRIBUTING.html",
+)
 """Pages that are looked at in the browser."""
 
 
@@ -87,7 +96,7 @@ def look(site: Path, pictures: Path) -> list[str]:
                 wide = tab.value("document.documentElement.scrollWidth")
                 if wide > WIDTH:
                     wrong.append(f"{name}: {wide} pixels wide on {WIDTH}")
-                wrong += [f"{name}: {said[:300]}" for said in tab.complaints() if "demo/" not in said]
+                wrong += [f"{name}: {message[:300]}" for message in tab.complaints() if "demo/" not in message]
                 tab.screenshot(pictures / f"{name.replace('/', '-')}-{'dark' if dark else 'light'}.png")
     if len(grounds) < 2:
         wrong.append(f"the dark looks like the light: {grounds}")

@@ -56,9 +56,22 @@ def shrink(name: str = "app/dex", more_rules: str = "") -> Path:
         rules = [part for file in (default, embedded, resources / "rules.pro", RULES) for part in ("--pg-conf", file)]
         jdk = find_jdk()
         command = [
-            jdk.java, "-Xmx2g", "-XX:+UseSerialGC", "-cp", r8, "com.android.tools.r8.R8", *options, "--lib", android,
-            "--lib", jdk.home, *rules, "--output", output, *jars,
-        ]  # fmt: skip
+            jdk.java,
+            "-Xmx2g",
+            "-XX:+UseSerialGC",
+            "-cp",
+            r8,
+            "com.android.tools.r8.R8",
+            *options,
+            "--lib",
+            android,
+            "--lib",
+            jdk.home,
+            *rules,
+            "--output",
+            output,
+            *jars,
+        ]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ConversionError("R8 fails", where="app", got=(done.stdout + done.stderr).strip())
@@ -109,10 +122,24 @@ def build_apk(folder: Path, precision: Precision) -> Path:
 def sign(unsigned: Path, output: Path, key: Path) -> None:
     """Sign an APK; from API 26 on, schemes 2 and 3 suffice."""
     find_build_tools().run(
-        "apksigner", "sign", "--ks", key, "--ks-pass", f"pass:{_PASSWORD}", "--min-sdk-version",
-        read_catalogue()["min-sdk"], "--v1-signing-enabled", "false", "--v2-signing-enabled", "true",
-        "--v3-signing-enabled", "true", "--out", output, unsigned,
-    )  # fmt: skip
+        "apksigner",
+        "sign",
+        "--ks",
+        key,
+        "--ks-pass",
+        f"pass:{_PASSWORD}",
+        "--min-sdk-version",
+        read_catalogue()["min-sdk"],
+        "--v1-signing-enabled",
+        "false",
+        "--v2-signing-enabled",
+        "true",
+        "--v3-signing-enabled",
+        "true",
+        "--out",
+        output,
+        unsigned,
+    )
     Path(f"{output}.idsig").unlink(missing_ok=True)
 
 
@@ -132,9 +159,23 @@ def _find_native() -> Path:
 def _make_key() -> Path:
     def make(output: Path) -> None:
         command = [
-            find_jdk().home / "bin" / "keytool", "-genkeypair", "-keystore", output, "-alias", "demo", "-keyalg", "EC",
-            "-validity", "36500", "-dname", "CN=imageqx demo", "-storepass", _PASSWORD, "-keypass", _PASSWORD,
-        ]  # fmt: skip
+            find_jdk().home / "bin" / "keytool",
+            "-genkeypair",
+            "-keystore",
+            output,
+            "-alias",
+            "demo",
+            "-keyalg",
+            "EC",
+            "-validity",
+            "36500",
+            "-dname",
+            "CN=imageqx demo",
+            "-storepass",
+            _PASSWORD,
+            "-keypass",
+            _PASSWORD,
+        ]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ConversionError("keytool fails", where=str(output), got=done.stdout + done.stderr)

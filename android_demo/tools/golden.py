@@ -3,7 +3,7 @@
 Run as a program, ``python -m android_demo.tools.golden FOLDER``, it writes:
 
 - ``pixels.json``, with per case the stored picture (``*.rgba``), its orientation and margins, and the expected bytes:
-  the photos of ``golden/photos/`` as Pillow decodes them, and painted ones;
+  the photos of ``golden/photos/`` as Pillow decodes them, and drawn ones;
 - ``overlays.json``, with heat maps, photos and blended pictures;
 - ``verdicts.json`` and ``binary.json``, with specs, outputs and what ``imageqx predict`` makes of them.
 """
@@ -52,9 +52,23 @@ _TURNS = {
 """EXIF's orientation → Pillow's method, and which stored edge becomes the left, upper, right and lower one."""
 
 _SIZES = (
-    (336, 500), (500, 336), (720, 1280), (567, 1008), (1008, 567), (1, 1), (1, 300), (300, 1), (2, 3), (17, 5),
-    (224, 224), (224, 500), (500, 224), (225, 223), (448, 448), (1003, 751),
-)  # fmt: skip
+    (336, 500),
+    (500, 336),
+    (720, 1280),
+    (567, 1008),
+    (1008, 567),
+    (1, 1),
+    (1, 300),
+    (300, 1),
+    (2, 3),
+    (17, 5),
+    (224, 224),
+    (224, 500),
+    (500, 224),
+    (225, 223),
+    (448, 448),
+    (1003, 751),
+)
 """Widths and heights: smaller than the model's input, larger, equal along one side, and all kinds of proportions."""
 
 
@@ -63,8 +77,11 @@ def write_golden(folder: Path) -> None:
     folder.mkdir(parents=True)
     pixels = [*_decode_photos(folder), *_make_pixels(folder)]
     for name, cases in (
-        ("pixels", pixels), ("overlays", _make_overlays(folder)), ("verdicts", _judge()), ("binary", _judge_binary()),
-    ):  # fmt: skip
+        ("pixels", pixels),
+        ("overlays", _make_overlays(folder)),
+        ("verdicts", _decide()),
+        ("binary", _decide_binary()),
+    ):
         (folder / f"{name}.json").write_text(json.dumps(list(cases)), encoding="utf-8")
 
 
@@ -97,17 +114,24 @@ def _describe(
     opaque: bool,
 ) -> dict[str, Any]:
     return {
-        "name": name, "picture": stored, "width": picture.width, "height": picture.height, "expected": expected,
-        "outWidth": size.width, "outHeight": size.height, "orientation": orientation, "margins": margins,
+        "name": name,
+        "picture": stored,
+        "width": picture.width,
+        "height": picture.height,
+        "expected": expected,
+        "outWidth": size.width,
+        "outHeight": size.height,
+        "orientation": orientation,
+        "margins": margins,
         "opaque": opaque,
-    }  # fmt: skip
+    }
 
 
 def _make_pixels(folder: Path) -> Iterator[dict[str, Any]]:
     random = np.random.default_rng(0)
     for number, (width, height) in enumerate(_SIZES):
         orientations = (1, 6) if width * height > 300_000 else tuple(_TURNS)
-        picture = _paint(random, width, height)
+        picture = _draw(random, width, height)
         (folder / f"{number}.rgba").write_bytes(picture.tobytes())
         for orientation in orientations:
             # As of a JPEG decoded at 1/2, 1/4 or 1/8; not of a side of one pixel, which would vanish.
@@ -119,8 +143,8 @@ def _make_pixels(folder: Path) -> Iterator[dict[str, Any]]:
             yield _describe(title, picture, Preprocessing(), orientation, margins, f"{number}.rgba", name, opaque)
 
 
-def _paint(random: np.random.Generator, width: int, height: int) -> Image.Image:
-    """Paint noise over a slope; every second picture has an alpha channel."""
+def _draw(random: np.random.Generator, width: int, height: int) -> Image.Image:
+    """Draw noise over a slope; every second picture has an alpha channel."""
     slope = np.add.outer(np.linspace(0, 128, height), np.linspace(0, 127, width))[..., None]
     noise = random.integers(-100, 101, (height, width, 3))
     colours = np.clip(slope + noise, 0, 255).astype(np.uint8)
@@ -159,7 +183,7 @@ def _make_overlays(folder: Path) -> Iterator[dict[str, Any]]:
         yield {"width": width, "height": height, "reason": number, "attention": maps.ravel().tolist(), **names}
 
 
-def _judge() -> Iterator[dict[str, Any]]:
+def _decide() -> Iterator[dict[str, Any]]:
     """Judge random outputs, some of them just at a threshold, with and without the threshold of poor quality."""
     random = np.random.default_rng(2)
     for number in range(64):
@@ -196,7 +220,7 @@ def _draw_outputs(
     return {"quality": quality, "explanations": explanations}
 
 
-def _judge_binary() -> Iterator[dict[str, Any]]:
+def _decide_binary() -> Iterator[dict[str, Any]]:
     """Judge random outputs of a model that says good or poor, some of them just at a threshold."""
     random = np.random.default_rng(3)
     for number in range(32):

@@ -67,10 +67,21 @@ def run_junit(
     jars = [tests, *classpath, *fetch("kotlin"), *fetch("junit")]
     select = [] if only is None else ["--include-classname", only]
     command = [
-        (jdk or find_jdk()).java, "-Xmx1g", "-XX:+UseSerialGC", *jvm, *(f"-D{k}={v}" for k, v in properties.items()),
-        "-cp", os.pathsep.join(str(jar.resolve()) for jar in jars), "org.junit.platform.console.ConsoleLauncher",
-        "execute", "--scan-class-path", tests.resolve(), "--disable-banner", "--details=tree", *select,
-    ]  # fmt: skip
+        (jdk or find_jdk()).java,
+        "-Xmx1g",
+        "-XX:+UseSerialGC",
+        *jvm,
+        *(f"-D{k}={v}" for k, v in properties.items()),
+        "-cp",
+        os.pathsep.join(str(jar.resolve()) for jar in jars),
+        "org.junit.platform.console.ConsoleLauncher",
+        "execute",
+        "--scan-class-path",
+        tests.resolve(),
+        "--disable-banner",
+        "--details=tree",
+        *select,
+    ]
     done = run_program(command, environment=environment)
     counts = read_counts(done.stdout)
     if done.returncode or not counts.successful or counts.failed:

@@ -17,8 +17,14 @@ JVM_TARGET = "11"
 """The class files' version: what the Gradle files ask for too."""
 
 OPTIONS = (
-    "-no-stdlib", "-no-reflect", "-jvm-target", JVM_TARGET, "-Werror", "-progressive", "-Xexplicit-api=warning",
-)  # fmt: skip
+    "-no-stdlib",
+    "-no-reflect",
+    "-jvm-target",
+    JVM_TARGET,
+    "-Werror",
+    "-progressive",
+    "-Xexplicit-api=warning",
+)
 TEST_OPTIONS = tuple(option for option in OPTIONS if not option.startswith("-Xexplicit-api"))
 
 # A compiler that runs for ten seconds is not worth the optimizing compiler's time.
@@ -59,9 +65,18 @@ def compile_kotlin(
     def make(output: Path) -> None:
         main = "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"
         command = [
-            find_jdk().java, *_JVM, "-cp", os.pathsep.join(map(str, compiler)), main, *arguments,
-            "-cp", os.pathsep.join(map(str, jars)), "-d", output, *files,
-        ]  # fmt: skip
+            find_jdk().java,
+            *_JVM,
+            "-cp",
+            os.pathsep.join(map(str, compiler)),
+            main,
+            *arguments,
+            "-cp",
+            os.pathsep.join(map(str, jars)),
+            "-d",
+            output,
+            *files,
+        ]
         done = run_program(command)
         if done.returncode:
             raise ConversionError(

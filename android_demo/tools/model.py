@@ -25,9 +25,12 @@ def find_artifact(folder: Path, precision: Precision) -> Artifact:
             got = digest(path) if path.is_file() else "no such file"
             if got != artifact.sha256:
                 raise ArtifactError(
-                    "the model is not the exported one", where=path, expected=artifact.sha256, got=got,
+                    "the model is not the exported one",
+                    where=path,
+                    expected=artifact.sha256,
+                    got=got,
                     remedy="imageqx export",
-                )  # fmt: skip
+                )
             return artifact
     raise ArtifactError("no such model", where=folder, expected=f"a .tflite of {precision}", remedy="imageqx export")
 

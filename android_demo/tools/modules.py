@@ -54,9 +54,17 @@ def make_golden() -> Path:
     """Write what core's tests compare with; return its folder."""
     package = DEMO.parent / "imageqx_export"
     reads = (
-        "artifact.py", "model_spec.py", "preprocess.py", "decisions.py", "bundle/photos.py", "bundle/golden_photos",
-        "support/colours.py", "evaluation/heatmap.py", "predict/verdict.py", "networks/imageqx/spec.py",
-    )  # fmt: skip
+        "artifact.py",
+        "model_spec.py",
+        "preprocess.py",
+        "decisions.py",
+        "bundle/photos.py",
+        "bundle/golden_photos",
+        "support/colours.py",
+        "evaluation/heatmap.py",
+        "predict/verdict.py",
+        "networks/imageqx/spec.py",
+    )
     files = [Path(golden.__file__), *(package / name for name in reads)]
     return run_step("golden", files, golden.write_golden, options=[PIL.__version__, numpy.__version__])
 

@@ -36,7 +36,7 @@ def write_decoder_photos(folder: Path) -> None:
     write_photos(folder, Preprocessing())
     index = json.loads((folder / "photos.json").read_text(encoding="utf-8"))
     for name, (kind, size, options) in _KINDS.items():
-        picture = _paint(*size)
+        picture = _draw(*size)
         if name.startswith("palette"):
             picture = picture.quantize(200)
         data = io.BytesIO()
@@ -47,8 +47,8 @@ def write_decoder_photos(folder: Path) -> None:
     (folder / "photos.json").write_text(json.dumps(index), encoding="utf-8")
 
 
-def _paint(width: int, height: int) -> Image.Image:
-    """Paint soft blobs with a little noise, as photos have."""
+def _draw(width: int, height: int) -> Image.Image:
+    """Draw soft blobs with a little noise, as photos have."""
     random = np.random.default_rng(width)
     coarse = Image.fromarray(random.integers(30, 226, (12, 9, 3)).astype(np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.int16)

@@ -74,10 +74,23 @@ def link_resources(name: str = "app/resources", assets: Path | None = None) -> P
 def _link(tools: BuildTools, manifest: Path, output: Path, assets: Path | None) -> None:
     tools.run("aapt2", "compile", "--dir", APP / "res", "-o", output / "compiled.zip")
     tools.run(
-        "aapt2", "link", "-I", tools.framework, "--manifest", manifest, "--java", output / "java",
-        "--proguard", output / "rules.pro", "-0", ".tflite", *([] if assets is None else ["-A", assets]),
-        "-o", output / "linked.apk", output / "compiled.zip",
-    )  # fmt: skip
+        "aapt2",
+        "link",
+        "-I",
+        tools.framework,
+        "--manifest",
+        manifest,
+        "--java",
+        output / "java",
+        "--proguard",
+        output / "rules.pro",
+        "-0",
+        ".tflite",
+        *([] if assets is None else ["-A", assets]),
+        "-o",
+        output / "linked.apk",
+        output / "compiled.zip",
+    )
     (output / "compiled.zip").unlink()
 
 

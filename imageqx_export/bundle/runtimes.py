@@ -190,9 +190,13 @@ def record_runtimes(path: Path, table: RuntimeTable) -> RuntimeTable:
     rows = sorted(
         (*kept, *table.rows),
         key=lambda row: (
-            row.artifact, order.get(row.runtime, len(order)), parse_version(row.version), row.machine, row.variant,
+            row.artifact,
+            order.get(row.runtime, len(order)),
+            parse_version(row.version),
+            row.machine,
+            row.variant,
         ),
-    )  # fmt: skip
+    )
     merged = table.model_copy(update={"rows": tuple(rows)})
     with write_aside(path) as aside:
         lines = ",\n  ".join(row.model_dump_json(exclude_defaults=True) for row in rows)

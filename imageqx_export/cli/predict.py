@@ -1,4 +1,4 @@
-"""The command that judges photos."""
+"""The command that assesses photos."""
 
 from __future__ import annotations
 
@@ -104,27 +104,29 @@ def predict(
     from imageqx_export.predict.archive.engines import THREADS, choose_engine
     from imageqx_export.predict.overlay import refuse_addresses, refuse_many
     from imageqx_export.predict.sources import gather_photos
-    from imageqx_export.runtimes import load_judge
+    from imageqx_export.runtimes import load_photo_model
 
     if out is None and engine != THREADS:
         raise typer.BadParameter("it writes a table: add --out verdicts.parquet", param_hint="'--engine'")
     if out is not None and (attention is not None or html is not None):
         raise typer.BadParameter("it takes no --attention or --html", param_hint="'--out'")
     chosen = choose_engine(engine)
-    runtime = load_judge(artifact)
+    runtime = load_photo_model(artifact)
     spec = runtime.spec if thresholds is None else apply_thresholds(runtime.spec, thresholds)
     found = gather_photos(photos, sys.stdin.buffer.read)
     if out is not None:
-        from imageqx_export.predict.archive.stage import Judge, judge_archive
+        from imageqx_export.predict.archive.stage import OpenModel, assess_archive
+        from imageqx_export.support.files import digest
 
-        summary = judge_archive(found.photos, Judge.of_file(artifact, spec), out, chosen, progress=show.open_bar)
+        model = OpenModel(artifact, digest(artifact), runtime, spec)
+        summary = assess_archive(found.photos, model, out, chosen, progress=show.open_bar)
         show.show_summary(summary, found.left_out, as_json=json)
-        raise typer.Exit(1 if summary.unreadable else 0)
+        raise typer.Exit(1 if summary.unreadable.count else 0)
     if attention is not None:
         refuse_many(found.photos, attention)
     if attention is not None or html is not None:
         refuse_addresses(found.photos)
-    unreadable = _print_rows(found, runtime, spec, partial(load_judge, artifact), attention, html, as_json=json)
+    unreadable = _print_rows(found, runtime, spec, partial(load_photo_model, artifact), attention, html, as_json=json)
     raise typer.Exit(1 if unreadable else 0)
 
 
@@ -141,11 +143,11 @@ def _print_rows(
     """Print each photo's row as it comes, and draw what is asked for; return how many could not be read."""
     from imageqx_export.cli.show import predict as show
     from imageqx_export.errors import PhotoError
-    from imageqx_export.predict.batch import judge_photos
+    from imageqx_export.predict.batch import assess_photos
     from imageqx_export.predict.overlay import draw_attention
     from imageqx_export.predict.sheet import open_sheet
 
-    rows = judge_photos(found.photos, runtime, spec, open_another=open_another, progress=show.open_bar)
+    rows = assess_photos(found.photos, runtime, spec, open_another=open_another, progress=show.open_bar)
     tally = show.Tally()
     maps = []
     page = None
@@ -161,4 +163,4 @@ def _print_rows(
     if attention is not None and maps:
         draw_attention(maps, spec, attention)
     show.show_end(tally, found.left_out, attention if maps else None, page, as_json=as_json)
-    return len(tally.unreadable)
+    return tally.unreadable.count

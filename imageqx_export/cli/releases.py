@@ -88,9 +88,10 @@ def publish(
     """
     if (artifacts is None) != (version is None) or (artifacts is None and not init_keys):
         raise ReleaseError(
-            "nothing to publish", expected="ARTIFACTS with --version, or --init-keys, or both",
+            "nothing to publish",
+            expected="ARTIFACTS with --version, or --init-keys, or both",
             remedy="imageqx publish artifacts/imageqx --version 1.0.0 --keys KEYS --to releases",
-        )  # fmt: skip
+        )
     from imageqx_export.cli.show import releases as show
     from imageqx_export.release import ceremony
     from imageqx_export.release import publish as stage

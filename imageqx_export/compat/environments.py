@@ -34,7 +34,7 @@ TIED_VARIABLE = "IMAGEQX_TIED"
 TIMEOUT = 1800.0
 """Seconds after which a tool counts as hung."""
 _NO_ROOM = f"make room, or {VARIABLE}=a folder on another disk"
-_UV_SAYS = (
+_UV_MESSAGES = (
     (r"no space left|disk quota|os error 28\b", "no space left on device", _NO_ROOM),
     (r"hash mismatch", "a wheel is not the one that is pinned", "see which package index this machine uses"),
     (r"no interpreter found|no python", "no such version of Python, and uv could not download it", "uv python install"),
@@ -170,11 +170,11 @@ class Environment:
                 environment[TIED_VARIABLE] = str(TIED)
             # -P: beside the script lie modules whose names must not stand in for the standard library's.
             command = [str(self.python), "-P", str(script), str(asked), str(answered)]
-            said = run_tool(command, environment, folder, str(request.get("path", script.name)), timeout)
+            printed = run_tool(command, environment, folder, str(request.get("path", script.name)), timeout)
             result = _read_result(answered, str(request.get("path", script.name)))
             beside = answered.with_suffix(".npz")
             found = read_arrays(beside, script.name) if beside.exists() else {}
-        return result, found, said
+        return result, found, printed
 
 
 def _read_result(path: Path, where: str) -> dict[str, Any]:
@@ -230,19 +230,19 @@ def find_python(version: str) -> str:
     return str(found[-1]) if found else version
 
 
-def explain_uv(said: str) -> tuple[str, str]:
+def explain_uv(printed: str) -> tuple[str, str]:
     r"""Return in a clause why uv failed, and what to do.
 
     Args:
-        said: What it printed on standard error.
+        printed: What it printed on standard error.
 
     >>> explain_uv("error: Failed to write\n  Caused by: No space left on device (os error 28)")[0]
     'no space left on device'
     """
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
     last = lines[-1].removeprefix("Caused by: ") if lines else "no word"
-    for sign, got, remedy in _UV_SAYS:
-        if re.search(sign, said, re.IGNORECASE):
+    for sign, got, remedy in _UV_MESSAGES:
+        if re.search(sign, printed, re.IGNORECASE):
             return got or last[:300], remedy
     return last[:300], "run it again; uv's own words are above"
 

@@ -185,7 +185,7 @@ def read_subject(path: Path) -> Subject:
 def ask(
     accelerator: Accelerator, asked: Asked, pixels: Pixels, control: Control | None, *, steps: bool
 ) -> AcceleratorResult:
-    """Put one file to one accelerator, and judge the answer."""
+    """Put one file to one accelerator, and decide about the answer."""
     try:
         answer = accelerator.run(asked.subject.path, asked.chip, pixels, steps=steps)
     except UnavailableError as error:
@@ -198,7 +198,7 @@ def ask(
         # A stranger's scheme is not known: it gets the wider limit.
         limits = ACCELERATOR_TOLERANCES[asked.subject.precision or Precision.W8A8]
         rows = compare_outputs(asked.spec, asked.reference, name_outputs(outputs, asked.spec), limits)
-    verdict, problems = judge(answer, rows, control, asked.subject.precision)
+    verdict, problems = decide_verdict(answer, rows, control, asked.subject.precision)
     return asked.answer(
         verdict,
         problems,
@@ -213,7 +213,7 @@ def ask(
     )
 
 
-def judge(
+def decide_verdict(
     answer: Answer, rows: Sequence[OutputParity], control: Control | None, precision: Precision | None
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return the verdict on an answer, and its reasons.
@@ -239,8 +239,8 @@ def judge(
     worst = max(row.max_abs for row in rows)
     apart = precision is not None and worst > TOLERANCES[precision].max_abs
     if not apart and (control is None or not control.found):
-        said = "no control was run" if control is None else f"{control.what} gave {control.got}"
-        return "unproved", (f"it is not shown that the accelerator answered: {said}",)
+        seen = "no control was run" if control is None else f"{control.what} gave {control.got}"
+        return "unproved", (f"it is not shown that the accelerator answered: {seen}",)
     return "right", ()
 
 

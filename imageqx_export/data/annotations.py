@@ -96,10 +96,10 @@ def write_ratings(ratings: Iterable[Rating], path: Path) -> None:
 
 def settle(values: Iterable[V | None]) -> V | None:
     """Return what most of the rows say, the first said of several; None where none says anything."""
-    said = [value for value in values if value is not None]
-    if not said or said.count(said[0]) == len(said):  # nearly always, and counting is slow
-        return said[0] if said else None
-    return Counter(said).most_common(1)[0][0]
+    given = [value for value in values if value is not None]
+    if not given or given.count(given[0]) == len(given):  # nearly always, and counting is slow
+        return given[0] if given else None
+    return Counter(given).most_common(1)[0][0]
 
 
 def find_groups(ratings: Iterable[Rating]) -> dict[str, str]:
@@ -201,5 +201,5 @@ def _disagreeing(
     for rows in groups.values():
         usual = settle(map(value, rows))
         odd = [(row, value(row)) for row in rows if value(row) not in (None, usual)]
-        problems += [Problem(row.line, column, f"{what} ({usual})", str(said)) for row, said in odd]
+        problems += [Problem(row.line, column, f"{what} ({usual})", str(given)) for row, given in odd]
     return problems

@@ -134,7 +134,7 @@ def _skin_type(text: str) -> int:
     return number if 1 <= number <= 6 else 0
 
 
-def split_groups(groups: Sequence[str], settled: dict[str, Split], val_share: float = VAL_SHARE) -> dict[str, Split]:
+def hold_out_groups(groups: Sequence[str], settled: dict[str, Split], val_share: float = VAL_SHARE) -> dict[str, Split]:
     """Hold out 15 % of the groups to test and ``val_share`` to validate, by their names' hash.
 
     With six groups or fewer those with the fewest photos are held out, as a hash would be a gamble: one to test from
@@ -208,7 +208,7 @@ def read_folder(
     known = [rows.get(name, _Row(name, 0)) for name in names]
     sides = _settle(rows, root / "manifest.csv")
     for label in _CLASSES:
-        sides = split_groups(
+        sides = hold_out_groups(
             [row.group for row, own in zip(known, labels, strict=True) if own == label], sides, settings.val_share
         )
     splits = tuple(sides[row.group] for row in known)

@@ -23,8 +23,8 @@ from imageqx_export.data.severities import (
     GAUSSIAN,
     JPEG,
     MOTION,
+    NO_KIND,
     NOISE,
-    NOTHING,
     SOFT_SHADOW,
     THUMBNAIL,
     make_blurs,
@@ -103,7 +103,7 @@ def _light(kind: int) -> Callable[[Draft, Indices, Array], None]:
 
 def _cast_edge(draft: Draft, rows: Indices, severity: Array) -> None:
     rng, count = draft.rng, len(rows)
-    draft.values["light"][rows] = make_lights(rng, severity, np.full(count, NOTHING))
+    draft.values["light"][rows] = make_lights(rng, severity, np.full(count, NO_KIND))
     angle, place = rng.uniform(0, 2 * np.pi, count), rng.normal(0, 0.2, count).clip(-0.45, 0.45)
     soft = np.exp(rng.uniform(np.log(0.01), np.log(0.12), count))
     draft.values["shadow"][rows] = np.column_stack([angle, place, soft, ramp(severity, [0, 0.25, 0.85, 0.97])])
@@ -111,7 +111,7 @@ def _cast_edge(draft: Draft, rows: Indices, severity: Array) -> None:
 
 def _shine(draft: Draft, rows: Indices, severity: Array) -> None:
     rng, count = draft.rng, len(rows)
-    draft.values["light"][rows] = make_lights(rng, severity, np.full(count, NOTHING))
+    draft.values["light"][rows] = make_lights(rng, severity, np.full(count, NO_KIND))
     centre = rng.uniform(-1, 1, (count, 2)) * ramp(severity, [0.8, 0.8, 0.3, 0.2])[:, None]
     radius = ramp(severity, [0.01, 0.06, 0.45, 0.8])
     draft.values["glare"][rows] = np.column_stack([centre, radius, ramp(severity, [0.3, 0.9, 1.5, 3])])

@@ -12,7 +12,7 @@ from imageqx_export.data.synthetic import MILD, STRONG
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-NOTHING = -1
+NO_KIND = -1
 DARK, BRIGHT, CAST, SOFT_SHADOW, NOISE = range(5)
 """Kinds of light."""
 SHARP, DISC, MOTION, GAUSSIAN = range(4)
@@ -78,7 +78,7 @@ def draw_tones(rng: np.random.Generator, photo: NDArray[np.bool_]) -> Array:
 
 def draw_lights(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
     """Degrade the light in one of four ways: too little, too much, a colour cast, or a soft shadow."""
-    kind = np.where(rated, NOTHING, rng.integers(4, size=len(severity)))
+    kind = np.where(rated, NO_KIND, rng.integers(4, size=len(severity)))
     return make_lights(rng, severity, kind)
 
 
@@ -115,7 +115,7 @@ def make_blurs(rng: np.random.Generator, severity: Array, kind: NDArray[np.int64
 def draw_resolutions(rng: np.random.Generator, severity: Array, rated: NDArray[np.bool_]) -> Array:
     """Throw pixels away and compress: a thumbnail, or a photo of a messenger's preview."""
     blocks = rng.random(len(severity)) < 0.25
-    return make_resolutions(rng, severity, np.where(rated, NOTHING, np.where(blocks, BLOCKS, THUMBNAIL)))
+    return make_resolutions(rng, severity, np.where(rated, NO_KIND, np.where(blocks, BLOCKS, THUMBNAIL)))
 
 
 def make_resolutions(rng: np.random.Generator, severity: Array, kind: NDArray[np.int64]) -> Array:

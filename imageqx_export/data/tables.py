@@ -162,9 +162,9 @@ def _find_delimiter(text: str) -> tuple[str, str, int]:
     ','
     """
     first, _, rest = text.partition("\n")
-    said = first.strip('"\r').removeprefix("sep=")
-    if first.strip('"').startswith("sep=") and len(said) == 1:
-        return rest, said, 1
+    mark = first.strip('"\r').removeprefix("sep=")
+    if first.strip('"').startswith("sep=") and len(mark) == 1:
+        return rest, mark, 1
     if first.strip('"').startswith("sep=\t"):
         return rest, "\t", 1
     header = next((line for line in text.splitlines() if line.strip()), "")

@@ -23,7 +23,7 @@ RATERS = 4
 LIMITS = (0.36, 0.46, 0.58, 0.74)
 """The severity that each simulated rater takes: the first is the strictest."""
 _TASTE = 0.12  # of the factor with which a rater weighs one reason of one sample
-_SLIP = 0.03  # of a judgement, in severity
+_SLIP = 0.03  # of a rating, in severity
 _POOR = LABELS.index("poor_quality")
 
 

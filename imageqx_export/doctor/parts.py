@@ -52,7 +52,7 @@ def examine_formats() -> Iterator[Finding]:
         lacking = find_missing(format)
         detail = lacking or _list_versions(tuple(list_libraries(format).values()))
         remedy = name_extra(format.value)
-        yield _judge("export", format.value, not lacking, detail, f"export, parity and predict of {format}", remedy)
+        yield _report("export", format.value, not lacking, detail, f"export, parity and predict of {format}", remedy)
 
 
 def examine_runtimes() -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def examine_checkpoint(path: Path) -> Iterator[Finding]:
     """Yield whether the checkpoint that commands take by default is there."""
     detail = str(path) if path.is_file() else f"no {path} in {Path.cwd()}"
     remedy = "run in a clone of the project, or pass --checkpoint FILE"
-    yield _judge("export", "checkpoint", path.is_file(), detail, "every command without --checkpoint", remedy)
+    yield _report("export", "checkpoint", path.is_file(), detail, "every command without --checkpoint", remedy)
 
 
 def examine_disk() -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def examine_disk() -> Iterator[Finding]:
         there = next(place for place in (folder, *folder.parents) if place.exists())
         free = shutil.disk_usage(there).free
         detail, remedy = f"{free / 1e9:.1f} GB free at {there}", f"free {EXPORT_BYTES / 1e6:.0f} MB"
-        yield _judge("export", part, free >= EXPORT_BYTES, detail, "an export", remedy)
+        yield _report("export", part, free >= EXPORT_BYTES, detail, "an export", remedy)
 
 
 def examine_extras() -> Iterator[Finding]:
@@ -106,7 +106,7 @@ def examine_phones() -> Iterator[Finding]:
     phones = [f"{line[0]} ({line[1]})" for line in lines if len(line) == 2]
     detail = ", ".join(phones) or "adb sees none"
     remedy = "switch on USB debugging, plug a phone in, and look at: adb devices"
-    yield _judge("bench", "attached phones", bool(phones), detail, "bench --target adb:SERIAL", remedy)
+    yield _report("bench", "attached phones", bool(phones), detail, "bench --target adb:SERIAL", remedy)
 
 
 def examine_accelerators() -> Iterator[Finding]:
@@ -121,16 +121,18 @@ def examine_accelerators() -> Iterator[Finding]:
             yield _tell("accelerators", part, error, stops, "make setup")
     if sys.platform != "linux" or platform.machine() != "x86_64":
         remedy = "use Linux on x86-64, for which the makers publish them"
-        yield _judge("accelerators", "simulators", False, f"{platform.system()} {platform.machine()}", "compat", remedy)
+        yield _report(
+            "accelerators", "simulators", False, f"{platform.system()} {platform.machine()}", "compat", remedy
+        )
 
 
 def examine_root() -> Iterator[Finding]:
     """Yield whether a folder can be entered as a root of its own, as the Swift compiler needs."""
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    yield _judge("ios", "root", root, "" if root else "not root", "make test-ios", "run it as root, for chroot")
+    yield _report("ios", "root", root, "" if root else "not root", "make test-ios", "run it as root, for chroot")
 
 
-def _judge(group: str, part: str, ready: bool, detail: str, stops: str, remedy: str) -> Finding:
+def _report(group: str, part: str, ready: bool, detail: str, stops: str, remedy: str) -> Finding:
     """Return a finding that names what it stops, and the remedy, where something is missing."""
     if ready:
         return Finding(group=group, part=part, state=State.READY, detail=detail)
@@ -140,13 +142,13 @@ def _judge(group: str, part: str, ready: bool, detail: str, stops: str, remedy: 
 def _tell(group: str, part: str, error: ImageQXError, stops: str, remedy: str) -> Finding:
     """Return what an error says of a part that cannot be used."""
     detail = error.what + (f": {error.got}" if error.got else "")
-    return _judge(group, part, False, detail, stops, error.remedy or remedy)
+    return _report(group, part, False, detail, stops, error.remedy or remedy)
 
 
 def _examine_libraries(group: str, part: str, libraries: tuple[str, ...], stops: str, remedy: str) -> Finding:
     lacking = [library for library in libraries if not _is_there(library)]
     detail = f"{', '.join(lacking)} not installed" if lacking else _list_versions(libraries)
-    return _judge(group, part, not lacking, detail, stops, remedy)
+    return _report(group, part, not lacking, detail, stops, remedy)
 
 
 def _is_there(library: str) -> bool:

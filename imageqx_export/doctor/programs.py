@@ -14,7 +14,7 @@ SECONDS = 10.0
 """How long a program may take to say its version."""
 
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Maven paints its name even into a pipe
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Maven colours its name even into a pipe
 
 
 class Program(NamedTuple):

@@ -20,7 +20,7 @@ from imageqx_export.evaluation.raters import measure_split_agreement
 from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.evaluation.running import check_folder
 from imageqx_export.evaluation.trueimage.baseline import refuse_unknown
-from imageqx_export.runtimes import load_judge
+from imageqx_export.runtimes import load_photo_model
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.progress import Progress, silent
 
@@ -74,7 +74,7 @@ def evaluate_file(config: EvaluationConfig, *, progress: Progress = silent) -> E
     refuse_unknown(config.baseline)
     single = config.sources.single()
     check_folder(config.out)
-    runtime = load_judge(config.file)
+    runtime = load_photo_model(config.file)
     _refuse_boxes(config, runtime.spec)
     spec = runtime.spec
     if config.thresholds is not None:

@@ -23,7 +23,7 @@ from imageqx_export.evaluation.grids import Grid, format_cell
 from imageqx_export.evaluation.intervals import SEED, UNMEASURED, Floats, Measure, auc, percentile
 from imageqx_export.evaluation.report import describe_measures
 from imageqx_export.evaluation.running import CHUNK
-from imageqx_export.runtimes import load_judge
+from imageqx_export.runtimes import load_photo_model
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.folders import Layout, stage_folder
 from imageqx_export.support.progress import Progress, silent
@@ -78,8 +78,8 @@ def compare_file(
     """
     LAYOUT.check_place(out)
     scores = read_scores(table, images)
-    runtime = load_judge(file)
-    poor = _judge(runtime, [images / name for name in scores], progress)
+    runtime = load_photo_model(file)
+    poor = _predict(runtime, [images / name for name in scores], progress)
     found = compare_scores(poor, np.array(list(scores.values())), model=file.name, table=table.name, limit=limit)
     with stage_folder(out, LAYOUT) as staging:
         (staging.path / FILE).write_text(json.dumps(to_json(found), indent=2) + "\n", encoding="utf-8")
@@ -122,7 +122,7 @@ def read_scores(table: Path, images: Path) -> dict[str, float]:
     return scores
 
 
-def _judge(runtime: Runtime, files: list[Path], progress: Progress) -> Floats:
+def _predict(runtime: Runtime, files: list[Path], progress: Progress) -> Floats:
     """Return P(poor) of each photo, float64 [N]."""
     spec = runtime.spec
     found: list[Floats] = []

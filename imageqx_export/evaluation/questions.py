@@ -89,7 +89,7 @@ def _ask_votes(outputs: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Que
             got="labels alone",
         )
     good, ranks = outputs[spec.binary.output], spec.binary.ranks
-    holds, said = find_good(photos.votes, spec), decide_good(good, spec)
+    holds, called = find_good(photos.votes, spec), decide_good(good, spec)
     likely = good[:, 0] >= 0.5
     names: tuple[str, ...] = (spec.binary.output,)
     truth, scores = holds[:, None], good
@@ -99,12 +99,12 @@ def _ask_votes(outputs: Outputs, photos: LabelledPhotos, spec: ModelSpec) -> Que
         scores = outputs[ranks.output]
     return Questions(
         labels=np.stack([holds, ~holds], 1),
-        decided=np.stack([said, ~said], 1),
+        decided=np.stack([called, ~called], 1),
         sure=np.maximum(good[:, 0], 1 - good[:, 0]),
         right=likely == holds,
         names=names,
         truth=truth,
-        given=said[:, None] if ranks is None else scores >= 0.5,
+        given=called[:, None] if ranks is None else scores >= 0.5,
         scores=scores,
         kind="ranks",
     )

@@ -77,7 +77,7 @@ def list_addresses(source: str) -> tuple[Sequence[str], dict[str, int]]:
         kept = [name for name, reason in reasons.items() if reason is None]
         addresses = ["::".join([_join(head, name.removeprefix(root)), *archive]) for name in kept]
         if addresses:
-            _check_way_back(source, addresses[0], files, kept[0])
+            _check_round_trip(source, addresses[0], files, kept[0])
     return addresses, dict(Counter(reason for reason in reasons.values() if reason is not None))
 
 
@@ -93,7 +93,7 @@ def _join(head: str, name: str) -> str:
     return (head if head.endswith("/") else f"{head}/") + name.lstrip("/")
 
 
-def _check_way_back(source: str, address: str, files: Any, name: str) -> None:
+def _check_round_trip(source: str, address: str, files: Any, name: str) -> None:
     """Refuse a folder whose photos could not be fetched by their addresses, or would be others."""
     again, path = open_place(address)
     if again != files or path.lstrip("/") != name.lstrip("/"):

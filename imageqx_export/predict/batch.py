@@ -1,4 +1,4 @@
-"""Judge many photos on all cores, one row each: what cannot be read stops none of the others."""
+"""Assess many photos on all cores, one row each: what cannot be read stops none of the others."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ one photo of the largest size may take. A file counts in full, though most JPEGs
 PHOTOS_A_THREAD: Final = 4
 """Fewest photos for which another thread, and the model opened once more for it, pays."""
 
-_AHEAD = 4  # photos a thread that are judged before the row that is waited for
+_AHEAD = 4  # photos a thread that are assessed before the row that is waited for
 
 
 @dataclass(frozen=True)
-class Judged:
+class Assessment:
     """What became of one photo.
 
     Args:
         photo: The file, or its address.
         result: What the model says of it, or why it cannot be read.
         attention: The attention maps, float32 [R,7,7] in the order of the spec's reasons; None without a verdict.
-        pictures: How many pictures the file holds; the first was judged.
+        pictures: How many pictures the file holds; the first was assessed.
     """
 
     photo: Path | str
@@ -52,22 +52,22 @@ class Judged:
     pictures: int = 1
 
 
-def judge_photos(
+def assess_photos(
     photos: Sequence[Path | str],
     runtime: Runtime,
     spec: ModelSpec | None = None,
     *,
     open_another: Callable[[], Runtime],
     progress: Progress = silent,
-) -> Iterator[Judged]:
-    """Judge photos in threads, and yield what became of each in their order, as soon as it is known.
+) -> Iterator[Assessment]:
+    """Assess photos in threads, and yield what became of each in their order, as soon as it is known.
 
     Each thread decodes a photo and runs the model on it alone, so that of a photo the same is said whatever others are
     beside it; ``python -m benchmarks.bench_predict --batches`` times what batches would bring.
 
     Args:
         photos: Files of any kind that :mod:`imageqx_export.preprocess` reads, or addresses of such as text.
-        runtime: The model. Photos are judged on one thread alone where there are few.
+        runtime: The model. Photos are assessed on one thread alone where there are few.
         spec: The model's own with other thresholds, or None for its own.
         open_another: Opens the model again, for another thread: not every runtime can be shared.
         progress: Opens a bar over the photos.
@@ -83,24 +83,24 @@ def judge_photos(
         with gate.hold(amount), runtimes.take() as own:
             yield own
 
-    judge = partial(judge_photo, take=take, spec=spec or runtime.spec)
-    with progress("judging photos", len(photos)) as advance, start_pool(count) as threads:
-        waiting: deque[Future[Judged]] = deque()
+    assess = partial(assess_photo, take=take, spec=spec or runtime.spec)
+    with progress("assessing photos", len(photos)) as advance, start_pool(count) as threads:
+        waiting: deque[Future[Assessment]] = deque()
         for index, photo in enumerate(photos):
-            waiting.append(threads.submit(judge, photo))
+            waiting.append(threads.submit(assess, photo))
             while waiting and (len(waiting) > _AHEAD * count or index == len(photos) - 1):
                 row = waiting.popleft().result()
                 advance()
                 yield row
 
 
-def judge_photo(
+def assess_photo(
     photo: Path | str,
     take: Callable[[int], AbstractContextManager[Runtime]],
     spec: ModelSpec,
     path: Path | None = None,
-) -> Judged:
-    """Judge one photo.
+) -> Assessment:
+    """Assess one photo.
 
     Args:
         photo: A file, or an address as text.
@@ -118,8 +118,8 @@ def judge_photo(
             pixels = load_pixels(source, spec.preprocessing, name=show_place(photo))
             ((verdict, maps),) = predict_pixels([photo], pixels[None], runtime, spec)
     except PhotoError as error:
-        return Judged(photo, error)
-    return Judged(photo, verdict, maps, header.pictures)
+        return Assessment(photo, error)
+    return Assessment(photo, verdict, maps, header.pictures)
 
 
 class _Runtimes:

@@ -15,7 +15,7 @@ from PIL import Image
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import PhotoError
 from imageqx_export.evaluation.heatmap import blend
-from imageqx_export.predict.batch import Judged
+from imageqx_export.predict.batch import Assessment
 from imageqx_export.predict.overlay import caption_map
 from imageqx_export.predict.verdict import Verdict, list_reasons
 from imageqx_export.preprocess import open_photo
@@ -54,11 +54,11 @@ class Sheet:
     staging: Staging
     _cards: list[_Card] = field(default_factory=list)
 
-    def add(self, row: Judged) -> None:
+    def add(self, row: Assessment) -> None:
         """Add what became of one photo."""
         if isinstance(row.result, PhotoError):
-            said = tuple(text for text in (row.result.got, row.result.remedy) if text)
-            self._cards.append(_Card(str(row.photo), "unread", row.result.what, said))
+            remarks = tuple(text for text in (row.result.got, row.result.remedy) if text)
+            self._cards.append(_Card(str(row.photo), "unread", row.result.what, remarks))
             return
         self._cards.append(self._make_card(row.result, row.attention))
 

@@ -132,7 +132,7 @@ def rotate_key(
     oldest_id = current[0].public_key.keyid
     roots = replace_key(root, keys.days["root"], role=role, new=new.public_key, oldest=oldest_id)
     for before, one in itertools.pairwise([root, *roots]):
-        signers = [signer for judge in (before, one) for signer in keys.choose("root", judge.signed)]
+        signers = [signer for authority in (before, one) for signer in keys.choose("root", authority.signed)]
         sign(one, list({signer.public_key.keyid: signer for signer in signers}.values()))
     publish_roots(store, keys, roots, lambda root: _create_root(store, root))
     return oldest

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Root
 
 _LONGEST = 120
-_SAID_ELSEWHERE = ("version", "expires", "keys", "roles")
+_SHOWN_ELSEWHERE = ("version", "expires", "keys", "roles")
 
 
 def name_key(key: Key) -> str:
@@ -70,10 +70,10 @@ def list_changes(old: Root, new: Root) -> list[str]:
         changes += _compare(f"{role}.", was.unrecognized_fields, now.unrecognized_fields)
     both = [key for key in new.keys if key in old.keys and old.keys[key] != new.keys[key]]
     changes += [f"the key {name_key(new.keys[key])} is not what was there under its id" for key in both]
-    was_said, is_said = ({**root.to_dict()} for root in (old, new))
-    for name in _SAID_ELSEWHERE:
-        del was_said[name], is_said[name]
-    return [*changes, *_compare("", was_said, is_said)]
+    before, after = ({**root.to_dict()} for root in (old, new))
+    for name in _SHOWN_ELSEWHERE:
+        del before[name], after[name]
+    return [*changes, *_compare("", before, after)]
 
 
 def _compare(of: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

@@ -75,8 +75,8 @@ class Proposal:
         found, before = [], self.trusted
         for one in self.roots:
             sides = [
-                judge.signed.get_verification_result("root", one.signed_bytes, one.signatures)
-                for judge in (before, one)
+                authority.signed.get_verification_result("root", one.signed_bytes, one.signatures)
+                for authority in (before, one)
             ]
             least = min(sides, key=lambda side: len(side.signed) - side.threshold)
             changes = tuple(list_changes(before.signed, one.signed))

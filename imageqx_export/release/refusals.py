@@ -28,7 +28,7 @@ def explain(address: str, offline: bool = False, name: str = METADATA_FOLDER) ->
         cause = _find_cause(error)
         if isinstance(cause, OSError) and cause.errno in NO_ROOM:
             raise OSError(cause.errno, cause.strerror, str(cause.filename or "the cache")) from error
-        what, remedy = _say(error, name, offline)
+        what, remedy = _explain(error, name, offline)
         got = shorten(str(cause if isinstance(cause, ssl.SSLError) else error).strip() or type(error).__name__, 300)
         raise ReleaseError(what, where=f"{address.rstrip('/')}/{name}", got=got, remedy=remedy) from error
 
@@ -39,7 +39,7 @@ def _find_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _say(error: Exception, name: str, offline: bool) -> tuple[str, str | None]:
+def _explain(error: Exception, name: str, offline: bool) -> tuple[str, str | None]:
     """Return what is wrong and what to do."""
     from tuf.api import exceptions
     from tuf.api.serialization import DeserializationError
@@ -51,20 +51,27 @@ def _say(error: Exception, name: str, offline: bool) -> tuple[str, str | None]:
         return "nothing was pulled from there before, and nothing else is asked offline", "pull once without --offline"
     table: tuple[tuple[type[Exception], str, str | None], ...] = (
         (exceptions.BadVersionNumberError, "the server shows older releases than were seen before", signed),
-        (exceptions.ExpiredMetadataError,
-         "the list of releases has expired: the server is stuck, or holds newer ones back",
-         "ask the publisher for imageqx keys renew"),
+        (
+            exceptions.ExpiredMetadataError,
+            "the list of releases has expired: the server is stuck, or holds newer ones back",
+            "ask the publisher for imageqx keys renew",
+        ),
         (exceptions.UnsignedMetadataError, "the list of releases is not signed by the keys that are trusted", signed),
         (DeserializationError, "what came is no list of releases, as from a login page", "look at the address"),
         (exceptions.DownloadLengthMismatchError, "the server sends more than was signed", signed),
-        (exceptions.LengthOrHashMismatchError, "a file is not the one that was signed" if name != METADATA_FOLDER
-         else "the lists of releases do not belong together", signed),
+        (
+            exceptions.LengthOrHashMismatchError,
+            "a file is not the one that was signed"
+            if name != METADATA_FOLDER
+            else "the lists of releases do not belong together",
+            signed,
+        ),
         (HopError, "a step of the way to the release is not taken", "name an address with https://, or --insecure"),
         (SilentServerError, "the server is too slow", "run it again: what came is kept"),
         (CutOffError, "the download was cut off", "run it again: what came is kept"),
         (exceptions.DownloadHTTPError, "the release is not there", "look at the address"),
         (exceptions.DownloadError, "the server cannot be asked", "look at the address; what is cached: --offline"),
-    )  # fmt: skip
+    )
     for kind, what, remedy in table:
         if isinstance(error, kind):
             return what, remedy

@@ -81,8 +81,8 @@ def parse_root(content: bytes, before: Metadata[Root] | None = None) -> Metadata
     from tuf.api.metadata import Metadata, Root
 
     root = Metadata[Root].from_bytes(content)
-    for judge in (before or root, root):
-        judge.signed.verify_delegate("root", root.signed_bytes, root.signatures)
+    for authority in (before or root, root):
+        authority.signed.verify_delegate("root", root.signed_bytes, root.signatures)
     if before is not None and root.signed.version != before.signed.version + 1:
         raise ValueError(f"it says that it is version {root.signed.version}")
     return root

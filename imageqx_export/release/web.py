@@ -1,4 +1,4 @@
-"""The one way over the web: every hop judged, every wait bounded, a download that goes on where it stopped."""
+"""The one way over the web: every hop checked, every wait bounded, a download that goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -235,8 +235,8 @@ def _connect(scheme: str, host: str, port: int | None, timeout: float) -> http.c
     connection = make(proxy.hostname or "", proxy.port or 80)
     headers = {}
     if proxy.username is not None:
-        said = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(said.encode()).decode()
+        credentials = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(credentials.encode()).decode()
     connection.set_tunnel(host, port, headers)
     return connection
 

@@ -80,8 +80,8 @@ def load_runtime(path: Path, runtime: str | None = None) -> Runtime:
     return RUNTIMES[name](path)
 
 
-def load_judge(path: Path) -> Runtime:
-    """Open a model that judges photos: everything that verdicts need of it is checked here, once.
+def load_photo_model(path: Path) -> Runtime:
+    """Open a model that assesses photos: everything that verdicts need of it is checked here, once.
 
     Raises:
         ArtifactError: It is another kind of model, or as :func:`load_runtime`.

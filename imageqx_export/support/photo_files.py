@@ -92,7 +92,7 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
     raw = find_raw(file)
     if raw is not None:
         raise RefusedError(
-            "the photo is a camera raw: only its preview could be judged", raw, "develop it, and pass the JPEG"
+            "the photo is a camera raw: only its preview could be assessed", raw, "develop it, and pass the JPEG"
         )
     if begins_reduced(file):
         raise RefusedError(

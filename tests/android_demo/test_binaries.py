@@ -18,9 +18,16 @@ INTERFACE, CLASS = 0x0601, 0x0021
 def make_class(name: str, *, calls: str, flags: int = CLASS) -> bytes:
     """Write the head of a class that refers to a method of another class; see the JVM specification, chapter 4."""
     constants = [
-        utf8(name), struct.pack(">BH", 7, 1), utf8(calls), struct.pack(">BH", 7, 3), utf8("run"), utf8("()V"),
-        struct.pack(">BHH", 12, 5, 6), struct.pack(">BHH", 10, 4, 7), struct.pack(">Bq", 5, 10),
-    ]  # fmt: skip
+        utf8(name),
+        struct.pack(">BH", 7, 1),
+        utf8(calls),
+        struct.pack(">BH", 7, 3),
+        utf8("run"),
+        utf8("()V"),
+        struct.pack(">BHH", 12, 5, 6),
+        struct.pack(">BHH", 10, 4, 7),
+        struct.pack(">Bq", 5, 10),
+    ]
     head = struct.pack(">IHHH", 0xCAFEBABE, 0, 52, len(constants) + 2)  # a long takes two places
     return head + b"".join(constants) + struct.pack(">HHH", flags, 2, 0)
 
@@ -65,8 +72,11 @@ def test_adapt_library_renames_imports_and_blanks_versions() -> None:
     assert after[-len(names) :] == b"\0" + b"\0".join(new.encode() for new in elf.RENAMED.values()) + b"\0my_fprintf\0"
     rest = slice(0, len(before) - len(names))
     assert [(a, b) for a, b in zip(before[rest], after[rest], strict=True) if a != b] == [
-        (0xFE, 0x01), (0xFF, 0x00), (0xFF, 0x00), (0x6F, 0x60),
-    ]  # fmt: skip
+        (0xFE, 0x01),
+        (0xFF, 0x00),
+        (0xFF, 0x00),
+        (0x6F, 0x60),
+    ]
 
 
 @pytest.mark.parametrize("library", [b"", b"\x7fELF\x01\x01", make_library(b"\0printf\0")])

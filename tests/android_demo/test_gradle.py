@@ -99,8 +99,12 @@ def test_modules_compile_alike(module: str) -> None:
     assert ("-Werror" in kotlin.OPTIONS) == ("allWarningsAsErrors.set(true)" in text)
     assert ("-progressive" in kotlin.OPTIONS) == ("progressiveMode.set(true)" in text)
     assert set(re.findall(r"alias\(libs\.plugins\.([\w.]+)\)", text)) <= {
-        "android.application", "android.library", "kotlin.android", "kotlin.jvm", "kotlin.serialization",
-    }  # fmt: skip
+        "android.application",
+        "android.library",
+        "kotlin.android",
+        "kotlin.jvm",
+        "kotlin.serialization",
+    }
 
 
 def test_names_that_modules_use_are_in_the_catalogue(catalogue: dict[str, Any]) -> None:

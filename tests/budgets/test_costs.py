@@ -229,9 +229,11 @@ def test_the_report_is_json_and_a_table(report: BudgetReport, capsys: pytest.Cap
     assert BudgetReport.model_validate_json(report.model_dump_json()) == report
     assert show.to_json(report)["passed"] is False
     show.show_budgets(report)
-    said = capsys.readouterr().out
-    assert "x_w8a8.onnx: labels agree on 97.00 % < 98 %" in said and "as its" in said and "95 % intervals" in said
-    assert "2 of 5 artifacts keep their budgets" in said
+    printed = capsys.readouterr().out
+    assert (
+        "x_w8a8.onnx: labels agree on 97.00 % < 98 %" in printed and "as its" in printed and "95 % intervals" in printed
+    )
+    assert "2 of 5 artifacts keep their budgets" in printed
 
 
 @pytest.mark.parametrize("name", ["quality", "explanations", "reasons", "ece", "agreement"])

@@ -17,7 +17,7 @@ from imageqx_export.artifact import Preprocessing
 from imageqx_export.bundle.manifest import make_layout
 from imageqx_export.bundle.photos import PhotoIndex, list_shipped, write_photos
 from imageqx_export.preprocess import load_pixels, stretch
-from tests.bundle.paint_photos import paint, write_all
+from tests.bundle.draw_photos import draw, write_all
 from tests.test_preprocess import TURNS
 
 Bytes = NDArray[np.uint8]
@@ -134,7 +134,7 @@ def test_photos_are_small_and_paintable(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [SQUARE, OBLONG])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_photo_is_turned_first(orientation: int, size: Preprocessing, tmp_path: Path) -> None:
-    picture, exif = paint(300, 420), Image.Exif()
+    picture, exif = draw(300, 420), Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(picture).save(tmp_path / "a.png", exif=exif)
     pixels = load_pixels(tmp_path / "a.png", size)
@@ -149,7 +149,7 @@ def test_a_reduced_photos_missing_half_pixel_turns_with_it(orientation: int, edg
     """1003 columns become 502, of which the photo covers 501.5."""
     exif, path = Image.Exif(), tmp_path / "a.jpg"
     exif[0x0112] = orientation
-    Image.fromarray(paint(1003, 700)).save(path, quality=90, exif=exif)
+    Image.fromarray(draw(1003, 700)).save(path, quality=90, exif=exif)
     with Image.open(path) as image:
         image.draft(None, (336, 336))
         picture = TURNS[orientation](np.asarray(image))

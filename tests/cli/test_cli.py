@@ -56,10 +56,10 @@ def test_examples_are_not_wrapped_and_options_are_in_panels(command: str) -> Non
 def test_no_commands_sentence_is_cut(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     text = CliRunner().invoke(app, ["--help"]).output
-    said = " ".join(text.split())
+    printed = " ".join(text.split())
     assert "…" not in text and "..." not in text.split("Options:")[1]
-    assert "Convert a checkpoint to ONNX, Core ML and TFLite, and verify every file." in said
-    assert all(f" {command} " in said for command in COMMANDS)
+    assert "Convert a checkpoint to ONNX, Core ML and TFLite, and verify every file." in printed
+    assert all(f" {command} " in printed for command in COMMANDS)
 
 
 def test_an_examples_line_is_as_long_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:

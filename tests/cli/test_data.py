@@ -172,8 +172,8 @@ def test_check_counts_what_it_passes_over(run: Run, ratings: Path) -> None:
     Image.new("RGB", (8, 8)).save(ratings.parent / "unrated.png")
     (ratings.parent / "._0.png").write_bytes(b"\0")
     result = run("data", "check", ratings, "--images", ratings.parent)
-    said = "passed over: 1 × not in the table, 1 × no photo's name: .csv, 1 × resource fork of macOS"
-    assert said in " ".join(result.stdout.split())
+    printed = "passed over: 1 × not in the table, 1 × no photo's name: .csv, 1 × resource fork of macOS"
+    assert printed in " ".join(result.stdout.split())
     found = json.loads(run("data", "check", ratings, "--images", ratings.parent, "--json").stdout)
     assert found["left_out"] == {"not in the table": 1, "no photo's name: .csv": 1, "resource fork of macOS": 1}
     assert "left_out" not in json.loads(run("data", "check", ratings, "--json").stdout), "no folder was looked at"

@@ -11,7 +11,7 @@ from imageqx_export.compat import environments
 from imageqx_export.compat.environments import CrashError, Environment, explain_uv
 from imageqx_export.errors import UnavailableError
 
-SAID = {
+PRINTED = {
     "error: Failed to fetch: `https://index/simple/onnxruntime/`\n  Caused by: error sending request\n"
     "  Caused by: dns error": "index does not answer",
     "error: Failed to install: numpy.whl\n  Caused by: No space left on device (os error 28)": "no space left",
@@ -23,15 +23,15 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize(("said", "meant"), SAID.items())
-def test_what_uv_prints_becomes_one_sentence(said: str, meant: str) -> None:
-    got, remedy = explain_uv(said)
+@pytest.mark.parametrize(("printed", "meant"), PRINTED.items())
+def test_what_uv_prints_becomes_one_sentence(printed: str, meant: str) -> None:
+    got, remedy = explain_uv(printed)
     assert meant in got and remedy and "\n" not in got
 
 
-def fake_uv(folder: Path, said: str) -> str:
+def fake_uv(folder: Path, printed: str) -> str:
     path = folder / "uv"
-    path.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 2\n")
+    path.write_text(f"#!/bin/sh\necho '{printed}' >&2\nexit 2\n")
     path.chmod(0o755)
     return str(path)
 

@@ -27,7 +27,7 @@ from tests.binary_spec import binary_spec
 COLORS = {"a": (200, 150, 120), "b": (90, 60, 40), "c": (10, 200, 10), "d": (120, 120, 120), "e": (250, 250, 250)}
 
 
-def said(image: str, split: Split, *evaluations: str, kind: int = 0) -> list[Rating]:
+def rate(image: str, split: Split, *evaluations: str, kind: int = 0) -> list[Rating]:
     return [
         Rating(f"{image}.png", f"r{i}", e, ("blurry",) if e == "poor_quality" else (), f"p{image}", split, kind)
         for i, e in enumerate(evaluations)
@@ -37,11 +37,11 @@ def said(image: str, split: Split, *evaluations: str, kind: int = 0) -> list[Rat
 @pytest.fixture
 def ratings() -> list[Rating]:
     return [
-        *said("a", "train", "L57.0", "D22.9", "poor_quality", kind=4),
-        *said("b", "train", "no_skin"),
-        *said("c", "train", "healthy_skin"),
-        *said("d", "train", "poor_quality"),
-        *said("e", "test", "L57.0"),
+        *rate("a", "train", "L57.0", "D22.9", "poor_quality", kind=4),
+        *rate("b", "train", "no_skin"),
+        *rate("c", "train", "healthy_skin"),
+        *rate("d", "train", "poor_quality"),
+        *rate("e", "test", "L57.0"),
     ]
 
 
@@ -94,7 +94,7 @@ def test_pixels_and_truth_are_in_the_same_order(table: Path) -> None:
 
 def test_unreadable_photos_are_left_out_and_counted(table: Path) -> None:
     images = table.parent
-    write_ratings([*said("a", "test", "L57.0"), *said("b", "test", "L57.0")], table)
+    write_ratings([*rate("a", "test", "L57.0"), *rate("b", "test", "L57.0")], table)
     (images / "a.png").write_bytes(b"no picture")
     photos = read_labelled(table, images, "test")
     assert photos.names == ("b.png",) and photos.source.endswith("(test, 1 unreadable left out)")
@@ -104,20 +104,20 @@ def test_unreadable_photos_are_left_out_and_counted(table: Path) -> None:
 
 
 def test_a_label_without_a_photo_cannot_be_trained_on(table: Path) -> None:
-    write_ratings([*said("a", "train", "L57.0"), *said("b", "train", "poor_quality")], table)
+    write_ratings([*rate("a", "train", "L57.0"), *rate("b", "train", "poor_quality")], table)
     with pytest.raises(DatasetError, match="labelled no_skin or healthy_skin"):
         read_labelled(table, table.parent, "train")
 
 
 def test_votes_need_no_photo_of_every_label(table: Path) -> None:
-    write_ratings([*said("a", "train", "L57.0"), *said("b", "train", "poor_quality")], table)
+    write_ratings([*rate("a", "train", "L57.0"), *rate("b", "train", "poor_quality")], table)
     read = read_labelled(table, table.parent, "train", settings=PhotoSettings(every_label=False))
     assert read.votes is not None and read.votes.tolist() == [4, 0]
     assert choose_settings(binary_spec()).every_label is False and USUAL.every_label
 
 
 def test_photos_smaller_than_a_region_are_left_out_and_a_side_of_them_is_refused(table: Path) -> None:
-    write_ratings([*said("a", "test", "L57.0"), *said("b", "test", "L57.0")], table)
+    write_ratings([*rate("a", "test", "L57.0"), *rate("b", "test", "L57.0")], table)
     Image.new("RGB", (60, 32)).save(table.parent / "b.png")
     settings = choose_settings(binary_spec())
     assert settings.min_side == 32, "half of 64 pixels; the other side is 40"
@@ -134,7 +134,7 @@ def test_missing_photos_folders_and_splits_are_named(table: Path, tmp_path: Path
         read_labels_with_photos(table, tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
         read_labels_with_photos(table, tmp_path / "none")
-    write_ratings(said("a", "test", "L57.0"), table)
+    write_ratings(rate("a", "test", "L57.0"), table)
     with pytest.raises(DatasetError, match="no photo is in the split val"):
         read_labelled(table, tmp_path, "val")
 

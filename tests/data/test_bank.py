@@ -42,9 +42,9 @@ def told(bank: Bank) -> list[tuple[int, int | None, int, int, int]]:
     for i in range(len(bank)):
         image, mask = bank.images[i], bank.mask[i]
         assert image.min() == image.max() and bank.reasons[i].min() == bank.reasons[i].max()
-        said = None if mask < 0 else int(bank.masks[mask].max())
+        fault = None if mask < 0 else int(bank.masks[mask].max())
         rows.append(
-            (int(image[0, 0, 0]), said, int(bank.quality[i]), int(bank.reasons[i, 0]), int(bank.fitzpatrick[i]))
+            (int(image[0, 0, 0]), fault, int(bank.quality[i]), int(bank.reasons[i, 0]), int(bank.fitzpatrick[i]))
         )
     return rows
 

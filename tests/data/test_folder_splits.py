@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageqx_export.data.folder import split_groups
+from imageqx_export.data.folder import hold_out_groups
 from imageqx_export.data.labels import SPLITS, Split
 from tests.data.test_folder import CLASSES, folder, read, sides_of
 
@@ -25,8 +25,8 @@ names = st.sampled_from([f"patient {number}" for number in range(40)])
 @given(st.lists(names, max_size=60), st.dictionaries(names, st.sampled_from(SPLITS)))
 def test_every_group_gets_one_side_and_settled_ones_keep_theirs(groups: list[str], settled: dict[str, Split]) -> None:
     before = dict(settled)
-    sides = split_groups(groups, settled)
-    assert settled == before and sides == split_groups(groups, settled)
+    sides = hold_out_groups(groups, settled)
+    assert settled == before and sides == hold_out_groups(groups, settled)
     assert set(sides) == set(groups) | set(settled) and sides | settled == sides
     new = Counter(sides[name] for name in set(groups) - set(settled))
     count = new.total()
@@ -41,12 +41,12 @@ def test_every_group_gets_one_side_and_settled_ones_keep_theirs(groups: list[str
 @given(st.lists(names, min_size=1, max_size=60), st.randoms())
 def test_the_photos_order_does_not_matter(groups: list[str], random: Any) -> None:
     shuffled = random.sample(groups, len(groups))
-    assert split_groups(shuffled, {}) == split_groups(groups, {})
+    assert hold_out_groups(shuffled, {}) == hold_out_groups(groups, {})
 
 
 @given(st.dictionaries(names, st.integers(1, 9), min_size=2, max_size=6))
 def test_of_few_groups_the_smallest_are_held_out(photos: dict[str, int]) -> None:
-    sides = split_groups([name for name, count in photos.items() for _ in range(count)], {})
+    sides = hold_out_groups([name for name, count in photos.items() for _ in range(count)], {})
     by_side = {split: [photos[name] for name in photos if sides[name] == split] for split in SPLITS}
     assert max(by_side["test"]) <= min(by_side["val"] or by_side["train"])
     assert max(by_side["val"] or [0]) <= min(by_side["train"])
@@ -54,8 +54,8 @@ def test_of_few_groups_the_smallest_are_held_out(photos: dict[str, int]) -> None
 
 @given(st.sets(names, min_size=7), st.integers(2, 9))
 def test_many_groups_are_split_by_their_names_alone(groups: set[str], times: int) -> None:
-    sides = split_groups([*groups], {})
-    assert split_groups([*groups] + [min(groups)] * times, {}) == sides
+    sides = hold_out_groups([*groups], {})
+    assert hold_out_groups([*groups] + [min(groups)] * times, {}) == sides
     by_hash = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
     each = sum(side == "test" for side in sides.values())
     assert {name for name in groups if sides[name] == "test"} == set(by_hash[:each])
@@ -77,9 +77,9 @@ def test_groups_are_never_on_two_sides(tmp_path_factory: pytest.TempPathFactory,
         counts = [found.counts(split)[label] for split in SPLITS]
         assert sum(counts) == len(members) and counts[0] >= 1
         assert (counts[2] > 0) == (len(set(members)) >= 2) and (counts[1] > 0) == (len(set(members)) >= 3)
-    said = {tuple(gap.split()[3:4] + gap.split()[6:7]) for gap in found.list_gaps()}
+    gaps = {tuple(gap.split()[3:4] + gap.split()[6:7]) for gap in found.list_gaps()}
     empty = {(label, split) for label in CLASSES for split in SPLITS if not found.counts(split)[label]}
-    assert said == empty and all("group" in gap for gap in found.list_gaps())
+    assert gaps == empty and all("group" in gap for gap in found.list_gaps())
 
 
 def test_a_patient_with_two_classes_is_on_one_side(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ SPREAD = [Rating(f"{split}.jpg", "x", "L57.0", split=split) for split in SPLITS]
 
 
 def one(*evaluations: str, reasons: tuple[tuple[str, ...], ...] = ()) -> Label:
-    said = itertools.zip_longest(evaluations, reasons, fillvalue=())
-    ratings = [Rating("a.jpg", f"r{i}", str(e), tuple(r), split="train") for i, (e, r) in enumerate(said)]
+    votes = itertools.zip_longest(evaluations, reasons, fillvalue=())
+    ratings = [Rating("a.jpg", f"r{i}", str(e), tuple(r), split="train") for i, (e, r) in enumerate(votes)]
     return fuse(ratings)[0]
 
 

@@ -125,11 +125,11 @@ def test_sources_give_one_side_of_a_folder(root: Path, banks: dict[Split, Bank])
     (root / "lesion" / "notes.txt").touch()
     (root / "no_skin" / "empty.jpg").touch()
     try:
-        said = load_held_out("val", Sources(photos=root), 5).source
+        source = load_held_out("val", Sources(photos=root), 5).source
     finally:
         (root / "lesion" / "notes.txt").unlink()
         (root / "no_skin" / "empty.jpg").unlink()
-    assert said == f"{given.source} (passed over: 1 × unreadable, 1 × no photo's name: .txt)"
+    assert source == f"{given.source} (passed over: 1 × unreadable, 1 × no photo's name: .txt)"
     assert load_held_out("val", Sources(), 2).source == "2 val samples: synthetic scenes, degraded in known ways"
 
 

@@ -28,9 +28,11 @@ TASKS: list[dict[str, Any]] = [
         "data": {"image": "/data/upload/3/1a2b3c4d-IMG_1.jpg", "patient": "p1", "fitzpatrick": 4, "split": "val"},
         "annotations": [
             annotation(1, choices("quality", "Poor quality"), choices("why", "Too far away", "blurry")),
-            annotation({"id": 2, "email": "b@x.org"}, choices("quality", "lesion"), {
-                "from_name": "icd", "type": "textarea", "value": {"text": ["l405"]}
-            }),
+            annotation(
+                {"id": 2, "email": "b@x.org"},
+                choices("quality", "lesion"),
+                {"from_name": "icd", "type": "textarea", "value": {"text": ["l405"]}},
+            ),
             annotation(3, cancelled=True),
         ],
     },
@@ -40,7 +42,7 @@ TASKS: list[dict[str, Any]] = [
         "annotations": [annotation(1, choices("quality", "lesion")), annotation(2)],
     },
     {"id": 9, "data": {"image": "s3://bucket/in/d.jpg"}, "annotations": [annotation(1, choices("why", "bad_light"))]},
-]  # fmt: skip
+]
 WANTED = [
     Rating("IMG_1.jpg", "1", "poor_quality", ("too_far_away", "blurry"), "p1", "val", 4),
     Rating("IMG_1.jpg", "b@x.org", "L40.5", (), "p1", "val", 4),
@@ -62,10 +64,17 @@ def test_label_studios_json(tmp_path: Path) -> None:
 
 def test_label_studios_json_min_and_csv(tmp_path: Path) -> None:
     rows = [
-        {"image": "/data/upload/3/1a2b3c4d-IMG_1.jpg", "id": 7, "annotator": 1, "annotation_id": 4, "lead_time": 3.2,
-         "quality": "poor_quality", "why": {"choices": ["too_far_away", "blurry"]}},
+        {
+            "image": "/data/upload/3/1a2b3c4d-IMG_1.jpg",
+            "id": 7,
+            "annotator": 1,
+            "annotation_id": 4,
+            "lead_time": 3.2,
+            "quality": "poor_quality",
+            "why": {"choices": ["too_far_away", "blurry"]},
+        },
         {"image": "in/d.jpg", "id": 8, "annotator": 2, "annotation_id": 5, "quality": "no skin"},
-    ]  # fmt: skip
+    ]
     (tmp_path / "min.json").write_text(json.dumps(rows))
     (tmp_path / "a.csv").write_text(
         "annotation_id,annotator,created_at,id,image,lead_time,quality,updated_at,why\n"

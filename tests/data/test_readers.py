@@ -100,9 +100,9 @@ def scin(root: Path) -> None:
         return {"case_id": f"-{number}", "fitzpatrick_skin_type": kind, **paths}
 
     def label(number: int, graded: list[str], kinds: list[str]) -> dict[str, str]:
-        said = {f"dermatologist_gradable_for_skin_condition_{i}": value for i, value in enumerate(graded, 1)}
+        asked = {f"dermatologist_gradable_for_skin_condition_{i}": value for i, value in enumerate(graded, 1)}
         seen = {f"dermatologist_fitzpatrick_skin_type_label_{i}": value for i, value in enumerate(kinds, 1)}
-        return {"case_id": f"-{number}", **said, **seen}
+        return {"case_id": f"-{number}", **asked, **seen}
 
     publish(
         root / "dataset" / "scin_cases.csv",
@@ -185,7 +185,7 @@ def test_fitzpatrick17k(tmp_path: Path) -> None:
 def test_scin(tmp_path: Path) -> None:
     scin(tmp_path)
     result = import_public("scin", tmp_path)
-    said = {
+    asked = {
         (r.image.removeprefix("dataset/images/"), r.rater[-1], r.label, r.patient, r.fitzpatrick)
         for r in result.ratings
     }
@@ -194,7 +194,7 @@ def test_scin(tmp_path: Path) -> None:
         for name in ("-11.png", "12.png")
         for rater, label in (("1", "lesion"), ("2", "poor_quality"), ("3", "poor_quality"))
     }
-    assert said == first | {("21.png", "1", "healthy_skin", "-2", 6), ("31.png", "1", "poor_quality", "-3", 0)}
+    assert asked == first | {("21.png", "1", "healthy_skin", "-2", 6), ("31.png", "1", "poor_quality", "-3", 0)}
     assert all(r.reasons == () for r in result.ratings)
     assert result.left_out == {
         "photo that several cases share": 2,

@@ -18,7 +18,7 @@ POOR, GOOD = "poor_quality", ("L57.0", "no_skin", "healthy_skin")
 
 
 @pytest.mark.parametrize(
-    ("said", "votes"),
+    ("evaluations", "votes"),
     [
         ((GOOD[0], GOOD[1], GOOD[2], POOR), 3),  # the paper's four raters: the sum of their votes
         ((POOR,) * 4, 0),
@@ -28,8 +28,8 @@ POOR, GOOD = "poor_quality", ("L57.0", "no_skin", "healthy_skin")
         ((GOOD[0], GOOD[0], POOR), 2),  # 2 of 3 are 2.67 of 4
     ],
 )
-def test_everything_but_poor_quality_is_a_vote_for_good(said: tuple[str, ...], votes: int) -> None:
-    ratings = [Rating("a.png", f"rater {k}", evaluation, split="test") for k, evaluation in enumerate(said)]
+def test_everything_but_poor_quality_is_a_vote_for_good(evaluations: tuple[str, ...], votes: int) -> None:
+    ratings = [Rating("a.png", f"rater {k}", evaluation, split="test") for k, evaluation in enumerate(evaluations)]
     assert count_votes(fuse(ratings)).tolist() == [votes]
 
 

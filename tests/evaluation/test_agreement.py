@@ -47,12 +47,12 @@ def tables(draw: st.DrawFn) -> list[Rating]:
 
 def by_scikit(rows: list[Rating], name: str) -> list[float]:
     """Score every pair on the photos it shares, unless neither of the two used the class there."""
-    said = {(r.rater, r.image): r for r in rows}
+    by_rater = {(r.rater, r.image): r for r in rows}
     scores = []
     for one, other in combinations(sorted({r.rater for r in rows}), 2):
-        photos = [r.image for r in rows if r.rater == one and (other, r.image) in said]
+        photos = [r.image for r in rows if r.rater == one and (other, r.image) in by_rater]
         truth, guess = (
-            [(said[rater, p].label == name) or (name in said[rater, p].reasons) for p in photos]
+            [(by_rater[rater, p].label == name) or (name in by_rater[rater, p].reasons) for p in photos]
             for rater in (one, other)
         )
         if any(truth) or any(guess):

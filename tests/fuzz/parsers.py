@@ -66,15 +66,19 @@ def try_input(parser: Parser, data: bytes) -> tuple[str, str]:
     except BaseException as error:  # a panic of Rust is no Exception
         # The bounded reader itself speaks in a ValueError of its own, which its callers make theirs.
         if isinstance(error, ImageQXError | UntrustedError):
-            said = str(error).strip()
-            return ("refused", "") if 0 < len(said) < MOST_SAID else ("wrong", f"a refusal of {len(said)} characters")
+            printed = str(error).strip()
+            return (
+                ("refused", "")
+                if 0 < len(printed) < LONGEST_REFUSAL
+                else ("wrong", f"a refusal of {len(printed)} characters")
+            )
         place = traceback.extract_tb(error.__traceback__)[-1]
         return "traceback", f"{type(error).__name__}: {error!s:.200} ({Path(place.filename).name}:{place.lineno})"
     wrong = find_infinite(value) or parser.check(value)
     return ("wrong", wrong) if wrong else ("accepted", "")
 
 
-MOST_SAID = 6500
+LONGEST_REFUSAL = 6500
 """Characters of a refusal that people still read."""
 
 

@@ -37,8 +37,8 @@ TURNS = {
 }
 
 
-def paint(width: int, height: int, seed: int) -> Image.Image:
-    """Paint a picture with edges, slopes and noise."""
+def draw(width: int, height: int, seed: int) -> Image.Image:
+    """Draw a picture with edges, slopes and noise."""
     make = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     waves = [127 + 90 * np.sin(x * make.uniform(0.01, 1) + y * make.uniform(0.01, 1) + phase) for phase in range(3)]
@@ -94,7 +94,7 @@ def list_resizes() -> Iterator[tuple[int, int, int, tuple[float, float], tuple[i
 def write_resizes(folder: Path) -> list[Json]:
     cases = []
     for number, (width, height, orientation, covered, to) in enumerate(list_resizes()):
-        stored = paint(width, height, number)
+        stored = draw(width, height, number)
         (folder / f"resize{number}.in").write_bytes(stored.tobytes())
         (folder / f"resize{number}.out").write_bytes(stretch_upright(stored, orientation, covered, to))
         size = {"width": width, "height": height, "to": list(to), "covered": list(covered)}
@@ -108,7 +108,7 @@ def write_overlays(folder: Path) -> list[Json]:
     for number, (width, height, rows, columns) in enumerate(
         ((320, 240, 7, 7), (97, 131, 7, 7), (50, 40, 5, 3), (8, 9, 7, 7))
     ):
-        photo, heat = paint(width, height, number), make.random((rows, columns), np.float32) ** 2
+        photo, heat = draw(width, height, number), make.random((rows, columns), np.float32) ** 2
         big = Image.fromarray(heat).resize(photo.size, Image.Resampling.BICUBIC)
         name = f"overlay{number}"
         (folder / f"{name}.in").write_bytes(photo.tobytes())

@@ -19,7 +19,7 @@ PARSED = "tests/ios/test_syntax.py"
 def prove(arguments: Sequence[str]) -> int:
     """Return pytest's exit code, of the given arguments or of the fallback."""
     try:
-        toolchain.find_way()
+        toolchain.find_command()
         toolchain.find_root() or toolchain.build_root()
     except DeviceError as error:
         print(f"NO SWIFT HERE, SO NOTHING WAS COMPILED OR RUN: {error}", file=sys.stderr)

@@ -56,7 +56,7 @@ def _drop(catalogue: Catalogue, key: str, *path: str) -> None:
     del place[path[-1]]
 
 
-TWINS: dict[str, tuple[Callable[[Catalogue], object], str]] = {
+PAIRS: dict[str, tuple[Callable[[Catalogue], object], str]] = {
     "language": (lambda c: _drop(c, "again", "localizations", "es"), "again: da, en, expected"),
     "state": (lambda c: _unit(c, "again", "da").update(state="needs_review"), "again, da: not translated"),
     "empty": (lambda c: _unit(c, "again", "da").update(value=" "), "again, da: not translated"),
@@ -71,9 +71,9 @@ TWINS: dict[str, tuple[Callable[[Catalogue], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", PAIRS)
 def test_a_broken_catalogue_is_found(name: str) -> None:
-    change, says = TWINS[name]
+    change, says = PAIRS[name]
     broken = copy.deepcopy(CATALOGUE)
     change(broken)
     assert any(says in problem for problem in find_problems(broken)), find_problems(broken)

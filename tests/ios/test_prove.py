@@ -29,8 +29,8 @@ def test_the_fallback_is_loud(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setattr(toolchain, "find_way", refuse)
     assert prove.prove(["tests/slow/any.py"]) == 3, "a file that does not parse fails the weaker proof too"
     assert asked == [[prove.PARSED, "-q"]]
-    said = capsys.readouterr().err
-    assert "NO SWIFT HERE" in said and "no mount namespace" in said and "WEAKER PROOF" in said
+    printed = capsys.readouterr().err
+    assert "NO SWIFT HERE" in printed and "no mount namespace" in printed and "WEAKER PROOF" in printed
 
 
 def test_with_a_compiler_it_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.ios.syntax import DEMO, find_syntax_errors, list_sources
 
-TWIN = (DEMO / "PhotoCheck" / "PhotoCheckApp.swift").read_text()
+PAIR = (DEMO / "PhotoCheck" / "PhotoCheckApp.swift").read_text()
 
 
 def test_there_are_files() -> None:
@@ -32,6 +32,6 @@ def test_a_file_parses(path: Path) -> None:
     ],
 )
 def test_a_broken_twin_does_not(old: str, new: str) -> None:
-    assert TWIN.count(old) >= 1 and find_syntax_errors(TWIN.encode()) == []
-    errors = find_syntax_errors(TWIN.replace(old, new, 1).encode())
+    assert PAIR.count(old) >= 1 and find_syntax_errors(PAIR.encode()) == []
+    errors = find_syntax_errors(PAIR.replace(old, new, 1).encode())
     assert errors and all(error.startswith("line ") for error in errors)

@@ -217,22 +217,22 @@ def make_command(
     lines += ["shift $(($1 + 1))", 'exec chroot "$root" /usr/bin/env -i -C "$folder" "$@"']
     variables = [f"{name}={value}" for name, value in {**ENVIRONMENT, **(environment or {})}.items()]
     places = [str(root), str(folder), str(len(binds)), *map(str, binds)]
-    return [*find_way(), "bash", "-ec", "\n".join(lines), "swift", *places, *variables, *command]
+    return [*find_command(), "bash", "-ec", "\n".join(lines), "swift", *places, *variables, *command]
 
 
-def find_way() -> list[str]:
+def find_command() -> list[str]:
     """Return how a private mount namespace is made here.
 
     Raises:
         DeviceError: Neither root's nor a user's can be made.
     """
-    for way in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
+    for isolation in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
         try:
-            able = subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0
+            able = subprocess.run([*isolation, "true"], capture_output=True, check=False).returncode == 0
         except OSError:
             able = False
         if able:
-            return way
+            return isolation
     raise DeviceError("the Swift compiler cannot be started: no mount namespace can be made here", remedy=HINT)
 
 

@@ -79,8 +79,10 @@ def test_photos_are_judged_and_thresholds_chosen(artifacts: Path, folder: Path, 
 
 def test_what_quantization_costs_it(folder: Path, run: Run, tmp_path: Path) -> None:
     budgets = tmp_path / "budgets.toml"
-    budgets.write_text("schema_version = 1\n[size_bytes]\n[accuracy]\nsamples = 40\n[accuracy.w8]\nmacro_f1 = 100\n"
-                       "reason_f1 = 100\nagreement = 0\nece = 100\n")  # fmt: skip
+    budgets.write_text(
+        "schema_version = 1\n[size_bytes]\n[accuracy]\nsamples = 40\n[accuracy.w8]\nmacro_f1 = 100\n"
+        "reason_f1 = 100\nagreement = 0\nece = 100\n"
+    )
     words = ("--checkpoint", "toy.safetensors", "--precision", "w8", "--samples", "40", "--out", tmp_path / "w8.json")
     found = json.loads(run("quantize", *words, "--budgets", budgets, "--json"))
     assert list(found["accuracy"]["reasons"]) == ["good"] and found["accuracy"]["kind"] == "ranks"

@@ -17,11 +17,18 @@ from imageqx_export.parity.compare import ArtifactParity, OutputParity, ParityRe
 def _report(*distances: float) -> ParityReport:
     outputs = tuple(
         OutputParity(
-            output=name, max_abs=distance, mean_abs=0, cosine=1, sqnr_db=None, decisions=0, differing=0, excused=0,
+            output=name,
+            max_abs=distance,
+            mean_abs=0,
+            cosine=1,
+            sqnr_db=None,
+            decisions=0,
+            differing=0,
+            excused=0,
             problems=() if math.isfinite(distance) else ("NaN",),
         )
         for name, distance in zip(("quality", "explanations", "attention"), distances, strict=False)
-    )  # fmt: skip
+    )
     artifact = ArtifactParity(path="m_fp32.onnx", precision=Precision.FP32, outputs=outputs)
     return ParityReport(checkpoint_sha256="0", images=64, source="generated", artifacts=(artifact,))
 

@@ -18,7 +18,7 @@ from imageqx_export.errors import DatasetError, FetchError, PhotoError
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.predict.addresses import list_addresses, read_address
 from imageqx_export.predict.archive.rows import collect_rows
-from imageqx_export.predict.batch import Judged
+from imageqx_export.predict.batch import Assessment
 from imageqx_export.predict.sources import gather_photos
 
 SECRET = "hunter2"
@@ -158,7 +158,7 @@ def test_messages_have_no_secrets_and_rows_have_the_address_as_given() -> None:
     with pytest.raises(FetchError) as caught:
         read_address(address)
     assert "hosts://me:…@far" in str(caught.value) and "X-Sig=…" in str(caught.value)
-    rows = collect_rows([Judged(address, caught.value)], spec())
+    rows = collect_rows([Assessment(address, caught.value)], spec())
     assert SECRET not in str(caught.value) + str(rows.unfetched) + str(rows.reason)
     assert address.encode() in rows.table and f"X-Sig={SECRET}".encode() not in rows.table
     with pytest.raises(DatasetError) as refused:

@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +20,30 @@ from imageqx_export.errors import DatasetError, FetchError, ImageQXError, PhotoE
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.predict.archive.engines import choose_engine
 from imageqx_export.predict.archive.rows import Rows, collect_rows
-from imageqx_export.predict.archive.stage import Block, Judge, cut_blocks, judge_archive
-from imageqx_export.predict.batch import Judged
+from imageqx_export.predict.archive.stage import Block, OpenModel, assess_archive, cut_blocks
+from imageqx_export.predict.batch import Assessment
 from tests.conftest import Cli
+from tests.predict.test_verdict import FakeRuntime
 
 ABSENT = PhotoError("no")
-JUDGE = Judge(Path("model.onnx"), "0" * 64, spec())
+MODEL = OpenModel(Path("model.onnx"), "0" * 64, FakeRuntime([0, 0, 0, 1], [0] * 5), spec())
 
 
 class Clerk:
     """An engine that says of every photo that it is not there, backwards, and stops after some blocks."""
 
     def __init__(self, most: int = 10**6) -> None:
-        self.most, self.judged = most, list[str]()
+        self.most, self.assessed = most, list[str]()
 
-    def __call__(self, blocks: Sequence[Block], judge: Judge) -> Iterator[tuple[Block, Rows]]:
+    def __call__(self, blocks: Sequence[Block], model: OpenModel) -> Iterator[tuple[Block, Rows]]:
         for index, block in enumerate(reversed(blocks)):
             if index == self.most:
                 raise StoppedError("stopped")
-            self.judged += block.photos
-            told = [Judged(photo, FetchError("no", got="403") if "far" in photo else ABSENT) for photo in block.photos]
-            yield block, collect_rows(told, judge.spec)
+            self.assessed += block.photos
+            told = [
+                Assessment(photo, FetchError("no", got="403") if "far" in photo else ABSENT) for photo in block.photos
+            ]
+            yield block, collect_rows(told, model.spec)
 
 
 def without_nulls(value: Any) -> Any:
@@ -86,8 +90,12 @@ def test_photos_and_table_at_addresses(folder: Path, cli: Cli) -> None:
             ("memory://archive", "memory://archive/", ""),
         ):
             done = cli("predict", source, "--out", "memory://out/far.parquet", "--json")
-            said = json.loads(done.stdout)
-            assert (said["photos"], said["unreadable"], said["left_out"]) == (9, 1, {"no photo's name: .txt": 1})
+            printed = json.loads(done.stdout)
+            assert (printed["photos"], printed["unreadable"], printed["left_out"]) == (
+                9,
+                1,
+                {"no photo's name: .txt": 1},
+            )
             far = pq.read_table(pa.BufferReader(memory.cat_file("/out/far.parquet")))
             assert far["photo"].to_pylist() == [f"{head}{index}.png{tail}" for index in range(9)]
             assert far.drop_columns("photo") == near.drop_columns("photo")
@@ -113,11 +121,11 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
     photos, out = [f"{index:04}.jpg" for index in range(300)], tmp_path / "a.parquet"
     first, second = Clerk(most=11), Clerk()
     with pytest.raises(StoppedError):
-        judge_archive(photos, JUDGE, str(out), first)
+        assess_archive(photos, MODEL, str(out), first)
     assert not out.exists() and len(list((tmp_path / "a.parquet.parts").iterdir())) == 11
-    summary = judge_archive(photos, JUDGE, str(out), second)
-    assert sorted(first.judged + second.judged) == photos
-    assert (summary.photos, summary.unreadable, summary.kept) == (300, 300, len(first.judged))
+    summary = assess_archive(photos, MODEL, str(out), second)
+    assert sorted(first.assessed + second.assessed) == photos
+    assert (summary.photos, summary.unreadable.count, summary.kept) == (300, 300, len(first.assessed))
     assert pq.read_table(out)["photo"].to_pylist() == photos
     assert list(tmp_path.iterdir()) == [out]
 
@@ -125,26 +133,22 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Judge(JUDGE.artifact, "1" * 64, JUDGE.spec),
-        Judge(
-            JUDGE.artifact,
-            JUDGE.sha256,
-            JUDGE.spec.model_copy(update={"thresholds": {**JUDGE.spec.thresholds, "blurry": 0.9}}),
-        ),
+        replace(MODEL, sha256="1" * 64),
+        replace(MODEL, spec=MODEL.spec.model_copy(update={"thresholds": {**MODEL.spec.thresholds, "blurry": 0.9}})),
     ],
 )
-def test_rows_of_another_model_or_thresholds_are_not_taken(tmp_path: Path, other: Judge) -> None:
+def test_rows_of_another_model_or_thresholds_are_not_taken(tmp_path: Path, other: OpenModel) -> None:
     photos, out = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"], str(tmp_path / "a.parquet")
     with pytest.raises(StoppedError):
-        judge_archive(photos, other, out, Clerk(most=1))
+        assess_archive(photos, other, out, Clerk(most=1))
     clerk = Clerk()
-    judge_archive(photos, JUDGE, out, clerk)
-    assert sorted(clerk.judged) == photos
+    assess_archive(photos, MODEL, out, clerk)
+    assert sorted(clerk.assessed) == photos
 
 
 def test_an_archive_that_grows_at_its_end_keeps_its_blocks() -> None:
-    before = cut_blocks([f"{index}.jpg" for index in range(1100)], JUDGE)
-    after = cut_blocks([f"{index}.jpg" for index in range(1200)], JUDGE)
+    before = cut_blocks([f"{index}.jpg" for index in range(1100)], MODEL)
+    after = cut_blocks([f"{index}.jpg" for index in range(1200)], MODEL)
     assert [block.name for block in after][: len(before) - 1] == [block.name for block in before][:-1]
     assert {len(block.photos) for block in before} == {16, 1100 % 16}
 
@@ -152,28 +156,28 @@ def test_an_archive_that_grows_at_its_end_keeps_its_blocks() -> None:
 def test_a_damaged_part_is_a_sentence(tmp_path: Path) -> None:
     photos, out = ["a.jpg"] * 9, tmp_path / "a.parquet"
     with pytest.raises(StoppedError):
-        judge_archive(photos, JUDGE, str(out), Clerk(most=1))
+        assess_archive(photos, MODEL, str(out), Clerk(most=1))
     (part,) = (tmp_path / "a.parquet.parts").iterdir()
     part.write_bytes(part.read_bytes()[:-9])
     with pytest.raises(DatasetError, match="a part of the table is missing or damaged"):
-        judge_archive(photos, JUDGE, str(out), Clerk())
+        assess_archive(photos, MODEL, str(out), Clerk())
     assert not out.exists()
     part.unlink()
-    assert judge_archive(photos, JUDGE, str(out), Clerk()).photos == 9
+    assert assess_archive(photos, MODEL, str(out), Clerk()).photos == 9
 
 
 def test_what_could_not_be_fetched_is_asked_for_again(tmp_path: Path) -> None:
     out = tmp_path / "a.parquet"
     photos = [f"s3://b/{'far' if index in (5, 6) else index}.jpg" for index in range(40)]
     with pytest.raises(DatasetError, match="2 of 40 photos could not be fetched") as caught:
-        judge_archive(photos, JUDGE, str(out), Clerk())
+        assess_archive(photos, MODEL, str(out), Clerk())
     assert caught.value.where == "s3://b/far.jpg, s3://b/far.jpg" and caught.value.got == "403"
     assert "the same command, which goes on from there" in str(caught.value)
     assert not out.exists() and len(list((tmp_path / "a.parquet.parts").iterdir())) == 9
     clerk = Clerk()
     with pytest.raises(DatasetError):
-        judge_archive(photos, JUDGE, str(out), clerk)
-    assert clerk.judged == photos[4:8]
+        assess_archive(photos, MODEL, str(out), clerk)
+    assert clerk.assessed == photos[4:8]
 
 
 def test_a_place_of_another_kind_is_found_before_judging(tmp_path: Path) -> None:
@@ -185,20 +189,20 @@ def test_a_place_of_another_kind_is_found_before_judging(tmp_path: Path) -> None
     try:
         for place in (str(tmp_path), f"file://{tmp_path}", f"local://{tmp_path}", "memory://kinds"):
             with pytest.raises(ImageQXError, match="the output is not a file"):
-                judge_archive(["a.jpg"], JUDGE, f"{place}/folder.parquet", clerk)
+                assess_archive(["a.jpg"], MODEL, f"{place}/folder.parquet", clerk)
             with pytest.raises(DatasetError, match="the parts of the table have no place"):
-                judge_archive(["a.jpg"], JUDGE, f"{place}/a.parquet", clerk)
+                assess_archive(["a.jpg"], MODEL, f"{place}/a.parquet", clerk)
     finally:
         memory.store.clear()
         memory.pseudo_dirs[:] = [""]
-    assert not clerk.judged
+    assert not clerk.assessed
 
 
 def test_a_table_at_a_local_address_is_written_as_a_file_is(tmp_path: Path) -> None:
     out = tmp_path / "a.parquet"
     out.write_bytes(b"the table before")
     with out.open("rb") as reader:  # half of the new one is seen by nobody
-        judge_archive(["a.jpg"], JUDGE, f"file://{out}", Clerk())
+        assess_archive(["a.jpg"], MODEL, f"file://{out}", Clerk())
         assert reader.read() == b"the table before"
     assert pq.read_table(out).num_rows == 1 and list(tmp_path.iterdir()) == [out]
 
@@ -208,7 +212,7 @@ def test_what_is_no_part_stays(tmp_path: Path) -> None:
     parts.mkdir()
     for name in ("mine.txt", "theirs.parquet"):
         (parts / name).touch()
-    judge_archive(["a.jpg"], JUDGE, str(tmp_path / "a.parquet"), Clerk())
+    assess_archive(["a.jpg"], MODEL, str(tmp_path / "a.parquet"), Clerk())
     assert sorted(parts.iterdir()) == [parts / "mine.txt", parts / "theirs.parquet"]
 
 
@@ -218,11 +222,11 @@ def test_parts_of_another_run_stay(tmp_path: Path, remote: bool) -> None:
     out = "memory://other/a.parquet" if remote else str(tmp_path / "a.parquet")
     try:
         with pytest.raises(StoppedError):
-            judge_archive(["a.jpg"] * 9, JUDGE, out, Clerk(most=1))
-        judge_archive(["b.jpg"] * 9, JUDGE, out, Clerk())
+            assess_archive(["a.jpg"] * 9, MODEL, out, Clerk(most=1))
+        assess_archive(["b.jpg"] * 9, MODEL, out, Clerk())
         left = memory.find("/other/a.parquet.parts") if remote else list((tmp_path / "a.parquet.parts").iterdir())
         assert len(left) == 1
-        assert judge_archive(["a.jpg"] * 9, JUDGE, out, Clerk()).kept > 0
+        assert assess_archive(["a.jpg"] * 9, MODEL, out, Clerk()).kept > 0
         assert memory.find("/other") == ["/other/a.parquet"] if remote else list(tmp_path.iterdir()) == [Path(out)]
     finally:
         memory.store.clear()
@@ -237,7 +241,7 @@ def test_a_block_of_other_files_is_not_taken(tmp_path: Path, monkeypatch: pytest
             os.utime(tmp_path / folder / name, ns=(5, 5))
 
     def name_block(*photos: str | Path) -> str:
-        (block,) = cut_blocks(photos, JUDGE)
+        (block,) = cut_blocks(photos, MODEL)
         return block.name
 
     monkeypatch.chdir(tmp_path / "one")
@@ -258,7 +262,7 @@ def test_a_block_of_other_files_is_not_taken(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_name_that_is_not_utf8_is_written_as_it_is_printed(tmp_path: Path) -> None:
-    judge_archive([Path(os.fsdecode(b"\xff.jpg"))], JUDGE, str(tmp_path / "a.parquet"), Clerk())
+    assess_archive([Path(os.fsdecode(b"\xff.jpg"))], MODEL, str(tmp_path / "a.parquet"), Clerk())
     assert pq.read_table(tmp_path / "a.parquet")["photo"].to_pylist() == ["\\udcff.jpg"]
 
 

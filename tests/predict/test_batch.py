@@ -17,7 +17,7 @@ from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.errors import ArtifactError, PhotoError
 from imageqx_export.networks.imageqx.spec import spec
 from imageqx_export.predict import batch
-from imageqx_export.predict.batch import Judged, judge_photos
+from imageqx_export.predict.batch import Assessment, assess_photos
 from imageqx_export.support.progress import bar
 from tests.conftest import Cli
 
@@ -63,7 +63,7 @@ def test_every_photo_has_its_row_in_its_place(photos: list[Path], cores: int, mo
         return opened[-1]
 
     first = Darkness(0.01)
-    rows = list(judge_photos(photos, first, open_another=open_another))
+    rows = list(assess_photos(photos, first, open_another=open_another))
     assert [row.photo for row in rows] == photos
     for index, row in enumerate(rows):
         if index in (3, 7):
@@ -79,7 +79,7 @@ def test_every_photo_has_its_row_in_its_place(photos: list[Path], cores: int, mo
 def test_rows_come_before_all_photos_are_judged(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "count_cores", lambda: 1)
     model = Darkness()
-    rows = judge_photos(photos * 20, model, open_another=Darkness)
+    rows = assess_photos(photos * 20, model, open_another=Darkness)
     assert next(rows).photo == photos[0]
     time.sleep(0.2)
     assert model.runs <= 1 + batch._AHEAD + 1  # no further ahead of the reader than that
@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_run_stops_all(photos: list[Path]) -> None:
             return {name: values * np.nan for name, values in super().run(pixels).items()}
 
     with pytest.raises(ArtifactError, match="not finite"):
-        list(judge_photos(photos, Broken(), open_another=Broken))
+        list(assess_photos(photos, Broken(), open_another=Broken))
 
 
 def test_large_photos_wait_for_one_another() -> None:
@@ -149,7 +149,7 @@ def test_the_command_goes_on_and_says_at_the_end_what_it_could_not_read(
     assert "error: 2 of 11 photos could not be read" in result.stderr and "07.png" in result.stderr
     words = cli("predict", photos[1], photos[3])
     assert words.returncode == 1
-    assert f"{photos[3]}  not judged – the photo is empty (0 bytes)" in words.stdout
+    assert f"{photos[3]}  not assessed – the photo is empty (0 bytes)" in words.stdout
     assert f"{photos[1]}  " in words.stdout and "take it again" in words.stdout
 
 
@@ -161,4 +161,4 @@ def test_too_many_photos_for_one_picture(photos: list[Path], cli: Cli, tmp_path:
 
 def test_judged_is_a_value() -> None:
     with pytest.raises(AttributeError):
-        Judged(Path("a"), PhotoError("x")).pictures = 2  # type: ignore[misc]
+        Assessment(Path("a"), PhotoError("x")).pictures = 2  # type: ignore[misc]

@@ -55,13 +55,13 @@ def test_workers_elsewhere_find_relative_names(tmp_path: Path, monkeypatch: pyte
         folder.mkdir()
     (here / "empty.jpg").touch()
     monkeypatch.setattr(cluster, "_open_model", lambda *_: None)
-    said = {"version": __version__, "spec": spec().model_dump_json(), "sha256": "", "artifact": ""}
+    facts = {"version": __version__, "spec": spec().model_dump_json(), "sha256": "", "artifact": ""}
     names = ["empty.jpg", "none.jpg", "memory://nothing/a.jpg", os.fsdecode(b"\xff.jpg")]
     monkeypatch.chdir(here)
     row = {"name": "block", "photos": cluster._pack_names(names)}
     monkeypatch.chdir(there)
-    done = cluster._judge_block(row, model=None, said=said)
-    rows = pickle.loads(done["said"])
+    done = cluster._assess_block(row, model=None, facts=facts)
+    rows = pickle.loads(done["done"])
     assert done["name"] == "block" and isinstance(rows, Rows)
     table = pq.read_table(pa.BufferReader(rows.table)).to_pylist()
     assert [row["photo"] for row in table] == [*names[:3], "\\udcff.jpg"]

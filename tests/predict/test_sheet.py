@@ -11,7 +11,7 @@ from PIL import Image
 
 from imageqx_export.errors import ImageQXError, PhotoError
 from imageqx_export.networks.imageqx.spec import spec
-from imageqx_export.predict.batch import Judged
+from imageqx_export.predict.batch import Assessment
 from imageqx_export.predict.sheet import SIDE, open_sheet
 from imageqx_export.predict.verdict import make_verdict
 from tests.conftest import Cli
@@ -40,22 +40,22 @@ class _Page(HTMLParser):
         self.text += data
 
 
-def _judge(photo: Path, *, poor: float) -> Judged:
+def _assess(photo: Path, *, poor: float) -> Assessment:
     explanations = np.array([[0.1, 0.2, poor, 0.01, 0.1]], np.float32)
     quality = np.array([[1 - poor, 0, 0, poor]], np.float32)
     maps = np.zeros((1, 5, 7, 7), np.float32)
     maps[0, 2, 3, 3] = 0.5
     outputs = {"quality": quality, "explanations": explanations, "attention": maps}
-    return Judged(photo, make_verdict(photo, outputs, 0, spec()), maps[0])
+    return Assessment(photo, make_verdict(photo, outputs, 0, spec()), maps[0])
 
 
 def test_a_card_a_photo(tmp_path: Path) -> None:
     photo = tmp_path / "<script>alert(1)</script>.png".replace("/", "∕")
     Image.new("RGB", (900, 300), (120, 90, 80)).save(photo)
     with open_sheet(tmp_path / "out", spec()) as sheet:
-        sheet.add(_judge(photo, poor=0.9))
-        sheet.add(_judge(photo, poor=0.0))
-        sheet.add(Judged(tmp_path / "none.png", PhotoError("no such file", got="nothing")))
+        sheet.add(_assess(photo, poor=0.9))
+        sheet.add(_assess(photo, poor=0.0))
+        sheet.add(Assessment(tmp_path / "none.png", PhotoError("no such file", got="nothing")))
         path = sheet.publish()
     page = _Page(path.read_text(encoding="utf-8"))
     assert page.cards == ["poor", "good", "unread"]

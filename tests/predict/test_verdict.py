@@ -290,7 +290,7 @@ def test_a_bad_photo_is_one_clear_error_and_no_picture(cli: Cli, tmp_path: Path)
     (tmp_path / "empty.jpg").touch()
     result = cli("predict", tmp_path / "empty.jpg", "--attention", tmp_path / "why.png")
     assert result.returncode == 1
-    assert "empty.jpg  not judged – the photo is empty" in result.stdout
+    assert "empty.jpg  not assessed – the photo is empty" in result.stdout
     assert "error: the photo could not be read: " in result.stderr and "empty.jpg" in result.stderr
     assert "Traceback" not in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["empty.jpg"]

@@ -130,8 +130,9 @@ def make_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
         return builder.sign(by, SHA256()).public_bytes(Encoding.PEM)
 
     authority, own = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
-    signs = x509.KeyUsage(False, False, False, False, False, key_cert_sign=True, crl_sign=True,
-                          encipher_only=False, decipher_only=False)  # fmt: skip
+    signs = x509.KeyUsage(
+        False, False, False, False, False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False
+    )
     is_authority = x509.BasicConstraints(ca=True, path_length=None)
     its_key = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
     (folder / "ca.pem").write_bytes(certify("authority", authority, authority, is_authority, its_key, signs))
@@ -166,7 +167,7 @@ def test_tls_reaches_through_the_proxy_to_the_server(
         with pytest.raises(ReleaseError, match="CERTIFICATE_VERIFY_FAILED"):
             ask(published, f"https://{HOST}/", tmp_path / "unknown")
     assert {where for where, _ in asked} == {f"{HOST}:443", "other.example:443"}
-    assert all(said is not None for _, said in asked)
+    assert all(printed is not None for _, printed in asked)
     assert seen == len(headers) > 0 and {one["host"] for one in headers} == {HOST}
     assert not any("proxy-authorization" in one for one in headers)
 

@@ -222,7 +222,14 @@ def test_keys_are_encrypted_and_private(publisher: Publisher) -> None:
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     with pytest.raises(ReleaseError, match="a key cannot be decrypted"):
         open_keys(publisher.keys, lambda root: "wrong")
-    told = subprocess.run(
-        ["ssh-keygen", "-y", "-P", passphrase(False), "-f", str(files[1])], capture_output=True, text=True, check=False
-    ) if shutil.which("ssh-keygen") else None  # fmt: skip
+    told = (
+        subprocess.run(
+            ["ssh-keygen", "-y", "-P", passphrase(False), "-f", str(files[1])],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if shutil.which("ssh-keygen")
+        else None
+    )
     assert told is None or told.stdout.startswith("ssh-ed25519 "), told

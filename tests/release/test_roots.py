@@ -133,7 +133,7 @@ def test_a_key_in_disguise_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "printed"),
     [
         (lambda signed: signed.update(consistent_snapshot=False), "consistent_snapshot is False, not True"),
         (lambda signed: signed.update(spec_version="1.0.9"), "spec_version is '1.0.9', not "),
@@ -144,13 +144,13 @@ def test_a_key_in_disguise_is_refused(
     ],
 )
 def test_no_change_goes_unsaid(
-    change: Callable[[dict[str, Any]], None], said: str, apart: tuple[Publisher, Path, Path]
+    change: Callable[[dict[str, Any]], None], printed: str, apart: tuple[Publisher, Path, Path]
 ) -> None:
     publisher, one, _ = apart
     proposal = propose(publisher, "root")
     edit(proposal / "2.root.json", change)
     (row,) = read_proposal(proposal, one / "root.json").describe()
-    assert len(row.changes) == 2 and said in row.changes[1]
+    assert len(row.changes) == 2 and printed in row.changes[1]
 
 
 def test_a_root_that_nobody_signed_is_not_followed(apart: tuple[Publisher, Path, Path], tmp_path: Path) -> None:

@@ -73,13 +73,19 @@ def test_minimum_runtimes_are_those_of_these_bytes(bundle: Path, tmp_path: Path)
     assert {check.state for check in check_minimums(manifest, checkpoint)} == {"unknown"}
     rows = [
         RuntimeRow(
-            artifact=one.path.name, sha256=one.sha256, runtime=runtime, version=version, variant=variant,
-            machine="x86-64", app="", verdict="right",
+            artifact=one.path.name,
+            sha256=one.sha256,
+            runtime=runtime,
+            version=version,
+            variant=variant,
+            machine="x86-64",
+            app="",
+            verdict="right",
         )
         for one in manifest.artifacts
         for runtime, version, variant in (("litert", "1.1.2", "xnnpack"), ("onnxruntime", "1.17.0", "default"))
         if one.path.suffix == {"litert": ".tflite", "onnxruntime": ".onnx"}[runtime]
-    ]  # fmt: skip
+    ]
     record_runtimes(tmp_path / "model.runtimes.json", RuntimeTable(images=1, rows=tuple(rows)))
     found = {check.what: check.state for check in check_minimums(manifest, checkpoint)}
     assert found == {

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-WAYS = (["unshare", "--net", "--mount"], ["unshare", "--map-root-user", "--net", "--mount"])
+COMMANDS = (["unshare", "--net", "--mount"], ["unshare", "--map-root-user", "--net", "--mount"])
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # linux/sockios.h, linux/if.h
 
 
@@ -37,13 +37,13 @@ def main(words: list[str]) -> None:
     if words[:1] == ["--inside"]:
         loopback_up()
         os.execvp(words[1], words[1:])
-    for way in WAYS:
+    for command in COMMANDS:
         try:
-            able = subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0
+            able = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
         except OSError:
             able = False
         if able:
-            os.execvp(way[0], [*way, sys.executable, __file__, "--inside", *words])
+            os.execvp(command[0], [*command, sys.executable, __file__, "--inside", *words])
     print("no network namespace can be made here (root, or user namespaces, are needed)", file=sys.stderr)
     os.execvp(words[0], words)
 

@@ -55,12 +55,12 @@ def run(command: list[str], temporary: Path) -> tuple[int, str, float]:
     return process.returncode, errors, time.monotonic() - began
 
 
-def kill_after(said: str, line: list[str], temporary: Path, number: signal.Signals) -> None:
+def kill_after(printed: str, line: list[str], temporary: Path, number: signal.Signals) -> None:
     """Start a command, and send it a signal when it has written a line that begins so to standard error."""
     with started(line, temporary) as process:
         assert process.stderr is not None
         for text in process.stderr:
-            if text.startswith(said):
+            if text.startswith(printed):
                 break
         process.send_signal(number)
         process.communicate(timeout=300)

@@ -86,7 +86,7 @@ def test_the_tests_for_a_mac_compile(modules: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-class Twin(NamedTuple):
+class Pair(NamedTuple):
     """A copy of the sources with one mistake, and what the compiler says of it."""
 
     file: str
@@ -108,35 +108,35 @@ SESSION, SPEED = f"{APP}/Session/Session.swift", f"{APP}/Screens/SpeedScreen.swi
 WORDS, PROBLEM = f"{APP}/Words.swift", f"{APP}/Session/Problem.swift"
 FORGET, STARTING = "Task { await judges.forget() }", "Task.detached { self.policy.startOver() }"
 PREDICT = "private func predict(_ pixels: RGBPicture)"
-TWINS = {
-    "await": Twin(METER, "await self.show(done, all)", "self.show(done, all)", "'async'"),
-    "main-actor": Twin(SESSION, FORGET, STARTING, "main actor"),
-    "race": Twin(CAMERA, "/// Why there is no picture.", RACE, "later accesses could race"),
-    "missing-return": Twin(WORDS, 'find("hint_', '_ = find("hint_', "missing return"),
-    "exhaustive": Twin(PROBLEM, "            case .unusableSize: .size\n", "", "must be exhaustive"),
-    "kit": Twin(f"{APP}/Screens/AttentionView.swift", "assessment.pixels\n", "assessment.pixel\n", "no member 'pixel'"),
-    "protocol": Twin(PREVIEW, "func updateUIView", "func update", "does not conform"),
-    "view": Twin(SPEED, 'Text("speed_text")', 'Txt("speed_text")', "cannot find 'Txt'"),
-    "device": Twin(CAMERA, ".builtInWideAngleCamera", ".builtInWideCamera", "has no member"),
-    "uninitialised": Twin(MODEL, "            model = loaded\n", "", "without initializing"),
-    "sendable": Twin(MODEL, "public actor CoreMLModel", "public struct CoreMLModel", "non-sendable"),
-    "label": Twin(MODEL, "MLFeatureValue(pixelBuffer:", "MLFeatureValue(buffer:", "argument label"),
-    "overtaking": Twin(MODEL, f"{PREDICT} throws", f"{PREDICT} async throws", "'async'"),
-    "optional": Twin(
+PAIRS = {
+    "await": Pair(METER, "await self.show(done, all)", "self.show(done, all)", "'async'"),
+    "main-actor": Pair(SESSION, FORGET, STARTING, "main actor"),
+    "race": Pair(CAMERA, "/// Why there is no picture.", RACE, "later accesses could race"),
+    "missing-return": Pair(WORDS, 'find("hint_', '_ = find("hint_', "missing return"),
+    "exhaustive": Pair(PROBLEM, "            case .unusableSize: .size\n", "", "must be exhaustive"),
+    "kit": Pair(f"{APP}/Screens/AttentionView.swift", "assessment.pixels\n", "assessment.pixel\n", "no member 'pixel'"),
+    "protocol": Pair(PREVIEW, "func updateUIView", "func update", "does not conform"),
+    "view": Pair(SPEED, 'Text("speed_text")', 'Txt("speed_text")', "cannot find 'Txt'"),
+    "device": Pair(CAMERA, ".builtInWideAngleCamera", ".builtInWideCamera", "has no member"),
+    "uninitialised": Pair(MODEL, "            model = loaded\n", "", "without initializing"),
+    "sendable": Pair(MODEL, "public actor CoreMLModel", "public struct CoreMLModel", "non-sendable"),
+    "label": Pair(MODEL, "MLFeatureValue(pixelBuffer:", "MLFeatureValue(buffer:", "argument label"),
+    "overtaking": Pair(MODEL, f"{PREDICT} throws", f"{PREDICT} async throws", "'async'"),
+    "optional": Pair(
         f"{KIT}/CoreML/CameraFrame.swift", "            guard let base =", "            let base =", "expected"
     ),
 }
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", PAIRS)
 def test_a_broken_twin_is_refused(name: str, modules: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    twin = TWINS[name]
+    pair = PAIRS[name]
     demo = modules.parent / name
-    folder = KIT if twin.file.startswith(KIT) else APP
+    folder = KIT if pair.file.startswith(KIT) else APP
     shutil.copytree(DEMO / folder, demo / folder)
-    text = (demo / twin.file).read_text()
-    assert twin.old in text
-    (demo / twin.file).write_text(text.replace(twin.old, twin.new))
+    text = (demo / pair.file).read_text()
+    assert pair.old in text
+    (demo / pair.file).write_text(text.replace(pair.old, pair.new))
     done = compile_sil("Broken", list_sources(demo, folder), modules)
     errors = [line for line in done.stderr.splitlines() if re.match(r".*: error: ", line)]
-    assert done.returncode != 0 and any(twin.says in line for line in errors), errors or done.stderr[-2000:]
+    assert done.returncode != 0 and any(pair.says in line for line in errors), errors or done.stderr[-2000:]

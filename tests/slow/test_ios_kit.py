@@ -90,5 +90,5 @@ def test_a_compiler_that_is_not_the_pinned_one_is_refused() -> None:
 def test_without_root_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DeviceError, match="no mount namespace"):
-        toolchain.find_way()
+        toolchain.find_command()
     assert "unshare" not in os.environ["PATH"]

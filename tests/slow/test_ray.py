@@ -20,10 +20,9 @@ from PIL import Image
 from imageqx_export.errors import DeviceError
 from imageqx_export.predict.archive import cluster
 from imageqx_export.predict.archive.cluster import connect_ray
-from imageqx_export.predict.archive.stage import Engine, Judge, Summary, judge_archive
-from imageqx_export.predict.archive.threads import judge_in_threads
+from imageqx_export.predict.archive.stage import Engine, Summary, assess_archive, open_model
+from imageqx_export.predict.archive.threads import assess_in_threads
 from imageqx_export.predict.sources import gather_photos
-from imageqx_export.runtimes import load_judge
 from imageqx_export.support.progress import Progress, silent
 from tests.conftest import CHECKPOINT, ROOT
 
@@ -49,14 +48,13 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def right(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the table of the engine without Ray."""
     out = tmp_path_factory.mktemp("threads") / "a.parquet"
-    judge(photos, out, judge_in_threads)
+    assess(photos, out, assess_in_threads)
     return pq.read_table(out)
 
 
-def judge(photos: Path, out: Path, engine: Engine, progress: Progress = silent) -> Summary:
-    spec = load_judge(CHECKPOINT).spec
+def assess(photos: Path, out: Path, engine: Engine, progress: Progress = silent) -> Summary:
     found = gather_photos([str(photos)])
-    return judge_archive(found.photos, Judge.of_file(CHECKPOINT, spec), str(out), engine, progress=progress)
+    return assess_archive(found.photos, open_model(CHECKPOINT), str(out), engine, progress=progress)
 
 
 def after(count: int, act: Callable[[], None]) -> Progress:
@@ -110,12 +108,12 @@ def test_two_nodes_of_which_one_is_killed(
             killed.append(second.any_processes_alive())
 
         capsys.readouterr()
-        summary = judge(photos, tmp_path / "a.parquet", connect_ray(nodes.address), after(4, kill))
+        summary = assess(photos, tmp_path / "a.parquet", connect_ray(nodes.address), after(4, kill))
     finally:
         nodes.shutdown()
     assert killed == [False]
     assert capsys.readouterr().out == ""  # where a row of JSON may be expected
-    assert (summary.photos, summary.unreadable, summary.kept) == (PHOTOS, 1, 0)
+    assert (summary.photos, summary.unreadable.count, summary.kept) == (PHOTOS, 1, 0)
     assert pq.read_table(tmp_path / "a.parquet") == right
 
 
@@ -128,7 +126,7 @@ def test_a_worker_is_killed(photos: Path, right: Any, tmp_path: Path) -> None:
             process.kill()
             killed.append(process.pid)
 
-    judge(photos, tmp_path / "a.parquet", connect_ray(None, cores=1), after(4, kill))
+    assess(photos, tmp_path / "a.parquet", connect_ray(None, cores=1), after(4, kill))
     assert killed
     assert pq.read_table(tmp_path / "a.parquet") == right
 
@@ -145,8 +143,8 @@ def test_the_driver_is_killed_and_the_command_given_again(photos: Path, right: A
     wait_for(lambda: not any(process.is_running() and process.status() != "zombie" for process in children))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    said = json.loads(done.stdout)
-    assert said["kept"] >= 12 and said["photos"] == PHOTOS and said["unreadable"] == 1
+    printed = json.loads(done.stdout)
+    assert printed["kept"] >= 12 and printed["photos"] == PHOTOS and printed["unreadable"] == 1
     assert "Traceback" not in done.stderr and "ray" not in done.stderr.lower().replace(str(tmp_path.parent), "")
     assert pq.read_table(out) == right
 
@@ -156,7 +154,7 @@ def test_another_version_on_a_machine_is_a_sentence(
 ) -> None:
     monkeypatch.setattr(cluster, "__version__", "0.0.1")  # here; workers import the real one
     with pytest.raises(DeviceError, match="another version of imageqx-export"):
-        insist(lambda: judge(photos, tmp_path / "a.parquet", connect_ray(None, cores=1)))
+        insist(lambda: assess(photos, tmp_path / "a.parquet", connect_ray(None, cores=1)))
 
 
 def insist(start: Callable[[], Any]) -> Any:

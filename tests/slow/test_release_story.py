@@ -244,8 +244,11 @@ def test_1_1_0_is_compared(story: Story, newer: Path) -> None:
     assert text == ""
     done = subprocess.run(
         [str(IMAGEQX), "diff", "1.0.0", "1.1.0", "--from", story.address, "--json"],
-        env=story.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=story.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     rows = {row["what"]: row["kind"] for row in json.loads(done.stdout)["rows"]}
     assert rows == {"reasons": "breaks", "thresholds.blurry": "spec"}
 
@@ -356,10 +359,14 @@ def test_two_publishers_at_once_one_wins_and_the_other_is_told(story: Story, new
     processes = [
         subprocess.Popen(
             [str(IMAGEQX), "publish", str(folder), "--version", "1.3.0", *map(str, story.keys)],
-            cwd=ROOT, env=story.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT,
+            env=story.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for folder in (ARTIFACTS, newer)
-    ]  # fmt: skip
+    ]
     told = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
     assert sorted(code for _, code in told) == [0, 1], told
     (error,) = (text for text, code in told if code == 1)

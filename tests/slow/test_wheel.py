@@ -29,8 +29,9 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from a copy of what git has, so that nothing else of the clone gets in."""
     source = tmp_path_factory.mktemp("source")
-    files = run("git", "ls-files", "-z", "--", "imageqx_export", "models", "*.toml", "*.py", "*.in", "*.md", "LICENSE",
-                cwd=ROOT)  # fmt: skip
+    files = run(
+        "git", "ls-files", "-z", "--", "imageqx_export", "models", "*.toml", "*.py", "*.in", "*.md", "LICENSE", cwd=ROOT
+    )
     for name in files.stdout.split("\0"):
         if name and (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -51,8 +52,17 @@ def install(wheel: Path, extras: str, folder: Path) -> Run:
     locked = folder / "locked.txt"
     lines = (ROOT / "requirements" / "lock.txt").read_text(encoding="utf-8").splitlines()
     locked.write_text("\n".join(line.rstrip(" \\") for line in lines if not line.startswith(" ")))
-    done = run(UV, "pip", "install", "--python", folder / "venv" / "bin" / "python", "--constraint", locked,
-               f"{wheel}{extras}", cwd=folder)  # fmt: skip
+    done = run(
+        UV,
+        "pip",
+        "install",
+        "--python",
+        folder / "venv" / "bin" / "python",
+        "--constraint",
+        locked,
+        f"{wheel}{extras}",
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
 
     def imageqx(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -90,14 +100,21 @@ def test_with_all_extras_the_main_job_runs_from_any_folder(whole: Run) -> None:
     assert body["parity"]["passed"] and body["budgets"] is not None
     photo = ROOT / "docs" / "shaky.jpg"
     for model in ((), ("--artifact", "artifacts/imageqx/imageqx_fp32.onnx")):
-        judged = whole("predict", photo, *model)
-        assert judged.returncode == 0 and "take it again" in judged.stdout, judged.stderr
+        assessed = whole("predict", photo, *model)
+        assert assessed.returncode == 0 and "take it again" in assessed.stdout, assessed.stderr
     measured = whole("bench", "artifacts/imageqx", "--quick", "--history", "runs.jsonl")
     assert measured.returncode == 0, measured.stderr
     reported = whole(
-        "report", "--baseline", "runs.jsonl", "--current", "runs.jsonl", "--history", "runs.jsonl",
-        "--artifacts", "artifacts/imageqx",
-    )  # fmt: skip
+        "report",
+        "--baseline",
+        "runs.jsonl",
+        "--current",
+        "runs.jsonl",
+        "--history",
+        "runs.jsonl",
+        "--artifacts",
+        "artifacts/imageqx",
+    )
     assert reported.returncode in (0, 2), reported.stderr
     assert "Traceback" not in reported.stderr
 

@@ -51,8 +51,8 @@ def test_how_much_is_missing_is_said(share: float) -> None:
     whole = make_jpeg("4:4:4")
     with pytest.raises(PhotoError) as caught:
         load_pixels(whole[: round(len(whole) * share)])
-    said = int(str(caught.value).split("about ")[1].split(" %")[0])
-    assert abs(said - 100 * (1 - share)) < 6
+    printed = int(str(caught.value).split("about ")[1].split(" %")[0])
+    assert abs(printed - 100 * (1 - share)) < 6
 
 
 def test_a_progressive_one_that_ends_between_two_scans_lacks_the_later_ones() -> None:

@@ -209,8 +209,8 @@ def test_what_is_tied_is_the_program_itself(tmp_path: Path) -> None:
     with subprocess.Popen(
         tie_to_parent([sys.executable, "-c", script, "-x", "y z"]), stdout=subprocess.PIPE, text=True, env={"A": "b"}
     ) as process:
-        said, _ = process.communicate()
-    assert said == f"{process.pid} b ['-x', 'y z']\n" and process.returncode == 7
+        printed, _ = process.communicate()
+    assert printed == f"{process.pid} b ['-x', 'y z']\n" and process.returncode == 7
     missing = subprocess.run(tie_to_parent([str(tmp_path / "none")]), capture_output=True, text=True)
     assert missing.returncode == 127 and "none: No such file" in missing.stderr
 

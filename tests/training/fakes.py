@@ -82,11 +82,11 @@ def rated_photos(folder: Path) -> Path:
     rng = np.random.default_rng(5)
     lines = ["image,rater,evaluation,reasons,patient,split,fitzpatrick"]
     for split, photos in RATED.items():
-        for number, said in enumerate(photos):
+        for number, printed in enumerate(photos):
             name = f"{split}{number}.png"
             coarse = rng.integers(0, 256, (3, 4, 3), np.uint8).repeat(12, 0).repeat(10, 1)
             Image.fromarray(coarse).save(folder / name)
-            for rater, rating in enumerate(said):
+            for rater, rating in enumerate(printed):
                 evaluation, _, reasons = rating.partition(":")
                 lines.append(f"{name},r{rater},{evaluation},{reasons},{name},{split},{number + 1}")
     table = folder / "ratings.csv"

@@ -54,7 +54,7 @@ def test_a_loss_that_is_not_a_number(
     damage_from(4, monkeypatch, change)  # the last step of the second epoch
     kept: dict[str, bytes] = {}
     with pytest.raises(TrainingError, match=r"(?s)diverged.*epoch 2.*--learning-rate.*x\.safetensors\.state"):
-        train(CONFIG, out, report=lambda *said: kept.update(files(tmp_path)))
+        train(CONFIG, out, report=lambda *printed: kept.update(files(tmp_path)))
     assert len(kept) == 2 and kept == files(tmp_path)
     load_checkpoint(out)  # refuses weights that are not numbers
     assert state_of(out)["epoch"] == 1

@@ -29,7 +29,9 @@ def test_resuming_the_whole_network_gives_the_same_bits(tmp_path: Path) -> None:
     config = replace(CONFIG, restart_epochs=1, restart_factor=2, label_smoothing=0.1)
     whole, broken = (tmp_path / name / "x.safetensors" for name in ("whole", "broken"))
     seen: list[tuple[int, float, int]] = []
-    expected = train(config, whole, report=lambda *said: seen.append((said[0], said[1], said[2]["samples"])))
+    expected = train(
+        config, whole, report=lambda *printed: seen.append((printed[0], printed[1], printed[2]["samples"]))
+    )
     assert [epoch for epoch, _, _ in seen] == [0, 1, 2] and {samples for _, _, samples in seen} == {4}
     assert np.isnan(seen[0][1]) and all(np.isfinite(value) for _, value, _ in seen[1:])
     with pytest.raises(KeyboardInterrupt):

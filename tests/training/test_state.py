@@ -52,7 +52,7 @@ def leaves(value: Any) -> Iterator[Any]:
         yield value.tolist() if isinstance(value, torch.Tensor) else value
 
 
-def said(things: list[Any]) -> list[Any]:
+def printed(things: list[Any]) -> list[Any]:
     return [list(leaves(thing.state_dict())) for thing in things]
 
 
@@ -80,17 +80,17 @@ def no_file_over(size: int) -> Iterator[None]:
 def test_there_and_back(path: Path) -> None:
     assert path.name == "x.safetensors.state"
     before, after = parts(7), parts(2)
-    assert said(before) != said(after)
+    assert printed(before) != printed(after)
     save(path, before, epoch=4)
     assert load_state(path, CONFIG, "digest", after) == (4, HISTORY)
-    assert said(before) == said(after)
+    assert printed(before) == printed(after)
 
 
 def test_without_a_file_nothing_changes(path: Path) -> None:
     things = parts(2)
-    before = said(things)
+    before = printed(things)
     assert load_state(path, CONFIG, "digest", things) == (0, [])
-    assert said(things) == before
+    assert printed(things) == before
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "text", "list", "no config"])
@@ -121,13 +121,13 @@ def test_a_file_that_would_run_code_is_not_loaded(path: Path) -> None:
 def test_another_configuration_and_other_photos(path: Path) -> None:
     save(path, parts(2))
     things = parts(1)
-    before = said(things)
+    before = printed(things)
     other = replace(CONFIG, epochs=9, learning_rate=0.5)
     with pytest.raises(TrainingError, match=r"(?s)other values for epochs, learning_rate\n.*--fresh"):
         load_state(path, other, "digest", things)
     with pytest.raises(TrainingError, match=r"(?s)other values for the photos\n.*--fresh"):
         load_state(path, CONFIG, "another digest", things)
-    assert said(things) == before
+    assert printed(things) == before
 
 
 def test_a_state_of_an_earlier_version_is_gone_on_from(path: Path) -> None:

@@ -80,10 +80,10 @@ def stopped(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     folder = tmp_path_factory.mktemp("stopped")
     with started(table, folder) as process:
         assert process.stdout is not None and process.stderr is not None
-        said = until(iter(process.stderr), "epoch 1:")
+        messages = until(iter(process.stderr), "epoch 1:")
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-        return Ended(folder, process.wait(), process.stdout.read(), "".join(said) + rest)
+        return Ended(folder, process.wait(), process.stdout.read(), "".join(messages) + rest)
 
 
 def epochs_done(folder: Path) -> int:
@@ -118,8 +118,8 @@ def test_the_same_command_goes_on(stopped: Ended, table: Path, tmp_path: Path) -
     shutil.copytree(stopped.folder, folder)
     result = CliRunner().invoke(app, arguments(table, folder), catch_exceptions=False)
     assert result.exit_code == 0
-    said = [line.split(":")[0] for line in result.stderr.splitlines() if ": loss" in line or "before" in line]
-    assert said == ["epoch 2"]
+    messages = [line.split(":")[0] for line in result.stderr.splitlines() if ": loss" in line or "before" in line]
+    assert messages == ["epoch 2"]
     printed: Any = json.loads(result.stdout)
     assert printed["checkpoint"]["sha256"] == load_checkpoint(folder / "x.safetensors")[0].sha256
     assert epochs_done(folder) == 2 and (folder / "x.md").is_file()

@@ -76,20 +76,25 @@ def rated(*photos: tuple[str, tuple[str, ...]]) -> tuple[Label, ...]:
     """Return labels of photos: the side, and what each rater said."""
     ratings = [
         Rating(f"{k}.png", f"rater {n}", evaluation, split=side)  # type: ignore[arg-type]
-        for k, (side, said) in enumerate(photos)
-        for n, evaluation in enumerate(said)
+        for k, (side, labels) in enumerate(photos)
+        for n, evaluation in enumerate(labels)
     ]
     return fuse(ratings)
 
 
-WHOLE = tuple((side, said) for side in ("train", "val", "test") for said in ((GOOD, GOOD, POOR), (POOR, POOR, POOR)))
+WHOLE = tuple(
+    (side, labels) for side in ("train", "val", "test") for labels in ((GOOD, GOOD, POOR), (POOR, POOR, POOR))
+)
 
 
 @pytest.mark.parametrize(
     ("photos", "words"),
     [
-        (tuple((side, (said,)) for side, said in (("train", GOOD), ("val", POOR))), "one rater alone"),
-        (tuple((side, (said, said)) for side in ("train", "val", "test") for said in (GOOD, POOR)), "agree on every"),
+        (tuple((side, (labels,)) for side, labels in (("train", GOOD), ("val", POOR))), "one rater alone"),
+        (
+            tuple((side, (labels, labels)) for side in ("train", "val", "test") for labels in (GOOD, POOR)),
+            "agree on every",
+        ),
         (tuple(row for row in WHOLE if row != ("val", (POOR,) * 3)), "no photo of val is of poor quality"),
         (tuple(row for row in WHOLE if row != ("test", (GOOD, GOOD, POOR))), "no photo of test is good"),
         (tuple(row for row in WHOLE if row[0] != "train"), "no photo of train is good"),

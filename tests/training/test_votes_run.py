@@ -93,7 +93,7 @@ def test_kept_features_give_what_their_pixels_give() -> None:
 def test_a_table_of_one_rater_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     table = tmp_path / "ratings.csv"
     rows = [
-        f"{k}.png,anna,{said},,p{k},{side}" for k, (said, side) in enumerate((("L57.0", "train"), ("no_skin", "val")))
+        f"{k}.png,anna,{label},,p{k},{side}" for k, (label, side) in enumerate((("L57.0", "train"), ("no_skin", "val")))
     ]
     table.write_text("\n".join(["image,rater,evaluation,reasons,patient,split", *rows]) + "\n")
     run = stage.TrainingRun(CONFIG, tmp_path / "out" / "x.safetensors", Sources(annotations=table, images=tmp_path))

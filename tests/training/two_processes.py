@@ -36,11 +36,11 @@ def gradients(here: World) -> dict[str, float]:
     """Compare the spread network's gradient with one process's on the whole batch; batch norm stands still."""
     torch.manual_seed(0)
     network = ImageQX().eval()
-    twin = World(0, 1, here.device).spread(copy.deepcopy(network))
+    other = World(0, 1, here.device).spread(copy.deepcopy(network))
     plan, pixels = plan_samples(bank(), (0, 1), 4), torch.randn(4, 3, 32, 32)
-    whole = gradient(twin, pixels, plan)
+    whole = gradient(other, pixels, plan)
     mine = slice(2 * here.rank, 2 * here.rank + 2)
-    half = gradient(twin, pixels[mine], here.share(plan))
+    half = gradient(other, pixels[mine], here.share(plan))
     spread = gradient(here.spread(network), pixels[mine], here.share(plan))
     return {
         "spread": float((spread - whole).norm() / whole.norm()),

@@ -14,8 +14,14 @@ from web_demo.tools.model import write_model
 HOME = Path("web_demo")
 PAGE = HOME / "dist"
 _SOURCES = (
-    "src", "index.html", "bench.html", "vite.config.ts", "package-lock.json", "public/icon.svg", "tools/model.py",
-)  # fmt: skip
+    "src",
+    "index.html",
+    "bench.html",
+    "vite.config.ts",
+    "package-lock.json",
+    "public/icon.svg",
+    "tools/model.py",
+)
 
 
 def install() -> None:

@@ -15,14 +15,14 @@ from imageqx_export.runtimes import load_runtime
 
 FORMATS = (Format.TFLITE, Format.ONNX)
 PIECES = (1, 4, 16, 64)
-"""Sides of the probe's black and white pieces, in pixels; ``src/core/selftest/probe.ts`` paints the same."""
+"""Sides of the probe's black and white pieces, in pixels; ``src/core/selftest/probe.ts`` draws the same."""
 
 PROBE_MAX_ABS = 1e-3
 """The most that a browser may be from the native runtime on the probe. Kernels that add exactly are equal but for
 float's last steps; sums that saturate are not."""
 
 
-def paint_probes(height: int, width: int) -> Pixels:
+def draw_probes(height: int, width: int) -> Pixels:
     """Return the probe's pictures, uint8 [4,H,W,3]: black and white, in pieces, each channel of its own phase."""
     y, x, channel = np.indices((height, width, 3))
     return np.stack([((x // n + y // n + channel) % 2 == 0) * 255 for n in PIECES]).astype(np.uint8)
@@ -59,7 +59,7 @@ def _expect(path: Path) -> dict[str, dict[str, object]]:
     """Return what the native runtime makes of the probe's pictures: per picture its outputs."""
     runtime = load_runtime(path)
     size = runtime.spec.preprocessing
-    outputs = runtime.run(paint_probes(size.height, size.width))
+    outputs = runtime.run(draw_probes(size.height, size.width))
     return {
         str(i): {name: np.round(values[i].astype(np.float64), 9).tolist() for name, values in outputs.items()}
         for i in range(len(PIECES))

@@ -89,8 +89,14 @@ def find_too_new(jars: Sequence[Path]) -> list[str]:
     """Return a line per use of something that API 26 lacks."""
     *classpath, signature = fetch("animal-sniffer")
     command = [
-        find_jdk().java, "-cp", os.pathsep.join(map(str, classpath)), CHECKER, signature, ",".join(PASSED_OVER), *jars,
-    ]  # fmt: skip
+        find_jdk().java,
+        "-cp",
+        os.pathsep.join(map(str, classpath)),
+        CHECKER,
+        signature,
+        ",".join(PASSED_OVER),
+        *jars,
+    ]
     done = run_program(command)
     lines = [line for line in done.stdout.splitlines() if "Undefined reference" in line]
     if bool(done.returncode) != bool(lines):

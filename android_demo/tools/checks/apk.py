@@ -47,12 +47,12 @@ def test_apks(folder: Path) -> None:
 def _break(apk: Path, artifact: Artifact) -> None:
     """Break an APK in each way that the checks are for, and see that they say so."""
     with TemporaryDirectory() as temporary:
-        for name, (change, said) in _BROKEN.items():
+        for name, (change, marker) in _BROKEN.items():
             broken = Path(temporary) / apk.name
             change(apk, broken)
             faults = [*find_faults(broken, artifact)]
-            if not any(said in fault for fault in faults):
-                raise ConversionError("a broken APK passes", where=name, expected=said, got="; ".join(faults))
+            if not any(marker in fault for fault in faults):
+                raise ConversionError("a broken APK passes", where=name, expected=marker, got="; ".join(faults))
     swapped = artifact.model_copy(update={"sha256": "0" * 64})
     if not any("not the exported one" in fault for fault in find_faults(apk, swapped)):
         raise ConversionError("another model passes", where=apk)

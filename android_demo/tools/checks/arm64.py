@@ -38,7 +38,7 @@ def check_arm64(folder: Path) -> None:
     files = [artifact for artifact in read_manifest(folder).artifacts if artifact.format is Format.TFLITE]
     for artifact in files:
         got = run_model(emulator, native, folder, artifact, pixels)
-        _judge(artifact, _compare(folder, artifact, got))
+        _check(artifact, _compare(folder, artifact, got))
     float32 = next(artifact for artifact in files if artifact.precision is Precision.FP32)
     swapped = run_model(emulator, native, folder, float32, pixels[:1, ..., ::-1])
     if not any(one.problems for one in _compare(folder, float32, swapped)):
@@ -67,10 +67,17 @@ def run_model(emulator: Emulator, native: Path, folder: Path, artifact: Artifact
         source, answers = Path(scratch) / "pixels", Path(scratch) / "answers"
         source.write_bytes(np.ascontiguousarray(pixels).tobytes())
         command = [
-            *emulator.command(CPU), "-E", f"LD_LIBRARY_PATH={native.resolve()}", (native / "run_model").resolve(),
-            (folder / artifact.path).resolve(), source, answers, "serving_default", spec.inputs[0].name,
+            *emulator.command(CPU),
+            "-E",
+            f"LD_LIBRARY_PATH={native.resolve()}",
+            (native / "run_model").resolve(),
+            (folder / artifact.path).resolve(),
+            source,
+            answers,
+            "serving_default",
+            spec.inputs[0].name,
             *(output.name for output in spec.outputs),
-        ]  # fmt: skip
+        ]
         run_or_raise(command, ParityError, f"{artifact.path} on arm64")
         numbers = np.fromfile(answers, np.float32).reshape(len(pixels), -1)
     sizes = [int(np.prod(output.shape)) for output in spec.outputs]
@@ -81,7 +88,7 @@ def run_model(emulator: Emulator, native: Path, folder: Path, artifact: Artifact
     }
 
 
-def _judge(artifact: Artifact, outputs: tuple[OutputParity, ...]) -> None:
+def _check(artifact: Artifact, outputs: tuple[OutputParity, ...]) -> None:
     worst = max(one.max_abs for one in outputs)
     differing = sum(one.differing for one in outputs)
     print(

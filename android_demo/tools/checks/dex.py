@@ -86,9 +86,20 @@ def to_dex(name: str, jar: Path, libraries: list[Path]) -> Path:
     def make(output: Path) -> None:
         classpath = [word for library in libraries for word in ("--classpath", library)]
         command = [
-            find_jdk().java, "-cp", r8, "com.android.tools.r8.D8", "--release", "--min-api", MIN_API,
-            "--lib", find_jdk().home, *classpath, "--output", output, jar,
-        ]  # fmt: skip
+            find_jdk().java,
+            "-cp",
+            r8,
+            "com.android.tools.r8.D8",
+            "--release",
+            "--min-api",
+            MIN_API,
+            "--lib",
+            find_jdk().home,
+            *classpath,
+            "--output",
+            output,
+            jar,
+        ]
         run_or_raise(command, ConversionError, "D8")
 
     return run_step(f"dex/{name}-dex", [r8, jar, *libraries], make, options=[MIN_API], suffix=".zip")

@@ -51,10 +51,18 @@ def resolve(repository: Path) -> bytes | None:
     one = aar.coordinate()
     kept = REPOSITORY.joinpath(*one.group.split("."))
     command = [
-        maven, "-B", "-q", "-o", "-C", "-Daether.offline.protocols=file", f"-Dmaven.repo.local={REPOSITORY}", _GET,
-        f"-Dartifact={one.group}:{one.artifact}:{one.version}:{one.type}", "-Dtransitive=false",
+        maven,
+        "-B",
+        "-q",
+        "-o",
+        "-C",
+        "-Daether.offline.protocols=file",
+        f"-Dmaven.repo.local={REPOSITORY}",
+        _GET,
+        f"-Dartifact={one.group}:{one.artifact}:{one.version}:{one.type}",
+        "-Dtransitive=false",
         f"-DremoteRepositories=ours::default::file://{repository.resolve()}",
-    ]  # fmt: skip
+    ]
     with lock_repository():
         shutil.rmtree(kept, ignore_errors=True)
         try:
@@ -63,9 +71,9 @@ def resolve(repository: Path) -> bytes | None:
                 return (REPOSITORY / one.path).read_bytes()
         finally:
             shutil.rmtree(kept, ignore_errors=True)
-    said = (done.stdout + done.stderr).strip()
-    if "checksum" not in said.lower():
-        raise ConversionError("Maven cannot resolve the library", got=said[-2000:])
+    printed = (done.stdout + done.stderr).strip()
+    if "checksum" not in printed.lower():
+        raise ConversionError("Maven cannot resolve the library", got=printed[-2000:])
     return None
 
 

@@ -51,9 +51,15 @@ def build_for_arm64() -> Path:
     def make(folder: Path) -> None:
         _write_folder(folder, compiler, "arm64-v8a")
         command = [
-            compiler, *_STRICT, RUNNER, folder / LIBRARY, "-o", folder / "run_model",
-            "-Wl,--allow-shlib-undefined", "-Wl,--unresolved-symbols=ignore-in-shared-libs",
-        ]  # fmt: skip
+            compiler,
+            *_STRICT,
+            RUNNER,
+            folder / LIBRARY,
+            "-o",
+            folder / "run_model",
+            "-Wl,--allow-shlib-undefined",
+            "-Wl,--unresolved-symbols=ignore-in-shared-libs",
+        ]
         run_or_raise(command, ConversionError, "run_model does not compile")
 
     return run_step("tflite/arm64", [*_list_inputs(), RUNNER], make)

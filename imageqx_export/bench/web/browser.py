@@ -25,9 +25,16 @@ RUNTIMES: Final = {Format.TFLITE: "litertjs", Format.ONNX: "onnxruntime-web"}
 
 _TIMEOUT: Final = 180.0
 _FLAGS: Final = (
-    "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-dev-shm-usage", "--disable-extensions", "--mute-audio",
-)  # fmt: skip
+    "--headless",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--mute-audio",
+)
 
 
 def find_chromium() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,12 +14,12 @@ from imageqx_export.data.photos import describe_left_out
 from imageqx_export.decisions import GOOD
 from imageqx_export.errors import PhotoError
 from imageqx_export.predict.addresses import show_place
-from imageqx_export.predict.records import make_record
+from imageqx_export.predict.records import MOST_NAMED, FirstNames, make_record
 from imageqx_export.support.progress import bar
 
 if TYPE_CHECKING:
     from imageqx_export.predict.archive.stage import Summary
-    from imageqx_export.predict.batch import Judged
+    from imageqx_export.predict.batch import Assessment
     from imageqx_export.predict.verdict import Verdict
 
 _ADVICE = {
@@ -27,7 +27,6 @@ _ADVICE = {
     "no_skin": ("yellow", "no skin in the picture"),
 }
 _BAR_AFTER = 2.0  # seconds; before, the rows themselves are quick enough
-_NAMED = 5
 
 
 def open_bar(description: str, total: int) -> AbstractContextManager[Callable[[], None]]:
@@ -36,7 +35,7 @@ def open_bar(description: str, total: int) -> AbstractContextManager[Callable[[]
     return bar(description, total, console=out if shared else err, after=_BAR_AFTER)
 
 
-def show_row(row: Judged, *, as_json: bool) -> None:
+def show_row(row: Assessment, *, as_json: bool) -> None:
     """Print what became of one photo."""
     if as_json:
         print_line(json.dumps(make_record(row)))
@@ -51,21 +50,21 @@ class Tally:
     """What has been printed so far.
 
     Args:
-        judged: Photos with a verdict.
+        assessed: Photos with a verdict.
         unreadable: Those without.
         several: Those whose file holds several pictures, and how many.
     """
 
-    judged: int = 0
-    unreadable: list[Path | str] = field(default_factory=list)
+    assessed: int = 0
+    unreadable: FirstNames = field(default_factory=FirstNames)
     several: dict[Path | str, int] = field(default_factory=dict)
 
-    def add(self, row: Judged) -> None:
+    def add(self, row: Assessment) -> None:
         """Count one row."""
         if isinstance(row.result, PhotoError):
-            self.unreadable.append(row.photo)
+            self.unreadable.add([show_place(row.photo)])
             return
-        self.judged += 1
+        self.assessed += 1
         if row.pictures > 1:
             self.several[row.photo] = row.pictures
 
@@ -83,35 +82,34 @@ def show_end(
     _note_pictures(tally.several)
     if left_out:
         note(describe_left_out(left_out).strip(" ()"))
-    count = len(tally.unreadable)
-    _tell_unreadable(count, count + tally.judged, tally.unreadable[:_NAMED])
+    _tell_unreadable(tally.unreadable, tally.unreadable.count + tally.assessed)
 
 
 def show_summary(summary: Summary, left_out: Mapping[str, int], *, as_json: bool) -> None:
     """Print what a table holds, what was passed over, and what could not be read."""
     if as_json:
-        said = {name: value for name, value in asdict(summary).items() if name != "named"}
-        print_line(json.dumps({**said, "left_out": dict(left_out)}))
+        fields = {**asdict(summary), "unreadable": summary.unreadable.count}
+        print_line(json.dumps({**fields, "left_out": dict(left_out)}))
     else:
         photos = f"{summary.photos:,} photo" + ("" if summary.photos == 1 else "s")
         kept = f", {summary.kept:,} of them kept by an earlier run" if summary.kept else ""
         out.print(f"{show_place(summary.out)}: {photos}{kept}; {summary.retake:,} to take again", soft_wrap=True)
     if left_out:
         note(describe_left_out(left_out).strip(" ()"))
-    _tell_unreadable(summary.unreadable, summary.photos, summary.named)
+    _tell_unreadable(summary.unreadable, summary.photos)
 
 
-def _tell_unreadable(count: int, all_of_them: int, first: Sequence[Path | str]) -> None:
-    if count:
-        names = ", ".join(map(show_place, first)) + (", …" if count > len(first) else "")
-        failed = f"{count} of {all_of_them} photos" if all_of_them > 1 else "the photo"
-        err.print(join(style("error:", "bold red"), f" {failed} could not be read: {names}"), soft_wrap=True)
+def _tell_unreadable(unreadable: FirstNames, all_of_them: int) -> None:
+    if unreadable.count:
+        failed = f"{unreadable.count} of {all_of_them} photos" if all_of_them > 1 else "the photo"
+        text = f" {failed} could not be read: {unreadable.join()}"
+        err.print(join(style("error:", "bold red"), text), soft_wrap=True)
 
 
 def _note_pictures(counts: Mapping[Path | str, int]) -> None:
-    """Say which picture was judged, of the files that hold several."""
-    which = "the first was judged (of a HEIC the primary)"
-    if len(counts) > _NAMED:
+    """Say which picture was assessed, of the files that hold several."""
+    which = "the first was assessed (of a HEIC the primary)"
+    if len(counts) > MOST_NAMED:
         note(f"{len(counts)} files hold several pictures; {which}")
         return
     for photo, count in counts.items():
@@ -120,7 +118,7 @@ def _note_pictures(counts: Mapping[Path | str, int]) -> None:
 
 def _show_unreadable(photo: Path | str, error: PhotoError) -> None:
     got = "" if error.got is None else f" ({error.got})"
-    head = style(show_place(photo), "bold"), "  ", style("not judged", "bold red")
+    head = style(show_place(photo), "bold"), "  ", style("not assessed", "bold red")
     out.print(join(*head, f" – {error.what}{got}"), soft_wrap=True, highlight=False)
     if error.remedy is not None:
         out.print(f"  → {error.remedy}", highlight=False, soft_wrap=True)

@@ -125,7 +125,7 @@ def show_comparison(comparison: Comparison, *, as_json: bool) -> None:
         table.add_column(name)
     for row in comparison.rows:
         kind = style(_KINDS[row.kind], "bold red" if row.kind == "breaks" else "")
-        table.add_row(kind, row.what, _say(row.old), _say(row.new))
+        table.add_row(kind, row.what, _format(row.old), _format(row.new))
     if comparison.rows:
         out.print(table)
     if comparison.breaks:
@@ -159,7 +159,7 @@ def show_renewed(days: Mapping[str, float]) -> None:
     note(f"signed again; believed for {min(days['timestamp'], days['snapshot']):g} days")
 
 
-def _say(value: str | float | None) -> str:
+def _format(value: str | float | None) -> str:
     if value is None:
         return "–"
     return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -30,13 +30,13 @@ ENDS = re.compile(r'tf_saved_model\.index_path = \["([^"]+)"\]')
 
 def compile_file(path: Path, configuration: str, folder: Path) -> dict[str, Any]:
     """Return Vela's coverage, traffic and estimate."""
-    said = _call("vela", str(path), f"--accelerator-config={configuration}", f"--output-dir={folder}", folder=folder)
-    refused = [{"operator": kind, "reason": why.strip()} for kind, _, why in dict.fromkeys(REFUSED.findall(said))]
+    printed = _call("vela", str(path), f"--accelerator-config={configuration}", f"--output-dir={folder}", folder=folder)
+    refused = [{"operator": kind, "reason": why.strip()} for kind, _, why in dict.fromkeys(REFUSED.findall(printed))]
     (summary,) = folder.glob("*_summary_*.csv")
     with summary.open(newline="") as file:
         row = next(csv.DictReader(file))
     moved = sum(float(row[name]) for name in ("dram_total_bytes", "off_chip_flash_total_bytes"))
-    accelerated = re.search(r"NPU operators = (\d+)", said)
+    accelerated = re.search(r"NPU operators = (\d+)", printed)
     return {
         "refused": refused,
         "dram_bytes": int(moved),

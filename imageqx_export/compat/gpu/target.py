@@ -84,25 +84,25 @@ def check_control(chip: str) -> Control:
 
 def run(path: Path, chip: str, pixels: Pixels, *, steps: bool = False) -> Answer:
     """Compile one file for the GPU, and run it there; what it refuses runs on the CPU, as on a phone."""
-    result, outputs, said = _call(path, pixels, find_driver(), cpu=True)
-    adapter = _ADAPTER.search(said)
+    result, outputs, printed = _call(path, pixels, find_driver(), cpu=True)
+    adapter = _ADAPTER.search(printed)
     if adapter is None:
         raise UnavailableError("LiteRT chose no GPU", where=path, remedy=f"{DRIVER}=…/vk_swiftshader_icd.json")
     return Answer(
-        tool=f"LiteRT's WebGPU accelerator on {adapter[1]}", coverage=read_coverage(result, said), outputs=outputs
+        tool=f"LiteRT's WebGPU accelerator on {adapter[1]}", coverage=read_coverage(result, printed), outputs=outputs
     )
 
 
-def read_coverage(result: dict[str, Any], said: str) -> Coverage:
+def read_coverage(result: dict[str, Any], printed: str) -> Coverage:
     """Return what the accelerator takes, from what LiteRT printed.
 
     Args:
         result: ``total`` operators, and whether they are the ``whole``.
-        said: What was printed.
+        printed: What was printed.
     """
-    total, split = int(result["total"]), _SPLIT.search(said)
+    total, split = int(result["total"]), _SPLIT.search(printed)
     left = int(split[2]) if split else 0 if result["whole"] else total
-    listed = said.partition("not supported by GPU delegate:")[2].partition(" operations will run")[0]
+    listed = printed.partition("not supported by GPU delegate:")[2].partition(" operations will run")[0]
     reasons = _REFUSED.findall(listed) or ([("?", "LiteRT did not say")] if left else [])
     refused = tuple(
         Refusal(operator=kind, count=left if len(reasons) == 1 else 0, reason=why.strip()) for kind, why in reasons

@@ -88,19 +88,19 @@ def run_onnx(path: Path, request: dict[str, Any], pixels: Any) -> tuple[dict[str
     total = sum(node.op_type not in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
     trouble, session = None, None
     onnxruntime.set_default_logger_severity(0)  # before QNN is loaded; see open_session
-    with captured() as said:
+    with captured() as printed:
         try:
             session = open_session(str(path), request["soc"], log_level=0)
         except Exception as error:
             trouble = str(error).splitlines()[0]
     onnxruntime.set_default_logger_severity(2)
-    refused = read_refusals(said[0])
+    refused = read_refusals(printed[0])
     result: dict[str, Any] = {
         "total": total,
         "accelerated": total - sum(row["count"] for row in refused),
         "refused": refused,
         "trouble": trouble,
-        "dram_bytes": read_traffic(said[0]),
+        "dram_bytes": read_traffic(printed[0]),
     }
     if session is None:
         return result, {}

@@ -28,7 +28,7 @@ _DISTRIBUTIONS = {Format.ONNX: ("onnxruntime", "onnxruntime"), Format.TFLITE: ("
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """What a runtime said of a file.
 
     Attributes:
@@ -65,7 +65,7 @@ class Place(Protocol):
             ImageQXError: It cannot be had on this machine.
         """
 
-    def ask(self, path: Path, pixels: Pixels) -> Said:
+    def ask(self, path: Path, pixels: Pixels) -> Reply:
         """Open a file and run it on uint8 [N,h,w,3], in a process of its own."""
 
 
@@ -87,16 +87,16 @@ class HostPlace:
         """Make the environment, once."""
         self._environment.prepare()
 
-    def ask(self, path: Path, pixels: Pixels) -> Said:
+    def ask(self, path: Path, pixels: Pixels) -> Reply:
         """Open a file and run it in a fresh process of the environment; a crash there is its answer."""
         request = {"path": str(path.absolute()), "runtime": self.runtime, "variant": self.variant}
         try:
             result, outputs, _ = self._environment.call(_WORKER, request, {"pixels": pixels}, timeout=SECONDS)
         except CrashError as error:
-            return Said(failed=flatten(error))
+            return Reply(failed=flatten(error))
         except UnavailableError as error:
-            return Said(unavailable=flatten(error))
-        return Said(**result, outputs=outputs or None)
+            return Reply(unavailable=flatten(error))
+        return Reply(**result, outputs=outputs or None)
 
 
 class EmulatedPlace:
@@ -121,7 +121,7 @@ class EmulatedPlace:
         """See that the emulator is there."""
         load_emulator()
 
-    def ask(self, path: Path, pixels: Pixels) -> Said:
+    def ask(self, path: Path, pixels: Pixels) -> Reply:
         """Run a file on the Arm kernels."""
         with temporary_folder("compat") as scratch:
             pictures, written = scratch / "pictures.npy", scratch / "outputs.npz"
@@ -132,10 +132,10 @@ class EmulatedPlace:
             try:
                 guest.run(request)
             except (MeasurementError, DeviceError) as error:
-                return Said(failed=flatten(error))
+                return Reply(failed=flatten(error))
             finally:
                 guest.stop()
-            return Said(outputs=read_arrays(written, path))
+            return Reply(outputs=read_arrays(written, path))
 
 
 def flatten(error: ImageQXError) -> str:

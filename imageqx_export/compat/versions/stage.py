@@ -17,7 +17,7 @@ from imageqx_export.compat.strangers import name_outputs
 from imageqx_export.compat.versions.budget import RuntimeBudget
 from imageqx_export.compat.versions.catalogue import choose
 from imageqx_export.compat.versions.model import RuntimeReport, RuntimeResult
-from imageqx_export.compat.versions.places import EmulatedPlace, HostPlace, Place, Said, flatten
+from imageqx_export.compat.versions.places import EmulatedPlace, HostPlace, Place, Reply, flatten
 from imageqx_export.compat.versions.web import MACHINE, NAME, WebPlace
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ArtifactError, ImageQXError, UnavailableError
@@ -155,15 +155,15 @@ def _prepare(place: Place, advance: Callable[[], None]) -> str:
 
 
 def answer(question: Question, pixels: Pixels, trouble: str = "") -> RuntimeResult:
-    """Put one file to one place, and judge what it gives.
+    """Put one file to one place, and decide about what it gives.
 
     Args:
         question: The file, and the place.
         pixels: uint8 [N,h,w,3].
         trouble: Why the place cannot be had; "" where it can.
     """
-    said = Said(unavailable=trouble) if trouble else question.place.ask(question.subject.path, pixels)
-    verdict, problem, outputs = judge(question, said)
+    reply = Reply(unavailable=trouble) if trouble else question.place.ask(question.subject.path, pixels)
+    verdict, problem, outputs = decide_verdict(question, reply)
     quality = [row for row in outputs if row.decisions]
     place, subject = question.place, question.subject
     return RuntimeResult(
@@ -178,25 +178,25 @@ def answer(question: Question, pixels: Pixels, trouble: str = "") -> RuntimeResu
         max_abs=max((row.max_abs for row in outputs), default=None),
         decisions=sum(row.decisions for row in quality) if outputs else None,
         differing=sum(row.differing for row in quality) if outputs else None,
-        load_seconds=said.load_seconds,
+        load_seconds=reply.load_seconds,
         problem=problem,
         outputs=outputs,
-        program=said.program,
+        program=reply.program,
     )
 
 
-def judge(question: Question, said: Said) -> tuple[RuntimeVerdict, str, tuple[OutputParity, ...]]:
+def decide_verdict(question: Question, reply: Reply) -> tuple[RuntimeVerdict, str, tuple[OutputParity, ...]]:
     """Return the verdict on what a runtime said, why it is no pass, and how each output compares."""
     verdicts: tuple[RuntimeVerdict, ...] = ("unavailable", "refused", "failed")
-    for verdict, text in zip(verdicts, (said.unavailable, said.refused, said.failed), strict=True):
+    for verdict, text in zip(verdicts, (reply.unavailable, reply.refused, reply.failed), strict=True):
         if text:
             return verdict, text, ()
-    if said.program:
+    if reply.program:
         return "read", "", ()
-    if said.outputs is None:
+    if reply.outputs is None:
         return "failed", "no output came back", ()
     try:
-        outputs = name_outputs(said.outputs, question.spec)
+        outputs = name_outputs(reply.outputs, question.spec)
     except ArtifactError as error:
         return "wrong", flatten(error), ()
     # A stranger's scheme is not known: it gets the wider limit.

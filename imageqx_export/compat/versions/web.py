@@ -13,7 +13,7 @@ from imageqx_export.bench.web.browser import RUNTIMES, find_chromium, find_page,
 from imageqx_export.bench.web.server import serve
 from imageqx_export.bundle.manifest import MANIFEST_FILE, read_manifest
 from imageqx_export.bundle.runtimes import WEB
-from imageqx_export.compat.versions.places import Said, flatten
+from imageqx_export.compat.versions.places import Reply, flatten
 from imageqx_export.errors import DeviceError, MeasurementError, ParityError
 from imageqx_export.support.folders import temporary_folder
 
@@ -50,20 +50,20 @@ class WebPlace:
         find_chromium()
         read_page_versions(find_page())
 
-    def ask(self, path: Path, pixels: Pixels) -> Said:
+    def ask(self, path: Path, pixels: Pixels) -> Reply:
         """Run an export's file in a fresh browser; of others the page does not know what goes in."""
         try:
             artifact = _find_artifact(path)
         except ParityError as error:
-            return Said(unavailable=f"the page opens files of an export alone: {flatten(error)}")
+            return Reply(unavailable=f"the page opens files of an export alone: {flatten(error)}")
         with temporary_folder("compat") as scratch:
             pictures = _write_folder(scratch, path, pixels)
             with serve(find_page(), scratch) as served:
                 try:
                     result = run_job(find_chromium(), served, make_job("outputs", artifact, pictures=pictures))
                 except MeasurementError as error:
-                    return Said(failed=flatten(error))
-        return Said(load_seconds=float(result["load_seconds"]), outputs=_read_outputs(result["outputs"], artifact))
+                    return Reply(failed=flatten(error))
+        return Reply(load_seconds=float(result["load_seconds"]), outputs=_read_outputs(result["outputs"], artifact))
 
 
 def _find_artifact(path: Path) -> Artifact:

@@ -40,7 +40,7 @@ class _Answer(NamedTuple):
     where: str
     data: Mapping[str, Any]
     rater: str
-    said: tuple[str, ...]
+    texts: tuple[str, ...]
     cancelled: bool
 
 
@@ -66,7 +66,7 @@ def _rate_all(answers: Iterable[_Answer]) -> Imported:
     for answer in answers:
         if answer.cancelled:
             left_out["annotation that its rater skipped"] += 1
-        elif not answer.said:
+        elif not answer.texts:
             left_out["annotation without an answer"] += 1
         else:
             ratings.append(_rate(answer))
@@ -83,14 +83,14 @@ def _read_json(path: Path) -> Iterator[_Answer]:
     for number, task in enumerate(tasks, 1):
         where = f"{path}: task {task.get('id', number)}"
         if "data" not in task:  # JSON-MIN
-            said = tuple(text for name, value in task.items() if name not in _OWN for text in _list_texts(value))
-            yield _Answer(where, task, str(task.get("annotator", "")), said, False)
+            texts = tuple(text for name, value in task.items() if name not in _OWN for text in _list_texts(value))
+            yield _Answer(where, task, str(task.get("annotator", "")), texts, False)
             continue
         for annotation in task.get("annotations", ()):
             results = annotation.get("result", ())
-            said = tuple(text for result in results for text in _list_texts(result.get("value")))
+            texts = tuple(text for result in results for text in _list_texts(result.get("value")))
             cancelled = bool(annotation.get("was_cancelled"))
-            yield _Answer(where, task["data"], _name_rater(annotation.get("completed_by")), said, cancelled)
+            yield _Answer(where, task["data"], _name_rater(annotation.get("completed_by")), texts, cancelled)
 
 
 def _read_csv(path: Path) -> Iterator[_Answer]:
@@ -100,8 +100,8 @@ def _read_csv(path: Path) -> Iterator[_Answer]:
     if problems:
         raise DatasetError("not an export of Label Studio", where=path, got=str(problems[0]))
     for line, row in rows:
-        said = tuple(text for name, cell in row.items() if name not in _OWN for text in _list_texts(_parse_cell(cell)))
-        yield _Answer(f"{path}: line {line}", row, row["annotator"], said, False)
+        texts = tuple(text for name, cell in row.items() if name not in _OWN for text in _list_texts(_parse_cell(cell)))
+        yield _Answer(f"{path}: line {line}", row, row["annotator"], texts, False)
 
 
 def _parse_cell(cell: str) -> Any:
@@ -134,7 +134,7 @@ def _name_rater(completed_by: Any) -> str:
 
 def _rate(answer: _Answer) -> Rating:
     evaluations, reasons, codes = [], [], []
-    for text in answer.said:
+    for text in answer.texts:
         name = re.sub(r"[\s-]+", "_", text.strip().lower())
         code = normalise_code(text)
         if name in LABELS:
@@ -153,7 +153,7 @@ def _rate(answer: _Answer) -> Rating:
             )
     label = evaluations[0] if evaluations else ("lesion" if codes else POOR)
     if len(set(evaluations)) > 1 or len(set(codes)) > 1 or (codes and label != "lesion"):
-        raise DatasetError("answers that contradict each other", where=answer.where, got=", ".join(answer.said))
+        raise DatasetError("answers that contradict each other", where=answer.where, got=", ".join(answer.texts))
     return Rating(
         image=_name_image(answer),
         rater=answer.rater or "nobody named",

@@ -40,9 +40,12 @@ def read(root: Path) -> Imported:
     strange = [name for name in columns if name.startswith("reasons___") and name not in boxes]
     if strange:
         raise DatasetError(
-            "a check box that is no reason", where=root, expected=", ".join(boxes), got=", ".join(strange),
+            "a check box that is no reason",
+            where=root,
+            expected=", ".join(boxes),
+            got=", ".join(strange),
             remedy="give the choices of the check box these codes in REDCap, or rename the columns",
-        )  # fmt: skip
+        )
     rows, problems = read_table(root, _REQUIRED, (*_OPTIONAL, *boxes), others=True)
     if problems:
         raise DatasetError("not an export of a rating form", where=root, got=str(problems[0]))

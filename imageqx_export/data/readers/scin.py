@@ -77,12 +77,12 @@ def read(root: Path) -> Imported:
 
 
 def _evaluations(root: Path, line: int, row: Mapping[str, str]) -> dict[str, str]:
-    said = {}
+    by_rater = {}
     for number, column in enumerate(_GRADED, 1):
         evaluation = look_up(PUBLISHED, f"{root / LABELS}: line {line}: {column}", row[column], GRADABLE)
         if evaluation is not None:
-            said[f"dermatologist_{number}"] = evaluation
-    return said
+            by_rater[f"dermatologist_{number}"] = evaluation
+    return by_rater
 
 
 def _skin_type(case: Mapping[str, str], row: Mapping[str, str]) -> int:

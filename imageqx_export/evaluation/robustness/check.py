@@ -76,12 +76,12 @@ def measure_robustness(
     if spec.binary is None:
         require_vocabulary(spec, model_name)
     asker = _Asker(runtime, spec, bank, Degrader(bank, torch.device("cpu")))
-    with progress("degrading and judging", len(KINDS) + 1) as advance:
-        clean = asker.judge_clean()
+    with progress("degrading and assessing", len(KINDS) + 1) as advance:
+        clean = asker.assess_clean()
         advance()
         kinds = []
         for number, kind in enumerate(KINDS):
-            kinds.append(asker.judge(kind, number))
+            kinds.append(asker.assess(kind, number))
             advance()
     return Robustness(model_name, source, spec, clean, tuple(kinds))
 
@@ -93,7 +93,7 @@ class _Asker:
     bank: Bank
     room: Degrader
 
-    def judge_clean(self) -> dict[str, Cell]:
+    def assess_clean(self) -> dict[str, Cell]:
         every = np.arange(len(self.bank))
         answers = self._ask(plan_kind(self.bank, every, None, np.zeros(len(every), np.float32), SEED))[0]
         truth = self.bank.quality
@@ -102,7 +102,7 @@ class _Asker:
             "all": self._count(answers, np.ones(len(truth), bool), truth, None)
         }
 
-    def judge(self, kind: Kind, number: int) -> KindResult:
+    def assess(self, kind: Kind, number: int) -> KindResult:
         subject = np.flatnonzero(kind.suits(self.bank, np.arange(len(self.bank))))
         cells, examples = [], []
         shown = _choose_example(self.bank, subject)  # one lesion for all kinds that suit it
@@ -121,7 +121,7 @@ class _Asker:
         return KindResult(kind, cells[0], cells[1], tuple(examples))
 
     def _ask(self, plan: SamplePlan, shown: int = 0) -> tuple[Answers, Pixels]:
-        """Degrade and judge, a few at a time; return the picture ``shown`` too."""
+        """Degrade and assess, a few at a time; return the picture ``shown`` too."""
         parts, kept = [], None
         for start in range(0, len(plan), _CHUNK):
             stop = min(start + _CHUNK, len(plan))

@@ -20,7 +20,7 @@ from imageqx_export.evaluation.robustness.check import measure_robustness
 from imageqx_export.evaluation.robustness.picture import draw_rows
 from imageqx_export.evaluation.robustness.render import to_json, to_markdown
 from imageqx_export.evaluation.robustness.result import Robustness
-from imageqx_export.runtimes import load_judge
+from imageqx_export.runtimes import load_photo_model
 from imageqx_export.support.folders import Layout, stage_folder
 from imageqx_export.support.progress import Progress, silent
 
@@ -67,7 +67,7 @@ def check_file(config: RobustnessConfig, *, progress: Progress = silent) -> Robu
     if side is None:
         raise UnknownNameError("split to evaluate on", config.split, _SPLITS)
     LAYOUT.check_place(config.out)
-    runtime = load_judge(config.file)
+    runtime = load_photo_model(config.file)
     spec = runtime.spec if config.thresholds is None else apply_thresholds(runtime.spec, config.thresholds)
     bank, source = _find_photos(config, side, choose_settings(spec), progress)
     found = measure_robustness(runtime, bank, model_name=config.file.name, source=source, spec=spec, progress=progress)

@@ -1,7 +1,7 @@
 """Measure TrueImage's features beside a model: fitted to the training side, on the photos that the model is given.
 
-They cannot judge framing, nor tell that there is no skin: of the labels poor quality alone is asked, and of the reasons
-light, blur and distance.
+They cannot assess framing, nor tell that there is no skin: of the labels poor quality alone is asked, and of the
+reasons light, blur and distance.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from imageqx_export.evaluation.trueimage.features import measure_features
 from imageqx_export.support.progress import Progress, silent
 
 BASELINES = ("trueimage",)
-JUDGED = ("bad_light", "blurry", "too_far_away")
+ASKED_REASONS = ("bad_light", "blurry", "too_far_away")
 _POOR = "poor_quality"
 _TIMED = 50
 _CHUNK = 32
@@ -77,8 +77,8 @@ def refuse_unknown(name: str | None) -> None:
 
 
 def ask_labels(photos: LabelledPhotos) -> dict[str, Bools]:
-    """Return the truth about poor quality and the reasons that the features can judge, bool [N] each."""
-    reasons = {name: photos.reasons[:, REASONS.index(name)] >= 0.5 for name in JUDGED}
+    """Return the truth about poor quality and the reasons that the features can assess, bool [N] each."""
+    reasons = {name: photos.reasons[:, REASONS.index(name)] >= 0.5 for name in ASKED_REASONS}
     return {_POOR: photos.quality == LABELS.index(_POOR), **reasons}
 
 
@@ -114,7 +114,7 @@ def measure_baseline(
         if place and (truth.all() or not truth.any()):
             continue
         fitted.append(fit_classifier(known, truth))
-        rows[name] = _judge(name, fitted[-1], new, wanted[name], photos)
+        rows[name] = _make_row(name, fitted[-1], new, wanted[name], photos)
     return Baseline(train.source, rows, _time(fitted[0], photos))
 
 
@@ -128,7 +128,7 @@ def _measure(photos: LabelledPhotos, progress: Progress) -> Floats:
     return np.concatenate(parts)
 
 
-def _judge(name: str, classifier: Classifier, features: Floats, truth: Bools, photos: LabelledPhotos) -> BaselineRow:
+def _make_row(name: str, classifier: Classifier, features: Floats, truth: Bools, photos: LabelledPhotos) -> BaselineRow:
     scores = classifier.probabilities(features)
     (row,) = build_table(truth[:, None], scores[:, None] >= classifier.threshold, (name,)).rows
     groups = group_by_skin(photos.fitzpatrick)

@@ -36,7 +36,7 @@ def find_channel_dequantize(graph: Graph) -> Iterator[str]:
             yield f"DEQUANTIZE (version {operator.version}) of {operator.inputs[0].name}"
 
 
-def find_float_islands(graph: Graph) -> Iterator[str]:
+def find_float_operations(graph: Graph) -> Iterator[str]:
     """Yield operations of float32 in a program that otherwise computes in float16."""
 
     def of(kind: str) -> list[Operator]:
@@ -87,6 +87,6 @@ RULES = (
         "and forth",
         source="coremltools' guide, Typed Execution",
         mend="keep those operations in float32 only where float16 costs accuracy, and say how many they are",
-        find=find_float_islands,
+        find=find_float_operations,
     ),
 )

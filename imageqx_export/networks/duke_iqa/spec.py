@@ -12,7 +12,7 @@ REGION_SIDE = 224
 """Pixels a side of a region: what both backbones are trained for, as in the paper."""
 REGION_SHARE = 0.5
 """The share of the frame's sides that a region has, from 224 / 1024 to 1. With a half, the four corners cover the frame
-once, so that nothing is judged twice but what lies in the centre, which is where a spot should be."""
+once, so that nothing is assessed twice but what lies in the centre, which is where a spot should be."""
 NAMES = ("top_left", "top_right", "bottom_left", "bottom_right", "centre")
 HINTS = {
     "top_left": "Look at the upper left corner: make it sharp, evenly lit and part of the skin",

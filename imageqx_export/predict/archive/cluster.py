@@ -19,9 +19,9 @@ from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import DeviceError, ImageQXError
 from imageqx_export.predict.addresses import hide_secrets, is_address, parse_photo
 from imageqx_export.predict.archive.rows import Rows, collect_rows
-from imageqx_export.predict.archive.stage import Block, Engine, Judge
-from imageqx_export.predict.batch import judge_photo
-from imageqx_export.runtimes import load_judge
+from imageqx_export.predict.archive.stage import Block, Engine, OpenModel
+from imageqx_export.predict.batch import assess_photo
+from imageqx_export.runtimes import load_photo_model
 from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.files import list_files
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import ray
 
 RETRIES: Final = 5
-"""How often a block is judged anew whose worker died. Photos that end every worker must not go round for ever."""
+"""How often a block is assessed anew whose worker died. Photos that end every worker must not go round for ever."""
 
 OBJECT_STORE: Final = 256 * 2**20
 """Bytes of shared memory on this machine: only the model, names and rows pass through it, never a photo."""
@@ -42,11 +42,11 @@ _MOST_TASKS: Final = 10_000
 
 
 def connect_ray(address: str | None, cores: int | None = None) -> Engine:
-    """Return an engine that judges with Ray Data.
+    """Return an engine that assesses with Ray Data.
 
     Every worker takes one core, and one photo at a time: it holds the model, that photo's file and its pixels. A worker
-    or a machine that is lost has its blocks judged by others. The model's file is sent to the workers; photos are not:
-    their names must mean the same on every machine, as addresses do.
+    or a machine that is lost has its blocks assessed by others. The model's file is sent to the workers; photos are
+    not: their names must mean the same on every machine, as addresses do.
 
     Args:
         address: Of a cluster that runs already, such as ``10.0.0.1:6379`` or ``auto``, whose machines have the same
@@ -57,17 +57,17 @@ def connect_ray(address: str | None, cores: int | None = None) -> Engine:
         UnavailableError: Ray is not installed.
     """
     require("ray")
-    return partial(_judge_on_cluster, address=address, cores=cores or count_cores())
+    return partial(_assess_on_cluster, address=address, cores=cores or count_cores())
 
 
-def _judge_on_cluster(
-    blocks: Sequence[Block], judge: Judge, *, address: str | None, cores: int
+def _assess_on_cluster(
+    blocks: Sequence[Block], model: OpenModel, *, address: str | None, cores: int
 ) -> Iterator[tuple[Block, Rows]]:
     by_name = {block.name: block for block in blocks}
     with translate_errors(partial(_blame, address)), _connect(address, cores):
         import ray.data
 
-        work = partial(_judge_block, model=ray.put(_pack(judge.artifact)), said=_say(judge))
+        work = partial(_assess_block, model=ray.put(_pack(model.artifact)), facts=_describe(model))
         items = [{"name": block.name, "photos": _pack_names(block.photos)} for block in by_name.values()]
         # Tasks and not actors: one that is lost with its machine runs on any other, while an actor's calls would wait
         # until there is room for that actor again.
@@ -76,10 +76,10 @@ def _judge_on_cluster(
             warnings.simplefilter("ignore", DeprecationWarning)
             rows = waiting.map(work, num_cpus=1, ray_remote_args_fn=lambda: {"max_retries": RETRIES})
         for row in rows.iter_rows():
-            said: Rows | ImageQXError = pickle.loads(row["said"])  # by a worker of our own
-            if isinstance(said, ImageQXError):
-                raise said
-            yield by_name[row["name"]], said
+            done: Rows | ImageQXError = pickle.loads(row["done"])  # by a worker of our own
+            if isinstance(done, ImageQXError):
+                raise done
+            yield by_name[row["name"]], done
 
 
 @contextmanager
@@ -124,37 +124,37 @@ def _pack_names(photos: Sequence[str]) -> str:
     return json.dumps([(name, name if is_address(name) else str(Path(name).absolute())) for name in photos])
 
 
-def _say(judge: Judge) -> dict[str, str]:
-    spec = judge.spec.model_dump_json()
-    return {"artifact": judge.artifact.name, "sha256": judge.sha256, "spec": spec, "version": __version__}
+def _describe(model: OpenModel) -> dict[str, str]:
+    spec = model.spec.model_dump_json()
+    return {"artifact": model.artifact.name, "sha256": model.sha256, "spec": spec, "version": __version__}
 
 
-def _judge_block(row: dict[str, str], *, model: ray.ObjectRef, said: dict[str, str]) -> dict[str, Any]:
-    """Judge one block on a worker; an error of ours is a value, as Ray Data would keep no more of it than its kind."""
+def _assess_block(row: dict[str, str], *, model: ray.ObjectRef, facts: dict[str, str]) -> dict[str, Any]:
+    """Assess one block on a worker; an error of ours is a value, as Ray Data would keep no more of it than its kind."""
     try:
-        done: Rows | ImageQXError = _judge_photos(json.loads(row["photos"]), model, said)
+        done: Rows | ImageQXError = _assess_photos(json.loads(row["photos"]), model, facts)
     except ImageQXError as error:
         done = error
-    return {"name": row["name"], "said": pickle.dumps(done)}
+    return {"name": row["name"], "done": pickle.dumps(done)}
 
 
-def _judge_photos(photos: Sequence[tuple[str, str]], model: ray.ObjectRef, said: dict[str, str]) -> Rows:
+def _assess_photos(photos: Sequence[tuple[str, str]], model: ray.ObjectRef, facts: dict[str, str]) -> Rows:
     """Return the rows of photos that :func:`_pack_names` packed.
 
     Raises:
         DeviceError: The worker has another version of this package.
         ArtifactError: The model cannot be run.
     """
-    if said["version"] != __version__:
+    if facts["version"] != __version__:
         raise DeviceError(
             "a machine of the cluster has another version of imageqx-export",
-            expected=said["version"],
+            expected=facts["version"],
             got=__version__,
             remedy="install the same version on every machine",
         )
-    spec = ModelSpec.model_validate_json(said["spec"])
-    runtime = _open_model(said["sha256"], said["artifact"], model)
-    rows = (judge_photo(parse_photo(name), lambda _: nullcontext(runtime), spec, Path(at)) for name, at in photos)
+    spec = ModelSpec.model_validate_json(facts["spec"])
+    runtime = _open_model(facts["sha256"], facts["artifact"], model)
+    rows = (assess_photo(parse_photo(name), lambda _: nullcontext(runtime), spec, Path(at)) for name, at in photos)
     return collect_rows(rows, spec)
 
 
@@ -174,7 +174,7 @@ def _open_model(sha256: str, artifact: str, model: ray.ObjectRef) -> Runtime:
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            _opened[sha256] = load_judge(folder / artifact)
+            _opened[sha256] = load_photo_model(folder / artifact)
     return _opened[sha256]
 
 

@@ -21,9 +21,9 @@ def choose_engine(name: str) -> Engine:
     """
     kind, _, address = name.partition(":")
     if name == THREADS:
-        from imageqx_export.predict.archive.threads import judge_in_threads
+        from imageqx_export.predict.archive.threads import assess_in_threads
 
-        return judge_in_threads
+        return assess_in_threads
     if kind == _RAY and (name == _RAY or address):
         from imageqx_export.predict.archive.cluster import connect_ray
 

@@ -113,7 +113,7 @@ def _blame_part(name: str, error: Exception) -> ImageQXError:
         "a part of the table is missing or damaged",
         where=name,
         got=hide_secrets(name_error(error)),
-        remedy="delete it if it is there, and give the same command again: what is missing is judged",
+        remedy="delete it if it is there, and give the same command again: what is missing is assessed",
     )
 
 

@@ -9,7 +9,7 @@ from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import FetchError
 from imageqx_export.predict.addresses import show_place
 from imageqx_export.predict.archive.table import encode_records
-from imageqx_export.predict.batch import Judged
+from imageqx_export.predict.batch import Assessment
 from imageqx_export.predict.records import make_record
 
 
@@ -28,14 +28,14 @@ class Rows:
     reason: str | None = None
 
 
-def collect_rows(judged: Iterable[Judged], spec: ModelSpec) -> Rows:
+def collect_rows(assessments: Iterable[Assessment], spec: ModelSpec) -> Rows:
     """Return what became of a block's photos, in their order.
 
     Args:
-        judged: Of each photo.
+        assessments: Of each photo.
         spec: The model's.
     """
-    rows = list(judged)
+    rows = list(assessments)
     failed = [(show_place(row.photo), row.result) for row in rows if isinstance(row.result, FetchError)]
     reason = failed[0][1].got if failed else None
     return Rows(encode_records(map(make_record, rows), spec), tuple(name for name, _ in failed), reason)

@@ -1,4 +1,4 @@
-"""The stage: photos in, one table of verdicts out, by an engine; what an earlier run kept is not judged again."""
+"""The stage: photos in, one table of verdicts out, by an engine; what an earlier run kept is not assessed again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from imageqx_export.errors import DatasetError
 from imageqx_export.predict.addresses import is_address
 from imageqx_export.predict.archive.parts import join_parts, open_output
 from imageqx_export.predict.archive.rows import Rows
+from imageqx_export.predict.records import FirstNames
+from imageqx_export.runtimes import load_photo_model
+from imageqx_export.runtimes.base import Runtime
 from imageqx_export.support.files import digest
 from imageqx_export.support.libraries import require
 from imageqx_export.support.progress import Progress, silent
@@ -26,27 +29,33 @@ SIZES: Final = (4, 16, 64, 256)
 """Photos a block may have. Few sizes, so that an archive that grows at its end keeps the blocks before."""
 
 _BLOCKS: Final = 64  # at least, where there are photos enough, so that every worker has some
-_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Judge:
-    """What judges.
+class OpenModel:
+    """A model that is open in this process.
 
     Args:
-        artifact: The model's file.
-        sha256: Its digest.
+        artifact: Its file.
+        sha256: The file's digest.
+        runtime: What runs it here; an engine of several machines opens the file on each of them.
         spec: What to decide with: the model's own, or with other thresholds.
     """
 
     artifact: Path
     sha256: str
+    runtime: Runtime
     spec: ModelSpec
 
-    @classmethod
-    def of_file(cls, artifact: Path, spec: ModelSpec) -> Judge:
-        """Return the judge of a file as it is now."""
-        return cls(artifact, digest(artifact), spec)
+
+def open_model(artifact: Path) -> OpenModel:
+    """Open a model's file, which decides with its own thresholds.
+
+    Raises:
+        ArtifactError: As :func:`~imageqx_export.runtimes.load_photo_model`.
+    """
+    runtime = load_photo_model(artifact)
+    return OpenModel(artifact, digest(artifact), runtime, runtime.spec)
 
 
 @dataclass(frozen=True)
@@ -63,8 +72,8 @@ class Block:
     photos: tuple[str, ...]
 
 
-Engine: TypeAlias = Callable[[Sequence[Block], Judge], Iterator[tuple[Block, Rows]]]
-"""Judges blocks, and yields each with its rows, in any order, as it is done."""
+Engine: TypeAlias = Callable[[Sequence[Block], OpenModel], Iterator[tuple[Block, Rows]]]
+"""Assesses blocks, and yields each with its rows, in any order, as it is done."""
 
 
 @dataclass
@@ -75,47 +84,43 @@ class Summary:
         out: Where it is.
         photos: Its rows.
         retake: Photos to take again.
-        unreadable: Photos without a verdict.
+        unreadable: Photos without a verdict, the first few by name.
         kept: Rows that an earlier run had kept.
-        named: The first few that are unreadable.
     """
 
     out: str
     photos: int = 0
     retake: int = 0
-    unreadable: int = 0
+    unreadable: FirstNames = field(default_factory=FirstNames)
     kept: int = 0
-    named: list[str] = field(default_factory=list)
 
     def count(self, part: pa.Table) -> None:
         """Count a part's rows."""
         names, errors = part["photo"].to_pylist(), part["error"].is_valid().to_pylist()
-        bad = [name for name, error in zip(names, errors, strict=True) if error]
         self.photos += len(names)
         self.retake += part["retake"].to_pylist().count(True)
-        self.unreadable += len(bad)
-        self.named += bad[: _NAMED - len(self.named)]
+        self.unreadable.add([name for name, error in zip(names, errors, strict=True) if error])
 
 
-def judge_archive(
-    photos: Sequence[Path | str], judge: Judge, out: str, engine: Engine, *, progress: Progress = silent
+def assess_archive(
+    photos: Sequence[Path | str], model: OpenModel, out: str, engine: Engine, *, progress: Progress = silent
 ) -> Summary:
-    """Judge photos into a table of a row each, in their order.
+    """Assess photos into a table of a row each, in their order.
 
     Each block's rows are kept in the folder ``<out>.parts`` as they come. A run that was stopped goes on from there: a
-    block of the same photos, judged by the same model and thresholds and the same version of this package, is not
-    judged again; the same are files of the same path, size and time of change, and equal addresses. At the end the
+    block of the same photos, assessed by the same model and thresholds and the same version of this package, is not
+    assessed again; the same are files of the same path, size and time of change, and equal addresses. At the end the
     table takes its place in one step, and its parts are deleted; those of other runs stay.
 
     A block with a photo that could not be fetched is not kept, and as long as there is one no table is written.
 
     Args:
         photos: Files, and addresses as text.
-        judge: What judges.
+        model: What assesses.
         out: A path or an address that ends in ``.parquet``.
-        engine: :func:`~imageqx_export.predict.archive.threads.judge_in_threads`, or of
+        engine: :func:`~imageqx_export.predict.archive.threads.assess_in_threads`, or of
             :func:`~imageqx_export.predict.archive.cluster.connect_ray`.
-        progress: Opens a bar over the photos that are left to judge.
+        progress: Opens a bar over the photos that are left to assess.
 
     Raises:
         UnavailableError: pyarrow is not installed.
@@ -123,12 +128,12 @@ def judge_archive(
         ArtifactError: The model cannot be run; what is done is kept.
     """
     require("pyarrow")
-    place, blocks = open_output(out), cut_blocks(photos, judge)
+    place, blocks = open_output(out), cut_blocks(photos, model)
     done = place.list_parts()
     left = [block for block in blocks if block.name not in done]
-    judged, failed = sum(len(block.photos) for block in left), _Unfetched()
-    with progress("judging photos", judged) as advance:
-        for block, rows in engine(left, judge) if left else ():
+    waiting, failed = sum(len(block.photos) for block in left), _Unfetched()
+    with progress("assessing photos", waiting) as advance:
+        for block, rows in engine(left, model) if left else ():
             if rows.unfetched:
                 failed.add(rows)
             else:
@@ -136,41 +141,39 @@ def judge_archive(
             for _ in block.photos:
                 advance()
     failed.refuse(len(photos))
-    summary = Summary(out, kept=len(photos) - judged)
+    summary = Summary(out, kept=len(photos) - waiting)
     join_parts(place, [block.name for block in blocks], summary.count)
     return summary
 
 
 @dataclass
 class _Unfetched:
-    """The photos that could not be fetched: how many, the first few, and why the first could not."""
+    """The photos that could not be fetched, and why the first could not."""
 
-    count: int = 0
-    named: list[str] = field(default_factory=list)
+    photos: FirstNames = field(default_factory=FirstNames)
     reason: str | None = None
 
     def add(self, rows: Rows) -> None:
         """Count those of a block."""
-        self.count += len(rows.unfetched)
-        self.named += rows.unfetched[: _NAMED - len(self.named)]
+        self.photos.add(rows.unfetched)
         self.reason = self.reason or rows.reason
 
     def refuse(self, photos: int) -> None:
         """Raise DatasetError if there are any."""
-        if self.count:
+        if self.photos.count:
             raise DatasetError(
-                f"{self.count:,} of {photos:,} photos could not be fetched, so that there is no table yet",
-                where=", ".join(self.named) + (", …" if self.count > len(self.named) else ""),
+                f"{self.photos.count:,} of {photos:,} photos could not be fetched, so that there is no table yet",
+                where=self.photos.join(),
                 got=self.reason,
                 remedy="the same command, which goes on from there: the other blocks of rows are kept",
             )
 
 
-def cut_blocks(photos: Sequence[Path | str], judge: Judge) -> list[Block]:
+def cut_blocks(photos: Sequence[Path | str], model: OpenModel) -> list[Block]:
     """Cut photos into blocks, in their order."""
     size = max([SIZES[0], *(size for size in SIZES if size * _BLOCKS <= len(photos))])
-    said = [__version__, judge.sha256, judge.spec.model_dump(mode="json")]
-    same = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    facts = [__version__, model.sha256, model.spec.model_dump(mode="json")]
+    same = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     blocks = []
     for start in range(0, len(photos), size):
         names = tuple(map(str, photos[start : start + size]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.decisions import GOOD, POOR
-from imageqx_export.predict.records import SAID
+from imageqx_export.predict.records import ERROR_FIELDS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +38,7 @@ def make_schema(spec: ModelSpec) -> pa.Schema:
             ("reasons", pa.list_(reason)),
             ("hints", pa.list_(pa.string())),
             ("pictures", pa.int32()),
-            ("error", pa.struct([(name, pa.string()) for name in SAID])),
+            ("error", pa.struct([(name, pa.string()) for name in ERROR_FIELDS])),
         ]
     )
 

@@ -20,8 +20,13 @@ from imageqx_export.support.escapes import show_controls
 
 _TOP = 15
 _RUNTIME_CLASSES = {
-    "right": "good", "read": "good", "wrong": "bad", "failed": "bad", "refused": "open", "unavailable": "none",
-}  # fmt: skip
+    "right": "good",
+    "read": "good",
+    "wrong": "bad",
+    "failed": "bad",
+    "refused": "open",
+    "unavailable": "none",
+}
 _CLASSES = {
     Verdict.OK: "good",
     Verdict.IMPROVED: "good",

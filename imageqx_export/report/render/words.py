@@ -16,7 +16,7 @@ LEGEND = (
     "▲ worse",
     "? cannot be decided",
     "– not available",
-    "without a mark: shown, not judged",
+    "without a mark: shown, not compared",
 )
 HEADLINES = {0: "Nothing regressed", 1: "Something regressed", 2: "Something could not be decided"}
 

@@ -90,17 +90,17 @@ def _write_browser(folder: Path, script: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("give", "said"),
+    ("give", "printed"),
     [
         (lambda served: None, "the browser ended"),
         (lambda served: served.results.put(("0", b'{"error": "no memory"}')), "no memory"),
         (lambda served: served.results.put(("0", b"[]")), "no result"),
     ],
 )
-def test_a_browser_that_fails(tmp_path: Path, give: Callable[[Served], None], said: str) -> None:
+def test_a_browser_that_fails(tmp_path: Path, give: Callable[[Served], None], printed: str) -> None:
     served = Served(url="http://127.0.0.1:1/")
     give(served)
-    with pytest.raises(MeasurementError, match=said):
+    with pytest.raises(MeasurementError, match=printed):
         browser.run_job(_write_browser(tmp_path, "exit 3"), served, {"path": "a.onnx"})
 
 

@@ -17,11 +17,11 @@ from imageqx_export.compat.versions import stage
 from imageqx_export.compat.versions.budget import Must, RuntimeBudget
 from imageqx_export.compat.versions.catalogue import Release
 from imageqx_export.compat.versions.model import RuntimeReport
-from imageqx_export.compat.versions.places import HostPlace, Said
+from imageqx_export.compat.versions.places import HostPlace, Reply
 from imageqx_export.errors import UnavailableError
 from tests.binary_spec import binary_spec
 
-Says = Callable[[], Said]
+Replies = Callable[[], Reply]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Told:
     """A place that says what it is told to, of ONNX files."""
 
     version: str
-    says: Says
+    replies: Replies
     trouble: str = ""
     format: Format = Format.ONNX
     runtime: str = "onnxruntime"
@@ -41,8 +41,8 @@ class Told:
         if self.trouble:
             raise UnavailableError(self.trouble, remedy="buy it")
 
-    def ask(self, path: Path, pixels: Pixels) -> Said:
-        return self.says()
+    def ask(self, path: Path, pixels: Pixels) -> Reply:
+        return self.replies()
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ def test_right_numbers_are_right_and_those_of_other_pictures_are_not(
     report = ask(
         monkeypatch,
         exported,
-        Told("1.0", lambda: Said(outputs=golden, load_seconds=0.1)),
-        Told("1.1", lambda: Said(outputs=turned)),
-        Told("1.2", lambda: Said(outputs=broken)),
-        Told("1.3", lambda: Said(outputs={"quality": golden["quality"]})),
+        Told("1.0", lambda: Reply(outputs=golden, load_seconds=0.1)),
+        Told("1.1", lambda: Reply(outputs=turned)),
+        Told("1.2", lambda: Reply(outputs=broken)),
+        Told("1.3", lambda: Reply(outputs={"quality": golden["quality"]})),
     )
     right, other, nan, short = report.results
     assert (right.verdict, right.max_abs, right.differing, right.decisions) == ("right", 0.0, 0, 12 * 6)
@@ -86,11 +86,11 @@ def test_what_one_version_does_leaves_the_others_alone(
     report = ask(
         monkeypatch,
         exported,
-        Told("1.0", lambda: Said(refused="it says IR 10")),
-        Told("1.1", lambda: Said(failed="the tool crashed (signal 11)")),
+        Told("1.0", lambda: Reply(refused="it says IR 10")),
+        Told("1.1", lambda: Reply(failed="the tool crashed (signal 11)")),
         Told("1.2", lambda: pytest.fail("it cannot be asked"), trouble="no wheel"),
-        Told("1.3", lambda: Said(outputs=golden)),
-        Told("1.4", Said),
+        Told("1.3", lambda: Reply(outputs=golden)),
+        Told("1.4", Reply),
     )
     assert [row.verdict for row in report.results] == ["refused", "failed", "unavailable", "right", "failed"]
     assert [row.problem for row in report.results][:3] == [
@@ -107,10 +107,10 @@ def test_the_budget_wants_passes_and_what_cannot_be_had_is_none(
     must = Must.model_validate({"artifacts": "*.onnx", "runtime": "onnxruntime", "from": "1.1"})
     budget = RuntimeBudget(schema_version=1, must=(must,))
 
-    def right() -> Said:
-        return Said(outputs=golden)
+    def right() -> Reply:
+        return Reply(outputs=golden)
 
-    old = Told("1.0", lambda: Said(refused="too old"))
+    old = Told("1.0", lambda: Reply(refused="too old"))
     assert ask(monkeypatch, exported, old, Told("1.1", right), budget=budget).passed
     report = ask(monkeypatch, exported, old, Told("1.1", right, trouble="no wheel"), Told("1.2", right), budget=budget)
     assert not report.passed and [row.version for row in report.broken] == ["1.1"]
@@ -119,7 +119,7 @@ def test_the_budget_wants_passes_and_what_cannot_be_had_is_none(
 
 def test_where_nothing_can_be_had_it_is_an_error_and_no_table(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnavailableError, match=r"no runtime could be asked[\s\S]*no wheel"):
-        ask(monkeypatch, exported, Told("1.0", Said, trouble="no wheel"))
+        ask(monkeypatch, exported, Told("1.0", Reply, trouble="no wheel"))
 
 
 def test_readers_are_compared_with_the_newest(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_readers_are_compared_with_the_newest(exported: Path, monkeypatch: pytes
         monkeypatch,
         exported,
         *(
-            Told(version, lambda program=program: Said(program=program), **reader)  # type: ignore[arg-type,misc]
+            Told(version, lambda program=program: Reply(program=program), **reader)  # type: ignore[arg-type,misc]
             for version, program in {"7.2": "another", "8.3.0": "same", "10.0": "same"}.items()
         ),
     )
@@ -167,11 +167,11 @@ def test_the_worker_opens_files_and_gives_their_numbers(
     exported: Path, golden: Outputs, runtime: str, format: Format, variant: str
 ) -> None:
     place = Here(runtime, format, variant)
-    said = place.ask(exported / f"imageqx_fp32{format.suffix}", load_golden_pixels(exported)[:2])
-    assert (said.refused, said.failed, said.unavailable) == ("", "", "")
-    assert said.outputs is not None and said.load_seconds and said.load_seconds > 0
+    reply = place.ask(exported / f"imageqx_fp32{format.suffix}", load_golden_pixels(exported)[:2])
+    assert (reply.refused, reply.failed, reply.unavailable) == ("", "", "")
+    assert reply.outputs is not None and reply.load_seconds and reply.load_seconds > 0
     for name, values in golden.items():
-        np.testing.assert_allclose(said.outputs[name], values[:2], atol=1e-4)
+        np.testing.assert_allclose(reply.outputs[name], values[:2], atol=1e-4)
 
 
 def test_a_file_that_is_none_is_refused_and_a_runtime_that_is_missing_is_unavailable(tmp_path: Path) -> None:

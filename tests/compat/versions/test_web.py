@@ -79,8 +79,11 @@ def test_the_page_gets_these_pixels_and_its_numbers_are_compared(
     onnx, tflite = sorted(ask(exported), key=lambda row: row.artifact)
     assert [onnx.verdict, tflite.verdict] == ["right", "right"] and onnx.max_abs == 0 and onnx.load_seconds == 0.25
     assert (onnx.runtime, onnx.version, onnx.machine, onnx.app) == (
-        "onnxruntime-web", "9.6.5", "chromium", "onnxruntime-web@9.6.5",
-    )  # fmt: skip
+        "onnxruntime-web",
+        "9.6.5",
+        "chromium",
+        "onnxruntime-web@9.6.5",
+    )
     assert (tflite.runtime, tflite.app) == ("litertjs", "@litertjs/core@9.8.7") and tflite.must
     assert len(seen) == 2 and np.array_equal(seen[0], pixels)
     answer_with({name: values[::-1] for name, values in golden.items()}, seen, monkeypatch)

@@ -104,10 +104,10 @@ def test_a_reasons_kinds_are_counted_together(found: Robustness) -> None:
 
 def test_a_model_that_says_good_or_poor_has_no_hints(bank: Bank) -> None:
     model = LightMeter(binary_spec())
-    said = measure_robustness(model, bank, model_name="meter", source="six grey photos")
-    (dark,) = [one for one in said.kinds if one.kind.name == "dark"]
+    printed = measure_robustness(model, bank, model_name="meter", source="six grey photos")
+    (dark,) = [one for one in printed.kinds if one.kind.name == "dark"]
     assert dark.strong.poor == wilson(6, 6) and dark.strong.hinted.value is dark.strong.kept.value is None
-    assert to_json(said)["thresholds"] == {"good": 0.6}
+    assert to_json(printed)["thresholds"] == {"good": 0.6}
 
 
 def test_the_same_at_every_call(bank: Bank, found: Robustness) -> None:

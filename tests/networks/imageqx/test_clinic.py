@@ -29,7 +29,7 @@ from imageqx_export.predict.verdict import predict_photos
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.plan import make_w8a8_recipe
 from imageqx_export.quantize.recipe import read_recipe
-from imageqx_export.runtimes import load_judge
+from imageqx_export.runtimes import load_photo_model
 from imageqx_export.runtimes.torch import TorchRuntime
 from imageqx_export.thresholds.criteria import make_criterion
 from imageqx_export.thresholds.stage import ThresholdsConfig, choose_thresholds
@@ -137,9 +137,9 @@ def test_an_export_whose_cost_cannot_be_measured_is_refused_before_anything_is_c
     words = ("export", "--checkpoint", str(checkpoint), "--out", str(out), "--formats", "onnx", "--no-cache")
     found = cli(*words, "--precisions", "fp32,w8")
     assert found.returncode == 1 and "what w8 may cost cannot be measured" in found.stderr and not out.exists()
-    said = " ".join(found.stderr.split())
-    lines = re.search("'(schema_version = 1)', '(.size_bytes.)' and, for example, '(.*?)'", said)
-    assert lines is not None and "--budgets FILE" in said
+    printed = " ".join(found.stderr.split())
+    lines = re.search("'(schema_version = 1)', '(.size_bytes.)' and, for example, '(.*?)'", printed)
+    assert lines is not None and "--budgets FILE" in printed
     budgets.write_text("\n".join(lines.groups()))
     for more in (("--precisions", "w8", "--budgets", str(budgets)), ("--precisions", "fp32")):
         assert REACHED in cli(*words, *more).stderr, more
@@ -209,7 +209,7 @@ def test_its_files_say_what_pytorch_says_and_judge_photos(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converters warn of their own insides
         load_exporter(format).write(network, checkpoint, {precision: path}, quantized)
-    runtime = load_judge(path)
+    runtime = load_photo_model(path)
     for name, values in runtime.run(pixels[:4]).items():
         assert np.abs(values - want[name]).max() <= 1e-5, name
     Image.fromarray(pixels[0]).resize((300, 200)).save(tmp_path / "photo.png")

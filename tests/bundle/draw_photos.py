@@ -1,6 +1,6 @@
-"""Paint the photos that every export's ``golden/photos/`` has; they lie in ``imageqx_export/bundle/golden_photos/``.
+"""Draw the photos that every export's ``golden/photos/`` has; they lie in ``imageqx_export/bundle/golden_photos/``.
 
-``python -m tests.bundle.paint_photos FOLDER`` writes them anew. They are kept as files, since what a JPEG's or PNG's
+``python -m tests.bundle.draw_photos FOLDER`` writes them anew. They are kept as files, since what a JPEG's or PNG's
 writer makes of the same picture is its version's affair, and the phones' tests need the same bytes everywhere.
 """
 
@@ -20,8 +20,8 @@ JPEG = {"quality": 75, "subsampling": 0}
 SMALL_COLOUR = JPEG | {"subsampling": 2}
 
 
-def paint(width: int, height: int, seed: int = 0, step: int = 1) -> NDArray[np.uint8]:
-    """Paint a mole on skin with hairs and a ruler's marks, uint8 [height,width,3], in levels ``step`` apart.
+def draw(width: int, height: int, seed: int = 0, step: int = 1) -> NDArray[np.uint8]:
+    """Draw a mole on skin with hairs and a ruler's marks, uint8 [height,width,3], in levels ``step`` apart.
 
     It has no symmetry, so that a wrong turn shows, and an edge nearly everywhere, so that a wrong pass does.
     """
@@ -49,7 +49,7 @@ def write_all(folder: Path) -> None:
         picture.save(folder / name, optimize=True, **options)
 
     def picture(width: int, height: int, step: int = 1) -> Image.Image:
-        return Image.fromarray(paint(width, height, step=step))
+        return Image.fromarray(draw(width, height, step=step))
 
     def turned(orientation: int) -> Image.Exif:
         exif = Image.Exif()
@@ -76,7 +76,7 @@ def write_all(folder: Path) -> None:
     save("cmyk_200x300.jpg", picture(200, 300).convert("CMYK"), **JPEG)
     save("grey_200x300.jpg", picture(200, 300).convert("L"), quality=82)
     save("grey_200x300.png", picture(200, 300, 8).convert("L"))
-    alpha = np.dstack([paint(200, 300, step=8), paint(200, 300, 1, 8)[..., 0]])
+    alpha = np.dstack([draw(200, 300, step=8), draw(200, 300, 1, 8)[..., 0]])
     save("alpha_200x300.png", Image.fromarray(alpha))
 
 

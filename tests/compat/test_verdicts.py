@@ -15,7 +15,7 @@ from imageqx_export.compat.accelerator import Answer, load_accelerator, parse_ta
 from imageqx_export.compat.gpu.target import read_coverage
 from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, Coverage, Steps
 from imageqx_export.compat.proofs import prove, record_proofs
-from imageqx_export.compat.stage import judge
+from imageqx_export.compat.stage import decide_verdict
 from imageqx_export.compat.strangers import name_outputs
 from imageqx_export.decisions import name_deciding_output
 from imageqx_export.errors import ArtifactError, UnavailableError, UnknownNameError
@@ -42,34 +42,36 @@ def rows(shift: float, precision: Precision = Precision.W8A8) -> tuple[OutputPar
 
 def test_an_answer_within_the_tolerance_is_right_and_one_beyond_it_is_wrong() -> None:
     answer = Answer("t", WHOLE, outputs())
-    assert judge(answer, rows(0.09), FOUND, Precision.W8A8) == ("right", ())
-    verdict, problems = judge(answer, rows(0.2), FOUND, Precision.W8A8)
+    assert decide_verdict(answer, rows(0.09), FOUND, Precision.W8A8) == ("right", ())
+    verdict, problems = decide_verdict(answer, rows(0.2), FOUND, Precision.W8A8)
     assert verdict == "wrong" and len(problems) == 3
-    assert judge(answer, rows(0.09, Precision.FP16), FOUND, Precision.W8A8)[0] == "wrong", "floats may be less far off"
+    assert decide_verdict(answer, rows(0.09, Precision.FP16), FOUND, Precision.W8A8)[0] == "wrong", (
+        "floats may be less far off"
+    )
 
 
 def test_the_faulty_casts_answer_is_far_beyond_every_tolerance() -> None:
     quality = outputs()["quality"][::-1].copy()
     wrong = compare_outputs(SPEC, outputs(), {**outputs(), "quality": quality}, ACCELERATOR_TOLERANCES[Precision.W8A8])
-    verdict, problems = judge(Answer("t", WHOLE, outputs()), wrong, FOUND, Precision.W8A8)
+    verdict, problems = decide_verdict(Answer("t", WHOLE, outputs()), wrong, FOUND, Precision.W8A8)
     assert verdict == "wrong" and any("decisions differ" in problem for problem in problems)
 
 
 @pytest.mark.parametrize("control", [None, NOT_FOUND])
 def test_a_right_answer_without_a_control_that_fails_proves_nothing(control: Control | None) -> None:
-    verdict, (problem,) = judge(Answer("t", WHOLE, outputs()), rows(0.0), control, Precision.W8A8)
+    verdict, (problem,) = decide_verdict(Answer("t", WHOLE, outputs()), rows(0.0), control, Precision.W8A8)
     assert verdict == "unproved" and "not shown that the accelerator answered" in problem
     far = Answer("t", WHOLE, outputs()), rows(0.09), control
-    assert judge(*far, Precision.W8A8)[0] == "right", "no CPU is so far off"
-    assert judge(*far, None)[0] == "unproved"
+    assert decide_verdict(*far, Precision.W8A8)[0] == "right", "no CPU is so far off"
+    assert decide_verdict(*far, None)[0] == "unproved"
     assert not CompatReport(images=4, controls=(), results=(result("unproved"),)).passed
 
 
 def test_an_operator_that_is_two_steps_off_is_wrong_however_near_the_whole_is() -> None:
     steps = Steps(operators=8, values=1000, differing=9, worst=2)
-    assert judge(Answer("t", WHOLE, outputs(), steps=steps), rows(0.0), FOUND, Precision.W8A8)[0] == "wrong"
+    assert decide_verdict(Answer("t", WHOLE, outputs(), steps=steps), rows(0.0), FOUND, Precision.W8A8)[0] == "wrong"
     near = steps.model_copy(update={"worst": 1})
-    assert judge(Answer("t", WHOLE, outputs(), steps=near), rows(0.0), FOUND, Precision.W8A8)[0] == "right"
+    assert decide_verdict(Answer("t", WHOLE, outputs(), steps=near), rows(0.0), FOUND, Precision.W8A8)[0] == "right"
 
 
 @pytest.mark.parametrize(
@@ -81,11 +83,11 @@ def test_an_operator_that_is_two_steps_off_is_wrong_however_near_the_whole_is() 
     ],
 )
 def test_what_is_not_taken_is_refused_and_not_wrong(answer: Answer) -> None:
-    assert judge(answer, rows(0.0) if answer.outputs else (), FOUND, Precision.W8A8)[0] == "refused"
+    assert decide_verdict(answer, rows(0.0) if answer.outputs else (), FOUND, Precision.W8A8)[0] == "refused"
 
 
 def test_nothing_computed_is_an_estimate() -> None:
-    assert judge(Answer("t", WHOLE), (), FOUND, Precision.W8A8)[0] == "estimated"
+    assert decide_verdict(Answer("t", WHOLE), (), FOUND, Precision.W8A8)[0] == "estimated"
 
 
 def result(verdict: str, chip: str = "a", sha256: str = "1" * 64, artifact: str = "x.onnx") -> AcceleratorResult:
