@@ -7,31 +7,31 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from imageqx_export.artifact import BinaryDecision, ModelSpec, Outputs, Pixels, Region
 from imageqx_export.decisions import ATTENTION, EXPLANATIONS, GOOD, POOR, QUALITY, decide, decide_good, rank_reasons
 from imageqx_export.errors import ArtifactError
 from imageqx_export.preprocess import load_pixels
 from imageqx_export.runtimes.base import Runtime
+from imageqx_export.support.frozen import Frozen
 
 _CELLS = 64  # of a region's map, a side
 
 
-class Reason(BaseModel):
+class Reason(Frozen):
     """One reason: its ``name``, its probability, whether it is ``given``, and the retake ``hint``.
 
     Of a binary decision it is a region, the probability that it is bad, and what to do about it.
     """
 
-    model_config = ConfigDict(frozen=True)
     name: str
     probability: float
     given: bool
     hint: str
 
 
-class Verdict(BaseModel):
+class Verdict(Frozen):
     """What the model says of one photo.
 
     Attributes:
@@ -45,7 +45,6 @@ class Verdict(BaseModel):
         meaning: Likewise, of what ``"good"`` is the probability, in words; empty where the model does not say.
     """
 
-    model_config = ConfigDict(frozen=True)
     photo: Path | str
     label: str
     retake: bool

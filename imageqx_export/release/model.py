@@ -16,7 +16,7 @@ from imageqx_export.support.untrusted import describe, parse_model
 class Read(Frozen):
     """A value that newer publishers may say more in than is known here."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore")
 
 
 class ReleasedArtifact(Read):

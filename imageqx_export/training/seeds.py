@@ -6,27 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from imageqx_export.artifact import Checkpoint
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.networks.base import Network
 from imageqx_export.runtimes.torch import TorchRuntime
+from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.targets.base import Groups, Targets
 
 _CHUNK = 32
 
 
-class Spread(BaseModel):
+class Spread(Frozen):
     """A number over several runs: mean, and the sample standard deviation (n - 1), None for one run."""
 
-    model_config = ConfigDict(frozen=True)
     mean: float
     sd: float | None
 
 
-class Table(BaseModel):
+class Table(Frozen):
     """One held-out set's scores over the runs.
 
     Args:
@@ -35,18 +35,16 @@ class Table(BaseModel):
         macro: Per group of rows (``quality``, ``explanations``), the mean over its rows of each, in each run.
     """
 
-    model_config = ConfigDict(frozen=True)
     source: str
     rows: dict[str, dict[str, Spread]]
     macro: dict[str, dict[str, Spread]]
 
 
-class Summary(BaseModel):
+class Summary(Frozen):
     """What the runs reach on each held-out set; ``seeds`` is empty in a process that does not measure."""
 
-    model_config = ConfigDict(frozen=True)
     seeds: tuple[int, ...] = ()
-    tests: dict[str, Table] = {}
+    tests: dict[str, Table] = Field(default_factory=dict)
 
 
 def measure_runs(

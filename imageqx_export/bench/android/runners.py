@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from imageqx_export.artifact import Artifact, Format, Outputs
 from imageqx_export.bench.android import benchmark_model as tool
@@ -21,6 +21,7 @@ from imageqx_export.errors import MeasurementError
 from imageqx_export.runtimes import load_runtime
 from imageqx_export.support.arrays import read_arrays
 from imageqx_export.support.files import digest
+from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.untrusted import describe, parse_model
 
 TOOL, RUNNER, PROFILER = "benchmark_model", "runner.py", "litert_layers.py"
@@ -148,8 +149,8 @@ class BenchmarkModelRunner:
         return [f"../../{TOOL}", f"--graph=../../{artifact.path.name}", *flags]
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class _Result(Frozen):
+    model_config = ConfigDict(extra="ignore")  # what the app writes may have more
     versions: dict[str, str]
 
 

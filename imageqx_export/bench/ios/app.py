@@ -15,8 +15,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from imageqx_export.bench.ios.phones import Phone
 from imageqx_export.bench.ios.xcrun import Tools
 from imageqx_export.errors import DeviceError, UnavailableError
@@ -67,10 +65,9 @@ def read_signing(environment: Mapping[str, str]) -> Signing:
     return Signing(team=team, bundle=bundle)
 
 
-class Place(BaseModel):
+class Place(Frozen):
     """The place of the runner for one benchmark: the phone, the folder with the built app, who signed it."""
 
-    model_config = ConfigDict(frozen=True)
     phone: Phone
     folder: Path
     signing: Signing

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from imageqx_export.errors import DeviceError
 from imageqx_export.support.core_ml import OLDEST_IOS
+from imageqx_export.support.frozen import Frozen
 
 OLDEST = (17, 0)
 """The oldest iOS that coremltools' runner is built for (``IPHONEOS_DEPLOYMENT_TARGET`` of its Xcode project)."""
@@ -22,7 +21,7 @@ OLDEST_PLAN = (17, 4)
 """The oldest iOS that gives a compute plan (``MLComputePlan``)."""
 
 
-class Phone(BaseModel):
+class Phone(Frozen):
     """A device as devicectl lists it; a word that it leaves out is empty.
 
     Args:
@@ -41,7 +40,6 @@ class Phone(BaseModel):
         developer_mode: ``"enabled"`` or ``"disabled"``.
     """
 
-    model_config = ConfigDict(frozen=True)
     identifier: str
     udid: str
     name: str = ""

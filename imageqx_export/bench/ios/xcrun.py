@@ -15,10 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from imageqx_export.errors import DeviceError, UnavailableError
 from imageqx_export.support.folders import temporary_folder
+from imageqx_export.support.frozen import Frozen
 from imageqx_export.support.processes import take_last_line
 from imageqx_export.support.untrusted import read_json
 
@@ -28,7 +27,7 @@ TIMEOUT = 60
 INSTALL_XCODE = "install Xcode 15 or later, start it once, then: sudo xcode-select --switch /Applications/Xcode.app"
 
 
-class Tools(BaseModel):
+class Tools(Frozen):
     """The paths of Xcode's tools.
 
     Args:
@@ -37,7 +36,6 @@ class Tools(BaseModel):
         xcode: Xcode's version and build, such as ``"16.3 (16E140)"``.
     """
 
-    model_config = ConfigDict(frozen=True)
     devicectl: Path
     xcodebuild: Path
     xcode: str
