@@ -131,7 +131,7 @@ class Artifact(Frozen):
 
     @field_validator("path", mode="after")
     @classmethod
-    def _inside(cls, path: Path) -> Path:
+    def _refuse_leaving(cls, path: Path) -> Path:
         """Refuse a path that leaves the manifest's folder, in any system's words."""
         text = str(path)
         if not path.parts or path.is_absolute() or {"..", "\0"} & {*path.parts, *text} or "\\" in text or ":" in text:

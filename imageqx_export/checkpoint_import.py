@@ -187,14 +187,14 @@ def find_state(path: Path, loaded: Mapping[str, Any], state: str | None) -> tupl
         CheckpointError: They lie nowhere, or under several keys and none was named.
     """
     if state is not None:
-        tensors = _tensors(loaded.get(state))
+        tensors = _read_tensors(loaded.get(state))
         if not tensors:
             keys = ", ".join(map(str, loaded)) or "no key"
             raise CheckpointError("no tensors under that key", where=f"{path}: {state}", got=keys[:300])
         return state, tensors
-    if tensors := _tensors(loaded):
+    if tensors := _read_tensors(loaded):
         return "", tensors
-    places = {key: tensors for key in _STATES if (tensors := _tensors(loaded.get(key)))}
+    places = {key: tensors for key in _STATES if (tensors := _read_tensors(loaded.get(key)))}
     if len(places) > 1:
         raise CheckpointError(
             "the file holds several sets of weights", where=path, got=", ".join(places), remedy="name one by --state"
@@ -244,7 +244,7 @@ def _rename_timm(name: str) -> str:
     return f"features.{_TIMM_ENDS[part]}.{tensor}" if part in _TIMM_ENDS else name
 
 
-def _tensors(value: Any) -> dict[str, Tensor]:
+def _read_tensors(value: Any) -> dict[str, Tensor]:
     """Return a mapping's tensors if it has nothing else, or nothing."""
     import torch
 

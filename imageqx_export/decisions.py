@@ -66,7 +66,7 @@ def decide_good(good: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.bool_]
     Returns:
         bool [N].
     """
-    return np.asarray(good[:, 0] >= np.float32(_binary(spec).threshold))
+    return np.asarray(good[:, 0] >= np.float32(_get_binary(spec).threshold))
 
 
 def find_bad_regions(regions: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.bool_]:
@@ -79,7 +79,7 @@ def find_bad_regions(regions: NDArray[np.float32], spec: ModelSpec) -> NDArray[n
     Returns:
         bool [N,R].
     """
-    parts = _binary(spec).regions
+    parts = _get_binary(spec).regions
     if parts is None:
         raise ValueError(f"{spec.name} has no regions")
     return np.asarray(regions < np.float32(parts.threshold))
@@ -109,7 +109,7 @@ def decide_output(name: str, values: NDArray[np.float32], spec: ModelSpec) -> ND
     if spec.binary is None:
         if name == QUALITY:
             return decide(values, spec)
-        return values >= _reason_thresholds(spec) if name == EXPLANATIONS else None
+        return values >= _list_reason_thresholds(spec) if name == EXPLANATIONS else None
     if name == spec.binary.output:
         return decide_good(values, spec)
     parts = spec.binary.regions
@@ -137,7 +137,7 @@ def measure_margins(
         assert spec.binary.regions is not None
         return np.asarray(np.abs(want - np.float32(spec.binary.regions.threshold)))
     if name == EXPLANATIONS:
-        return np.asarray(np.abs(want - _reason_thresholds(spec)))
+        return np.asarray(np.abs(want - _list_reason_thresholds(spec)))
     if spec.poor_quality_threshold is None:
         ranked = np.sort(want, axis=1)
         return np.asarray(ranked[:, -1] - ranked[:, -2])
@@ -148,11 +148,11 @@ def measure_margins(
     return np.where(crossed, distance, ranked[:, -1] - ranked[:, -2])
 
 
-def _reason_thresholds(spec: ModelSpec) -> NDArray[np.float32]:
+def _list_reason_thresholds(spec: ModelSpec) -> NDArray[np.float32]:
     return np.array([spec.thresholds[reason] for reason in spec.reasons], np.float32)
 
 
-def _binary(spec: ModelSpec) -> BinaryDecision:
+def _get_binary(spec: ModelSpec) -> BinaryDecision:
     if spec.binary is None:
         raise ValueError(f"{spec.name} has labels, and no binary decision")
     return spec.binary

@@ -212,7 +212,7 @@ class BenchRun(Frozen):
         return rename_key(fields, "protocol", "schedule")
 
     @model_validator(mode="after")
-    def _once(self) -> BenchRun:
+    def _refuse_repeats(self) -> BenchRun:
         names = [m.artifact for m in self.measurements]
         if len(set(names)) != len(names):
             raise ValueError(f"each artifact once, got {names}")

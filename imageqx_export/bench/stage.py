@@ -121,13 +121,13 @@ def _note_older(measured: Measurement, artifact: Artifact, versions: Mapping[str
 
 def read_commit() -> str:
     """Return the commit of the current folder's repository, ``"<hex>+dirty"`` with changes, or ``"unknown"``."""
-    head = _git("rev-parse", "HEAD")
+    head = _run_git("rev-parse", "HEAD")
     if not head:
         return "unknown"
-    return f"{head}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else head
+    return f"{head}+dirty" if _run_git("status", "--porcelain", "--untracked-files=no") else head
 
 
-def _git(*arguments: str) -> str:
+def _run_git(*arguments: str) -> str:
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     except OSError:  # no git here

@@ -26,13 +26,13 @@ class AdbOptions:
     fixed_performance: bool = False
 
 
-def _host(rest: str, options: AdbOptions) -> Target | None:
+def _make_host(rest: str, options: AdbOptions) -> Target | None:
     from imageqx_export.bench.host.target import HostTarget
 
     return None if rest else HostTarget()
 
 
-def _emulated(rest: str, options: AdbOptions) -> Target | None:
+def _make_emulated(rest: str, options: AdbOptions) -> Target | None:
     if rest not in CPUS:
         return None
     from imageqx_export.bench.emulator.target import EmulatedTarget
@@ -40,19 +40,19 @@ def _emulated(rest: str, options: AdbOptions) -> Target | None:
     return EmulatedTarget(rest)
 
 
-def _adb(rest: str, options: AdbOptions) -> Target | None:
+def _make_adb(rest: str, options: AdbOptions) -> Target | None:
     from imageqx_export.bench.android.target import AdbTarget
 
     return AdbTarget(rest or None, options.benchmark_model, options.fixed_performance)
 
 
-def _ios(rest: str, options: AdbOptions) -> Target | None:
+def _make_ios(rest: str, options: AdbOptions) -> Target | None:
     from imageqx_export.bench.ios.target import IosTarget
 
     return IosTarget(rest)
 
 
-def _web(rest: str, options: AdbOptions) -> Target | None:
+def _make_web(rest: str, options: AdbOptions) -> Target | None:
     if rest != "chromium":
         return None
     from imageqx_export.bench.web.target import WebTarget
@@ -61,11 +61,11 @@ def _web(rest: str, options: AdbOptions) -> Target | None:
 
 
 KINDS: dict[str, Callable[[str, AdbOptions], Target | None]] = {
-    "host": _host,
-    "emulated": _emulated,
-    "adb": _adb,
-    "ios": _ios,
-    "web": _web,
+    "host": _make_host,
+    "emulated": _make_emulated,
+    "adb": _make_adb,
+    "ios": _make_ios,
+    "web": _make_web,
 }
 """Per kind, what makes its target of the text after the colon; None where that text is not one of its forms."""
 

@@ -26,7 +26,7 @@ class ProofTable(Frozen):
     names: dict[str, str]
 
 
-def proofs_beside(checkpoint: Path) -> dict[str, tuple[Proof, ...]]:
+def read_proofs_beside(checkpoint: Path) -> dict[str, tuple[Proof, ...]]:
     """Read the proofs beside a checkpoint, ``<name>.proofs.json``; none where there are none.
 
     Raises:

@@ -139,7 +139,7 @@ def parse_version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("."))
 
 
-def runtimes_beside(checkpoint: Path) -> RuntimeTable | None:
+def read_runtimes_beside(checkpoint: Path) -> RuntimeTable | None:
     """Read the table beside a checkpoint, ``<name>.runtimes.json``; None where there is none.
 
     Raises:

@@ -41,7 +41,7 @@ class Answer:
 
 
 class Accelerator(Protocol):
-    """Compile and run files for one family of chips, in processes and environments of its own."""
+    """What compiles and runs files for one family of chips, in processes and environments of its own."""
 
     CHIPS: Sequence[str]
     """The chips that can be named; the first is the default."""

@@ -116,17 +116,17 @@ class Environment:
         wanted = self._requirements
         try:
             # Relocatable, as it is renamed when it is whole.
-            self._uv("venv", "--relocatable", "--python", find_python(self._version), str(aside))
+            self._run_uv("venv", "--relocatable", "--python", find_python(self._version), str(aside))
             listed = aside / "requirements.txt"
             listed.write_text(wanted if isinstance(wanted, str) else wanted.read_text() if wanted else "")
             python = str(aside / "bin" / "python")
             wheels = ("--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", str(listed))
-            self._uv("pip", "install", "--python", python, *wheels)
+            self._run_uv("pip", "install", "--python", python, *wheels)
             aside.replace(target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
-    def _uv(self, *arguments: str) -> None:
+    def _run_uv(self, *arguments: str) -> None:
         result = subprocess.run(
             [find_uv(), "--quiet", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL
         )

@@ -29,7 +29,7 @@ def record_proofs(path: Path, report: CompatReport) -> ProofTable:
     named = {row.artifact: row.sha256 for row in report.results}
     stale = {sha for sha, name in old.names.items() if named.get(name, sha) != sha}
     proofs = {
-        sha: tuple(kept for proof in rows if (kept := _without(proof, old.names.get(sha), asked)).chips)
+        sha: tuple(kept for proof in rows if (kept := _drop_targets(proof, old.names.get(sha), asked)).chips)
         for sha, rows in old.proofs.items()
         if sha not in stale
     }
@@ -55,7 +55,7 @@ def prove(report: CompatReport) -> dict[str, tuple[Proof, ...]]:
     for row in report.results:
         if row.verdict not in _PROVED:
             continue
-        proofs, new = found.setdefault(row.sha256, []), _proof(row, report.images)
+        proofs, new = found.setdefault(row.sha256, []), _make_proof(row, report.images)
         alike = [p for p in proofs if p.model_copy(update={"chips": ()}) == new.model_copy(update={"chips": ()})]
         for proof in alike:
             proofs.remove(proof)
@@ -64,14 +64,14 @@ def prove(report: CompatReport) -> dict[str, tuple[Proof, ...]]:
     return {sha: tuple(rows) for sha, rows in found.items()}
 
 
-def _without(proof: Proof, name: str | None, asked: Container[tuple[str | None, str, str]]) -> Proof:
+def _drop_targets(proof: Proof, name: str | None, asked: Container[tuple[str | None, str, str]]) -> Proof:
     """Return a proof of those of its chips that were not asked again."""
     return proof.model_copy(
         update={"chips": tuple(chip for chip in proof.chips if (name, proof.target, chip) not in asked)}
     )
 
 
-def _proof(row: AcceleratorResult, images: int) -> Proof:
+def _make_proof(row: AcceleratorResult, images: int) -> Proof:
     label = row.get_label()
     worst = max((output.max_abs for output in row.outputs), default=None)
     whole = row.verdict != "refused" and row.coverage is not None and row.coverage.whole

@@ -96,7 +96,7 @@ def check_compat(
     with progress("asking accelerators", sum(len(taken[name]) for name, _ in pairs)) as advance:
         for name, chip in pairs:
             accelerator = load_accelerator(name)
-            trouble, control = _control(accelerator, chip, accept_license, progress)
+            trouble, control = _run_control(accelerator, chip, accept_license, progress)
             if control is not None:
                 controls.append(control)
             for subject in taken[name]:
@@ -249,7 +249,7 @@ def unavailable(asked: Asked, error: UnavailableError) -> AcceleratorResult:
     return asked.answer("unavailable", (error.args[0].replace("\n  ", "; "),), tool="")
 
 
-def _control(
+def _run_control(
     accelerator: Accelerator, chip: str, accept_license: bool, progress: Progress
 ) -> tuple[UnavailableError | None, Control | None]:
     try:

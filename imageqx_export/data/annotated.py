@@ -62,7 +62,7 @@ def read_labels(path: Path, *, val_share: float = VAL_SHARE) -> tuple[Label, ...
         except ValueError as error:
             problems.append(Problem(row[0], "(row)", str(error), ""))
     problems += _repeats([(line, row["image"]) for line, row in rows])
-    problems += _torn([(line, row["group"], row["split"]) for line, row in rows])
+    problems += _find_torn([(line, row["group"], row["split"]) for line, row in rows])
     if not rows and not problems:
         problems.append(Problem(1, "(table)", "there is no row", ""))
     _refuse(problems, path, "imageqx data labels, to write the table anew")
@@ -108,7 +108,7 @@ def read_labels_with_photos(annotations: Path, images: Path, *, val_share: float
         raise DatasetError(
             f"{len(missing)} of {len(labels)} photos are missing",
             where=images,
-            got=_some(missing),
+            got=_join_some(missing),
             remedy=f"imageqx data check {annotations} --images {images}",
         )
     return labels
@@ -214,7 +214,7 @@ def _label_of(row: Row, *, soft: bool) -> Label:
     shares = tuple(float(index == quality) for index in range(len(LABELS)))
     reason_shares = tuple(map(float, reasons))
     if soft:
-        shares, reason_shares = _shares(cells)
+        shares, reason_shares = _read_shares(cells)
     return Label(
         image=cells["image"],
         group=cells["group"],
@@ -228,7 +228,7 @@ def _label_of(row: Row, *, soft: bool) -> Label:
     )
 
 
-def _shares(cells: Mapping[str, str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _read_shares(cells: Mapping[str, str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     values = tuple(float(cells[name]) for name in SOFT)
     shares, reason_shares = values[: len(LABELS)], values[len(LABELS) :]
     if not all(0 <= value <= 1 for value in values) or abs(sum(shares) - 1) > 1e-6:
@@ -241,7 +241,7 @@ def _repeats(names: Sequence[tuple[int, str]]) -> list[Problem]:
     return [Problem(line, "image", "the photo has several rows", name) for line, name in names if counts[name] > 1]
 
 
-def _torn(rows: Sequence[tuple[int, str, str]]) -> list[Problem]:
+def _find_torn(rows: Sequence[tuple[int, str, str]]) -> list[Problem]:
     sides: dict[str, str] = {}
     return [
         Problem(line, "split", f"the group {group} is in {sides[group]} too", split)
@@ -254,9 +254,11 @@ def _refuse(problems: Sequence[Problem], path: Path, remedy: str) -> None:
     if problems:
         lines = len({problem.line for problem in problems})
         count = f"{lines} bad row{'s' if lines > 1 else ''}"
-        raise DatasetError(f"the table has {count}", where=path, got=_some([str(p) for p in problems]), remedy=remedy)
+        raise DatasetError(
+            f"the table has {count}", where=path, got=_join_some([str(p) for p in problems]), remedy=remedy
+        )
 
 
-def _some(texts: Sequence[str]) -> str:
+def _join_some(texts: Sequence[str]) -> str:
     more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return "; ".join(texts[:_SHOWN]) + more

@@ -75,13 +75,13 @@ def read_ratings(path: Path) -> tuple[tuple[Rating, ...], tuple[Problem, ...]]:
     rows, problems = read_table(path, REQUIRED, OPTIONAL)
     ratings = []
     for line, cells in rows:
-        wrong = _cell_problems(line, cells)
+        wrong = _list_cell_problems(line, cells)
         problems += wrong
         if not wrong:
-            ratings.append(_rating(line, cells))
+            ratings.append(_parse_rating(line, cells))
     if not rows and not problems:
         problems.append(Problem(1, "(table)", "there is no row", ""))
-    problems += _contradictions(ratings)
+    problems += _list_contradictions(ratings)
     return tuple(ratings), tuple(sorted(problems, key=lambda p: p.line))
 
 
@@ -116,20 +116,20 @@ def group_ratings(ratings: Iterable[Rating], key: Callable[[Rating], V]) -> Mapp
     return groups
 
 
-def _reasons(cell: str) -> tuple[str, ...]:
+def _parse_reasons(cell: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in cell.split(";") if part.strip()))
 
 
-def _parts(image: str) -> list[str]:
+def _split_cell(image: str) -> list[str]:
     return [part for part in image.split("/") if part not in ("", ".")]
 
 
-def _rating(line: int, cells: Mapping[str, str]) -> Rating:
+def _parse_rating(line: int, cells: Mapping[str, str]) -> Rating:
     return Rating(
-        image="/".join(_parts(cells["image"])),
+        image="/".join(_split_cell(cells["image"])),
         rater=cells["rater"],
         evaluation=normalise_code(cells["evaluation"]),
-        reasons=_reasons(cells["reasons"]),
+        reasons=_parse_reasons(cells["reasons"]),
         patient=cells["patient"] or None,
         split=cast(Split, cells["split"]) if cells["split"] else None,
         fitzpatrick=int(float(cells["fitzpatrick"] or 0)),
@@ -137,11 +137,11 @@ def _rating(line: int, cells: Mapping[str, str]) -> Rating:
     )
 
 
-def _cell_problems(line: int, cells: Mapping[str, str]) -> list[Problem]:
+def _list_cell_problems(line: int, cells: Mapping[str, str]) -> list[Problem]:
     image, evaluation = cells["image"], normalise_code(cells["evaluation"])
-    reasons = _reasons(cells["reasons"])
+    reasons = _parse_reasons(cells["reasons"])
     unknown = ";".join(reason for reason in reasons if reason not in (*REASONS, COVERED))
-    parts = _parts(image)
+    parts = _split_cell(image)
     inside = bool(parts) and not image.startswith("/") and "\\" not in image and ".." not in parts
     known = evaluation in _OTHERS or (bool(evaluation) and is_code(evaluation))
     wrong = {
@@ -172,7 +172,7 @@ def _is_skin_type(cell: str) -> bool:
     return cell == "" or (cell.removesuffix(".0") in {"1", "2", "3", "4", "5", "6"})
 
 
-def _contradictions(ratings: Sequence[Rating]) -> list[Problem]:
+def _list_contradictions(ratings: Sequence[Rating]) -> list[Problem]:
     seen: dict[tuple[str, str], int] = {}
     problems = []
     for r in ratings:
@@ -181,20 +181,24 @@ def _contradictions(ratings: Sequence[Rating]) -> list[Problem]:
             problems.append(Problem(r.line, "rater", f"a second rating of the photo, after line {first}", r.rater))
     patients = find_groups(ratings)
     about_photos = group_ratings(ratings, lambda r: r.image)
-    problems += _disagreeing(
+    problems += _list_disagreements(
         about_photos, "patient", "another patient than the photo's other rows", lambda r: r.patient
     )
-    problems += _disagreeing(about_photos, "split", "another split than the photo's other rows", lambda r: r.split)
-    problems += _disagreeing(
+    problems += _list_disagreements(
+        about_photos, "split", "another split than the photo's other rows", lambda r: r.split
+    )
+    problems += _list_disagreements(
         about_photos, "fitzpatrick", "another skin type than the photo's other rows", lambda r: r.fitzpatrick or None
     )
     told = {(p.line, p.column) for p in problems}
     about_patients = group_ratings(ratings, lambda r: patients[r.image])
-    apart = _disagreeing(about_patients, "split", "another split than the patient's other photos", lambda r: r.split)
+    apart = _list_disagreements(
+        about_patients, "split", "another split than the patient's other photos", lambda r: r.split
+    )
     return problems + [p for p in apart if (p.line, p.column) not in told]
 
 
-def _disagreeing(
+def _list_disagreements(
     groups: Mapping[str, Sequence[Rating]], column: str, what: str, value: Callable[[Rating], V | None]
 ) -> list[Problem]:
     problems = []

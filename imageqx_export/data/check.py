@@ -75,7 +75,7 @@ def check(path: Path, images: Path | None = None, progress: Progress = silent) -
         DatasetError: There is no such file, or it is no table.
     """
     ratings, problems = read_ratings(path)
-    bad = {} if images is None else _bad_photos(sorted({rating.image for rating in ratings}), images, progress)
+    bad = {} if images is None else _list_bad_photos(sorted({rating.image for rating in ratings}), images, progress)
     about_photos = [Problem(r.line, "image", bad[r.image], r.image) for r in ratings if r.image in bad]
     unreadable = None if images is None else len(bad)
     everything = sorted((*problems, *about_photos), key=lambda p: p.line)
@@ -114,7 +114,7 @@ def _count_left_out(names: Collection[str], images: Path) -> dict[str, int]:
     return {**({"not in the table": unnamed} if unnamed else {}), **found.left_out}
 
 
-def _bad_photos(names: Sequence[str], images: Path, progress: Progress) -> dict[str, str]:
+def _list_bad_photos(names: Sequence[str], images: Path, progress: Progress) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, photo in zip(names, read_photos([images / name for name in names], progress), strict=True):
         if not (images / name).is_file():

@@ -48,15 +48,15 @@ class Degrader:
         noise.manual_seed(plan.seed)
         picture = self._compose(plan, size, noise)
         picture = overlays.draw_on_skin(picture, plan.marks, noise)
-        picture = change_light(picture, self._tensor(plan.light), noise)
+        picture = change_light(picture, self._to_tensor(plan.light), noise)
         picture = overlays.cast_edges(picture, plan.shadow)
         picture = overlays.shine(picture, plan.glare)
-        picture = self._blur(picture, plan, size)
-        picture = reduce_resolution(picture, self._tensor(plan.resolution))
+        picture = self._apply_blur(picture, plan, size)
+        picture = reduce_resolution(picture, self._to_tensor(plan.resolution))
         picture = overlays.edit(picture, plan.marks)
         return picture.mul(255).round_().clamp_(0, 255).permute(0, 2, 3, 1)
 
-    def _tensor(self, values: object) -> Tensor:
+    def _to_tensor(self, values: object) -> Tensor:
         return torch.as_tensor(values, device=self.device)
 
     def _fetch(self, store: Tensor, indices: object, size: int) -> Tensor:
@@ -67,25 +67,25 @@ class Degrader:
             chosen = functional.interpolate(chosen, (size, size), mode="bilinear", antialias=True)
         return chosen
 
-    def _blur(self, picture: Tensor, plan: SamplePlan, size: int) -> Tensor:
+    def _apply_blur(self, picture: Tensor, plan: SamplePlan, size: int) -> Tensor:
         """Blur the whole frame, or what the masks say; a lesion's blur runs over its border as a lens's does."""
-        blurred = blur(picture, self._tensor(plan.blur))
+        blurred = blur(picture, self._to_tensor(plan.blur))
         local = np.flatnonzero((plan.focus > 0) & (self.mask[plan.subject] >= 0))
         if len(local) == 0:
             return blurred
         rows = torch.from_numpy(local)
         masks = self._fetch(self.masks, self.mask[plan.subject[local]], size)
         shape = [len(local), 1, size, size]
-        grid = functional.affine_grid(self._tensor(plan.affine[local]), shape, align_corners=False)
+        grid = functional.affine_grid(self._to_tensor(plan.affine[local]), shape, align_corners=False)
         where = functional.grid_sample(masks, grid, align_corners=False)
         where = functional.avg_pool2d(where, _RIM, 1, _RIM // 2).mul_(2).clamp_(0, 1)
-        where = torch.where(self._tensor(plan.focus[local] > 1)[:, None, None, None], 1 - where, where)
+        where = torch.where(self._to_tensor(plan.focus[local] > 1)[:, None, None, None], 1 - where, where)
         blurred[rows] = torch.lerp(picture[rows], blurred[rows], where)
         return blurred
 
     def _compose(self, plan: SamplePlan, size: int, noise: torch.Generator) -> Tensor:
         """Put each subject in its place; one that was moved, in front of something."""
-        tone = self._tensor(plan.tone)[:, :, None, None]
+        tone = self._to_tensor(plan.tone)[:, :, None, None]
         subject = self._fetch(self.images, plan.subject, size)
         toned = torch.from_numpy((plan.tone != 1).any(1))
         if toned.any():
@@ -97,9 +97,9 @@ class Degrader:
             behind = self._fetch(self.images, plan.behind[cut], size)
             plain = torch.from_numpy(plan.ground[cut, 0] > 0)
             if plain.any():
-                behind[plain] = self._tensor(plan.ground[cut])[plain, 1:, None, None].expand(-1, -1, size, size)
+                behind[plain] = self._to_tensor(plan.ground[cut])[plain, 1:, None, None].expand(-1, -1, size, size)
             subject[where] = torch.lerp(behind, subject[where], mask)
-        front, grid = _warp(subject, self._tensor(plan.affine), size, self._tensor(plan.shrink))
+        front, grid = _warp(subject, self._to_tensor(plan.affine), size, self._to_tensor(plan.shrink))
         mirrored = torch.from_numpy(plan.mirror > 0)
         if mirrored.any():
             front[mirrored] = functional.grid_sample(
@@ -109,16 +109,16 @@ class Degrader:
         if moved.any():
             rows = moved.numpy()
             behind = self._fetch(self.images, plan.behind[rows], size)
-            back, _ = _warp(behind, self._tensor(plan.behind_affine[rows]), size)
+            back, _ = _warp(behind, self._to_tensor(plan.behind_affine[rows]), size)
             skin = torch.from_numpy(plan.skin_behind[rows] > 0)
             if skin.any():
-                back[skin] = _skin_like(subject[moved][skin], size, noise)
-            visible = _border(grid[moved], self._tensor(plan.edge[rows]))
+                back[skin] = _extend_skin(subject[moved][skin], size, noise)
+            visible = _draw_border(grid[moved], self._to_tensor(plan.edge[rows]))
             front[moved] = torch.lerp(back, front[moved], visible[:, None])
         return front
 
 
-def _border(grid: Tensor, edge: Tensor) -> Tensor:
+def _draw_border(grid: Tensor, edge: Tensor) -> Tensor:
     """Return how much of a subject is to be seen, [B,H,W] in [0, 1]: a rounded square with a soft border."""
     power, soft = edge[:, :, None, None].unbind(1)
     reach = grid.abs().clamp(1e-4).pow(power[..., None]).sum(3).pow(1 / power)
@@ -141,7 +141,7 @@ def _warp(picture: Tensor, affine: Tensor, size: int, shrink: Tensor | None = No
     return out, grid
 
 
-def _noise(shape: tuple[int, int, int], size: int, generator: torch.Generator) -> Tensor:
+def _draw_noise(shape: tuple[int, int, int], size: int, generator: torch.Generator) -> Tensor:
     """Return smooth noise [B,C,size,size], standard deviation 1 in each picture."""
     batch, channels, cells = shape
     small = torch.randn((batch, channels, cells + 3, cells + 3), generator=generator, device=generator.device)
@@ -150,12 +150,12 @@ def _noise(shape: tuple[int, int, int], size: int, generator: torch.Generator) -
     return (big - big.mean(flat, keepdim=True)) / (big.std(flat, keepdim=True) + 1e-6)
 
 
-def _skin_like(picture: Tensor, size: int, generator: torch.Generator) -> Tensor:
+def _extend_skin(picture: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """Continue a close-up past its border: skin of the border's own colour, [B,3,size,size]."""
     edges = (picture[:, :, 0], picture[:, :, -1], picture[:, :, :, 0], picture[:, :, :, -1])
     base = torch.cat(edges, 2).mean(2)[:, :, None, None]
-    grain = _noise((len(picture), 1, size // 3), size, generator) * 4 / 255
-    patches = _noise((len(picture), 1, 6 + len(FITZPATRICK) // 2), size, generator) * 6 / 255
+    grain = _draw_noise((len(picture), 1, size // 3), size, generator) * 4 / 255
+    patches = _draw_noise((len(picture), 1, 6 + len(FITZPATRICK) // 2), size, generator) * 6 / 255
     return (base + grain + patches).clamp(0, 1)
 
 
@@ -173,7 +173,7 @@ def change_light(picture: Tensor, plan: Tensor, generator: torch.Generator) -> T
     if shaded.any():
         count, size = int(shaded.sum()), picture.shape[2]
         offset = torch.rand((count, 1, 1, 1), generator=generator, device=picture.device) - 0.5
-        shadow = torch.sigmoid((_noise((count, 1, 1), size, generator) + offset) * 12)
+        shadow = torch.sigmoid((_draw_noise((count, 1, 1), size, generator) + offset) * 12)
         linear[shaded] *= 1 - shade[shaded] * shadow
     if noisy.any():
         shape = (int(noisy.sum()), *picture.shape[1:])
@@ -197,7 +197,7 @@ def blur(picture: Tensor, plan: Tensor) -> Tensor:
     for low, high in ((0, 3), (3, 8), (8, 64)):
         rows = torch.nonzero((reach > low) & (reach <= high))[:, 0]
         if len(rows):
-            out[rows] = _convolve(picture[rows], _kernels(plan[rows], extent[rows], int(reach[rows].max())))
+            out[rows] = _convolve(picture[rows], _make_kernels(plan[rows], extent[rows], int(reach[rows].max())))
     return out
 
 
@@ -211,7 +211,7 @@ def _convolve(picture: Tensor, kernels: Tensor) -> Tensor:
     return functional.conv2d(flat, weight, groups=count * channels).reshape(count, channels, size, size)
 
 
-def _kernels(plan: Tensor, extent: Tensor, reach: int) -> Tensor:
+def _make_kernels(plan: Tensor, extent: Tensor, reach: int) -> Tensor:
     """Draw blur kernels [B,2·reach+1,2·reach+1] that sum to 1."""
     kind, _, angle, bend = plan.unbind(1)
     axis = torch.arange(-reach, reach + 1, device=plan.device, dtype=torch.float32)
@@ -243,11 +243,11 @@ def reduce_resolution(picture: Tensor, plan: Tensor) -> Tensor:
     smaller, compressed = pixels < size - 4, plan[:, 1] < _UNCOMPRESSED
     out = picture.clone()
     if smaller.any():
-        out[smaller] = _resample(out[smaller], _shrinking(pixels[smaller], size))
+        out[smaller] = _resample(out[smaller], _weigh_shrinking(pixels[smaller], size))
     if compressed.any():
         out[compressed] = recompress(out[compressed], plan[compressed, 1])
     if smaller.any():
-        out[smaller] = _resample(out[smaller], _enlarging(pixels[smaller], size, plan[smaller, 2] > 0))
+        out[smaller] = _resample(out[smaller], _weigh_enlarging(pixels[smaller], size, plan[smaller, 2] > 0))
     return out
 
 
@@ -256,7 +256,7 @@ def _resample(picture: Tensor, matrix: Tensor) -> Tensor:
     return matrix[:, None] @ picture @ matrix.mT[:, None]
 
 
-def _shrinking(pixels: Tensor, size: int) -> Tensor:
+def _weigh_shrinking(pixels: Tensor, size: int) -> Tensor:
     """Return antialiased bilinear weights [B,size,size] to ``pixels`` [B] rows; the last is repeated."""
     row = torch.minimum(torch.arange(size, device=pixels.device)[None], pixels[:, None] - 1)
     scale = (size / pixels)[:, None, None]
@@ -265,7 +265,7 @@ def _shrinking(pixels: Tensor, size: int) -> Tensor:
     return weights / weights.sum(2, keepdim=True)
 
 
-def _enlarging(pixels: Tensor, size: int, blocky: Tensor) -> Tensor:
+def _weigh_enlarging(pixels: Tensor, size: int, blocky: Tensor) -> Tensor:
     """Return bilinear, or nearest, weights from the first ``pixels`` [B] of ``size`` back to ``size``."""
     at = ((torch.arange(size, device=pixels.device)[None] + 0.5) * pixels[:, None] / size - 0.5).clamp(0)
     at = torch.minimum(at, pixels[:, None] - 1)

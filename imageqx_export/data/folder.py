@@ -91,7 +91,7 @@ class _Decoded(NamedTuple):
     mask: Image | None
 
 
-def _manifest(root: Path) -> dict[str, _Row]:
+def _read_manifest(root: Path) -> dict[str, _Row]:
     path = root / "manifest.csv"
     if not path.is_file():
         return {}
@@ -106,7 +106,8 @@ def _manifest(root: Path) -> dict[str, _Row]:
         )
     known = (row for _, row in rows if row["file"])
     return {
-        row["file"]: _Row(row["group"] or row["file"], _skin_type(row["fitzpatrick"]), row["split"]) for row in known
+        row["file"]: _Row(row["group"] or row["file"], _parse_skin_type(row["fitzpatrick"]), row["split"])
+        for row in known
     }
 
 
@@ -126,7 +127,7 @@ def _settle(rows: dict[str, _Row], path: Path) -> dict[str, Split]:
     return settled
 
 
-def _skin_type(text: str) -> int:
+def _parse_skin_type(text: str) -> int:
     try:
         number = int(float(text or 0))
     except (ValueError, OverflowError):
@@ -159,7 +160,7 @@ def hold_out_groups(groups: Sequence[str], settled: dict[str, Split], val_share:
     return settled | dict.fromkeys(names[test + val :], "train") | first | second
 
 
-def _files(root: Path, label: SceneClass) -> list[Path]:
+def _list_files(root: Path, label: SceneClass) -> list[Path]:
     return list(list_photos(root / label).photos)
 
 
@@ -186,7 +187,7 @@ def read_folder(
     """
     if not root.is_dir():
         raise DatasetError("no such folder of photos", where=root, remedy="pass a folder with lesion/, no_skin/ …")
-    rows = _manifest(root)
+    rows = _read_manifest(root)
     listed = {label: list_photos(root / label) for label in _CLASSES}
     skipped = Counter({"unreadable": 0, f"under {min_side} px": 0})
     for files in listed.values():
@@ -235,7 +236,7 @@ def _check_classes(root: Path, photos: list[tuple[SceneClass, Split]], min_side:
                 "a class has no usable photo",
                 where=root / label,
                 expected=f"at least one of {min_side} px or more",
-                got=f"{len(_files(root, label))} files, none usable",
+                got=f"{len(_list_files(root, label))} files, none usable",
                 remedy="add photos, or leave --photos out",
             )
         if "train" not in own:

@@ -57,7 +57,7 @@ def draw_samples(
     return _make_samples(bank, SEEDS[split], count, photo_share, split, source, settings, progress)
 
 
-def synthetic_samples(count: int, seed: int, settings: PhotoSettings = USUAL) -> LabelledPhotos:
+def make_synthetic_samples(count: int, seed: int, settings: PhotoSettings = USUAL) -> LabelledPhotos:
     """Draw scenes, degrade them, and return ``count`` samples; a seed gives the same in every release."""
     bank = render_scenes(seed, max(count, SCENE_KINDS), side=settings.side, varied=False)
     source = f"{count} synthetic samples of seed {seed}"

@@ -30,10 +30,10 @@ def generate_images(count: int | None = None, seed: int = PARITY_SEED, *, spec: 
         seed: A seed always gives the same.
         spec: Of the model that takes them; None for ImageQX's 224 × 224.
     """
-    from imageqx_export.data.held_out import synthetic_samples
+    from imageqx_export.data.held_out import make_synthetic_samples
 
     count = count_photos(PARITY_IMAGES, spec) if count is None else count
-    return synthetic_samples(count, seed, _choose(spec)).pixels
+    return make_synthetic_samples(count, seed, _choose(spec)).pixels
 
 
 def count_photos(pictures: int, spec: ModelSpec | None) -> int:

@@ -47,11 +47,11 @@ def recompress(picture: Tensor, quality: Tensor) -> Tensor:
     red, green, blue = picture.unbind(1)
     luma = (0.299 * red + 0.587 * green).add_(blue, alpha=0.114)
     colours = torch.stack([(blue - luma).mul_(0.564), (red - luma).mul_(0.713)], 1)
-    halve = _halving(picture.shape[2], picture.device)
-    luma = _round_coefficients((luma * 255 - 128)[:, None], _steps(_LUMA, quality)).add_(128).div_(255)[:, 0]
+    halve = _make_halving(picture.shape[2], picture.device)
+    luma = _round_coefficients((luma * 255 - 128)[:, None], _scale_steps(_LUMA, quality)).add_(128).div_(255)[:, 0]
     # A colour's zero is 127.5 in a file and its coefficients are of what is above 128, so that half a level is lost.
     colours = halve @ (colours * 255) @ halve.T - 0.5
-    colours = _round_coefficients(colours, _steps(_CHROMA, quality)).add_(0.5).div_(255)
+    colours = _round_coefficients(colours, _scale_steps(_CHROMA, quality)).add_(0.5).div_(255)
     cb, cr = functional.interpolate(colours, scale_factor=2.0, mode="bilinear").unbind(1)
     decoded = [luma + 1.4025245442 * cr, luma - 0.7144034731 * cr - 0.3443401356 * cb, luma + 1.7730496454 * cb]
     return torch.stack(decoded, 1).clamp_(0, 1)
@@ -60,7 +60,7 @@ def recompress(picture: Tensor, quality: Tensor) -> Tensor:
 def _round_coefficients(plane: Tensor, steps: Tensor) -> Tensor:
     """Round the coefficients of each 8 × 8 block of [B,C,H,H] to multiples of [B,8,8]."""
     batch, channels, size, _ = plane.shape
-    cosine = _cosine(plane.device)
+    cosine = _make_cosine(plane.device)
     rows = cosine @ plane.reshape(-1, 8, size)
     blocks = (rows.view(-1, 8) @ cosine.T).view(batch, -1, 8, size // 8, 8)
     steps = steps[:, None, :, None]
@@ -71,14 +71,14 @@ def _round_coefficients(plane: Tensor, steps: Tensor) -> Tensor:
     return (cosine.T @ rows).view(batch, channels, size, size)
 
 
-def _steps(table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
+def _scale_steps(table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
     """Return the steps [B,8,8] at a quality [B], as libjpeg scales them; between 1 and 255."""
-    scale = _floor(torch.where(quality < 50, 5000 / quality, 200 - 2 * quality))
+    scale = _round_down(torch.where(quality < 50, 5000 / quality, 200 - 2 * quality))
     steps = _make_table(table, quality.device) * scale[:, None, None]
-    return _floor(((steps + 50) / 100).clamp(1, 255))
+    return _round_down(((steps + 50) / 100).clamp(1, 255))
 
 
-def _floor(values: Tensor) -> Tensor:
+def _round_down(values: Tensor) -> Tensor:
     whole = values.floor()
     return whole + (values - 0.5 - whole) ** 3
 
@@ -89,7 +89,7 @@ def _make_table(table: tuple[tuple[int, ...], ...], device: torch.device) -> Ten
 
 
 @lru_cache
-def _cosine(device: torch.device) -> Tensor:
+def _make_cosine(device: torch.device) -> Tensor:
     """Return the orthonormal cosine transform, [8,8]: a frequency per row."""
     at = torch.arange(8, dtype=torch.float64)
     matrix = torch.cos((2 * at + 1) * at[:, None] * math.pi / 16) / 2
@@ -98,7 +98,7 @@ def _cosine(device: torch.device) -> Tensor:
 
 
 @lru_cache
-def _halving(size: int, device: torch.device) -> Tensor:
+def _make_halving(size: int, device: torch.device) -> Tensor:
     """Return the weights [H/2,H] that halve a side: a Gaussian of half a pixel, mirrored at the border, then pairs."""
     side, middle = math.exp(-2), 1.0
     weights = torch.tensor([side, middle, side], dtype=torch.float64) / (middle + 2 * side)

@@ -27,9 +27,9 @@ def cast_edges(picture: Tensor, plan: Array) -> Tensor:
         picture: [B,3,H,H] in [0, 1]; changed in place.
         plan: Angle, place from the middle and softness in half sides, and shade (0: none), [B,4].
     """
-    for rows, part in _affected(picture, plan, plan[:, 3] > 0):
+    for rows, part in _select_affected(picture, plan, plan[:, 3] > 0):
         angle, place, soft, shade = part
-        x, y = _axes(picture)
+        x, y = _make_axes(picture)
         across = x * angle.cos() + y * angle.sin() - place
         shadow = torch.sigmoid(across / soft * 4)
         picture[rows] = picture[rows] * (1 - shade * shadow).pow(1 / _GAMMA)
@@ -43,9 +43,9 @@ def shine(picture: Tensor, plan: Array) -> Tensor:
         picture: [B,3,H,H] in [0, 1]; changed in place.
         plan: x and y in [-1, 1], radius in half sides, and strength (0: none), [B,4].
     """
-    for rows, part in _affected(picture, plan, plan[:, 3] > 0):
+    for rows, part in _select_affected(picture, plan, plan[:, 3] > 0):
         centre_x, centre_y, radius, strength = part
-        x, y = _axes(picture)
+        x, y = _make_axes(picture)
         bell = torch.exp(-((x - centre_x) ** 2 + (y - centre_y) ** 2) / (2 * radius**2))
         picture[rows] = (picture[rows].pow(_GAMMA) + strength * bell).clamp(0, 1).pow(1 / _GAMMA)
     return picture
@@ -60,7 +60,7 @@ def draw_on_skin(picture: Tensor, marks: Array, generator: torch.Generator) -> T
         generator: Of where and in which colour.
     """
     for column, draw in ((HAIRS, _draw_hairs), (PEN, _draw_ring), (RULER, _draw_ruler)):
-        for rows, part in _affected(picture, marks, marks[:, column] > 0):
+        for rows, part in _select_affected(picture, marks, marks[:, column] > 0):
             picture[rows] = draw(picture[rows], part[column], generator)
     return picture
 
@@ -72,18 +72,20 @@ def edit(picture: Tensor, marks: Array) -> Tensor:
         picture: [B,3,H,H] in [0, 1]; changed in place.
         marks: As a plan's, [B,5].
     """
-    for rows, _ in _affected(picture, marks, marks[:, GREY] > 0):
+    for rows, _ in _select_affected(picture, marks, marks[:, GREY] > 0):
         weights = torch.tensor(_LUMA, device=picture.device).view(1, 3, 1, 1)
         picture[rows] = (picture[rows] * weights).sum(1, keepdim=True).expand(-1, 3, -1, -1)
-    for rows, part in _affected(picture, marks, marks[:, BARS] != 0):
+    for rows, part in _select_affected(picture, marks, marks[:, BARS] != 0):
         share = part[BARS]
-        x, y = _axes(picture)
+        x, y = _make_axes(picture)
         reach = torch.where(share > 0, y.expand(1, 1, *picture.shape[2:]), x.expand(1, 1, *picture.shape[2:])).abs()
         picture[rows] = picture[rows] * (reach <= 1 - 2 * share.abs())
     return picture
 
 
-def _affected(picture: Tensor, plan: Array, chosen: NDArray[np.bool_]) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+def _select_affected(
+    picture: Tensor, plan: Array, chosen: NDArray[np.bool_]
+) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
     """Yield once, or not at all, the affected rows and the columns of their plan as [R,1,1,1]."""
     rows = np.flatnonzero(chosen)
     if len(rows):
@@ -91,7 +93,7 @@ def _affected(picture: Tensor, plan: Array, chosen: NDArray[np.bool_]) -> Iterat
         yield torch.from_numpy(rows).to(picture.device), values[:, :, None, None, None].unbind(1)
 
 
-def _axes(picture: Tensor) -> tuple[Tensor, Tensor]:
+def _make_axes(picture: Tensor) -> tuple[Tensor, Tensor]:
     """Return x [1,1,1,H] and y [1,1,H,1] of the pixels' middles, in [-1, 1]."""
     size = picture.shape[2]
     axis = (torch.arange(size, device=picture.device) + 0.5) * 2 / size - 1
@@ -111,7 +113,7 @@ def _pick(generator: torch.Generator, count: int, colours: tuple[tuple[float, ..
 def _draw_hairs(picture: Tensor, hairs: Tensor, generator: torch.Generator) -> Tensor:
     """Draw bent strands that lean one way, each a pixel or two wide."""
     count, size = len(picture), picture.shape[2]
-    x, y = _axes(picture)
+    x, y = _make_axes(picture)
     lean, ink = _draw(generator, count, 0, torch.pi), _draw(generator, count, 0.05, 0.3)
     cover = torch.zeros_like(picture[:, :1])
     for number in range(int(hairs.max())):
@@ -128,7 +130,7 @@ def _draw_hairs(picture: Tensor, hairs: Tensor, generator: torch.Generator) -> T
 def _draw_ring(picture: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a dashed ring, as surgeons mark where to cut."""
     count, size = len(picture), picture.shape[2]
-    x, y = _axes(picture)
+    x, y = _make_axes(picture)
     dx, dy = x - _draw(generator, count, -0.15, 0.15), y - _draw(generator, count, -0.15, 0.15)
     radius, width = _draw(generator, count, 0.45, 0.85), _draw(generator, count, 1, 2.5)
     dashes = torch.sin(torch.atan2(dy, dx) * _draw(generator, count, 4, 12).round()) > _draw(generator, count, -1, 0)
@@ -139,7 +141,7 @@ def _draw_ring(picture: Tensor, _: Tensor, generator: torch.Generator) -> Tensor
 def _draw_ruler(picture: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
     """Lay a strip with ticks along one of the four borders."""
     count = len(picture)
-    x, y = _axes(picture)
+    x, y = _make_axes(picture)
     side = _draw(generator, count, 0, 4).floor()
     shape = (1, 1, *picture.shape[2:])
     along = torch.where(side < 2, x.expand(shape), y.expand(shape))

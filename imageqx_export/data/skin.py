@@ -46,7 +46,7 @@ def draw_skin(rng: np.random.Generator, size: int, tone: int) -> Floats:
     picture = picture + depth * 0.8 * draw_noise(rng, size, int(rng.integers(6, 24))) * melanin
     # Skin lines and pores: fine noise, stretched along one direction.
     lines = draw_noise(rng, size, size // int(rng.integers(2, 5)))[..., 0]
-    kernel = _line_kernel(int(rng.integers(1, 6)) * 2 + 1, float(rng.uniform(0, 180)))
+    kernel = _make_line_kernel(int(rng.integers(1, 6)) * 2 + 1, float(rng.uniform(0, 180)))
     lines = cv2.filter2D(lines, -1, kernel)
     picture = picture + (rng.uniform(2, 7) * lines / (lines.std() + 1e-6))[..., None]
     picture = picture + rng.normal(0, rng.uniform(0.5, 3), (size, size, 1))
@@ -64,7 +64,7 @@ def _draw_freckles(rng: np.random.Generator, picture: Floats, base: Floats) -> F
     return picture
 
 
-def _line_kernel(length: int, angle: float) -> Floats:
+def _make_line_kernel(length: int, angle: float) -> Floats:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), angle, 1)

@@ -52,9 +52,9 @@ def read_columns(path: Path) -> tuple[str, ...]:
     Raises:
         DatasetError: As :func:`read_table`.
     """
-    if _suffix(path) == ".parquet":
+    if _find_suffix(path) == ".parquet":
         return tuple(_read_parquet(path)[0])
-    return tuple(name.strip() for name in next((cells for _, cells in _records(path)), []))
+    return tuple(name.strip() for name in next((cells for _, cells in _read_records(path)), []))
 
 
 def read_table(
@@ -75,8 +75,8 @@ def read_table(
     Raises:
         DatasetError: There is no such file, or it is no table.
     """
-    parquet = _suffix(path) == ".parquet"
-    rows, names, problems = _parquet_rows(path) if parquet else _csv_rows(path)
+    parquet = _find_suffix(path) == ".parquet"
+    rows, names, problems = _read_parquet_rows(path) if parquet else _read_csv_rows(path)
     head = 0 if parquet else 1
     known = (*required, *optional)
     missing = [name for name in required if name not in names]
@@ -103,7 +103,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[obje
     Raises:
         DatasetError: The file's name ends otherwise.
     """
-    suffix = _suffix(path, reading=False)
+    suffix = _find_suffix(path, reading=False)
     with write_aside(path) as aside:
         if suffix == ".csv":
             with aside.open("w", newline="", encoding="utf-8") as file:
@@ -116,7 +116,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[obje
         pq.write_table(pa.table(by_column), aside)
 
 
-def _suffix(path: Path, *, reading: bool = True) -> str:
+def _find_suffix(path: Path, *, reading: bool = True) -> str:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DatasetError("not a kind of table", where=path, expected="a file that ends in .csv or .parquet")
@@ -125,7 +125,7 @@ def _suffix(path: Path, *, reading: bool = True) -> str:
     return suffix
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _read_records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the CSV records that are not blank, each with the line on which it begins."""
     text, delimiter, skipped = _find_delimiter(_read_text(path))
     # Strict, as a quote that is never closed would otherwise swallow the rest of the file.
@@ -171,8 +171,8 @@ def _find_delimiter(text: str) -> tuple[str, str, int]:
     return text, max(DELIMITERS, key=header.count), 0
 
 
-def _csv_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:
-    records = list(_records(path))
+def _read_csv_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:
+    records = list(_read_records(path))
     names = [name.strip() for name in records[0][1]] if records else []
     rows: list[Row] = []
     problems: list[Problem] = []
@@ -207,12 +207,12 @@ def _read_parquet(path: Path) -> tuple[list[str], list[dict[str, object]]]:
         return list(table.column_names), table.to_pylist()  # which fails on values that Python does not have
 
 
-def _parquet_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:
+def _read_parquet_rows(path: Path) -> tuple[list[Row], list[str], list[Problem]]:
     names, rows = _read_parquet(path)
-    return [(i, {k: _text(v) for k, v in row.items()}) for i, row in enumerate(rows, 1)], names, []
+    return [(i, {k: _format_cell(v) for k, v in row.items()}) for i, row in enumerate(rows, 1)], names, []
 
 
-def _text(value: object) -> str:
+def _format_cell(value: object) -> str:
     if value is None or value != value:  # NaN is what pandas writes where there is nothing
         return ""
     if isinstance(value, list):

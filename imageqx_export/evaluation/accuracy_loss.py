@@ -152,13 +152,13 @@ def of_decisions(
     before, after = (ask(outputs, photos, spec) for outputs in (reference, quantized))
     truth = before.truth
     losses = {
-        name: _loss(truth[:, [k]], before.given[:, [k]], after.given[:, [k]], intervals)
+        name: _measure_loss(truth[:, [k]], before.given[:, [k]], after.given[:, [k]], intervals)
         for k, name in enumerate(before.names)
         if truth[:, k].any()
     }
     return OfDecisions(
-        quality=_loss(before.labels, before.decided, after.decided, intervals),
-        explanations=_loss(truth, before.given, after.given, intervals),
+        quality=_measure_loss(before.labels, before.decided, after.decided, intervals),
+        explanations=_measure_loss(truth, before.given, after.given, intervals),
         reasons=losses,
         agreement=POINTS * float((before.decided == after.decided).all(1).mean()),
     )
@@ -193,12 +193,12 @@ def macro_f1(truth: Bools, given: Bools) -> float:
     >>> round(macro_f1(np.array([[True], [True], [False]]), np.array([[True], [False], [False]])), 4)
     0.6667
     """
-    return float(_macro(truth, given, np.ones((1, len(truth)), np.float32))[0])
+    return float(_measure_macro(truth, given, np.ones((1, len(truth)), np.float32))[0])
 
 
-def _loss(truth: Bools, before: Bools, after: Bools, intervals: bool) -> Loss:
+def _measure_loss(truth: Bools, before: Bools, after: Bools, intervals: bool) -> Loss:
     def difference(weights: NDArray[np.float32]) -> Floats:
-        return (_macro(truth, before, weights) - _macro(truth, after, weights))[:, None]
+        return (_measure_macro(truth, before, weights) - _measure_macro(truth, after, weights))[:, None]
 
     points = POINTS * (macro_f1(truth, before) - macro_f1(truth, after))
     if not intervals:
@@ -206,7 +206,7 @@ def _loss(truth: Bools, before: Bools, after: Bools, intervals: bool) -> Loss:
     return Loss(points=points, interval=percentile(POINTS * bootstrap(difference, len(truth))[:, 0]))
 
 
-def _macro(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
+def _measure_macro(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
     """Return macro-F1 of resampled photos, [B] for weights [B,N]; NaN where no column has a photo."""
     tp, other = (weights @ cell.astype(np.float32) for cell in (truth & given, truth ^ given))
     held = weights @ truth.astype(np.float32) > 0

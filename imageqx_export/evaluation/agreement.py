@@ -82,7 +82,7 @@ def measure_agreement(ratings: Iterable[Rating]) -> Agreement:
         )
     places = {name: i for i, name in enumerate(raters)}, {name: i for i, name in enumerate(images)}
     at = np.array([(places[0][r.rater], places[1][r.image]) for r in rows]).T
-    rated = _marks(at, np.ones(len(rows), bool), len(raters), len(images))
+    rated = _list_marks(at, np.ones(len(rows), bool), len(raters), len(images))
     shared = np.triu(rated @ rated.T, 1) > 0
     if not shared.any():
         raise DatasetError(
@@ -93,7 +93,7 @@ def measure_agreement(ratings: Iterable[Rating]) -> Agreement:
         )
 
     def over_pairs(given: Sequence[bool]) -> PairF1:
-        return _over_pairs(_marks(at, np.array(given, bool), len(raters), len(images)), rated, shared)
+        return _average_pairs(_list_marks(at, np.array(given, bool), len(raters), len(images)), rated, shared)
 
     labels = {name: over_pairs([r.label == name for r in rows]) for name in LABELS}
     reasons = {name: over_pairs([name in r.reasons for r in rows]) for name in REASONS}
@@ -169,14 +169,14 @@ def read_scores(path: Path) -> dict[str, float]:
     return scores
 
 
-def _marks(at: NDArray[np.int_], given: NDArray[np.bool_], raters: int, images: int) -> NDArray[np.float64]:
+def _list_marks(at: NDArray[np.int_], given: NDArray[np.bool_], raters: int, images: int) -> NDArray[np.float64]:
     """Return 1 where a rater gave something to a photo, else 0, [raters, images]."""
     marks = np.zeros((raters, images))
     marks[at[0][given], at[1][given]] = 1
     return marks
 
 
-def _over_pairs(given: NDArray[np.float64], rated: NDArray[np.float64], shared: NDArray[np.bool_]) -> PairF1:
+def _average_pairs(given: NDArray[np.float64], rated: NDArray[np.float64], shared: NDArray[np.bool_]) -> PairF1:
     both = given @ given.T  # TP of every pair at once
     on_shared = given @ rated.T  # what one gave on the photos that the other rated too
     either = on_shared + on_shared.T  # 2·TP + FP + FN

@@ -60,23 +60,23 @@ def choose_examples(photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec) -
     chosen: list[int] = []
     for k in range(len(spec.reasons)):
         has = np.flatnonzero(photos.reasons[:, k] >= 0.5)
-        chosen.append(_middle(has, outputs["explanations"][:, k], chosen))
+        chosen.append(_find_middle(has, outputs["explanations"][:, k], chosen))
     poor = spec.labels.index(POOR)
     good = np.flatnonzero((photos.quality != poor) & (photos.reasons < 0.5).all(1))
     if len(good):
-        chosen.append(_middle(good, 1 - outputs["quality"][:, poor], chosen))
+        chosen.append(_find_middle(good, 1 - outputs["quality"][:, poor], chosen))
     decided = decide(outputs["quality"], spec)
-    return tuple(_example(k, photos, outputs, spec, int(decided[k])) for k in dict.fromkeys(chosen))
+    return tuple(_draw_example(k, photos, outputs, spec, int(decided[k])) for k in dict.fromkeys(chosen))
 
 
-def _middle(places: NDArray[np.int64], probability: NDArray[np.float32], taken: Sequence[int]) -> int:
+def _find_middle(places: NDArray[np.int64], probability: NDArray[np.float32], taken: Sequence[int]) -> int:
     free = np.setdiff1d(places, taken)
     if len(free) == 0:
         return int(probability.argmax())
     return int(free[np.argsort(probability[free], kind="stable")[len(free) // 2]])
 
 
-def _example(k: int, photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec, decided: int) -> Example:
+def _draw_example(k: int, photos: LabelledPhotos, outputs: Outputs, spec: ModelSpec, decided: int) -> Example:
     probabilities = outputs["explanations"][k]
     name = photos.names[k]
     name = name if len(name) <= _CAPTION else "…" + name[1 - _CAPTION :]

@@ -98,7 +98,7 @@ def draw_precision_recall(curves: Sequence[Curve], title: str) -> Figure:
     figure, axes = make_square(title)
     for k, row in enumerate(curves):
         label = f"{_describe(row)}: AP {format_measure(row.average_precision)}"
-        points = _steps(row.pr) if len(row.pr) else np.full((1, 2), np.nan)
+        points = _start_at_first_hit(row.pr) if len(row.pr) else np.full((1, 2), np.nan)
         style = {"color": COLORS[k % 6], "linestyle": _DASHES[k % 6]}
         axes.step(points[:, 0], points[:, 1], where="post", label=label, **style)  # type: ignore[arg-type]
     axes.set_xlabel("recall")
@@ -107,7 +107,7 @@ def draw_precision_recall(curves: Sequence[Curve], title: str) -> Figure:
     return figure
 
 
-def _steps(pr: Floats) -> Floats:
+def _start_at_first_hit(pr: Floats) -> Floats:
     """Begin at the first photo that was found: the convention's point (0, 1) would draw a line that means nothing."""
     found = pr[pr[:, 0] > 0]
     return np.concatenate([found, [[0, found[-1, 1]]]])
@@ -127,11 +127,11 @@ def make_square(title: str) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_title(title, fontsize=11)
-    _plain_axes(axes)
+    _make_plain_axes(axes)
     return figure, axes
 
 
-def _plain_axes(axes: Axes) -> None:
+def _make_plain_axes(axes: Axes) -> None:
     axes.grid(color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
@@ -166,8 +166,8 @@ def draw_reliability(reliabilities: Sequence[Reliability], title: str) -> Figure
             plot.set_ylabel("share that is so")
             counts.set_ylabel("photos")
         plot.tick_params(labelbottom=False)
-        _plain_axes(plot)
-        _plain_axes(counts)
+        _make_plain_axes(plot)
+        _make_plain_axes(counts)
     figure.suptitle(title, fontsize=11)
     return figure
 

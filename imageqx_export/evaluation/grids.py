@@ -51,7 +51,7 @@ def build_counts(evaluation: Evaluation, group: str) -> Grid:
         group: ``"quality"`` or ``"explanations"``.
     """
     title = {"quality": "Table 1. Classes", "explanations": "Table 2. Reasons"}[group]
-    raters = _raters(evaluation, group)
+    raters = _describe_raters(evaluation, group)
     head = ("", "photos", *(("raters' F1, mean ± SD", "pairs of raters") if raters else ()))
     rows = []
     for row in _choose_table(evaluation.scores, group).rows:
@@ -72,17 +72,17 @@ def build_model(evaluation: Evaluation, group: str) -> Grid:
         group: ``"quality"`` or ``"explanations"``.
     """
     title = {"quality": "Table 3. The model, per class", "explanations": "Table 4. The model, per reason"}[group]
-    table, raters = _choose_table(evaluation.scores, group), _raters(evaluation, group)
+    table, raters = _choose_table(evaluation.scores, group), _describe_raters(evaluation, group)
     rows = []
     for row in table.rows:
         agreed = raters.get(row.name)
         more = () if agreed is None else (_EXPERT[agreed.expert],)
-        rows.append((to_words(row.name), *_cells(row), *more))
+        rows.append((to_words(row.name), *_format_cells(row), *more))
     names = {row.name for row in table.rows}
     below = [one.row for name, one in _list_baseline(evaluation).items() if name in names]
     rows.append(("mean", *(format_cell(getattr(table, metric)) for metric in METRICS), *(("",) if raters else ())))
     for row in below:
-        rows.append((f"{NAME}: {to_words(row.name)}", *_cells(row), *(("",) if raters else ())))
+        rows.append((f"{NAME}: {to_words(row.name)}", *_format_cells(row), *(("",) if raters else ())))
     return Grid(title, ("", *_HEADS.values(), *(("expert level",) if raters else ())), tuple(rows))
 
 
@@ -91,9 +91,9 @@ def build_ranking(evaluation: Evaluation) -> Grid:
     scores = evaluation.scores
     rows = []
     for row in scores.curves:
-        errors = _errors(scores, row.name) if row.name != POOR else ("", "")
+        errors = _describe_errors(scores, row.name) if row.name != POOR else ("", "")
         rows.append((to_words(row.name), format_cell(row.auc), format_cell(row.average_precision), *errors))
-    rows.append(("the most probable label", "", "", *_errors(scores, LABEL)))
+    rows.append(("the most probable label", "", "", *_describe_errors(scores, LABEL)))
     for name, one in _list_baseline(evaluation).items():
         areas = format_cell(one.curve.auc), format_cell(one.curve.average_precision)
         rows.append((f"{NAME}: {to_words(name)}", *areas, "", ""))
@@ -145,7 +145,7 @@ def _list_baseline(evaluation: Evaluation) -> Mapping[str, BaselineRow]:
     return {} if evaluation.baseline is None else evaluation.baseline.rows
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _format_cells(row: Row) -> tuple[str, ...]:
     return tuple(format_cell(getattr(row, metric)) for metric in METRICS)
 
 
@@ -153,13 +153,13 @@ def _choose_table(scores: Scores, group: str) -> Table:
     return scores.quality if group == "quality" else scores.explanations
 
 
-def _raters(evaluation: Evaluation, group: str) -> dict[str, RatersRow]:
+def _describe_raters(evaluation: Evaluation, group: str) -> dict[str, RatersRow]:
     if evaluation.raters is None:
         return {}
     rows = evaluation.raters.quality if group == "quality" else evaluation.raters.explanations
     return {row.name: row for row in rows}
 
 
-def _errors(scores: Scores, name: str) -> tuple[str, str]:
+def _describe_errors(scores: Scores, name: str) -> tuple[str, str]:
     row = scores.reliability(name)
     return format_cell(row.ece), "–" if row.chance is None else f"{row.chance:.2f}"

@@ -85,23 +85,23 @@ def measure_reliability(confidence: NDArray[np.float32], right: Bools, name: str
     sure = confidence.astype(np.float64)
     edges = np.linspace(0, 1, BINS + 1)
     where = np.digitize(sure, edges[1:-1], right=True)
-    bins = tuple(_bin(edges[k], edges[k + 1], sure[where == k], right[where == k]) for k in range(BINS))
+    bins = tuple(_make_bin(edges[k], edges[k + 1], sure[where == k], right[where == k]) for k in range(BINS))
     if len(sure) == 0:
         return Reliability(name, UNMEASURED, None, bins)
     inside = np.eye(BINS)[where]
     gaps = inside * (right - sure)[:, None]
     ece = float(np.abs(gaps.sum(0)).sum() / len(sure))
-    chance = _chance(sure, inside)
+    chance = _find_chance(sure, inside)
     sampled = bootstrap(lambda weights: np.abs(weights @ gaps).sum(1, keepdims=True) / len(sure), len(sure))[:, 0]
-    return Reliability(name, Measure(ece, _interval(ece, sampled, chance)), float(chance.mean()), bins)
+    return Reliability(name, Measure(ece, _compute_interval(ece, sampled, chance)), float(chance.mean()), bins)
 
 
-def _bin(low: float, high: float, confidence: Floats, right: Bools) -> Bin:
+def _make_bin(low: float, high: float, confidence: Floats, right: Bools) -> Bin:
     mean = float(confidence.mean()) if len(confidence) else None
     return Bin(float(low), float(high), len(confidence), mean, wilson(int(right.sum()), len(right)))
 
 
-def _chance(confidence: Floats, inside: Floats) -> Floats:
+def _find_chance(confidence: Floats, inside: Floats) -> Floats:
     """Return the ECE of models whose every probability is true, [ROUNDS]."""
     rng = np.random.default_rng(SEED)
     step = max(1, 4_000_000 // len(confidence))
@@ -112,7 +112,7 @@ def _chance(confidence: Floats, inside: Floats) -> Floats:
     return np.concatenate(parts)
 
 
-def _interval(ece: float, sampled: Floats, chance: Floats) -> Pair | None:
+def _compute_interval(ece: float, sampled: Floats, chance: Floats) -> Pair | None:
     low, high = np.quantile(sampled, [0.025, 0.975])
     if high - low < 1e-12:
         return None

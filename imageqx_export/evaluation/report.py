@@ -42,11 +42,11 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "labels": list(spec.labels),
         "reasons": list(spec.reasons),
         "thresholds": {"poor_quality": spec.poor_quality_threshold, "reasons": spec.thresholds},
-        **_scores(scores),
+        **_describe_scores(scores),
         "curves": {row.name: describe_curve(row) for row in scores.curves},
-        "skin": {group.name: _scores(group.scores) for group in evaluation.skin},
+        "skin": {group.name: _describe_scores(group.scores) for group in evaluation.skin},
         "skin_unknown": evaluation.skin_unknown,
-        "raters": None if evaluation.raters is None else _raters(evaluation.raters),
+        "raters": None if evaluation.raters is None else _describe_raters(evaluation.raters),
     }
     if evaluation.baseline is not None:
         value["baseline"] = describe_baseline(evaluation.baseline)
@@ -59,7 +59,7 @@ def describe_baseline(baseline: Baseline) -> dict[str, Any]:
     rows = {}
     for name, one in baseline.rows.items():
         measures = describe_measures({"auc": one.curve.auc, "average_precision": one.curve.average_precision})
-        rows[name] = {**_row(one.row), **measures, "threshold": one.threshold}
+        rows[name] = {**_describe_row(one.row), **measures, "threshold": one.threshold}
     low, middle, high = baseline.milliseconds
     return {
         "name": NAME,
@@ -69,33 +69,35 @@ def describe_baseline(baseline: Baseline) -> dict[str, Any]:
     }
 
 
-def _scores(scores: Scores) -> dict[str, Any]:
-    quality = {row.name: _row(row) for row in scores.quality.rows}
-    quality[POOR] |= _ranking(scores, POOR)
+def _describe_scores(scores: Scores) -> dict[str, Any]:
+    quality = {row.name: _describe_row(row) for row in scores.quality.rows}
+    quality[POOR] |= _describe_ranking(scores, POOR)
     reasons = {}
     for row in scores.explanations.rows:
-        reasons[row.name] = _row(row) | _ranking(scores, row.name) | _describe_reliability(scores, row.name)
+        reasons[row.name] = (
+            _describe_row(row) | _describe_ranking(scores, row.name) | _describe_reliability(scores, row.name)
+        )
     return {
         "photos": scores.photos,
         "quality": quality,
         "explanations": reasons,
-        **_means("quality", scores.quality),
-        **_means("explanations", scores.explanations),
+        **_describe_means("quality", scores.quality),
+        **_describe_means("explanations", scores.explanations),
         "confusion": scores.confusion.tolist(),
         "reliability": _describe_reliability(scores, LABEL),
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _describe_row(row: Row) -> dict[str, Any]:
     counts = {"photos": row.photos, "tp": row.tp, "fp": row.fp, "fn": row.fn, "tn": row.tn}
     return {**counts, **describe_measures({metric: getattr(row, metric) for metric in METRICS})}
 
 
-def _means(group: str, table: Table) -> dict[str, Any]:
+def _describe_means(group: str, table: Table) -> dict[str, Any]:
     return describe_measures({f"{group}_macro_{metric}": getattr(table, metric) for metric in METRICS})
 
 
-def _ranking(scores: Scores, name: str) -> dict[str, Any]:
+def _describe_ranking(scores: Scores, name: str) -> dict[str, Any]:
     row = scores.curve(name)
     return describe_measures({"auc": row.auc, "average_precision": row.average_precision})
 
@@ -128,7 +130,7 @@ def describe_measures(measures: dict[str, Measure]) -> dict[str, Any]:
     return values
 
 
-def _raters(raters: Raters) -> dict[str, Any]:
+def _describe_raters(raters: Raters) -> dict[str, Any]:
     return {
         group: {
             row.name: {"f1": row.mean, "f1_sd": row.sd, "pairs": row.pairs, "expert_level": row.expert} for row in rows
@@ -139,10 +141,13 @@ def _raters(raters: Raters) -> dict[str, Any]:
 
 def describe_curve(row: Curve) -> dict[str, Any]:
     """Return both curves, thinned to 201 points, as JSON-able values."""
-    return {"roc": _points(row.roc, "fpr", "recall"), "precision_recall": _points(row.pr, "recall", "precision")}
+    return {
+        "roc": _list_points(row.roc, "fpr", "recall"),
+        "precision_recall": _list_points(row.pr, "recall", "precision"),
+    }
 
 
-def _points(points: Floats, x: str, y: str) -> dict[str, list[float]]:
+def _list_points(points: Floats, x: str, y: str) -> dict[str, list[float]]:
     """Thin a curve to at most 201 points, the ends included, evenly by place."""
     last = len(points) - 1
     places = np.unique(np.linspace(0, last, min(_POINTS, last + 1)).round().astype(int))

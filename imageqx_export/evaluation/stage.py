@@ -122,14 +122,14 @@ def _write(
     with stage_folder(out, LAYOUT) as staging:
         (staging.path / "evaluation.json").write_text(json.dumps(report.to_json(evaluation), indent=2) + "\n")
         (staging.path / "evaluation.md").write_text(report.to_markdown(evaluation), encoding="utf-8")
-        for name, figure in _figures(evaluation, photos, outputs):
+        for name, figure in _draw_figures(evaluation, photos, outputs):
             # Without the version of matplotlib, so that the same numbers give the same bytes for longer.
             figure.savefig(staging.path / name, dpi=DPI, facecolor="white", metadata={"Software": None})
             advance()
         staging.publish()
 
 
-def _figures(evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs) -> Iterable[tuple[str, Figure]]:
+def _draw_figures(evaluation: Evaluation, photos: LabelledPhotos, outputs: Outputs) -> Iterable[tuple[str, Figure]]:
     scores, spec = evaluation.scores, evaluation.spec
     where = f"{evaluation.model}, {scores.photos:,} photos"
     yield "confusion.png", figures.draw_confusion(scores.confusion, spec.labels, f"{where}: decisions")

@@ -95,8 +95,8 @@ def build_table(truth: Bools, given: Bools, names: tuple[str, ...]) -> Table:
         given: bool [N,K].
         names: Of the K columns.
     """
-    rows = tuple(_row(name, truth[:, k], given[:, k]) for k, name in enumerate(names))
-    sampled = bootstrap(lambda weights: _means(_ratios(truth, given, weights)), len(truth))
+    rows = tuple(_make_row(name, truth[:, k], given[:, k]) for k, name in enumerate(names))
+    sampled = bootstrap(lambda weights: _average_rows(_make_ratios(truth, given, weights)), len(truth))
     means = {}
     for k, metric in enumerate(METRICS):
         values: list[float] = [m.value for m in (getattr(row, metric) for row in rows) if m.value is not None]
@@ -104,7 +104,7 @@ def build_table(truth: Bools, given: Bools, names: tuple[str, ...]) -> Table:
     return Table(rows, **means)
 
 
-def _row(name: str, truth: Bools, given: Bools) -> Row:
+def _make_row(name: str, truth: Bools, given: Bools) -> Row:
     tp, fp = int((truth & given).sum()), int((~truth & given).sum())
     fn, tn = int((truth & ~given).sum()), int((~truth & ~given).sum())
     return Row(
@@ -120,7 +120,7 @@ def _row(name: str, truth: Bools, given: Bools) -> Row:
     )
 
 
-def _ratios(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
+def _make_ratios(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
     """Return recall, specificity, precision and F1 of resampled photos, [B,4,K]; NaN where there is no denominator."""
     tp, fp, fn = (weights @ cell.astype(np.float32) for cell in (truth & given, ~truth & given, truth & ~given))
     tn = weights.sum(1, keepdims=True) - tp - fp - fn
@@ -129,7 +129,7 @@ def _ratios(truth: Bools, given: Bools, weights: NDArray[np.float32]) -> Floats:
     return np.asarray(np.divide(over, under, out=np.full_like(under, np.nan), where=under > 0))
 
 
-def _means(ratios: Floats) -> Floats:
+def _average_rows(ratios: Floats) -> Floats:
     """Return the mean of what could be measured, [B,4] of [B,4,K]."""
     known = ~np.isnan(ratios)
     count = known.sum(2)

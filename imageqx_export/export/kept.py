@@ -125,7 +125,7 @@ def _is_whole(files: Mapping[str, bytes], manifest: Manifest) -> bool:
     named = list_digests(manifest)
     inside = {name: _list_inside(files, name) for name in named}
     known = {MANIFEST_FILE, PARITY_FILE, LINT_FILE, BUDGETS_FILE}.union(*inside.values())
-    same = all(found and _digest(name, found) == named[name] for name, found in inside.items())
+    same = all(found and _digest_inputs(name, found) == named[name] for name, found in inside.items())
     return same and files.keys() <= known
 
 
@@ -134,7 +134,7 @@ def _list_inside(files: Mapping[str, bytes], name: str) -> dict[str, bytes]:
     return {one: content for one, content in files.items() if one == name or one.startswith(f"{name}/")}
 
 
-def _digest(name: str, files: Mapping[str, bytes]) -> str:
+def _digest_inputs(name: str, files: Mapping[str, bytes]) -> str:
     """Return what :func:`digest` gives for a file or a package when it is written."""
     rows = {one: hashlib.sha256(content).hexdigest() for one, content in files.items()}
     if name in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
 from imageqx_export.bundle.manifest import name_artifact
-from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeTable, find_oldest, runtimes_beside
+from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeTable, find_oldest, read_runtimes_beside
 
 
 def state_minimum(checkpoint: Checkpoint, format: Format, precision: Precision, ios: str | None = None) -> ModelSpec:
@@ -20,7 +20,7 @@ def state_minimum(checkpoint: Checkpoint, format: Format, precision: Precision, 
     Raises:
         ArtifactError: The table is there and cannot be read.
     """
-    table = runtimes_beside(checkpoint.path)
+    table = read_runtimes_beside(checkpoint.path)
     found = {} if table is None else find_minimums(table, name_artifact(checkpoint.spec, format, precision))
     if ios is not None:
         found["ios"] = ios

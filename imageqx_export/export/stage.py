@@ -180,7 +180,7 @@ def _make(
             staging.path / GOLDEN_FOLDER, checkpoint, network, recipes, store, progress
         )
         manifest = write_manifest(staging.path, checkpoint, files, recipes, {**lacking, **refused})
-        linted = _relative(_lint(files, store, progress))
+        linted = _make_relative(_lint(files, store, progress))
         _write(staging.path / LINT_FILE, linted)
         report = compare_with_reference(
             staging.path, checkpoint.spec, references, pictures, store=store, progress=progress
@@ -268,7 +268,7 @@ def note_undecided(checkpoint: Checkpoint, plain: ModelSpec) -> Iterator[str]:
         )
 
 
-def _relative(report: LintReport) -> LintReport:
+def _make_relative(report: LintReport) -> LintReport:
     """Return a report that names files as the manifest does."""
     rows = [file.model_copy(update={"path": Path(file.path.name)}) for file in report.files]
     return LintReport(files=tuple(rows))

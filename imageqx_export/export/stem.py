@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imageqx_export.errors import ConversionError
 
 
-def grouped_kernel(kernel: NDArray[np.int8], size: int) -> NDArray[np.int8]:
+def group_kernel(kernel: NDArray[np.int8], size: int) -> NDArray[np.int8]:
     """Return a kernel that reads pixels of a row in groups, and gives all columns of a group at once.
 
     Kernels for integers take channels in fours or eights, and a pixel's three leave them half empty.
@@ -31,7 +31,7 @@ def grouped_kernel(kernel: NDArray[np.int8], size: int) -> NDArray[np.int8]:
     return grouped.reshape(-1, height, 2, size * channels).transpose(0, 3, 1, 2)
 
 
-def unknown_entry(kind: str, expected: str, found: Iterable[str]) -> ConversionError:
+def blame_unknown_entry(kind: str, expected: str, found: Iterable[str]) -> ConversionError:
     """Return the error for a converted graph that begins otherwise than the quantized network.
 
     Args:

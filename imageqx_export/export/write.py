@@ -23,7 +23,7 @@ from imageqx_export.artifact import (
 )
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, MANIFEST_FILE, PHOTOS_FOLDER, name_golden_outputs, name_recipe
 from imageqx_export.bundle.photos import write_photos
-from imageqx_export.bundle.proofs import proofs_beside
+from imageqx_export.bundle.proofs import read_proofs_beside
 from imageqx_export.data.images import generate_images
 from imageqx_export.export.convert import Variant, list_libraries
 from imageqx_export.export.form import take_form
@@ -104,7 +104,7 @@ def write_manifest(
         recipes: The recipe's file of each quantized precision.
         unavailable: Which formats could not be written, and why.
     """
-    proofs = proofs_beside(checkpoint.path)
+    proofs = read_proofs_beside(checkpoint.path)
     manifest = Manifest(
         model=checkpoint.spec.name,
         checkpoint_sha256=checkpoint.sha256,
@@ -144,13 +144,13 @@ def write_golden(folder: Path, pixels: Pixels, found: Mapping[Precision, Outputs
     for index, one in enumerate(pixels):
         Image.fromarray(one).save(folder / f"{index:02}.png")
     for precision, outputs in found.items():
-        rows = {f"{index:02}.png": _row(outputs, index) for index in range(len(pixels))}
+        rows = {f"{index:02}.png": _make_row(outputs, index) for index in range(len(pixels))}
         (folder / name_golden_outputs(precision)).write_text(json.dumps(rows, indent=1) + "\n")
     precisions = [p for p in Precision if p not in QUANTIZED or p in found]
     write_photos(folder / Path(PHOTOS_FOLDER).name, spec.preprocessing)
     write_self_test(folder, (f"{index:02}.png" for index in range(len(pixels))), precisions)
 
 
-def _row(outputs: Outputs, index: int) -> dict[str, object]:
+def _make_row(outputs: Outputs, index: int) -> dict[str, object]:
     # float64 of a float32 prints with all its digits; nine significant ones identify a float32 exactly.
     return {name: np.vectorize(lambda v: float(f"{v:.9g}"))(values[index]).tolist() for name, values in outputs.items()}

@@ -53,9 +53,9 @@ def warm_start(features: nn.Module) -> None:
         for module in features.modules():
             if isinstance(module, SqueezeExcitation):
                 module.fc2.weight.mul_(0.1)
-                nn.init.constant_(_bias(module.fc2), _OPEN_GATE)
+                nn.init.constant_(_find_bias(module.fc2), _OPEN_GATE)
 
 
-def _bias(conv: nn.Conv2d) -> torch.Tensor:
+def _find_bias(conv: nn.Conv2d) -> torch.Tensor:
     assert conv.bias is not None
     return conv.bias

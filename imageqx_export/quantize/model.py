@@ -66,22 +66,22 @@ class QuantizedModel:
             )
         from imageqx_export.quantize.graph.integers import compute_integer_weights
 
-        return compute_integer_weights(self._program(1), self.recipe)
+        return compute_integer_weights(self._load_program(1), self.recipe)
 
     def run(self, pixels: Pixels, *, progress: Progress = silent) -> Outputs:
         """Return every output of the quantized network in PyTorch, for uint8 [N,H,W,3]: integers as integers."""
         from imageqx_export.quantize.graph.integers import run_integers
 
-        return run_integers(self._program(None), self.recipe, pixels, progress=progress)
+        return run_integers(self._load_program(None), self.recipe, pixels, progress=progress)
 
     def run_each(self, sets: Iterable[Pixels]) -> list[Outputs]:
         """Return what :meth:`run` gives for each set of photos, of a graph that is captured once."""
         from imageqx_export.quantize.graph.integers import run_integers
 
-        program = self._program(None)
+        program = self._load_program(None)
         return [run_integers(program, self.recipe, pixels) for pixels in sets]
 
-    def _program(self, batch: int | None) -> GraphModule:
+    def _load_program(self, batch: int | None) -> GraphModule:
         from imageqx_export.quantize.graph.build import capture_for_recipe
 
         return capture_for_recipe(self.network, self.recipe, batch=batch)

@@ -82,7 +82,12 @@ def find_differences(old: Release, new: Release) -> Iterator[Difference]:
     for name in sorted({*before, *after}):
         if name not in before or name not in after:
             gone = name not in after
-            yield Difference(kind="breaks" if gone else "file", what=name, old=_there(gone), new=_there(not gone))
+            yield Difference(
+                kind="breaks" if gone else "file",
+                what=name,
+                old=_describe_presence(gone),
+                new=_describe_presence(not gone),
+            )
             continue
         one, other = before[name], after[name]
         if one.size_bytes != other.size_bytes:
@@ -92,12 +97,16 @@ def find_differences(old: Release, new: Release) -> Iterator[Difference]:
             if was != now:
                 yield Difference(kind="minimum", what=f"{name}: {part}", old=was, new=now)
         for part in sorted({*one.milliseconds, *other.milliseconds}):
-            yield from _differ("latency", f"{name}: {part}", one.milliseconds.get(part), other.milliseconds.get(part))
+            yield from _compare_cells(
+                "latency", f"{name}: {part}", one.milliseconds.get(part), other.milliseconds.get(part)
+            )
     for part in sorted({*old.scores, *new.scores}):
-        yield from _differ("score", part, old.scores.get(part), new.scores.get(part))
+        yield from _compare_cells("score", part, old.scores.get(part), new.scores.get(part))
 
 
-def _differ(kind: Literal["latency", "score"], what: str, old: float | None, new: float | None) -> Iterator[Difference]:
+def _compare_cells(
+    kind: Literal["latency", "score"], what: str, old: float | None, new: float | None
+) -> Iterator[Difference]:
     if old != new:
         yield Difference(kind=kind, what=what, old=old, new=new)
 
@@ -111,7 +120,7 @@ def _compare(old: Any, new: Any, place: str) -> Iterator[Difference]:
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from _compare(one, other, f"{place}[{index}]")
     elif old != new:
-        breaks = _top(place) in BREAKING or place.startswith(_BREAKING_BELOW)
+        breaks = _shorten_place(place) in BREAKING or place.startswith(_BREAKING_BELOW)
         kind: Literal["breaks", "spec"] = "breaks" if breaks and not place.endswith(_HARMLESS_ENDS) else "spec"
         yield Difference(kind=kind, what=place, old=_shorten(old), new=_shorten(new))
 
@@ -120,11 +129,11 @@ def _has_dicts(values: list[Any]) -> bool:
     return any(isinstance(value, dict) for value in values)
 
 
-def _top(place: str) -> str:
+def _shorten_place(place: str) -> str:
     return place.split(".")[0].split("[")[0]
 
 
-def _there(yes: bool) -> str | None:
+def _describe_presence(yes: bool) -> str | None:
     return "there" if yes else None
 
 

@@ -15,7 +15,7 @@ _MOST = 2**33
 
 
 class StoreFetcher(FetcherInterface):
-    """Reads a store.
+    """A fetcher that reads a store.
 
     Args:
         store: The release tree.
@@ -48,7 +48,7 @@ class StoreFetcher(FetcherInterface):
 
 
 class CacheFetcher(FetcherInterface):
-    """Gives tuf's client the metadata that it wrote into its own folder before, and no newer ones.
+    """What gives tuf's client the metadata that it wrote into its own folder before, and no newer ones.
 
     Args:
         folder: tuf's metadata folder.

@@ -38,7 +38,7 @@ def write_statement(contents: Contents, digests: Mapping[str, str]) -> bytes:
     from in_toto_attestation.v1.statement import Statement
 
     subjects = [ResourceDescriptor(name=name, digest={"sha256": sha256}).pb for name, sha256 in sorted(digests.items())]
-    statement = Statement(subjects, PREDICATE, _predicate(contents))
+    statement = Statement(subjects, PREDICATE, _make_predicate(contents))
     try:
         statement.validate()
     except ValueError as error:
@@ -99,7 +99,7 @@ def check_statement(value: Any) -> None:
         raise ReleaseError("the provenance names no files, one twice, or one without its SHA-256")
 
 
-def _predicate(contents: Contents) -> dict[str, Any]:
+def _make_predicate(contents: Contents) -> dict[str, Any]:
     release, facts, manifest = contents.release, contents.facts, contents.manifest
     materials = [{"name": facts.checkpoint.name, "digest": {"sha256": release.checkpoint_sha256}}]
     materials += [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in sorted(manifest.recipes.items())]

@@ -13,7 +13,7 @@ from imageqx_export.bundle.manifest import (
     list_digests,
     read_manifest,
 )
-from imageqx_export.bundle.runtimes import runtimes_beside
+from imageqx_export.bundle.runtimes import read_runtimes_beside
 from imageqx_export.errors import ImageQXError, ReleaseError
 from imageqx_export.export.metadata import versions
 from imageqx_export.export.minimum import find_minimums
@@ -124,7 +124,7 @@ def check_parity(folder: Path, manifest: Manifest) -> Check:
 
 def check_minimums(manifest: Manifest, checkpoint: Path | None) -> Iterator[Check]:
     """Yield whether each file states the oldest runtimes that the record beside the checkpoint has for these bytes."""
-    table = runtimes_beside(checkpoint) if checkpoint is not None else None
+    table = read_runtimes_beside(checkpoint) if checkpoint is not None else None
     for one in manifest.artifacts:
         name = one.path.as_posix()
         rows = tuple(row for row in table.rows if row.sha256 == one.sha256) if table is not None else ()

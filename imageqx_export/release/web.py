@@ -49,7 +49,7 @@ class HopError(DownloadError):
 
 
 class WebFetcher(FetcherInterface):
-    """Gets files for tuf's client.
+    """A fetcher of files for tuf's client.
 
     Args:
         address: Of the release tree; what it begins with decides whether plain http is taken at all.

@@ -31,7 +31,7 @@ class Baseline(Frozen):
     sizes: tuple[Sizes, ...] = ()
 
     @model_validator(mode="after")
-    def _once(self) -> Baseline:
+    def _refuse_repeats(self) -> Baseline:
         names, ids = [sizes.artifact for sizes in self.sizes], [run.run_id for run in self.runs]
         if len(set(names)) != len(names) or len(set(ids)) != len(ids):
             raise ValueError("each artifact's sizes once, and each run once")

@@ -56,7 +56,7 @@ def read_core_ml(path: Path) -> Any:
     try:
         return messages.Model.FromString(root.read_bytes())
     except Exception as error:  # protobuf's, whose module differs between its implementations
-        raise _broken(root, str(error)) from error
+        raise _blame(root, str(error)) from error
 
 
 def find_root_model(path: Path) -> Path:
@@ -69,9 +69,9 @@ def find_root_model(path: Path) -> Path:
         manifest = read_json(path / "Manifest.json")
         root = path / "Data" / str(manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _broken(path, f"no readable Manifest.json: {describe(error)}") from error
+        raise _blame(path, f"no readable Manifest.json: {describe(error)}") from error
     if path.resolve() not in root.resolve().parents or not root.is_file():
-        raise _broken(path, f"Manifest.json points to {root}, which is no file of the package")
+        raise _blame(path, f"Manifest.json points to {root}, which is no file of the package")
     return root
 
 
@@ -90,5 +90,5 @@ def _load_messages() -> Any:
     return importlib.import_module(f"{name}.Model_pb2")
 
 
-def _broken(where: Path, got: str) -> ArtifactError:
+def _blame(where: Path, got: str) -> ArtifactError:
     return ArtifactError("the file cannot be read", where=where, got=got, remedy="imageqx export")

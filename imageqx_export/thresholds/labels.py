@@ -30,7 +30,7 @@ def fit_temperatures(logits: Any, photos: LabelledPhotos, spec: ModelSpec) -> Te
     """Fit every temperature on photos; a reason that the photos have never, or always, keeps 1."""
     reasons = {
         name: temperature.fit_binary_temperature(values, has)
-        for name, values, has in zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)
+        for name, values, has in zip(spec.reasons, logits.explanations.numpy().T, _make_flags(photos).T, strict=True)
     }
     quality = temperature.fit_temperature(logits.quality.numpy(), photos.quality)
     return Temperatures(quality=quality, explanations=reasons)
@@ -55,7 +55,7 @@ def choose_spec(
     """
     poor = spec.labels.index(POOR)
     columns = {POOR: (quality[:, poor], photos.quality == poor)}
-    columns |= {name: (reasons[:, i], _flags(photos)[:, i]) for i, name in enumerate(spec.reasons)}
+    columns |= {name: (reasons[:, i], _make_flags(photos)[:, i]) for i, name in enumerate(spec.reasons)}
     usable = {name: (scores, truth) for name, (scores, truth) in columns.items() if 0 < truth.sum() < len(truth)}
     if not usable:
         raise DatasetError(
@@ -81,7 +81,7 @@ def measure_spec(spec: ModelSpec, quality: Scores, reasons: Scores, photos: Labe
     rows = {POOR: measure(sent_back, truth, spec.poor_quality_threshold)}
     for i, name in enumerate(spec.reasons):
         given = reasons[:, i] >= np.float32(spec.thresholds[name])
-        rows[name] = measure(given, _flags(photos)[:, i], spec.thresholds[name])
+        rows[name] = measure(given, _make_flags(photos)[:, i], spec.thresholds[name])
     return rows
 
 
@@ -90,12 +90,12 @@ def measure_temperatures(
 ) -> dict[str, temperature.TemperatureFit]:
     """Measure the temperatures of labels and reasons, 1 where there is none, on logits without one."""
     known = temperatures or Temperatures(explanations=dict.fromkeys(spec.reasons, 1.0))
-    columns = zip(spec.reasons, logits.explanations.numpy().T, _flags(photos).T, strict=True)
+    columns = zip(spec.reasons, logits.explanations.numpy().T, _make_flags(photos).T, strict=True)
     return {
         QUALITY: temperature.measure_temperature(logits.quality.numpy(), photos.quality, known.quality),
         **{name: temperature.measure_binary_temperature(z, has, known.explanations[name]) for name, z, has in columns},
     }
 
 
-def _flags(photos: LabelledPhotos) -> NDArray[np.bool_]:
+def _make_flags(photos: LabelledPhotos) -> NDArray[np.bool_]:
     return photos.reasons >= 0.5

@@ -146,11 +146,11 @@ def choose_for_network(
 def _choose_for_labels(
     config: ThresholdsConfig, old: Checkpoint, network: Network, logits: Any, photos: LabelledPhotos
 ) -> tuple[ModelSpec, Temperatures | None, Choice]:
-    before = labels.measure_spec(old.spec, *_probabilities(network, logits), photos)
+    before = labels.measure_spec(old.spec, *_compute_probabilities(network, logits), photos)
     temperatures = labels.fit_temperatures(logits, photos, old.spec) if config.fit else old.temperatures
     if temperatures is not None:
         network.set_temperatures(temperatures)
-    quality, reasons = _probabilities(network, logits)
+    quality, reasons = _compute_probabilities(network, logits)
     spec, kept = labels.choose_spec(old.spec, quality, reasons, photos, config.criterion)
     choice = Choice(
         criterion=config.criterion,
@@ -230,6 +230,6 @@ def compute_logits(network: Network, pixels: NDArray[np.uint8], progress: Progre
     return kind(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 
 
-def _probabilities(network: Network, logits: Any) -> tuple[Scores, Scores]:
+def _compute_probabilities(network: Network, logits: Any) -> tuple[Scores, Scores]:
     quality, reasons = network.probabilities(logits)
     return quality.numpy(), reasons.numpy()

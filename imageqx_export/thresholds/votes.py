@@ -62,7 +62,7 @@ def choose_spec(spec: ModelSpec, outputs: Outputs, photos: LabelledPhotos, crite
     Raises:
         DatasetError: No threshold meets the criterion, or all photos are good, or none is.
     """
-    binary = _binary(spec)
+    binary = _get_binary(spec)
     poor = ~find_good(_read_votes(photos), spec)
     if poor.all() or not poor.any():
         raise DatasetError(
@@ -78,7 +78,7 @@ def choose_spec(spec: ModelSpec, outputs: Outputs, photos: LabelledPhotos, crite
 
 def measure_spec(spec: ModelSpec, outputs: Outputs, photos: LabelledPhotos) -> dict[str, Measurement]:
     """Return how a spec's decision does on photos, with the probability from which a photo is poor."""
-    binary = _binary(spec)
+    binary = _get_binary(spec)
     sent_back, poor = ~decide_good(outputs[binary.output], spec), ~find_good(_read_votes(photos), spec)
     return {POOR: measure(sent_back, poor, 1 - binary.threshold)}
 
@@ -88,7 +88,7 @@ def _list_logits(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     from scipy.special import logit
 
-    binary, votes = _binary(spec), _read_votes(photos)
+    binary, votes = _get_binary(spec), _read_votes(photos)
     if binary.ranks is None:
         scores, truth = raw[binary.output], find_good(votes, spec)[:, None]
     else:
@@ -104,6 +104,6 @@ def _read_votes(photos: LabelledPhotos) -> NDArray[np.int64]:
     return photos.votes
 
 
-def _binary(spec: ModelSpec) -> BinaryDecision:
+def _get_binary(spec: ModelSpec) -> BinaryDecision:
     assert spec.binary is not None
     return spec.binary

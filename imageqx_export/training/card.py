@@ -50,10 +50,12 @@ def write_card(checkpoint: Checkpoint, path: Path, photos: Path | None) -> None:
         data=data,
         reached=provenance["seeds"],
         chosen=provenance.get("thresholds"),
-        commands=_commands(provenance),
+        commands=_list_commands(provenance),
         initialisation=_describe_start(config["initialisation"], provenance.get("origin", {})),
-        sources=_sources(photos),
-        counts={side: _counts(data["photos"][side]) for side in ("train", "val", "test")} if "photos" in data else {},
+        sources=_list_sources(photos),
+        counts={side: _format_counts(data["photos"][side]) for side in ("train", "val", "test")}
+        if "photos" in data
+        else {},
     )
     with write_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
@@ -69,19 +71,19 @@ def _spread(value: dict[str, float | None]) -> str:
     return f"{value['mean']:.3f}" + ("" if value["sd"] is None else f" ± {value['sd']:.3f}")
 
 
-def _commands(provenance: dict[str, Any]) -> list[str]:
+def _list_commands(provenance: dict[str, Any]) -> list[str]:
     """Write the commands that train this again, the first run's before the one that goes on from it."""
     seeds, commands, out = provenance["seeds"]["seeds"], list[str](), ""
     run: dict[str, Any] | None = provenance
     while run and "config" in run:  # another network's checkpoint has none here
         config = rename_old_fields(run["config"])
-        commands.insert(0, _command(config, run["data"], run.get("thresholds"), seeds) + out)
+        commands.insert(0, _make_command(config, run["data"], run.get("thresholds"), seeds) + out)
         out = f" --out {config['initialisation'].replace('.seed' + str(config['seed']), '')}"
         run = run.get("origin")
     return commands
 
 
-def _command(config: dict[str, Any], data: dict[str, Any], chosen: dict[str, Any] | None, seeds: list[int]) -> str:
+def _make_command(config: dict[str, Any], data: dict[str, Any], chosen: dict[str, Any] | None, seeds: list[int]) -> str:
     """Write the command that trains this again: where data come from, and the options that are not the defaults."""
     options: dict[str, Any] = {}
     usual = {**asdict(TrainingConfig()), **choose_targets(config.get("model", "imageqx")).DEFAULTS}
@@ -104,11 +106,11 @@ def _write_option(name: str, value: object) -> str:
     return f" --no-{name}" if value is False else f" --{name}" + ("" if value is True else f" {value}")
 
 
-def _counts(side: dict[str, int]) -> str:
+def _format_counts(side: dict[str, int]) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in side.items())
 
 
-def _sources(photos: Path | None) -> list[tuple[str, str, str, int]]:
+def _list_sources(photos: Path | None) -> list[tuple[str, str, str, int]]:
     """Count a manifest's photos per class, source and licence; empty without a manifest that has these columns."""
     if photos is None or not (photos / "manifest.csv").is_file():
         return []

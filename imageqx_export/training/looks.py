@@ -36,16 +36,18 @@ class HeldOut:
     def keep(self, network: Network) -> HeldOut:
         """Return the same with the features of a backbone that does not learn."""
         with torch.inference_mode():
-            return HeldOut(self.photos, tuple(compute_features(network, pixels) for pixels in self._pixels(network)))
+            return HeldOut(
+                self.photos, tuple(compute_features(network, pixels) for pixels in self._iterate_pixels(network))
+            )
 
     def run(self, network: Network) -> Outputs:
         """Return the outputs that are probabilities, by name; the network is in eval mode afterwards."""
         network.eval()
         with torch.inference_mode():
-            features = self.features or (network.features(pixels) for pixels in self._pixels(network))
+            features = self.features or (network.features(pixels) for pixels in self._iterate_pixels(network))
             return _gather(network, [network.probabilities(network.logits(one)) for one in features])
 
-    def _pixels(self, network: Network) -> Iterator[Tensor]:
+    def _iterate_pixels(self, network: Network) -> Iterator[Tensor]:
         device = next(network.parameters()).device
         for start in range(0, len(self.photos), _CHUNK):
             yield normalise(torch.from_numpy(self.photos.pixels[start : start + _CHUNK]).to(device))

@@ -174,7 +174,7 @@ def train(
             # The state takes its place last: killed in between, the epoch is done again, and nothing is taken for done.
             with postpone_signals(), save_state(state, config, digest, epoch + 1, history, parts):
                 if not config.patience or is_best(history, targets.HEADLINE):
-                    facts = _provenance(config, history, data, origin)
+                    facts = _describe_run(config, history, data, origin)
                     checkpoint = save_checkpoint(result, network.spec, metrics, facts, out)
             logs.epoch((epoch + 1) * config.steps, mean, targets.list_scalars(metrics))
             report(epoch + 1, mean, metrics)
@@ -256,7 +256,7 @@ def _require_agreement(first: int, world: World, state: Path) -> None:
         )
 
 
-def _provenance(
+def _describe_run(
     config: TrainingConfig, history: list[dict[str, Any]], data: TrainingData, origin: dict[str, Any]
 ) -> dict[str, Any]:
     import torchvision

@@ -33,8 +33,8 @@ def score(
     """
     onehot = np.eye(len(spec.labels), dtype=int)
     rows = {
-        "quality": dict(zip(spec.labels, _rows(onehot[labels], onehot[guessed]), strict=True)),
-        "explanations": dict(zip(spec.reasons, _rows(flags.astype(int), given.astype(int)), strict=True)),
+        "quality": dict(zip(spec.labels, _make_rows(onehot[labels], onehot[guessed]), strict=True)),
+        "explanations": dict(zip(spec.reasons, _make_rows(flags.astype(int), given.astype(int)), strict=True)),
     }
     everything = list(range(len(spec.labels)))
     return {
@@ -46,7 +46,7 @@ def score(
     }
 
 
-def _rows(truth: NDArray[np.int_], guess: NDArray[np.int_]) -> list[dict[str, float]]:
+def _make_rows(truth: NDArray[np.int_], guess: NDArray[np.int_]) -> list[dict[str, float]]:
     rows = []
     for matrix in multilabel_confusion_matrix(truth, guess):
         tn, fp, fn, tp = (float(v) for v in matrix.ravel())

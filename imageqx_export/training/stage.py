@@ -224,7 +224,7 @@ def _publish_best(
         tests["synthetic scenes alone"] = alone.load("test", run.held_out_samples // 2)
     scores = measure_runs(checkpoints, trained, tests, targets, progress=held.progress)
     reached = summarise(checkpoints, scores, tests, targets)
-    best = max(checkpoints, key=lambda made: (_headline(made, targets), -checkpoints.index(made)))
+    best = max(checkpoints, key=lambda made: (_make_headline(made, targets), -checkpoints.index(made)))
     network = trained[checkpoints.index(best)]
     provenance = {**best.provenance, "seeds": reached.model_dump(mode="json")}
     with explain_failed_writes(out.parent):
@@ -233,6 +233,6 @@ def _publish_best(
     return published, reached
 
 
-def _headline(made: Checkpoint, targets: Targets) -> float:
+def _make_headline(made: Checkpoint, targets: Targets) -> float:
     value = made.metrics[targets.HEADLINE]
     return float("-inf") if value is None else float(str(value))

@@ -93,7 +93,7 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
     """
     if not path.is_file():
         return 0, []
-    with translate_errors(lambda error: _unusable("the state file cannot be read", path, error)):
+    with translate_errors(lambda error: _blame("the state file cannot be read", path, error)):
         state = torch.load(path, weights_only=True, map_location="cpu")
         saved, saved_data = rename_old_fields(state["config"]), str(state["data"])
     # What an earlier version did not know, it did as is usual today.
@@ -107,7 +107,7 @@ def load_state(path: Path, config: DataclassInstance, data: str, parts: list[Any
             got=f"other values for {', '.join(changed)}",
             remedy="pass the same options to go on, or --fresh to start over",
         )
-    with translate_errors(lambda error: _unusable("the state file does not fit this version", path, error)):
+    with translate_errors(lambda error: _blame("the state file does not fit this version", path, error)):
         epoch, history = _check_progress(state["epoch"], state["history"])
         for part, values in zip(parts, state["parts"], strict=True):
             part.load_state_dict(values)
@@ -126,7 +126,7 @@ def _check_progress(epoch: Any, history: Any) -> tuple[int, History]:
     return epoch, history
 
 
-def _unusable(what: str, path: Path, error: Exception) -> TrainingError:
+def _blame(what: str, path: Path, error: Exception) -> TrainingError:
     return TrainingError(what, where=path, got=name_error(error), remedy="pass --fresh to start over")
 
 

@@ -13,8 +13,8 @@ from imageqx_export.bundle.runtimes import (
     find_oldest,
     parse_version,
     read_runtimes,
+    read_runtimes_beside,
     record_runtimes,
-    runtimes_beside,
 )
 from imageqx_export.errors import ArtifactError
 
@@ -62,10 +62,10 @@ def test_one_machine_that_fails_is_enough_and_another_variant_is_another_questio
 
 def test_a_record_keeps_what_was_not_asked_again_and_drops_older_bytes(tmp_path: Path) -> None:
     path = tmp_path / "imageqx.runtimes.json"
-    assert runtimes_beside(tmp_path / "imageqx.safetensors") is None
+    assert read_runtimes_beside(tmp_path / "imageqx.safetensors") is None
     record_runtimes(path, RuntimeTable(images=12, rows=(row("1.0.1", "refused"), row("2.3.0"))))
     record_runtimes(path, RuntimeTable(images=12, rows=(row("2.3.0", "wrong", problem="far off"),)))
-    found = runtimes_beside(tmp_path / "imageqx.safetensors")
+    found = read_runtimes_beside(tmp_path / "imageqx.safetensors")
     assert found is not None
     assert [(one.version, one.verdict) for one in found.rows] == [("1.0.1", "refused"), ("2.3.0", "wrong")]
     assert found.rows[1].problem == "far off"

@@ -9,7 +9,7 @@ import pytest
 
 from imageqx_export import networks
 from imageqx_export.artifact import Format, Outputs, Precision, Proof
-from imageqx_export.bundle.proofs import proofs_beside, read_proofs
+from imageqx_export.bundle.proofs import read_proofs, read_proofs_beside
 from imageqx_export.cli.show.compat import figures
 from imageqx_export.compat.accelerator import Answer, load_accelerator, parse_target
 from imageqx_export.compat.gpu.target import read_coverage
@@ -140,11 +140,11 @@ def test_what_is_unavailable_or_unproved_proves_nothing() -> None:
 def test_new_proofs_replace_those_of_the_same_file_and_of_its_older_bytes(tmp_path: Path) -> None:
     checkpoint = tmp_path / "imageqx.safetensors"
     path = tmp_path / "imageqx.proofs.json"
-    assert proofs_beside(checkpoint) == {}
+    assert read_proofs_beside(checkpoint) == {}
     record_proofs(path, report(result("wrong"), result("right", artifact="y.onnx", sha256="2" * 64)))
     record_proofs(path, report(result("right")))
     record_proofs(path, report(result("right", artifact="y.onnx", sha256="3" * 64)))
-    found = proofs_beside(checkpoint)
+    found = read_proofs_beside(checkpoint)
     assert {sha[0]: [proof.verdict for proof in proofs] for sha, proofs in found.items()} == {
         "1": ["right"],
         "3": ["right"],

@@ -17,7 +17,7 @@ from PIL import Image
 from imageqx_export.data import held_out as module
 from imageqx_export.data.bank import PHOTO, SIDE, SYNTHETIC, Bank
 from imageqx_export.data.folder import PhotoFolder, read_folder
-from imageqx_export.data.held_out import SEEDS, draw_samples, make_held_out_bank, synthetic_samples
+from imageqx_export.data.held_out import SEEDS, draw_samples, make_held_out_bank, make_synthetic_samples
 from imageqx_export.data.labels import SPLITS, LabelledPhotos, Split
 from imageqx_export.data.sample_plan import plan_samples
 from imageqx_export.data.scenes import SCENE_KINDS, render_scenes
@@ -190,7 +190,7 @@ def test_a_good_synthetic_sample_still_looks_like_its_scene(banks: dict[Split, B
 
 
 def test_synthetic_samples_are_a_seeds_own() -> None:
-    once = synthetic_samples(3, 5)
-    assert same(once, synthetic_samples(3, 5)) and once.source == "3 synthetic samples of seed 5"
-    assert not np.array_equal(once.pixels, synthetic_samples(3, 6).pixels)
+    once = make_synthetic_samples(3, 5)
+    assert same(once, make_synthetic_samples(3, 5)) and once.source == "3 synthetic samples of seed 5"
+    assert not np.array_equal(once.pixels, make_synthetic_samples(3, 6).pixels)
     assert once.names == ("synthetic sample 0", "synthetic sample 1", "synthetic sample 2")

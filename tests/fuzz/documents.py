@@ -21,7 +21,7 @@ from imageqx_export.bench.web.browser import _parse_result
 from imageqx_export.bundle.manifest import SELF_TEST_FILE
 from imageqx_export.bundle.proofs import read_proofs
 from imageqx_export.bundle.runtimes import RuntimeRow, RuntimeTable, find_oldest, read_runtimes
-from imageqx_export.data.folder import _manifest
+from imageqx_export.data.folder import _read_manifest
 from imageqx_export.data.readers import fitzpatrick17k, label_studio, pad_ufes_20, redcap, scin, vizwiz
 from imageqx_export.evaluation.agreement import read_scores as read_f1
 from imageqx_export.evaluation.binary.crops import read_boxes
@@ -30,7 +30,7 @@ from imageqx_export.parity.self_test import read_self_test, write_self_test
 from imageqx_export.report.robustness import list_cells, read_robustness
 from imageqx_export.report.stage import _read_accuracy, _read_parity
 from imageqx_export.support.untrusted import parse_json
-from imageqx_export.training.card import _sources
+from imageqx_export.training.card import _list_sources
 from tests.bench.tiny import make_run
 from tests.fuzz.parsers import Parser, from_file, from_folder
 
@@ -92,8 +92,8 @@ def _list_tables() -> dict[str, Callable[[], Parser]]:
             _beside_photo("a.csv", lambda root: read_scores(root / "a.csv", root)), (scores,)
         ),
         "table of boxes": lambda: Parser(from_file("a.csv", read_boxes), (boxes,)),
-        "manifest of photos": lambda: Parser(from_folder("manifest.csv", _manifest), (group,)),
-        "sources of photos": lambda: Parser(from_folder("manifest.csv", _sources), (sources,)),
+        "manifest of photos": lambda: Parser(from_folder("manifest.csv", _read_manifest), (group,)),
+        "sources of photos": lambda: Parser(from_folder("manifest.csv", _list_sources), (sources,)),
     }
 
 

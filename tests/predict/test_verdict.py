@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from imageqx_export.artifact import ModelSpec, Outputs, Pixels, TensorSpec
 from imageqx_export.cli import app
-from imageqx_export.data.held_out import synthetic_samples
+from imageqx_export.data.held_out import make_synthetic_samples
 from imageqx_export.decisions import apply_thresholds, decide
 from imageqx_export.errors import ArtifactError, PhotoError, UnknownNameError
 from imageqx_export.evaluation.heatmap import blend
@@ -229,7 +229,7 @@ def test_a_clinics_file_that_is_missing_or_knows_another_reason(tmp_path: Path) 
 
 
 def test_predict_takes_a_clinics_file_and_leaves_the_model_alone(checkpoint: Path, tmp_path: Path) -> None:
-    samples = synthetic_samples(8, 77)
+    samples = make_synthetic_samples(8, 77)
     good = samples.pixels[list(samples.quality).index(LABELS.index("lesion"))]
     Image.fromarray(good).save(tmp_path / "a.png")
     before = digest(checkpoint)
@@ -252,7 +252,7 @@ def test_predict_takes_a_clinics_file_and_leaves_the_model_alone(checkpoint: Pat
 def photos(folder: Path) -> list[Path]:
     """Synthetic photos as files, and not square."""
     paths = []
-    for index, image in enumerate(synthetic_samples(6, 77).pixels):
+    for index, image in enumerate(make_synthetic_samples(6, 77).pixels):
         path = folder / f"{index}.jpg"
         Image.fromarray(image).resize((400, 300)).save(path, quality=95)
         paths.append(path)

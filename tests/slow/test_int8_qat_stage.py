@@ -49,7 +49,7 @@ def narrow(weights: str) -> nn.Module:
 @pytest.fixture(scope="module", autouse=True)
 def narrow_networks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(imageqx, "_backbone", narrow)
+        patch.setattr(imageqx, "_make_backbone", narrow)
         yield
 
 

@@ -13,7 +13,7 @@ from tests.training import fakes
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train the real heads on a small backbone."""
-    monkeypatch.setattr(imageqx, "_backbone", fakes.small_backbone)
+    monkeypatch.setattr(imageqx, "_make_backbone", fakes.small_backbone)
 
 
 @pytest.fixture(scope="session")

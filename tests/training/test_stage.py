@@ -57,7 +57,7 @@ def made(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     out, reports = tmp_path_factory.mktemp("made") / "imageqx.safetensors", list[int]()
     config = replace(CONFIG, samples=44, soft_labels=True)  # eleven steps: the logs keep every tenth
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(imageqx, "_backbone", small_backbone)
+        patch.setattr(imageqx, "_make_backbone", small_backbone)
         sources = Sources(annotations=table, images=table.parent)
         run = TrainingRun(config, out, sources, seeds=2, criterion=BUDGET, logs=out.parent / "logs")
         checkpoint, reached = stage.train(run, report=lambda epoch, *rest: reports.append(epoch))

@@ -97,7 +97,7 @@ class Apt:
         (self._folder / "status").touch()
         if sources is not None:
             (self._folder / "sources.list").write_text("".join(f"{line}\n" for line in sources))
-        config = _read_own_settings() + self._settings(sources is None, architecture)
+        config = _read_own_settings() + self._make_settings(sources is None, architecture)
         (self._folder / "apt.conf").write_text("".join(f"{line}\n" for line in config))
 
     def update(self, strict: bool = True) -> None:
@@ -109,7 +109,7 @@ class Apt:
         Raises:
             DeviceError: They cannot be fetched, or not be trusted.
         """
-        self._apt("update", *(["-o", "APT::Update::Error-Mode=any"] if strict else []), check=strict)
+        self._run_apt("update", *(["-o", "APT::Update::Error-Mode=any"] if strict else []), check=strict)
 
     def fetch(self, packages: Sequence[str]) -> list[Path]:
         """Download ``packages`` and all they depend on.
@@ -121,18 +121,18 @@ class Apt:
             DeviceError: There is no such package, or a download failed or is not what the index says.
         """
         wanted = [*_INSTALL, *packages]
-        files = _parse_files(self._apt(*wanted, "--print-uris").stdout)
-        self._apt(*wanted, "--download-only")
+        files = _parse_files(self._run_apt(*wanted, "--print-uris").stdout)
+        self._run_apt(*wanted, "--download-only")
         return [_check(self._folder / "archives", file) for file in files]
 
     def fetch_source(self, package: str) -> list[Path]:
         """Download a source package: the ``.dsc`` and the archives it names, each checked likewise."""
         wanted = ["source", "--download-only", package]
-        files = _parse_files(self._apt(*wanted, "--print-uris").stdout)
-        self._apt(*wanted)
+        files = _parse_files(self._run_apt(*wanted, "--print-uris").stdout)
+        self._run_apt(*wanted)
         return [_check(self._folder, file) for file in files]
 
-    def _settings(self, own_sources: bool, architecture: str | None) -> list[str]:
+    def _make_settings(self, own_sources: bool, architecture: str | None) -> list[str]:
         folder = self._folder
         lines = [
             f'Dir::State::lists "{folder}/lists";',
@@ -162,7 +162,7 @@ class Apt:
             ]
         return lines
 
-    def _apt(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def _run_apt(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "APT_CONFIG": str(self._folder / "apt.conf"), "LC_ALL": "C"}
         result = _run(["apt-get", *arguments], environment, self._folder)
         if check and result.returncode != 0:

@@ -22,7 +22,7 @@ def show_export(result: ExportResult, *, as_json: bool) -> None:
     if as_json:
         body = {
             "manifest": manifest.model_dump(mode="json"),
-            "parity": _parity_json(report),
+            "parity": _describe_parity(report),
             "lint": lint.to_json(result.lint),
             "budgets": None if held is None else budgets.to_json(held),
         }
@@ -62,7 +62,7 @@ def _name_minimums(spec: ModelSpec) -> str:
 def show_parity(report: ParityReport, *, as_json: bool) -> None:
     """Print what quantization and what conversion changed; every failing row says by how much, and what to try."""
     if as_json:
-        print_json(_parity_json(report))
+        print_json(_describe_parity(report))
         return
     images = f"{report.images} images ({report.source})"
     if report.left_out:
@@ -111,7 +111,7 @@ def _add_rows(table: Table, name: str, outputs: Sequence[OutputParity], *, compa
         table.add_row(name if index == 0 else "", row.output, *numbers, mark)
 
 
-def _parity_json(report: ParityReport) -> dict[str, Any]:
+def _describe_parity(report: ParityReport) -> dict[str, Any]:
     body: dict[str, Any] = report.model_dump(mode="json")
     for row, artifact in zip(body["artifacts"], report.artifacts, strict=True):
         row["passed"] = artifact.passed

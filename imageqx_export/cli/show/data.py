@@ -29,7 +29,7 @@ def show_check(path: Path, result: Check, *, as_json: bool) -> None:
             {
                 "passed": not result.problems,
                 "problems": [asdict(p) for p in result.problems],
-                "summary": _summary_json(result.summary),
+                "summary": _describe_summary(result.summary),
                 **({} if result.left_out is None else {"left_out": result.left_out}),
             }
         )
@@ -82,7 +82,7 @@ def show_labels(path: Path, labels: Sequence[Label], *, as_json: bool) -> None:
 def show_import(path: Path, result: Imported, summary: Summary, *, as_json: bool) -> None:
     """Print what was read from a download, and what was left out."""
     if as_json:
-        print_json({"table": str(path), "left_out": dict(result.left_out), "summary": _summary_json(summary)})
+        print_json({"table": str(path), "left_out": dict(result.left_out), "summary": _describe_summary(summary)})
         return
     _print_counts(path, summary)
     for reason, count in result.left_out.items():
@@ -155,5 +155,5 @@ def _print_counts(path: Path, summary: Summary) -> None:
         out.print(f"photos per split  {sides}", highlight=False)
 
 
-def _summary_json(summary: Summary) -> dict[str, Any]:
+def _describe_summary(summary: Summary) -> dict[str, Any]:
     return {**asdict(summary), "never_given": list(summary.never_given)}

@@ -81,7 +81,7 @@ def wrap_context(compiled: Path) -> tuple[bytes, list[str]]:
     options = flexbuffers.Loads(bytes(dispatch.customOptions))
     begin = options["bytecode_offset"]
     context = content[begin : begin + options["bytecode_size"]]
-    inputs, outputs = ([_value(graph.tensors[i]) for i in side] for side in (dispatch.inputs, dispatch.outputs))
+    inputs, outputs = ([_read_value(graph.tensors[i]) for i in side] for side in (dispatch.inputs, dispatch.outputs))
     node = onnx.helper.make_node(
         "EPContext",
         [value.name for value in inputs],
@@ -103,6 +103,6 @@ def wrap_context(compiled: Path) -> tuple[bytes, list[str]]:
     return wrapped.SerializeToString(), [names[int(index)] for index in dispatch.outputs]
 
 
-def _value(tensor: Any) -> Any:
+def _read_value(tensor: Any) -> Any:
     shape = [int(size) for size in tensor.shape]
     return onnx.helper.make_tensor_value_info(tensor.name.decode(), TYPES[tensor.type], shape)

@@ -32,12 +32,12 @@ def count_steps(path: Path, pixels: Any, open_session: Callable[[bytes], Any]) -
         the share of its values that differ. None where the file has no operators of integers.
     """
     model = onnx.load(str(path))
-    pieces = list(_pieces(model.graph))
+    pieces = list(_list_pieces(model.graph))
     if not pieces:
         return None
     pieces = pieces[:: max(1, len(pieces) // SAMPLED)][:SAMPLED]
     wanted = sorted({name for piece in pieces for name in (*piece[1], piece[2])} - {model.graph.input[0].name})
-    integers = _intermediate(model, wanted, pixels)
+    integers = _list_intermediate(model, wanted, pixels)
     counts: dict[str, list[int]] = {}
     worst = 0
     for nodes, inputs, output in pieces:
@@ -58,7 +58,7 @@ def count_steps(path: Path, pixels: Any, open_session: Callable[[bytes], Any]) -
     }
 
 
-def _pieces(graph: Any) -> Any:
+def _list_pieces(graph: Any) -> Any:
     """Yield nodes, integer inputs and integer output of each operator between dequantize and quantize operations."""
     made = {name: node for node in graph.node for name in node.output}
     held = {tensor.name for tensor in graph.initializer}
@@ -74,7 +74,7 @@ def _pieces(graph: Any) -> Any:
             yield [*unpacked, node, quantize], list(dict.fromkeys(inputs)), quantize.output[0]
 
 
-def _intermediate(model: Any, names: list[str], pixels: Any) -> dict[str, Any]:
+def _list_intermediate(model: Any, names: list[str], pixels: Any) -> dict[str, Any]:
     """Return integers within the graph, as this machine's CPU computes them."""
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)

@@ -65,7 +65,7 @@ def devices() -> list[Any]:
 
 
 @contextlib.contextmanager
-def captured() -> Iterator[list[str]]:
+def capture() -> Iterator[list[str]]:
     """Collect what is printed, C++'s output included, into a list of one text."""
     found: list[str] = []
     saved = os.dup(1), os.dup(2)
@@ -88,7 +88,7 @@ def run_onnx(path: Path, request: dict[str, Any], pixels: Any) -> tuple[dict[str
     total = sum(node.op_type not in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
     trouble, session = None, None
     onnxruntime.set_default_logger_severity(0)  # before QNN is loaded; see open_session
-    with captured() as printed:
+    with capture() as printed:
         try:
             session = open_session(str(path), request["soc"], log_level=0)
         except Exception as error:

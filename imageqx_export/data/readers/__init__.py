@@ -11,7 +11,7 @@ from imageqx_export.data.readers.download import Imported
 from imageqx_export.errors import UnknownNameError
 
 
-def _lazy(name: str) -> Callable[[Path], Imported]:
+def _load_later(name: str) -> Callable[[Path], Imported]:
     def read(root: Path) -> Imported:
         imported: Imported = importlib.import_module(f"{__name__}.{name}").read(root)
         return imported
@@ -20,7 +20,7 @@ def _lazy(name: str) -> Callable[[Path], Imported]:
 
 
 READERS: dict[str, Callable[[Path], Imported]] = {
-    name: _lazy(name)
+    name: _load_later(name)
     for name in ("pad_ufes_20", "scin", "fitzpatrick17k", "vizwiz", "plain_folder", "label_studio", "redcap")
 }
 """Data set → what reads its download."""

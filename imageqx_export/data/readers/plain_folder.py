@@ -41,7 +41,7 @@ def read(root: Path) -> Imported:
             got="none of them",
             remedy="sort the photos into those folders",
         )
-    notes = _manifest(root)
+    notes = _read_manifest(root)
     ratings = []
     left_out = Counter[str]()
     for label in there:
@@ -57,7 +57,7 @@ def read(root: Path) -> Imported:
     return Imported(tuple(ratings), dict(left_out))
 
 
-def _manifest(root: Path) -> dict[str, tuple[str, int]]:
+def _read_manifest(root: Path) -> dict[str, tuple[str, int]]:
     path = root / "manifest.csv"
     if not path.is_file():
         return {}

@@ -57,7 +57,7 @@ def read(root: Path) -> Imported:
     left_out = Counter[str]()
     for case in cases:
         line, row = labels.get(case["case_id"], (0, dict.fromkeys((*_GRADED, *_TYPES), "")))
-        evaluations = _evaluations(root, line, row)
+        evaluations = _read_evaluations(root, line, row)
         for path in dict.fromkeys(case[name] for name in _PATHS if case[name]):
             if not evaluations:
                 left_out["photo of a case that nobody graded"] += 1
@@ -66,7 +66,7 @@ def read(root: Path) -> Imported:
             elif not (root / path).is_file():
                 left_out["photo not downloaded"] += 1
             else:
-                kind = _skin_type(case, row)
+                kind = _parse_skin_type(case, row)
                 ratings += [
                     Rating(path, rater, evaluation, patient=case["case_id"], fitzpatrick=kind, line=line)
                     for rater, evaluation in evaluations.items()
@@ -76,7 +76,7 @@ def read(root: Path) -> Imported:
     return Imported(tuple(ratings), dict(left_out))
 
 
-def _evaluations(root: Path, line: int, row: Mapping[str, str]) -> dict[str, str]:
+def _read_evaluations(root: Path, line: int, row: Mapping[str, str]) -> dict[str, str]:
     by_rater = {}
     for number, column in enumerate(_GRADED, 1):
         evaluation = look_up(PUBLISHED, f"{root / LABELS}: line {line}: {column}", row[column], GRADABLE)
@@ -85,6 +85,6 @@ def _evaluations(root: Path, line: int, row: Mapping[str, str]) -> dict[str, str
     return by_rater
 
 
-def _skin_type(case: Mapping[str, str], row: Mapping[str, str]) -> int:
+def _parse_skin_type(case: Mapping[str, str], row: Mapping[str, str]) -> int:
     seen = [kind for column in _TYPES if (kind := skin_type(row[column]))]
     return median_low(seen) if seen else skin_type(case["fitzpatrick_skin_type"])

@@ -20,7 +20,7 @@ _HEADS = ("AUC", *(rate.upper() for rate in RATES))
 def build_main(evaluation: BinaryEvaluation) -> Grid:
     """Return the AUC and the four rates: of the model, at another prevalence, and of the classical features."""
     scores, adjusted, baseline = evaluation.scores, evaluation.adjusted, evaluation.baseline
-    rows = [("the model", *_cells(scores.curve.auc, scores.rates))]
+    rows = [("the model", *_format_cells(scores.curve.auc, scores.rates))]
     if adjusted is not None:
         spreads = (adjusted.auc, *(getattr(adjusted, rate) for rate in RATES))
         name = f"the model, {100 * adjusted.prevalence:.1f} % of photos good"
@@ -28,7 +28,7 @@ def build_main(evaluation: BinaryEvaluation) -> Grid:
     if baseline is not None:
         one = baseline.rows["good"]
         counts = Rates(tp=one.row.tp, fp=one.row.fp, fn=one.row.fn, tn=one.row.tn)
-        rows.append((NAME, *_cells(one.curve.auc, counts)))
+        rows.append((NAME, *_format_cells(one.curve.auc, counts)))
     return Grid("Good or poor", ("", *_HEADS), tuple(rows))
 
 
@@ -98,7 +98,7 @@ def _compare(name: str, found: Comparison) -> tuple[str, ...]:
     return (name, *(format_cell(one) for one in (found.first, found.second, found.difference)), p)
 
 
-def _cells(auc: Measure, rates: Rates) -> tuple[str, ...]:
+def _format_cells(auc: Measure, rates: Rates) -> tuple[str, ...]:
     return (format_cell(auc), *(format_cell(getattr(rates, rate)) for rate in RATES))
 
 

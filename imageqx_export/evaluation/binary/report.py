@@ -36,18 +36,18 @@ def to_json(evaluation: BinaryEvaluation) -> dict[str, Any]:
         "threshold": binary.threshold,
         "good_when_at_least": None if binary.ranks is None else binary.ranks.good_when_at_least,
         "raters": None if binary.ranks is None else binary.ranks.raters,
-        **_scores(evaluation.scores),
+        **_describe_scores(evaluation.scores),
         "curves": {"good": describe_curve(evaluation.scores.curve)},
-        "skin": {name: _scores(scores) for name, scores in evaluation.skin.items()},
+        "skin": {name: _describe_scores(scores) for name, scores in evaluation.skin.items()},
         "skin_unknown": evaluation.skin_unknown,
         "adjusted": None if evaluation.adjusted is None else asdict(evaluation.adjusted),
     }
     if evaluation.baseline is not None:
         value["baseline"] = describe_baseline(evaluation.baseline)
     if evaluation.against_baseline is not None:
-        value["against_baseline"] = _comparison(evaluation.against_baseline)
+        value["against_baseline"] = _describe_comparison(evaluation.against_baseline)
     if cropped is not None:
-        value["cropped"] = {"photos": cropped.photos, **_comparison(cropped.comparison)}
+        value["cropped"] = {"photos": cropped.photos, **_describe_comparison(cropped.comparison)}
     sorted_value: dict[str, Any] = json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
     return sorted_value
 
@@ -71,7 +71,7 @@ def to_markdown(evaluation: BinaryEvaluation) -> str:
     )
 
 
-def _scores(scores: Scores) -> dict[str, Any]:
+def _describe_scores(scores: Scores) -> dict[str, Any]:
     rates = scores.rates
     measures = {
         "auc": scores.curve.auc,
@@ -90,6 +90,6 @@ def _scores(scores: Scores) -> dict[str, Any]:
     }
 
 
-def _comparison(found: Comparison) -> dict[str, Any]:
+def _describe_comparison(found: Comparison) -> dict[str, Any]:
     measures = {"first_auc": found.first, "second_auc": found.second, "difference": found.difference}
     return {**describe_measures(measures), "z": found.z, "p": found.p}

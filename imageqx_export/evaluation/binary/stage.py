@@ -125,7 +125,7 @@ def assess(
         skin_unknown=int((photos.fitzpatrick == 0).sum()),
         adjusted=adjusted,
         baseline=baseline,
-        against_baseline=_against(truth, good, baseline),
+        against_baseline=_compare_with(truth, good, baseline),
         cropped=cropped,
     )
 
@@ -136,7 +136,7 @@ def _fit_baseline(train: LabelledPhotos, photos: LabelledPhotos, spec: ModelSpec
     return measure_baseline(train, photos, questions, progress=progress)
 
 
-def _against(truth: np.ndarray, good: np.ndarray, baseline: Baseline | None) -> Comparison | None:
+def _compare_with(truth: np.ndarray, good: np.ndarray, baseline: Baseline | None) -> Comparison | None:
     if baseline is None or min(truth.sum(), (~truth).sum()) < 2:
         return None
     return compare_aucs(truth, good, baseline.rows[GOOD].probabilities)

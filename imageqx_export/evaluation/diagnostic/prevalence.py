@@ -84,12 +84,12 @@ def resample_to_prevalence(
     for _ in range(draws):
         drawn = np.concatenate([rng.choice(positive, wanted), rng.choice(negative, len(truth) - wanted)])
         area = compute_placements(labels, drawn)[0].mean()
-        rows.append((area, *_rates(labels, drawn >= threshold)))
+        rows.append((area, *_measure_rates(labels, drawn >= threshold)))
     auc, *rates = (_spread(column) for column in np.array(rows, np.float64).T)
     return Adjusted(prevalence, draws, auc, **dict(zip(RATES, rates, strict=True)))
 
 
-def _rates(truth: Bools, given: Bools) -> tuple[float, float, float, float]:
+def _measure_rates(truth: Bools, given: Bools) -> tuple[float, float, float, float]:
     """Return PPV, TPR, NPV and TNR; NaN without a denominator."""
     right, passed, good = (truth == given), int(given.sum()), int(truth.sum())
     hits, found, back, bad = (

@@ -31,7 +31,7 @@ class Recalibration:
         """Return the share that came true at each probability, [P] in [0, 1]; None where it is not measured."""
         if self.slope.value is None or self.intercept.value is None:
             return None
-        return np.asarray(1 / (1 + np.exp(-self.intercept.value - self.slope.value * _logit(probabilities))))
+        return np.asarray(1 / (1 + np.exp(-self.intercept.value - self.slope.value * _compute_logit(probabilities))))
 
 
 def fit_recalibration(truth: Bools, probabilities: Floats) -> Recalibration:
@@ -44,7 +44,7 @@ def fit_recalibration(truth: Bools, probabilities: Floats) -> Recalibration:
     from scipy.stats import norm
     from sklearn.linear_model import LogisticRegression
 
-    logits = _logit(probabilities)
+    logits = _compute_logit(probabilities)
     if _separates(truth, logits):
         return Recalibration(UNMEASURED, UNMEASURED)
     fitted = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(logits[:, None], truth)
@@ -67,6 +67,6 @@ def _separates(truth: Bools, logits: Floats) -> bool:
     return bool(no.max() <= yes.min() or yes.max() <= no.min())
 
 
-def _logit(probabilities: Floats) -> Floats:
+def _compute_logit(probabilities: Floats) -> Floats:
     clipped = np.clip(np.asarray(probabilities, np.float64), _CLIP, 1 - _CLIP)
     return np.asarray(np.log(clipped / (1 - clipped)))

@@ -26,18 +26,18 @@ NOTE = (
 
 def build_table(found: Robustness) -> Grid:
     """Return the one table: a row for the photos as they are per class, then one per kind, then one per reason."""
-    rows = [_clean(name, cell) for name, cell in found.clean.items()]
-    rows += [_row(one.kind.name, describe_aim(one), one.mild, one.strong) for one in found.kinds]
-    rows += [_row(EVERY, to_words(name), *cells) for name, cells in found.pool_reasons().items()]
+    rows = [_render_clean(name, cell) for name, cell in found.clean.items()]
+    rows += [_render_row(one.kind.name, describe_aim(one), one.mild, one.strong) for one in found.kinds]
+    rows += [_render_row(EVERY, to_words(name), *cells) for name, cells in found.pool_reasons().items()]
     return Grid("Called poor, per kind of degradation", HEAD, tuple(rows))
 
 
-def _clean(name: str, cell: Cell) -> tuple[str, ...]:
+def _render_clean(name: str, cell: Cell) -> tuple[str, ...]:
     title = CLEAN if name == "all" else f"{CLEAN}: {to_words(name)}"
     return (title, "", f"{cell.photos:,}", format_cell(cell.poor), format_cell(cell.kept), "", "")
 
 
-def _row(name: str, aim: str, mild: Cell, strong: Cell) -> tuple[str, ...]:
+def _render_row(name: str, aim: str, mild: Cell, strong: Cell) -> tuple[str, ...]:
     shares = (mild.poor, mild.kept, strong.poor, strong.hinted)
     return (name, aim, f"{mild.photos:,}", *map(format_cell, shares))
 

@@ -137,7 +137,7 @@ def _normalise(path: Path) -> None:
 
     manifest_path = path / "Manifest.json"
     manifest = json.loads(manifest_path.read_text())
-    renamed = {old: _identifier(item["path"]) for old, item in manifest["itemInfoEntries"].items()}
+    renamed = {old: _make_identifier(item["path"]) for old, item in manifest["itemInfoEntries"].items()}
     manifest["itemInfoEntries"] = {renamed[old]: item for old, item in manifest["itemInfoEntries"].items()}
     manifest["rootModelIdentifier"] = renamed[manifest["rootModelIdentifier"]]
     manifest_path.write_text(json.dumps(manifest, indent=4, sort_keys=True) + "\n")
@@ -146,6 +146,6 @@ def _normalise(path: Path) -> None:
     program_path.write_bytes(program.SerializeToString(deterministic=True))
 
 
-def _identifier(item_path: str) -> str:
+def _make_identifier(item_path: str) -> str:
     """Return a UUID that is a function of the item's path (version 5, RFC 9562 section 5.5)."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, item_path))

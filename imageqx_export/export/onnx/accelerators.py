@@ -59,7 +59,7 @@ def dequantize_around_moves(model: Any) -> int:
     import onnx
 
     graph = model.graph
-    scales = _scales(graph)
+    scales = _read_scales(graph)
     held = {tensor.name: tensor for tensor in graph.initializer}
     moves = [node for node in graph.node if node.op_type in _MOVES and node.output[0] in scales]
     for node in moves:
@@ -76,7 +76,7 @@ def dequantize_around_moves(model: Any) -> int:
     return len(moves)
 
 
-def _scales(graph: Any) -> dict[str, tuple[str, str]]:
+def _read_scales(graph: Any) -> dict[str, tuple[str, str]]:
     """Return the names of scale and zero point of each integer value, as the operations around it say."""
     found: dict[str, tuple[str, str]] = {}
     for node in graph.node:

@@ -39,10 +39,10 @@ def store_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> int:
     from onnx import numpy_helper as arrays
 
     graph = model.graph
-    held = {_key(arrays.to_array(t)): t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
+    held = {_make_key(arrays.to_array(t)): t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
     nodes, index = [], -1
     for index, weight in enumerate(weights):
-        tensor = held.get(_key(weight.values))
+        tensor = held.get(_make_key(weight.values))
         if tensor is None:
             raise ConversionError(
                 "a weight is not in the ONNX graph as PyTorch holds it",
@@ -61,7 +61,7 @@ def store_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> int:
     return index + 1
 
 
-def _key(array: NDArray[Any]) -> tuple[tuple[int, ...], bytes]:
+def _make_key(array: NDArray[Any]) -> tuple[tuple[int, ...], bytes]:
     return array.shape, array.tobytes()
 
 

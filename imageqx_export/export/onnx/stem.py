@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.export.stem import grouped_kernel, unknown_entry
+from imageqx_export.export.stem import blame_unknown_entry, group_kernel
 
 _ENTRY = ("Cast", "Transpose", "Concat", "Div")
 _GROUP = 4  # pixels read as one: x86 wants channels in fours, and gives two columns for four pixels
@@ -40,7 +40,9 @@ def read_pixels_as_bytes(model: Any) -> bool:
     constants = [arrays.to_array(held[name]) for name in (*scaled.input[1:], *rounded.input[1:]) if name in held]
     kinds = (cast.op_type, scaled.op_type, rounded.op_type)
     if kinds != ("Cast", "Div", "QuantizeLinear") or constants[0] * constants[1] != 1 or constants[2] != 0:
-        raise unknown_entry("ONNX", "Cast, a frame, Div and QuantizeLinear", (node.op_type for node in (cast, *entry)))
+        raise blame_unknown_entry(
+            "ONNX", "Cast, a frame, Div and QuantizeLinear", (node.op_type for node in (cast, *entry))
+        )
     for name in (name for node in framing for name in node.input if name in held):
         held[name].CopyFrom(arrays.from_array(np.rint(arrays.to_array(held[name])).astype(np.uint8), name))
     for node in graph.node:
@@ -76,7 +78,7 @@ def group_pixels(model: Any) -> bool:
         chain.append(_find_reader(graph, chain[-1].output[0]))
     kinds = tuple(node.op_type for node in chain)
     if kinds != ("Transpose", "Concat", "Concat", "DequantizeLinear", "Conv", "QuantizeLinear"):
-        raise unknown_entry("ONNX", "a frame in bytes, and a convolution", kinds)
+        raise blame_unknown_entry("ONNX", "a frame in bytes, and a convolution", kinds)
     turned, above, left, unpacked, conv, packed = chain
     if onnx.helper.get_node_attr_value(conv, "strides")[1] == 1:
         return False
@@ -110,7 +112,7 @@ def _widen_convolution(graph: Any, conv: Any) -> tuple[int, ...]:
     held = {tensor.name: tensor for tensor in graph.initializer}
     made = {name: node for node in graph.node for name in node.output}
     weight, bias = made[conv.input[1]], made[conv.input[2]]
-    kernel = grouped_kernel(arrays.to_array(held[weight.input[0]]), _GROUP)
+    kernel = group_kernel(arrays.to_array(held[weight.input[0]]), _GROUP)
     for node, index in ((weight, 1), (weight, 2), *((bias, i) for i in range(len(bias.input)))):
         _replace(graph, node, index, np.tile(arrays.to_array(held[node.input[index]]), 2))
     _replace(graph, weight, 0, kernel)

@@ -24,7 +24,7 @@ def enter_by_dequantizing(model: Any) -> bool:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    cast = _entry(model)
+    cast = _find_entry(model)
     if cast is None:
         return False
     _state_bytes(model)
@@ -46,11 +46,11 @@ def enter_by_quantizing(model: Any) -> bool:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    graph, cast = model.subgraphs[0], _entry(model)
+    graph, cast = model.subgraphs[0], _find_entry(model)
     if cast is None:
         return False
     readers = [op for op in graph.operators if cast.outputs[0] in op.inputs]
-    if len(readers) != 1 or _kind(model, readers[0]) != schema.BuiltinOperator.QUANTIZE:
+    if len(readers) != 1 or _read_kind(model, readers[0]) != schema.BuiltinOperator.QUANTIZE:
         return False
     _state_bytes(model)
     (quantize,) = readers
@@ -76,16 +76,23 @@ def pool_before_transposing(model: Any) -> bool:
 
     graph, kinds = model.subgraphs[0], schema.BuiltinOperator
     made = {op.outputs[0]: op for op in graph.operators}
-    for mean in [op for op in graph.operators if _kind(model, op) == kinds.MEAN]:
+    for mean in [op for op in graph.operators if _read_kind(model, op) == kinds.MEAN]:
         turn = made.get(mean.inputs[0])
-        if turn is None or _kind(model, turn) != kinds.TRANSPOSE or _constant(model, turn.inputs[1]) != (0, 3, 1, 2):
+        if (
+            turn is None
+            or _read_kind(model, turn) != kinds.TRANSPOSE
+            or _read_constant(model, turn.inputs[1]) != (0, 3, 1, 2)
+        ):
             continue
-        if _constant(model, mean.inputs[1]) != (2, 3) or mean.builtinOptions.keepDims:
+        if _read_constant(model, mean.inputs[1]) != (2, 3) or mean.builtinOptions.keepDims:
             continue
         back = [op for op in graph.operators if turn.outputs[0] in op.inputs and op is not mean]
-        if any(_kind(model, op) != kinds.TRANSPOSE or _constant(model, op.inputs[1]) != (0, 2, 3, 1) for op in back):
+        if any(
+            _read_kind(model, op) != kinds.TRANSPOSE or _read_constant(model, op.inputs[1]) != (0, 2, 3, 1)
+            for op in back
+        ):
             continue
-        mean.inputs = np.array([turn.inputs[0], _axes(model, mean.inputs[1])], np.int32)
+        mean.inputs = np.array([turn.inputs[0], _add_axes(model, mean.inputs[1])], np.int32)
         for op in back:
             for reader in graph.operators:
                 reader.inputs = np.where(reader.inputs == op.outputs[0], turn.inputs[0], reader.inputs)
@@ -95,7 +102,7 @@ def pool_before_transposing(model: Any) -> bool:
     return False
 
 
-def _entry(model: Any) -> Any | None:
+def _find_entry(model: Any) -> Any | None:
     """Return the operation that casts the graph's uint8 input to float32; None where there is none."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -106,7 +113,7 @@ def _entry(model: Any) -> Any | None:
         return None
     (cast,) = readers
     to_float = graph.tensors[cast.outputs[0]].type == schema.TensorType.FLOAT32
-    return cast if to_float and _kind(model, cast) == schema.BuiltinOperator.CAST else None
+    return cast if to_float and _read_kind(model, cast) == schema.BuiltinOperator.CAST else None
 
 
 def _state_bytes(model: Any) -> None:
@@ -119,7 +126,7 @@ def _state_bytes(model: Any) -> None:
     pixels.quantization.quantizedDimension = 0
 
 
-def _kind(model: Any, operator: Any) -> int:
+def _read_kind(model: Any, operator: Any) -> int:
     return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
 
 
@@ -137,13 +144,13 @@ def find_code(model: Any, kind: int, version: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def _constant(model: Any, index: int) -> tuple[int, ...] | None:
+def _read_constant(model: Any, index: int) -> tuple[int, ...] | None:
     """Return the int32 values of a constant tensor; None where it is computed."""
     data = model.buffers[model.subgraphs[0].tensors[index].buffer].data
     return None if data is None else tuple(int(value) for value in data.view(np.int32))
 
 
-def _axes(model: Any, like: int) -> int:
+def _add_axes(model: Any, like: int) -> int:
     """Add the constant (1, 2) as a tensor, and return its index."""
     import copy
 

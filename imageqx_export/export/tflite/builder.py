@@ -12,7 +12,7 @@ _ALIGNMENT = 16  # schema.fbs: Buffer.data is (force_align: 16)
 
 
 class Builder(flatbuffers.Builder):  # type: ignore[misc]
-    """Build a flatbuffer in which equal vectors of numbers are one vector; readers cannot tell.
+    """A builder of flatbuffers in which equal vectors of numbers are one vector; readers cannot tell.
 
     A per-channel tensor has an int64 zero point for each channel, all 0: unshared, they are a tenth of an int8 file.
     """

@@ -87,9 +87,11 @@ def write_metadata(spec: ModelSpec, outputs: Sequence[str], version: str) -> byt
         {3: _write_image(builder, spec), 4: _write_range(builder, spec)},
     ).end(7)
     ends = [_write_output(builder, meanings[name], labels.get(name)) for name in outputs]
-    graph = _Table(builder, {0: spec.name}, {2: _vector(builder, [image]), 3: _vector(builder, ends)}).end(7)
+    graph = _Table(builder, {0: spec.name}, {2: _write_vector(builder, [image]), 3: _write_vector(builder, ends)}).end(
+        7
+    )
     texts = {0: spec.name, 1: describe_model(spec), 2: version, 4: AUTHOR, 5: LICENSE, 7: _PARSER}
-    builder.Finish(_Table(builder, texts, {3: _vector(builder, [graph])}).end(8), _IDENTIFIER)
+    builder.Finish(_Table(builder, texts, {3: _write_vector(builder, [graph])}).end(8), _IDENTIFIER)
     return bytes(builder.Output())
 
 
@@ -124,7 +126,7 @@ def _write_range(builder: Any, spec: ModelSpec) -> int:
     divisor = 1 if spec.inputs[0].range is None else 255
     mean, deviation = (builder.CreateNumpyVector(np.array([value], np.float32)) for value in (0, divisor))
     options = _Table(builder, {}, {0: mean, 1: deviation}).end(2)
-    return _vector(builder, [_Table(builder, {}, {1: options}).end(2, {0: _NORMALIZATION})])
+    return _write_vector(builder, [_Table(builder, {}, {1: options}).end(2, {0: _NORMALIZATION})])
 
 
 def _write_output(builder: Any, tensor: TensorSpec, labels: Sequence[str] | None) -> int:
@@ -132,11 +134,11 @@ def _write_output(builder: Any, tensor: TensorSpec, labels: Sequence[str] | None
     parts = {3: _Table(builder, {}, {1: feature}).end(3, {0: _FEATURE})}
     if labels:
         texts = {0: name_labels_file(tensor.name), 1: f"the columns of {tensor.name}"}
-        parts[6] = _vector(builder, [_Table(builder, texts, {}).end(5, {2: _AXIS_LABELS})])
+        parts[6] = _write_vector(builder, [_Table(builder, texts, {}).end(5, {2: _AXIS_LABELS})])
     return _Table(builder, {0: tensor.name, 1: tensor.meaning}, parts).end(7)
 
 
-def _vector(builder: Any, offsets: Sequence[int]) -> int:
+def _write_vector(builder: Any, offsets: Sequence[int]) -> int:
     builder.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)

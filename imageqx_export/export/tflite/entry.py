@@ -37,7 +37,7 @@ def take_floats(model: Any, form: InputForm, *, integers: bool) -> int:
     last, added = index, []
     if form.kind.layout == "NCHW":
         last = _add(model, image, b"image/last", image.shape)
-        added.append(_operator(model, kinds.TRANSPOSE, [index, _constant(model, _TO_LAST, np.int32)], last))
+        added.append(_add_operator(model, kinds.TRANSPOSE, [index, _add_constant(model, _TO_LAST, np.int32)], last))
         added[-1].builtinOptionsType = schema.BuiltinOptions.TransposeOptions
         added[-1].builtinOptions = schema.TransposeOptionsT()
         image.shape = image.shape[[0, 3, 1, 2]]
@@ -45,7 +45,7 @@ def take_floats(model: Any, form: InputForm, *, integers: bool) -> int:
             image.shapeSignature = image.shape
     levels = _add(model, graph.tensors[last], b"image/levels", graph.tensors[last].shape) if integers else None
     target = reader.outputs[0] if levels is None else levels
-    times = _operator(model, kinds.MUL, [last, _constant(model, [255], np.float32)], target)
+    times = _add_operator(model, kinds.MUL, [last, _add_constant(model, [255], np.float32)], target)
     times.builtinOptionsType, times.builtinOptions = schema.BuiltinOptions.MulOptions, schema.MulOptionsT()
     added.append(times)
     place = graph.operators.index(reader)
@@ -57,7 +57,7 @@ def take_floats(model: Any, form: InputForm, *, integers: bool) -> int:
     return len(added)
 
 
-def _operator(model: Any, kind: int, inputs: list[int], output: int) -> Any:
+def _add_operator(model: Any, kind: int, inputs: list[int], output: int) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     operator = schema.OperatorT()
@@ -74,7 +74,7 @@ def _add(model: Any, like: Any, name: bytes, shape: NDArray[np.int32]) -> int:
     return len(model.subgraphs[0].tensors) - 1
 
 
-def _constant(model: Any, values: Any, dtype: type[np.generic]) -> int:
+def _add_constant(model: Any, values: Any, dtype: type[np.generic]) -> int:
     """Add a constant tensor, and return its index."""
     from ai_edge_litert import schema_py_generated as schema
 

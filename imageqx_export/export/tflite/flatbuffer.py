@@ -51,12 +51,12 @@ def shorten_names(model: Any) -> None:
     for graph in model.subgraphs:
         seen: Counter[str] = Counter()
         for tensor in graph.tensors:
-            name = _short(tensor.name.decode()) or "_"
+            name = _shorten_name(tensor.name.decode()) or "_"
             seen[name] += 1
             tensor.name = (name if seen[name] == 1 else f"{name}~{seen[name]}").encode()
 
 
-def _short(name: str) -> str:
+def _shorten_name(name: str) -> str:
     whole, mark, number = name.split(";;")[0].partition(";")  # of fused operations the first
     parts = [_CLASS.sub("", part) for part in whole.split("/")]
     return "/".join(part for part in parts if part not in ("", "inner")) + mark * bool(number) + number

@@ -51,7 +51,7 @@ def store_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> int:
 
     graph = model.subgraphs[0]
     held = {
-        _key(tensor.shape, model.buffers[tensor.buffer].data): index
+        _make_key(tensor.shape, model.buffers[tensor.buffer].data): index
         for index, tensor in enumerate(graph.tensors)
         if tensor.type == schema.TensorType.FLOAT32 and model.buffers[tensor.buffer].data is not None
     }
@@ -61,9 +61,9 @@ def store_int8_weights(model: Any, weights: Iterable[IntegerWeight]) -> int:
     model.operatorCodes.append(code)
     unpacked = []
     for weight in weights:
-        axis, order = _layout(weight.values)
+        axis, order = _describe_layout(weight.values)
         values = np.ascontiguousarray(weight.values.transpose(order))
-        index = held.get(_key(values.shape, values.view(np.uint8)))
+        index = held.get(_make_key(values.shape, values.view(np.uint8)))
         if index is None:
             raise ConversionError(
                 "a weight is not in the TFLite graph as PyTorch holds it",
@@ -108,7 +108,7 @@ def write_exact_integers(model: Any, weights: Iterable[IntegerWeight]) -> int:
     changed = 0
     for operator, weight in zip(found, given, strict=True):
         tensors = [graph.tensors[index] for index in operator.inputs[1:]]
-        integers = np.ascontiguousarray(weight.integers.transpose(_layout(weight.values)[1]))
+        integers = np.ascontiguousarray(weight.integers.transpose(_describe_layout(weight.values)[1]))
         stored = model.buffers[tensors[0].buffer].data.view(np.int8).reshape(tensors[0].shape)
         _check_alike(weight, integers, stored, tensors[0].quantization.scale)
         model.buffers[tensors[0].buffer].data = integers.view(np.uint8).ravel()
@@ -150,7 +150,7 @@ def widen_gates(model: Any) -> int:
             tensor.shape = np.array([1, 1, width, channels], np.int32)
             tensor.buffer = 0
         wide.shape[0] = tensors[gate].shape[0]
-        ones.quantization = _quantization(np.ones(1, np.float32), np.zeros(1, np.int64), 0)
+        ones.quantization = _describe_quantization(np.ones(1, np.float32), np.zeros(1, np.int64), 0)
         ones.buffer, buffer = len(model.buffers), schema.BufferT()
         buffer.data = np.ones(width * channels, np.uint8)
         model.buffers.append(buffer)
@@ -193,7 +193,7 @@ def _pack(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[np
 
     graph = model.subgraphs[0]
     float_tensor = graph.tensors[index]
-    quantization = _quantization(scales, np.zeros(len(scales), np.int64), axis)
+    quantization = _describe_quantization(scales, np.zeros(len(scales), np.int64), axis)
     tensor, operator = schema.TensorT(), schema.OperatorT()
     tensor.name, tensor.shape, tensor.type = float_tensor.name, float_tensor.shape, schema.TensorType.INT8
     tensor.buffer, tensor.quantization, tensor.hasRank = float_tensor.buffer, quantization, True
@@ -206,7 +206,7 @@ def _pack(model: Any, index: int, integers: NDArray[np.int8], scales: NDArray[np
     return operator
 
 
-def _quantization(scales: NDArray[np.float32], zeros: NDArray[np.int64], axis: int) -> Any:
+def _describe_quantization(scales: NDArray[np.float32], zeros: NDArray[np.int64], axis: int) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     made = schema.QuantizationParametersT()
@@ -214,7 +214,7 @@ def _quantization(scales: NDArray[np.float32], zeros: NDArray[np.int64], axis: i
     return made
 
 
-def _layout(weight: NDArray[np.float32]) -> tuple[int, tuple[int, ...]]:
+def _describe_layout(weight: NDArray[np.float32]) -> tuple[int, tuple[int, ...]]:
     """Return a weight's channel axis in TFLite, and the order of PyTorch's axes there."""
     if weight.ndim == 2:
         return 0, (0, 1)
@@ -222,5 +222,5 @@ def _layout(weight: NDArray[np.float32]) -> tuple[int, tuple[int, ...]]:
     return (3, (1, 2, 3, 0)) if weight.shape[1] == 1 and weight.shape[0] > 1 else (0, (0, 2, 3, 1))
 
 
-def _key(shape: Iterable[int], data: NDArray[np.uint8]) -> tuple[tuple[int, ...], bytes]:
+def _make_key(shape: Iterable[int], data: NDArray[np.uint8]) -> tuple[tuple[int, ...], bytes]:
     return tuple(int(size) for size in shape), data.tobytes()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageqx_export.export.stem import grouped_kernel, unknown_entry
+from imageqx_export.export.stem import blame_unknown_entry, group_kernel
 from imageqx_export.quantize.rewrites.entry import PIXEL_STEP
 
 _GROUP = 2  # pixels read as one: six channels of XNNPACK's eight, instead of three
@@ -40,7 +40,7 @@ def group_pixels(model: Any) -> bool:
     cuts = slices + 1 if slices else 0  # what is cut out of the photo is joined as a batch
     del found[1 : cuts + 1]
     if tuple(found[:6]) != ("CAST", "CONCATENATION", "CONCATENATION", "MUL", "QUANTIZE", "CONV_2D"):
-        raise unknown_entry("TFLite", "bytes, framed, scaled and rounded", found[:6])
+        raise blame_unknown_entry("TFLite", "bytes, framed, scaled and rounded", found[:6])
     cast, *cutting = graph.operators[: cuts + 1]
     above, left, _, quantize, conv = graph.operators[cuts + 1 : cuts + 6]
     if conv.builtinOptions.strideW == 1:
@@ -48,7 +48,7 @@ def group_pixels(model: Any) -> bool:
     tensors = graph.tensors
     rounded = tensors[quantize.outputs[0]]
     rounded.quantization.scale = np.ones(1, np.float32)
-    bytes_ = _tensor(model, rounded, tensors[graph.inputs[0]].shape)
+    bytes_ = _add_tensor(model, rounded, tensors[graph.inputs[0]].shape)
     quantize.inputs, quantize.outputs = cast.outputs, [bytes_]
     for operator in (*cutting, above):
         operator.inputs = np.where(operator.inputs == cast.outputs[0], bytes_, operator.inputs).astype(np.int32)
@@ -59,10 +59,10 @@ def group_pixels(model: Any) -> bool:
     shape = tensors[left.outputs[0]].shape // [1, 1, _GROUP, 1] * [1, 1, 1, _GROUP]
     weight = tensors[conv.inputs[1]]
     kernel = model.buffers[weight.buffer].data.view(np.int8).reshape(weight.shape).transpose(0, 3, 1, 2)
-    kernel = grouped_kernel(kernel, _GROUP).transpose(0, 2, 3, 1)
-    weight.buffer, weight.shape = _buffer(model, kernel), np.array(kernel.shape, np.int32)
+    kernel = group_kernel(kernel, _GROUP).transpose(0, 2, 3, 1)
+    weight.buffer, weight.shape = _add_buffer(model, kernel), np.array(kernel.shape, np.int32)
     weight.quantization.scale = weight.quantization.scale * np.float32(PIXEL_STEP)
-    conv.inputs[0], conv.builtinOptions.strideW = _tensor(model, rounded, shape), 1
+    conv.inputs[0], conv.builtinOptions.strideW = _add_tensor(model, rounded, shape), 1
     reshape = _reshape(model, left.outputs[0], conv.inputs[0], shape)
     graph.operators[: cuts + 6] = [cast, quantize, *cutting, above, left, reshape, conv]
     return True
@@ -80,10 +80,10 @@ def _round_frame(model: Any, operator: Any, columns: int, rounded: Any) -> None:
     frame.shape = np.array(integers.shape, np.int32)
     for tensor in (frame, framed):
         tensor.type, tensor.quantization = schema.TensorType.INT8, rounded.quantization
-    frame.buffer = _buffer(model, integers)
+    frame.buffer = _add_buffer(model, integers)
 
 
-def _tensor(model: Any, like: Any, shape: NDArray[np.integer[Any]]) -> int:
+def _add_tensor(model: Any, like: Any, shape: NDArray[np.integer[Any]]) -> int:
     """Add a tensor of another's type and quantization, and return its index."""
     tensor = copy.copy(like)
     tensor.shape, tensor.name = np.asarray(shape, np.int32), like.name + b"/pixels"
@@ -91,7 +91,7 @@ def _tensor(model: Any, like: Any, shape: NDArray[np.integer[Any]]) -> int:
     return len(model.subgraphs[0].tensors) - 1
 
 
-def _buffer(model: Any, array: NDArray[Any]) -> int:
+def _add_buffer(model: Any, array: NDArray[Any]) -> int:
     """Add a buffer, and return its index."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -111,7 +111,7 @@ def _reshape(model: Any, source: int, target: int, shape: NDArray[np.integer[Any
     model.operatorCodes.append(code)
     numbers = np.asarray(shape, np.int32)
     sizes.name, sizes.type, sizes.shape = b"sizes", schema.TensorType.INT32, np.array([len(numbers)], np.int32)
-    sizes.buffer, sizes.hasRank = _buffer(model, numbers), True
+    sizes.buffer, sizes.hasRank = _add_buffer(model, numbers), True
     model.subgraphs[0].tensors.append(sizes)
     operator.opcodeIndex = len(model.operatorCodes) - 1
     operator.inputs = np.array([source, len(model.subgraphs[0].tensors) - 1], np.int32)

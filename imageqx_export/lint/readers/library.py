@@ -25,20 +25,20 @@ def read(path: Path) -> Graph:
     try:
         if path.suffix == ".so":
             with path.open("rb") as file:
-                found = {path.name: _alignment(file)}
+                found = {path.name: _read_alignment(file)}
         else:
             with zipfile.ZipFile(path) as archive:
                 found = {}
                 for entry in archive.infolist():
                     if entry.filename.endswith(".so") and entry.file_size <= MOST:
                         with archive.open(entry) as file:
-                            found[entry.filename] = _alignment(file)  # type: ignore[arg-type]
+                            found[entry.filename] = _read_alignment(file)  # type: ignore[arg-type]
     except Exception as error:  # zipfile unpacks whatever the offsets point to
         raise ArtifactError("not a library or an Android package", where=path, got=describe(error)) from error
     return Graph("library", alignments={name: size for name, size in found.items() if size})
 
 
-def _alignment(file: BinaryIO) -> int:
+def _read_alignment(file: BinaryIO) -> int:
     """Return the least alignment of an ELF file's loaded segments in bytes; 0 for a 32-bit one."""
     head = file.read(64)
     if head[:4] != b"\x7fELF":

@@ -30,11 +30,11 @@ def _make_graph(spec: Any, path: Path) -> Graph:
         raise ArtifactError("no ML Program in the package", where=path, expected="a model for iOS 15 or later")
     function = functions.get("main", next(iter(functions.values())))
     (block, *_) = function.block_specializations.values()
-    known: dict[str, Value] = {row.name: _value(row, spec) for row in function.inputs}
+    known: dict[str, Value] = {row.name: _read_value(row, spec) for row in function.inputs}
     operators = []
     for operation in block.operations:
         constant = operation.type == "const" or operation.type.startswith("constexpr_")
-        outputs = tuple(_value(row, spec, constant=constant) for row in operation.outputs)
+        outputs = tuple(_read_value(row, spec, constant=constant) for row in operation.outputs)
         known |= {row.name: row for row in outputs}
         names = [
             b.name for row in operation.inputs.values() for b in row.arguments if b.WhichOneof("binding") == "name"
@@ -45,7 +45,7 @@ def _make_graph(spec: Any, path: Path) -> Graph:
     return Graph("mlpackage", tuple(operators), inputs, tuple(known.get(n, Value(n)) for n in block.outputs))
 
 
-def _value(row: Any, spec: Any, *, constant: bool = False) -> Value:
+def _read_value(row: Any, spec: Any, *, constant: bool = False) -> Value:
     kind = row.type.tensorType
     shape = tuple(
         int(size.constant.size) if size.WhichOneof("dimension") == "constant" else None for size in kind.dimensions

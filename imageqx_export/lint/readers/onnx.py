@@ -32,22 +32,22 @@ def _make_graph(model: Any, path: Path) -> Graph:
     graph, opsets = model.graph, {row.domain: row.version for row in model.opset_import}
     if not graph.node and not graph.output:
         raise ArtifactError("not an ONNX file", where=path, got="a graph without operators or outputs")
-    held = {tensor.name: _constant(tensor) for tensor in graph.initializer}
-    known = {value.name: _value(value) for value in (*graph.value_info, *graph.input, *graph.output)} | held
+    held = {tensor.name: _read_constant(tensor) for tensor in graph.initializer}
+    known = {value.name: _read_value(value) for value in (*graph.value_info, *graph.input, *graph.output)} | held
 
     def values(names: Any) -> tuple[Value, ...]:
         return tuple(known.get(name, Value(name)) for name in names if name)
 
     opset = opsets.get("", opsets.get("ai.onnx"))
     operators = tuple(
-        Operator(node.op_type, values(node.input), values(node.output), _since(node, opset), node.domain)
+        Operator(node.op_type, values(node.input), values(node.output), _find_since(node, opset), node.domain)
         for node in graph.node
     )
     inputs = values(value.name for value in graph.input if value.name not in held)
     return Graph("onnx", operators, inputs, values(v.name for v in graph.output), opset, model.ir_version)
 
 
-def _since(node: Any, opset: int | None) -> int:
+def _find_since(node: Any, opset: int | None) -> int:
     """Return the opset that brought this form of an operation; 0 for one of another domain, or unknown."""
     import onnx
 
@@ -59,19 +59,19 @@ def _since(node: Any, opset: int | None) -> int:
         return 0
 
 
-def _constant(tensor: Any) -> Value:
-    return Value(tensor.name, _dtype(tensor.data_type), tuple(tensor.dims), constant=True)
+def _read_constant(tensor: Any) -> Value:
+    return Value(tensor.name, _read_dtype(tensor.data_type), tuple(tensor.dims), constant=True)
 
 
-def _value(value: Any) -> Value:
+def _read_value(value: Any) -> Value:
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
-        return Value(value.name, _dtype(kind.elem_type))
+        return Value(value.name, _read_dtype(kind.elem_type))
     shape = tuple(axis.dim_value if axis.HasField("dim_value") else None for axis in kind.shape.dim)
-    return Value(value.name, _dtype(kind.elem_type), shape)
+    return Value(value.name, _read_dtype(kind.elem_type), shape)
 
 
-def _dtype(kind: int) -> str:
+def _read_dtype(kind: int) -> str:
     import onnx
 
     name = str(onnx.TensorProto.DataType.Name(kind)).lower()

@@ -29,10 +29,10 @@ def read(path: Path) -> Graph:
     with translate_errors(  # flatbuffers has no error of its own: it unpacks whatever the offsets point to
         lambda error: ArtifactError("a damaged TFLite file", where=path, got=name_error(error))
     ):
-        return _graph(content)
+        return _read_graph(content)
 
 
-def _graph(content: bytes) -> Graph:
+def _read_graph(content: bytes) -> Graph:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
@@ -42,8 +42,8 @@ def _graph(content: bytes) -> Graph:
     for count in (graph.TensorsLength(), graph.OperatorsLength(), model.OperatorCodesLength()):
         if count > MOST:
             raise ValueError(f"{count} tensors or operators")
-    types, kinds = _names(schema.TensorType), _names(schema.BuiltinOperator)
-    tensors = [_value(graph.Tensors(i), model, types) for i in range(graph.TensorsLength())]
+    types, kinds = _read_names(schema.TensorType), _read_names(schema.BuiltinOperator)
+    tensors = [_read_value(graph.Tensors(i), model, types) for i in range(graph.TensorsLength())]
     codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
 
     def values(indexes: Any) -> tuple[Value, ...]:
@@ -66,7 +66,7 @@ def _graph(content: bytes) -> Graph:
     return Graph("tflite", tuple(operators), values(ends[0]), values(ends[1]))
 
 
-def _value(tensor: Any, model: Any, types: dict[int, str]) -> Value:
+def _read_value(tensor: Any, model: Any, types: dict[int, str]) -> Value:
     buffer = model.Buffers(tensor.Buffer())
     signature = [tensor.ShapeSignature(i) for i in range(tensor.ShapeSignatureLength())]
     shape = signature or [tensor.Shape(i) for i in range(tensor.ShapeLength())]
@@ -80,5 +80,5 @@ def _value(tensor: Any, model: Any, types: dict[int, str]) -> Value:
     )
 
 
-def _names(kind: Any) -> dict[int, str]:
+def _read_names(kind: Any) -> dict[int, str]:
     return {value: name for name, value in vars(kind).items() if isinstance(value, int)}

@@ -44,7 +44,7 @@ class FoldedImageQX(PhoneGraph):
         self.early = EarlyStages(stages[:FLOAT32_STAGES], self.preprocessing)
         self.late = nn.Sequential(*stages[FLOAT32_STAGES:])
         explanation_weight, explanation_bias = fold_head(network.explanation_block, network.explanation_head)
-        self.explanations = _linear(explanation_weight, explanation_bias)
+        self.explanations = _fold_linear(explanation_weight, explanation_bias)
         reasons_count, features = explanation_weight.shape
         cells = math.prod(network.spec.outputs[-1].shape[2:])  # of the last feature map, which attention shows
         self.attention = nn.Conv2d(features, reasons_count, 1, bias=False)
@@ -55,7 +55,7 @@ class FoldedImageQX(PhoneGraph):
         hidden = joined.shape[1] - reasons_count
         outer, reasons = joined[:, :hidden], joined[:, hidden:]
         offset = network.quality_head.bias.double() / temperature
-        self.quality = _linear((outer @ weight).float(), (outer @ bias + offset).float())
+        self.quality = _fold_linear((outer @ weight).float(), (outer @ bias + offset).float())
         self.reasons_to_quality = nn.Linear(reasons_count, len(joined), bias=False)
         self.reasons_to_quality.weight.data = reasons.float().detach().clone()
         # Without temperatures the graph has no operation for them.
@@ -91,7 +91,7 @@ def unfold(network: Foldable, parameters: Mapping[str, Tensor]) -> None:
         put_parameter(network.features, find_place(name), value)
 
 
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+def _fold_linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     linear = nn.Linear(weight.shape[1], weight.shape[0])
     linear.weight.data, linear.bias.data = weight.detach().clone(), bias.detach().clone()
     return linear

@@ -44,7 +44,7 @@ class Outputs(NamedTuple):
     attention: Tensor
 
 
-def _block() -> nn.Sequential:
+def _make_block() -> nn.Sequential:
     return nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.Dropout(0.2))
 
 
@@ -69,10 +69,10 @@ class ImageQX(Network):
         super().__init__()
         self.spec = about or spec()
         reasons, labels = len(self.spec.reasons), len(self.spec.labels)
-        self.features = _backbone(weights)
-        self.explanation_block = _block()
+        self.features = _make_backbone(weights)
+        self.explanation_block = _make_block()
         self.explanation_head = nn.Linear(HIDDEN, reasons)
-        self.quality_block = _block()
+        self.quality_block = _make_block()
         self.quality_head = nn.Linear(HIDDEN + reasons, labels)
         # Not persistent: a state_dict holds what was trained, so that temperatures can be fitted again.
         self.register_buffer("quality_temperature", torch.ones(()), persistent=False)
@@ -157,18 +157,18 @@ def build(weights: str, name: str = "imageqx", **options: str | float) -> ImageQ
     return network
 
 
-def _backbone(weights: str) -> nn.Module:
+def _make_backbone(weights: str) -> nn.Module:
     from torchvision.models import EfficientNet_B0_Weights, efficientnet_b0
 
     if weights not in get_args(Weights):
         raise UnknownNameError("initialisation", weights, get_args(Weights))
     if weights != "imagenet":
-        features = _sequential(efficientnet_b0(weights=None))
+        features = _make_sequential(efficientnet_b0(weights=None))
         if weights == "lite0":
             warm_start(features)
         return features
     try:
-        return _sequential(efficientnet_b0(weights=EfficientNet_B0_Weights.IMAGENET1K_V1))
+        return _make_sequential(efficientnet_b0(weights=EfficientNet_B0_Weights.IMAGENET1K_V1))
     except (OSError, RuntimeError) as error:
         raise UnavailableError(
             "torchvision could not load EfficientNet-B0's ImageNet weights",
@@ -179,7 +179,7 @@ def _backbone(weights: str) -> nn.Module:
         ) from error
 
 
-def _sequential(network: nn.Module) -> nn.Module:
+def _make_sequential(network: nn.Module) -> nn.Module:
     features = network.features
     assert isinstance(features, nn.Module)
     return features

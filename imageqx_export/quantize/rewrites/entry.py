@@ -43,11 +43,11 @@ class PixelEntry(nn.Module):
         super().__init__()
         parts, height, width = shape
         self.stages = stages
-        self._around = self._stem().stride[0] == 1
+        self._around = self._find_stem().stride[0] == 1
         self.register_buffer("above", mean.repeat(parts, 1, 1, width))
         self.register_buffer("left", mean.repeat(parts, 1, height + 1 + self._around, 1))
         self._mean, self._std = mean.double(), std.double()
-        stem = self._stem()
+        stem = self._find_stem()
         weight = stem.weight.double() / self._std
         assert stem.bias is not None
         stem.bias.data = (stem.bias.double() - (weight * self._mean).sum((1, 2, 3))).float()
@@ -64,14 +64,14 @@ class PixelEntry(nn.Module):
 
     def restore(self) -> None:
         """Make the first convolution one for normalised pixels again, in place."""
-        stem = self._stem()
+        stem = self._find_stem()
         assert stem.bias is not None
         weight = stem.weight.double() * PIXEL_STEP
         stem.bias.data = (stem.bias.double() + (weight * self._mean).sum((1, 2, 3))).float()
         stem.weight.data = (weight * self._std).float()
         stem.padding = (1, 1)
 
-    def _stem(self) -> nn.Conv2d:
+    def _find_stem(self) -> nn.Conv2d:
         first: Any = self.stages[0]
         stem: nn.Conv2d = first[0]
         return stem

@@ -46,7 +46,7 @@ def measure_jittered_accuracy(
     seen = []
     for _ in range(DRAWS):
         noise = _draw(rng, spread, reference, spec)
-        before, after = (_jitter(outputs, noise) for outputs in (reference, quantized))
+        before, after = (_measure_jitter(outputs, noise) for outputs in (reference, quantized))
         seen.append(of_decisions(before, after, photos, spec, intervals=False))
 
     averaged = OfDecisions(
@@ -70,7 +70,7 @@ def _draw(rng: np.random.Generator, spread: float, outputs: Outputs, spec: Model
     return {name: together for name, values in outputs.items() if values.ndim == 2}
 
 
-def _jitter(outputs: Outputs, noise: Mapping[str, Floats]) -> Outputs:
+def _measure_jitter(outputs: Outputs, noise: Mapping[str, Floats]) -> Outputs:
     from scipy.special import expit, logit, softmax
 
     moved = {}

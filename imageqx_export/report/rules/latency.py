@@ -79,11 +79,11 @@ class Noise:
 
     def bound(self, level: float, runs: int) -> float:
         """Return how far one more run may lie from the median of ``runs`` others, one-sided, on the log scale."""
-        return _t_quantile(level, self.freedom) * self.deviation * math.sqrt(1 + math.pi / 2 / runs)
+        return _compute_t_quantile(level, self.freedom) * self.deviation * math.sqrt(1 + math.pi / 2 / runs)
 
 
 @lru_cache(maxsize=256)
-def _t_quantile(level: float, freedom: int) -> float:
+def _compute_t_quantile(level: float, freedom: int) -> float:
     from scipy.stats import t
 
     return float(t.ppf(level, freedom))

@@ -98,9 +98,9 @@ class Plan:
         self._values: list[Tensor | None] = []
         ops = [op for op in main.operations if op.op_type != "const"]
         refuse_unknown(((op.op_type, op.name) for op in ops), where)
-        self.inputs = {name: self._slot(var) for name, var in main.inputs.items()}
+        self.inputs = {name: self._make_slot(var) for name, var in main.inputs.items()}
         steps = [self._step(op) for op in ops]
-        self.outputs = {var.name: self._slot(var) for var in main.outputs}
+        self.outputs = {var.name: self._make_slot(var) for var in main.outputs}
         self._constants = list(self._values)
         # What depends on no input is computed once, here.
         live = [step for step in steps if not self._fold(step)]
@@ -134,7 +134,7 @@ class Plan:
                     values[index] = None
         return {name: _to_array(values[slot.place]) for name, slot in self.outputs.items()}
 
-    def _slot(self, var: Any) -> _Slot:
+    def _make_slot(self, var: Any) -> _Slot:
         from imageqx_export.runtimes.mil.node import dtype_of
 
         if id(var) not in self._slots:
@@ -161,8 +161,8 @@ class Plan:
         taken = node.operands
         if op.op_type == "quantize" and (integers := fuse(op, self.where)) is not None:
             kernel, taken = integers
-        operands = tuple(self._slot(var).place for var in taken)
-        results = tuple(self._slot(var) for var in op.outputs)
+        operands = tuple(self._make_slot(var).place for var in taken)
+        results = tuple(self._make_slot(var) for var in op.outputs)
         return _Step(f"{op.op_type} ({op.name})", kernel, op.op_type in EXACT, operands, results)
 
     def _fold(self, step: _Step) -> bool:

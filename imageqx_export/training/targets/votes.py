@@ -125,7 +125,7 @@ class VoteTargets(Targets):
 
     def describe(self, scores: Mapping[str, Any]) -> str:
         """Say the AUC and the mean error in votes."""
-        return f"held-out AUC {_text(scores['auc'])}, votes off by {_text(scores['votes_error'])}"
+        return f"held-out AUC {_format_value(scores['auc'])}, votes off by {_format_value(scores['votes_error'])}"
 
     def group(self, scores: Mapping[str, Any]) -> Groups:
         """Return one row, ``good``, with the AUC and the four rates."""
@@ -150,7 +150,7 @@ def encode_ranks(votes: torch.Tensor) -> torch.Tensor:
     return (votes[:, None] > torch.arange(RATERS)).float()
 
 
-def _text(value: float | None) -> str:
+def _format_value(value: float | None) -> str:
     return "not measurable" if value is None else f"{value:.3f}"
 
 

@@ -50,7 +50,7 @@ def make_backbone(weights: str) -> torch.nn.Module:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(3)
-    monkeypatch.setattr("imageqx_export.networks.imageqx.network._backbone", make_backbone)
+    monkeypatch.setattr("imageqx_export.networks.imageqx.network._make_backbone", make_backbone)
 
 
 @pytest.fixture
