@@ -135,10 +135,10 @@ def _bare_onnx(network: Any, checkpoint: Any, folder: Path) -> None:
 
 def _bare_tflite(network: Any, checkpoint: Any, folder: Path) -> None:
     from imageqx_export.export.tflite.exporter import convert
-    from imageqx_export.export.tflite.halves import halve_weights
+    from imageqx_export.export.tflite.halves import cast_weights
 
     single = bytes(convert(network.fold("NHWC"), checkpoint.spec).model_content())
-    for content in (single, halve_weights(single)):
+    for content in (single, cast_weights(single)):
         (folder / "bare.tflite").write_bytes(content)
 
 

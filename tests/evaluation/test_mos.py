@@ -37,7 +37,7 @@ class Darkness:
 @pytest.fixture
 def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write ten greys that people score by their brightness, but for two that are swapped."""
-    monkeypatch.setattr(mos, "load_judge", lambda path: Darkness())
+    monkeypatch.setattr(mos, "load_photo_model", lambda path: Darkness())
     (tmp_path / "photos").mkdir()
     rows = ["file,score,remark"]
     for k, score in enumerate([1, 2, 3, 5, 4, 6, 7, 8, 9, 10]):

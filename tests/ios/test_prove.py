@@ -26,7 +26,7 @@ def test_the_fallback_is_loud(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     def refuse() -> list[str]:
         raise DeviceError("no mount namespace can be made here")
 
-    monkeypatch.setattr(toolchain, "find_way", refuse)
+    monkeypatch.setattr(toolchain, "find_command", refuse)
     assert prove.prove(["tests/slow/any.py"]) == 3, "a file that does not parse fails the weaker proof too"
     assert asked == [[prove.PARSED, "-q"]]
     printed = capsys.readouterr().err
@@ -35,7 +35,7 @@ def test_the_fallback_is_loud(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_with_a_compiler_it_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked = answer_pytest(0, monkeypatch)
-    monkeypatch.setattr(toolchain, "find_way", lambda: ["unshare"])
+    monkeypatch.setattr(toolchain, "find_command", lambda: ["unshare"])
     monkeypatch.setattr(toolchain, "find_root", lambda: "root")
     assert prove.prove(["tests/slow/any.py"]) == 0
     assert asked == [["tests/slow/any.py"]] and capsys.readouterr().err == ""

@@ -80,7 +80,7 @@ def after(count: int, act: Callable[[], None]) -> Progress:
 
 def find_workers() -> list[psutil.Process]:
     """Return the processes below this one that judge photos now."""
-    return [one for one in psutil.Process().children(recursive=True) if "_judge_block" in get_command(one)]
+    return [one for one in psutil.Process().children(recursive=True) if "_assess_block" in get_command(one)]
 
 
 def get_command(process: psutil.Process) -> str:

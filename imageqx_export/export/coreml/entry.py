@@ -40,8 +40,8 @@ class _Entered(nn.Module):
         return self.inner(self.early(numbers))
 
 
-def enter(graph: nn.Module | GraphModule, spec: ModelSpec) -> nn.Module:
-    """Return a graph that takes what a ModelSpec says; of an image, the graph itself.
+def wrap_graph(graph: nn.Module | GraphModule, spec: ModelSpec) -> nn.Module:
+    """Return a graph around another, which takes what a ModelSpec says; of an image, the other itself.
 
     Args:
         graph: Takes float32 [N,3,H,W] in 0…255, as Core ML hands an image over.
@@ -57,6 +57,6 @@ def enter(graph: nn.Module | GraphModule, spec: ModelSpec) -> nn.Module:
 
 
 def make_inputs(spec: ModelSpec) -> Tensor:
-    """Return black photos as the graph of :func:`enter` takes them."""
+    """Return black photos as the graph of :func:`wrap_graph` takes them."""
     planes = make_example(spec, "NCHW")
     return planes.reshape(spec.inputs[0].shape) if read_form(spec).kind.is_float else planes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageqx_export.artifact import Checkpoint, Format, ModelSpec, Precision
-from imageqx_export.export.coreml.entry import enter, make_inputs
+from imageqx_export.export.coreml.entry import make_inputs, wrap_graph
 from imageqx_export.export.metadata import AUTHOR, LICENSE, describe_model, header
 from imageqx_export.input_form import InputForm, read_form
 from imageqx_export.networks.base import EARLY, Network, PhoneGraph
@@ -69,7 +69,7 @@ def write(
 def _trace(graph: PhoneGraph, spec: ModelSpec) -> Any:
     import torch
 
-    entered = enter(graph, spec)
+    entered = wrap_graph(graph, spec)
     return torch.jit.trace(entered, make_inputs(spec))  # type: ignore[no-untyped-call]
 
 

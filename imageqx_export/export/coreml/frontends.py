@@ -14,7 +14,7 @@ import torch
 from torch.fx import Node
 
 from imageqx_export.artifact import ModelSpec
-from imageqx_export.export.coreml.entry import enter, make_inputs
+from imageqx_export.export.coreml.entry import make_inputs, wrap_graph
 from imageqx_export.export.form import count_photos
 from imageqx_export.networks.base import EARLY, PhoneGraph
 
@@ -67,7 +67,7 @@ def export_program(quantized: QuantizedModel, spec: ModelSpec) -> Any:
     _unpack(graph)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns of how it reads its own graphs
-        program = torch.export.export(enter(graph, spec), (make_inputs(spec),))
+        program = torch.export.export(wrap_graph(graph, spec), (make_inputs(spec),))
         return program.run_decompositions({})
 
 

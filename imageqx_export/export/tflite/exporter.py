@@ -21,7 +21,7 @@ from imageqx_export.export.tflite.accelerators import (
 )
 from imageqx_export.export.tflite.described import add_metadata, write_label_files
 from imageqx_export.export.tflite.entry import take_floats
-from imageqx_export.export.tflite.halves import halve_biases, halve_weights
+from imageqx_export.export.tflite.halves import cast_weights, halve_biases
 from imageqx_export.export.tflite.passes import (
     make_static_config,
     store_int8_weights,
@@ -73,7 +73,7 @@ def write(
     if set(paths) - {Precision.W8A8}:
         single = bytes(convert(network.fold("NHWC"), checkpoint.spec).model_content())
     for precision, path in paths.items():
-        content = halve_weights(single) if precision is Precision.FP16 else single
+        content = cast_weights(single) if precision is Precision.FP16 else single
         if precision is Precision.W8A8:
             # litert-torch wants float weights and biases, and rounds them itself; write_exact_integers mends that.
             graph = quantized[precision].graph(batch=count_photos(checkpoint.spec), fold=False, biases=False)

@@ -37,23 +37,27 @@ def write(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def shorten_names(model: Any) -> None:
-    """Leave of each tensor's name the modules' own names; in place. A signature has its names apart.
+def shorten_names(model: Any) -> int:
+    """Leave of each tensor's name the modules' own names, in place; return how many changed.
 
-    Names stay different from one another, as tools that take the file further want them (ai-edge-quantizer).
+    A signature has its names apart. Names stay different from one another, as tools that take the file further want
+    them (ai-edge-quantizer).
 
     >>> from types import SimpleNamespace as Some
     >>> tensor = Some(name=b"a.b.PhoneGraph_inner/torch.nn.modules.container.Sequential_3/c.Conv2d_fc1;2")
-    >>> shorten_names(Some(subgraphs=[Some(tensors=[tensor])]))
-    >>> tensor.name
-    b'3/fc1;2'
+    >>> shorten_names(Some(subgraphs=[Some(tensors=[tensor])])), tensor.name
+    (1, b'3/fc1;2')
     """
+    changed = 0
     for graph in model.subgraphs:
         seen: Counter[str] = Counter()
         for tensor in graph.tensors:
             name = _shorten_name(tensor.name.decode()) or "_"
             seen[name] += 1
-            tensor.name = (name if seen[name] == 1 else f"{name}~{seen[name]}").encode()
+            short = (name if seen[name] == 1 else f"{name}~{seen[name]}").encode()
+            changed += short != tensor.name
+            tensor.name = short
+    return changed
 
 
 def _shorten_name(name: str) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from imageqx_export.networks.base import EARLY
 
 
-def halve_weights(flatbuffer: bytes) -> bytes:
-    """Return a float32 flatbuffer with float16 weights after the early stages: the bare library call.
+def cast_weights(flatbuffer: bytes) -> bytes:
+    """Return another flatbuffer, whose weights after the early stages are float16: the bare library call.
 
     Depthwise weights stay float32, 4 % of the file: LiteRT 1.1.2 to 1.3.0 refuse a file that has them in float16
     (findings/litert-float16-depthwise.sh).

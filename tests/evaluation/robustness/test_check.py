@@ -151,7 +151,7 @@ def invoke(*arguments: Any) -> Any:
 def test_the_command_writes_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from imageqx_export.evaluation.robustness import file
 
-    monkeypatch.setattr(file, "load_judge", lambda path: LightMeter(make_spec()))
+    monkeypatch.setattr(file, "load_photo_model", lambda path: LightMeter(make_spec()))
     out = tmp_path / "checked"
     for _ in range(2):  # the second replaces the first
         result = invoke(CHECKPOINT, "--robustness", "--samples", 6, "--out", out, "--json")
