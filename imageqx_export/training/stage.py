@@ -83,12 +83,14 @@ def train(
         DatasetError: The photos cannot be trained on.
         TrainingError: The run cannot go on; the last good state is kept.
         StoppedError: Ctrl-C; likewise.
-        OSError: ``out`` cannot be written, which is found out first.
+        ImageQXError: A folder is where a file would be; before anything is read.
+        OSError: What it writes cannot be written, which is found out first, too.
     """
     config, out, sources, seeds = run.config, run.out, run.sources, run.seeds
     settings = choose_settings(networks.spec(config.model))
-    check_places(out)
     configs = [_choose_seed(config, seed) for seed in range(config.seed, config.seed + seeds)]
+    paths = [out if seeds == 1 else seed_path(out, own.seed) for own in configs]
+    check_places(out, out.with_suffix(".md"), *paths, *map(state_path, paths))
     for own in configs:
         loop.check_start(own)
     if sources.table is not None:
@@ -100,8 +102,7 @@ def train(
             checkpoints, trained = list[Checkpoint](), list[Network]()  # only the first process has networks
             held = HeldOutSide(sources, folder, settings, shown)
             validation = held.load("val", config.validation_samples)
-            for own in configs:
-                path = out if seeds == 1 else seed_path(out, own.seed)
+            for own, path in zip(configs, paths, strict=True):
                 data = gather_data(own, sources, folder, validation, settings=settings, progress=shown)
                 checkpoint, network = _run(own, path, data, here, run.logs, run.resume, shown, report)
                 checkpoints.append(checkpoint)
