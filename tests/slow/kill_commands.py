@@ -154,6 +154,11 @@ def _describe_finetuned(out: Path) -> dict[str, str]:
     return {"weights": str(digest(out / weights["weights"]) == weights["sha256"])}
 
 
+def _describe_table(out: Path) -> dict[str, str]:
+    """Return the table; a run that is killed leaves parts of the next one beside it."""
+    return {"verdicts": digest(out / "verdicts.parquet")}
+
+
 def _export(formats: str, precisions: str) -> Callable[[Materials, Path], list[str | Path]]:
     def words(_: Materials, out: Path) -> list[str | Path]:
         chosen = ["--formats", formats, "--precisions", precisions]
@@ -196,6 +201,10 @@ _QUANTIZE = ["--precision", "w8", "--samples", "8"]
 COMMANDS: dict[str, Command] = {
     "predict": Command(
         lambda m, out: ["predict", *m.photos, "--artifact", CHECKPOINT, "--attention", out / "map.png"],
+    ),
+    "predict --out": Command(
+        lambda m, out: ["predict", m.rated[1], "--artifact", CHECKPOINT, "--out", out / "verdicts.parquet"],
+        describe=_describe_table,
     ),
     "export": Command(_export("onnx", "fp32,fp16"), 0.2),
     "parity": Command(lambda m, out: ["parity", m.exported, "--checkpoint", CHECKPOINT], 0.2),

@@ -28,6 +28,10 @@ _LOCAL: Final = re.compile(r"(file|local)://(?!.*::)")
 _ROWS_A_GROUP: Final = 16384  # of the finished table
 
 
+class _GoneError(Exception):
+    """What a part is that is not there."""
+
+
 class Place(Protocol):
     """Where a table and its parts are; what is written there is whole or not there."""
 
@@ -65,7 +69,7 @@ def open_output(out: str) -> Place:
     return _LocalPlace(path)
 
 
-def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], None]) -> None:
+def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], None]) -> bool:
     """Make one table of parts in the order of ``names``, put it in its place, and delete these parts.
 
     No more is held than a group of rows.
@@ -75,8 +79,11 @@ def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], N
         names: Of the parts.
         count: Is given every part.
 
+    Returns:
+        Whether all were there; otherwise nothing is written.
+
     Raises:
-        DatasetError: A part is missing or damaged.
+        DatasetError: A part is damaged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -96,24 +103,32 @@ def join_parts(place: Place, names: Sequence[str], count: Callable[[pa.Table], N
             if writer is not None:
                 writer.close()
 
-    place.finish(write, names)
+    try:
+        place.finish(write, names)
+    except _GoneError:
+        return False
+    return True
 
 
 def _read_parts(place: Place, names: Sequence[str]) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     for name in names:
+        try:
+            content = place.read_part(name)
+        except FileNotFoundError as error:
+            raise _GoneError from error
         with translate_errors(lambda error, name=name: _blame_part(name, error)):  # type: ignore[misc]
-            part = pq.read_table(io.BytesIO(place.read_part(name)))
+            part = pq.read_table(io.BytesIO(content))
         yield part
 
 
 def _blame_part(name: str, error: Exception) -> ImageQXError:
     return DatasetError(
-        "a part of the table is missing or damaged",
+        "a part of the table is damaged",
         where=name,
         got=hide_secrets(name_error(error)),
-        remedy="delete it if it is there, and give the same command again: what is missing is assessed",
+        remedy="delete it, and give the same command again: what is missing is assessed",
     )
 
 
@@ -198,7 +213,9 @@ class _RemotePlace:
             write(scratch / "table.parquet")
             with _translate(self._out):
                 self._files.put_file(str(scratch / "table.parquet"), self._path)
-                self._files.rm([f"{self._folder}/{name}" for name in sorted(set(names))])
+                own = sorted(self.list_parts() & set(names))
+                with suppress(FileNotFoundError):  # another run of the same command was quicker
+                    self._files.rm([f"{self._folder}/{name}" for name in own])
                 left = self._files.ls(self._folder, detail=False) if self._files.exists(self._folder) else []
         if not left:
             with suppress(Exception):  # most such places have no folders but of names

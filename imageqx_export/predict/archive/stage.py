@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from imageqx_export import __version__
 from imageqx_export.artifact import ModelSpec
 from imageqx_export.errors import DatasetError
-from imageqx_export.predict.addresses import is_address
-from imageqx_export.predict.archive.parts import join_parts, open_output
+from imageqx_export.predict.addresses import is_address, show_place
+from imageqx_export.predict.archive.parts import Place, join_parts, open_output
 from imageqx_export.predict.archive.rows import Rows
 from imageqx_export.predict.records import FirstNames
 from imageqx_export.runtimes import load_photo_model
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SIZES: Final = (4, 16, 64, 256)
 """Photos a block may have. Few sizes, so that an archive that grows at its end keeps the blocks before."""
 
+_TRIES: Final = 3  # another run of the same command deletes the parts when it is done
 _BLOCKS: Final = 64  # at least, where there are photos enough, so that every worker has some
 
 
@@ -129,6 +130,22 @@ def assess_archive(
     """
     require("pyarrow")
     place, blocks = open_output(out), cut_blocks(photos, model)
+    for _ in range(_TRIES):
+        summary = _assess_missing(blocks, model, place, out, engine, progress)
+        if join_parts(place, [block.name for block in blocks], summary.count):
+            return summary
+    raise DatasetError(
+        "parts of the table vanish as they are written",
+        where=show_place(out),
+        got="another run of the same command, or another program that deletes there",
+        remedy="the same command, once nothing else writes there",
+    )
+
+
+def _assess_missing(
+    blocks: Sequence[Block], model: OpenModel, place: Place, out: str, engine: Engine, progress: Progress
+) -> Summary:
+    """Assess the blocks that have no part yet, and write theirs; return how many rows others had."""
     done = place.list_parts()
     left = [block for block in blocks if block.name not in done]
     waiting, failed = sum(len(block.photos) for block in left), _Unfetched()
@@ -140,10 +157,9 @@ def assess_archive(
                 place.write_part(block.name, rows.table)
             for _ in block.photos:
                 advance()
-    failed.refuse(len(photos))
-    summary = Summary(out, kept=len(photos) - waiting)
-    join_parts(place, [block.name for block in blocks], summary.count)
-    return summary
+    photos = sum(len(block.photos) for block in blocks)
+    failed.refuse(photos)
+    return Summary(out, kept=photos - waiting)
 
 
 @dataclass

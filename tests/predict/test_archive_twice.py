@@ -1,0 +1,54 @@
+"""Archives whose parts somebody else deletes, as another run of the same command does at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from imageqx_export.errors import DatasetError
+from imageqx_export.predict.archive.rows import Rows
+from imageqx_export.predict.archive.stage import Block, OpenModel, assess_archive
+from tests.predict.test_archive import MODEL, Clerk
+
+PHOTOS = [f"{index}.jpg" for index in range(9)]
+"""Three blocks' photos, of which the last is one alone."""
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_run_goes_on_when_another_of_the_same_command_deletes_the_parts(tmp_path: Path, remote: bool) -> None:
+    memory, clerk = fsspec.filesystem("memory"), Clerk()
+    out = "memory://twice/a.parquet" if remote else str(tmp_path / "a.parquet")
+    done = 0
+
+    @contextmanager
+    def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            if done == 3:  # with two parts written, and one to come
+                assess_archive(PHOTOS, MODEL, out, Clerk())
+
+        yield advance
+
+    try:
+        summary = assess_archive(PHOTOS, MODEL, out, clerk, progress=progress)
+        assert (summary.photos, len(clerk.assessed)) == (9, 9 + 5)  # the last block was written after that
+        assert memory.find("/twice") == ["/twice/a.parquet"] if remote else list(tmp_path.iterdir()) == [Path(out)]
+    finally:
+        memory.store.clear()
+
+
+def test_parts_that_vanish_again_and_again_are_a_sentence(tmp_path: Path) -> None:
+    parts = tmp_path / "a.parquet.parts"
+
+    def engine(blocks: Sequence[Block], model: OpenModel) -> Iterator[tuple[Block, Rows]]:
+        for part in parts.glob("*"):
+            part.unlink()
+        yield from Clerk()(blocks[:1], model)
+
+    with pytest.raises(DatasetError, match="parts of the table vanish"):
+        assess_archive(PHOTOS, MODEL, str(tmp_path / "a.parquet"), engine)
