@@ -41,7 +41,7 @@ class PhotoTurn(Frozen):
 
 
 class PhotoSample(Frozen):
-    """The raw times of one fresh process that judges the same photo several times.
+    """The raw times of one fresh process that assesses the same photo several times.
 
     Args:
         photo: What it is, in words.

@@ -180,7 +180,7 @@ def _take_samples(target: Target, states: Sequence[_State], schedule: Schedule, 
 
 
 def _time_photos(target: Target, states: Sequence[_State], schedule: Schedule, progress: Progress) -> None:
-    """Let the artifacts judge a photo in turns; one that cannot has a note, and its other figures."""
+    """Let the artifacts assess a photo in turns; one that cannot has a note, and its other figures."""
     by_path = {state.artifact.path: state for state in states if state.unavailable is None}
     rounds = 1 if schedule.quick else min(PROCESSES, schedule.processes)
     turns = list(interleave([state.artifact for state in by_path.values()], rounds))

@@ -23,7 +23,7 @@ from imageqx_export.model_spec import ModelSpec
 from imageqx_export.preprocess import load_pixels
 
 
-def judge(model: Model, photo: bytes, spec: ModelSpec) -> dict[str, float]:
+def assess(model: Model, photo: bytes, spec: ModelSpec) -> dict[str, float]:
     """Bring a photo to its verdict, and return the seconds of each part."""
     clock, form = time.perf_counter, read_form(spec)
     begin = clock()
@@ -41,13 +41,13 @@ def judge(model: Model, photo: bytes, spec: ModelSpec) -> dict[str, float]:
 
 
 def measure(request: dict[str, Any]) -> dict[str, Any]:
-    """Open the artifact, and judge the photo once cold and ``turns`` times warm."""
+    """Open the artifact, and assess the photo once cold and ``turns`` times warm."""
     spec, photo = ModelSpec.model_validate(request["spec"]), Path(request["photo"]).read_bytes()
     load = FORMATS[request["format"]](request["config"])
     begin = time.perf_counter()
     model = load(request["path"], request["threads"], None)
     loaded = time.perf_counter() - begin
-    cold, *warm = (judge(model, photo, spec) for _ in range(1 + request["turns"]))
+    cold, *warm = (assess(model, photo, spec) for _ in range(1 + request["turns"]))
     return {"load": loaded, "cold": cold, "warm": warm}
 
 
