@@ -1,11 +1,15 @@
-"""Ray for real: clusters on this machine, of which a worker, a node or the driver is killed; make test-ray."""
+"""Ray for real: clusters on this machine, of which a worker, a node or the driver is killed, and S3; make test-ray."""
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import subprocess
 import sys
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -25,6 +29,9 @@ from imageqx_export.predict.archive.threads import assess_in_threads
 from imageqx_export.predict.sources import gather_photos
 from imageqx_export.support.progress import Progress, silent
 from tests.conftest import CHECKPOINT, ROOT
+from tests.release.addresses.servers import BUCKET, ENVIRONMENT, Place, serve_s3
+
+IMAGEQX = Path(sys.executable).with_name("imageqx")
 
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
 
@@ -133,7 +140,7 @@ def test_a_worker_is_killed(photos: Path, right: Any, tmp_path: Path) -> None:
 
 def test_the_driver_is_killed_and_the_command_given_again(photos: Path, right: Any, tmp_path: Path) -> None:
     out = tmp_path / "a.parquet"
-    command = [str(Path(sys.executable).with_name("imageqx")), "predict", str(photos), "--engine", "ray", "--json"]
+    command = [str(IMAGEQX), "predict", str(photos), "--engine", "ray", "--json"]
     command += ["--out", str(out)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
         wait_for(lambda: len(list(tmp_path.glob("a.parquet.parts/*.parquet"))) >= 3)
@@ -147,6 +154,38 @@ def test_the_driver_is_killed_and_the_command_given_again(photos: Path, right: A
     assert printed["kept"] >= 12 and printed["photos"] == PHOTOS and printed["unreadable"] == 1
     assert "Traceback" not in done.stderr and "ray" not in done.stderr.lower().replace(str(tmp_path.parent), "")
     assert pq.read_table(out) == right
+
+
+def test_photos_and_table_on_s3(photos: Path, right: Any, tmp_path: Path) -> None:
+    """The command is killed when some parts are there, and goes on from them; the rows are those of the files here."""
+    ENVIRONMENT.prepare()
+    chosen = sorted(photos.iterdir())[-40:]
+    with serve_s3() as place:
+        for photo in chosen:
+            place.write(f"photos/{photo.name}", photo.read_bytes())
+        out = f"{place.address}/verdicts.parquet"
+        command = [str(IMAGEQX), "predict", f"{place.address}/photos", "--engine", "ray", "--json", "--out", out]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=place.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as driver:
+            wait_for(lambda: len(list_keys(place, "verdicts.parquet.parts/")) >= 2)
+            driver.kill()
+        done = subprocess.run(command, cwd=ROOT, env=place.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        summary = json.loads(done.stdout)
+        assert (summary["photos"], summary["unreadable"]) == (40, 1) and summary["kept"] >= 8
+        assert list_keys(place, "verdicts") == ["releases/verdicts.parquet"]
+        rows = pq.read_table(io.BytesIO(place.read("verdicts.parquet"))).to_pylist()
+    assert [row.pop("photo") for row in rows] == [f"{place.address}/photos/{photo.name}" for photo in chosen]
+    expected = {Path(row.pop("photo")).name: row for row in right.to_pylist()}
+    assert rows == [expected[photo.name] for photo in chosen]
+
+
+def list_keys(place: Place, start: str) -> list[str]:
+    """Return the names of a bucket's objects that begin so, as S3 itself lists them."""
+    query = urllib.parse.urlencode({"list-type": 2, "prefix": f"releases/{start}"})
+    with urllib.request.urlopen(f"{place.server}/{BUCKET}?{query}", timeout=30) as answer:
+        return re.findall("<Key>([^<]*)</Key>", answer.read().decode())
 
 
 def test_another_version_on_a_machine_is_a_sentence(
