@@ -212,7 +212,7 @@ endif
 		--config-settings editable_mode=compat --editable .
 	@touch $(RAY_STAMP)
 
-test-ray: $(RAY_STAMP) ## Assess an archive on Ray clusters of this machine: two nodes, one killed; a killed worker and driver
+test-ray: $(RAY_STAMP) ## Assess an archive on Ray clusters of this machine: two nodes, one killed; a killed worker and driver; on S3
 	OMP_NUM_THREADS=1 $(VENV)/ray/bin/python -m pytest tests/slow/test_ray.py -q $(if $(ONLY),-k "$(ONLY)")
 
 bench-ray: $(RAY_STAMP) ## Measure predict on Ray with one worker and with two, in turns, in one run
