@@ -15,7 +15,7 @@ from imageqx_export.cli import app
 from imageqx_export.data import held_out, images
 from imageqx_export.data.images import gather_calibration_images
 from imageqx_export.errors import ImageQXError
-from imageqx_export.quantize.calibration.choose_rewrites import choose_rewrites
+from imageqx_export.quantize.calibration.choose_rewrites import VARYING, choose_rewrites
 from imageqx_export.quantize.recipe import read_recipe
 from imageqx_export.quantize.rewrites.equalise import GATE_STEP
 from imageqx_export.support.files import digest
@@ -56,15 +56,35 @@ def test_the_shipped_recipes_are_the_shipped_checkpoints() -> None:
     assert all(row.reason for row in w8a8.floats)
 
 
-def test_the_shipped_recipe_rewrites_what_this_code_finds() -> None:
-    shipped = read_recipe(MODELS / "imageqx.w8a8.json")
-    found = choose_rewrites(load_checkpoint(CHECKPOINT)[1], gather_calibration_images(None)[0])
+def test_a_recipe_made_of_synthetic_samples_alone_has_the_rewrites_that_this_code_finds() -> None:
+    shipped, (held, network) = (
+        read_recipe(MODELS / "duke-iqa.w8a8.json"),
+        load_checkpoint(MODELS / "duke-iqa.safetensors"),
+    )
+    pixels, source = gather_calibration_images(None, spec=held.spec)
+    assert shipped.calibration is not None and shipped.calibration.source == source
+    found = choose_rewrites(network, pixels)
     assert [row.module for row in found.channels] == [row.module for row in shipped.channels]
     for mine, theirs in zip(found.channels, shipped.channels, strict=True):
         np.testing.assert_allclose(mine.scales, theirs.scales, atol=GATE_STEP)  # another CPU may round up
     assert [row.module for row in found.excitations] == [row.module for row in shipped.excitations]
     for block, constant in zip(found.excitations, shipped.excitations, strict=True):
         np.testing.assert_allclose(block.values, constant.values, rtol=1e-4)
+
+
+def test_the_shipped_recipe_which_saw_photos_too_rewrites_the_same_layers() -> None:
+    """The photos are not here, so that the numbers are others; but the loud channels are the same ones."""
+    shipped = read_recipe(MODELS / "imageqx.w8a8.json")
+    assert shipped.calibration is not None and "photos" in shipped.calibration.source
+    found = choose_rewrites(load_checkpoint(CHECKPOINT)[1], gather_calibration_images(None)[0])
+    assert [row.module for row in found.channels] == [row.module for row in shipped.channels]
+    for mine, theirs in zip(found.channels, shipped.channels, strict=True):
+        assert np.corrcoef(mine.scales, theirs.scales)[0, 1] > 0.99
+        assert np.corrcoef(mine.scales, theirs.scales[::-1])[0, 1] < 0.5, "all channels are alike: this proves nothing"
+    assert [row.module for row in found.excitations] == [row.module for row in shipped.excitations]
+    for block, constant in zip(found.excitations, shipped.excitations, strict=True):
+        # Constant is what varies by less than so many steps of int8 from photo to photo.
+        np.testing.assert_allclose(block.values, constant.values, atol=VARYING / 255)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ products, ONNX Runtime multiplies in float32. With one step there is nothing to 
 A mean's factor is input step / output step / count. ONNX Runtime multiplies by it; XNNPACK multiplies by input step ·
 1/count, rounds to float32, and divides by the output step: one mean in 500,000 was another integer. With an output step
 that is a power of 2, the division rounds nothing; and of neighbouring input steps one has the same quotient both ways.
+XNNPACK moreover adds up the integers with their zero point and takes that off once more in float32, behind the factor:
+16.5 and 9.49999 became 17 and 10. Of neighbouring input steps one has no sums on a half, or so near it.
 
 A product's integer is rounded and then moved by the zero point, but by MLAS the other way about. That is the same but
 where the product lies on a half, which goes to the even side, or so near it that the sum does in float32: of steps as
@@ -15,6 +17,7 @@ where the product lies on a half, which goes to the even side, or so near it tha
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from torch.fx import GraphModule, Node
+
+_TRIED = 32  # a step grows by one part in 1024 or 2048 each time
 
 
 def make_steps_exact(program: GraphModule, rows: Iterable[ActivationScale]) -> tuple[ActivationScale, ...]:
@@ -45,18 +50,18 @@ def make_steps_exact(program: GraphModule, rows: Iterable[ActivationScale]) -> t
     for name, leader in group.items():
         widest[leader] = max(widest.get(leader, 0.0), scales[name].scale)
     found = {name: _widen(row, widest[group[name]]) for name, row in scales.items()}
-    counts: dict[str, int] = {}
+    means: dict[str, _Mean] = {}
     for name in (n for n in scales if kind_of(nodes[n]) == "mean"):
         source = _find_scaled(nodes[name].all_input_nodes[0])
         if source.meta.get("tensor", "") in found:
             _, _, *size = nodes[name].all_input_nodes[0].meta["val"].shape
-            counts[source.meta["tensor"]] = math.prod(size)
             found[name] = _widen(found[name], 2.0 ** math.ceil(math.log2(found[name].scale)))
+            means[source.meta["tensor"]] = _Mean(found[name], math.prod(size))
     for name, node in nodes.items():
-        if name in found and (name in counts or kind_of(node) == "mul"):
+        if name in found and (name in means or kind_of(node) == "mul"):
             read = [source.meta.get("tensor", "") for source in node.all_input_nodes] if kind_of(node) == "mul" else []
             factors = [found.get(source, GATE) for source in (read[0], read[-1])] if read else []
-            found[name] = _find_next_step(found[name], counts.get(name, 1), factors)
+            found[name] = _find_next_step(found[name], means.get(name), factors)
     for name, node in nodes.items():
         if name in found and kind_of(node) in KEEPS_SCALE:
             found[name] = found[_find_scaled(node).meta["tensor"]].model_copy(update={"tensor": name})
@@ -88,24 +93,60 @@ def group_sums(program: GraphModule, names: Iterable[str]) -> dict[str, str]:
     return group
 
 
-def _find_next_step(row: ActivationScale, count: int, factors: Sequence[ActivationScale]) -> ActivationScale:
+@dataclass(frozen=True)
+class _Mean:
+    """What a mean gives, and over how many integers."""
+
+    row: ActivationScale
+    count: int
+
+
+def _find_next_step(row: ActivationScale, mean: _Mean | None, factors: Sequence[ActivationScale]) -> ActivationScale:
     """Return a row with the least step, of float16, from its own on, that is divisible and rounds products alike.
+
+    Where a mean reads it, of the first few such steps the one with the fewest sums that are rounded in two ways: of
+    thousands of pixels every step has some.
 
     Args:
         row: A tensor's.
-        count: What a mean of it is over; 1 where there is none.
+        mean: The mean of it; None where there is none.
         factors: Of a product both; else nothing.
     """
-    step = np.float16(row.scale)
-    while not (_divides_alike(step, count) and (not factors or _rounds_alike(row, np.float32(step), *factors))):
+    step, best, fewest = np.float16(row.scale), row, math.inf
+    for _ in range(1 if mean is None else _TRIED):
+        while not (_divides_alike(step, mean) and (not factors or _rounds_alike(row, np.float32(step), *factors))):
+            step = np.nextafter(step, np.float16(np.inf))
+        wider = _widen(row, float(step))
+        split = 0 if mean is None else _count_split_sums(wider, mean)
+        if split < fewest:
+            best, fewest = wider, split
+        if not split:
+            break
         step = np.nextafter(step, np.float16(np.inf))
-    return _widen(row, float(step))
+    return best
 
 
-def _divides_alike(step: np.float16, count: int) -> bool:
+def _divides_alike(step: np.float16, mean: _Mean | None) -> bool:
     """Whether ÷ count and × 1/count make the same float32."""
-    n = np.float32(count)
+    n = np.float32(1 if mean is None else mean.count)
     return bool(np.float32(step) / n == np.float32(step) * (1 / n))
+
+
+def _count_split_sums(row: ActivationScale, mean: _Mean) -> int:
+    """Return how many sums, of all that a mean can meet and does not clip, are two integers in two runtimes.
+
+    MLAS subtracts the zero point from the integers, multiplies and rounds. XNNPACK multiplies their sum as it is, and
+    adds in float32 what brings both zero points into place (its ``qs8-rsum``, as version 2.3 of LiteRT runs it).
+    """
+    factor = np.float32(row.scale) / np.float32(mean.count) / np.float32(mean.row.scale)
+    (least, most), zero, shift = ACTIVATION_LEVELS, mean.row.zero_point, row.zero_point * mean.count
+    clipped = (float((level - zero) / factor) for level in (least - 1, most + 1))
+    low, high = (level * mean.count - shift for level in (least, most))
+    first, last = math.ceil(max(low, next(clipped))), math.floor(min(high, next(clipped)))
+    sums = np.arange(first, last + 1)
+    apart = np.rint(sums.astype(np.float32) * factor) + zero
+    together = np.rint((sums + shift).astype(np.float32) * factor + (np.float32(zero) - np.float32(shift) * factor))
+    return int((np.clip(apart, least, most) != np.clip(together, least, most)).sum())
 
 
 def _rounds_alike(row: ActivationScale, step: np.float32, first: ActivationScale, second: ActivationScale) -> bool:
