@@ -239,6 +239,9 @@ bench-decisions: $(STAMP) ## Simulate how often the rule is wrong, with the nois
 bench-int8: $(STAMP) artifacts/imageqx/manifest.json ## Measure INT8 beside the peers' defaults; TARGETS="host emulated:cortex-a76"
 	$(BIN)/python -m benchmarks.bench_int8 --artifacts artifacts/imageqx $(TARGETS:%=--target %)
 
+bench-peers: $(STAMP) artifacts/imageqx/manifest.json ## Measure our files beside the peers' at their best, each in an environment of its own; ONLY="MNN OpenVINO"
+	$(BIN)/python -m benchmarks.bench_peers --artifacts artifacts/imageqx $(foreach part,$(ONLY),--only "$(part)")
+
 bench-runtimes: $(STAMP) artifacts/imageqx/manifest.json ## Show who agrees on versions of runtimes, and what ncnn, MNN and ExecuTorch make of the files
 	$(BIN)/python -m benchmarks.bench_runtimes --artifacts artifacts/imageqx
 

@@ -24,6 +24,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import read_memory
+
 REFERENCE = "imageqx_w8a8.tflite"
 KEPT = ("imageqx_fp32.onnx", "imageqx_w8a8.onnx")
 OPTIMISED = ".optimised.onnx"
@@ -84,12 +86,12 @@ def open_once(path: Path) -> dict[str, float]:
     """
     pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
     runtime = importlib.import_module("onnxruntime" if path.suffix == ".onnx" else "ai_edge_litert.interpreter")
-    before, begun = _read_memory("VmRSS"), time.process_time()
+    before, begun = read_memory("VmRSS"), time.process_time()
     run = _open_onnx(runtime, path) if path.suffix == ".onnx" else _open_tflite(runtime, path)
     loaded = time.process_time()
     run(pixels)
     ended = time.process_time()
-    memory = (_read_memory("VmHWM") - before) / 1024
+    memory = (read_memory("VmHWM") - before) / 1024
     return {"load_ms": 1e3 * (loaded - begun), "first_ms": 1e3 * (ended - loaded), "memory_mib": memory}
 
 
@@ -107,12 +109,6 @@ def _open_tflite(runtime: Any, path: Path) -> Any:
     opened = runtime.Interpreter(str(path), num_threads=1)
     runner = opened.get_signature_runner()
     return lambda pixels: runner(image=pixels)
-
-
-def _read_memory(name: str) -> int:
-    """Return a line of Linux's ``/proc/self/status``, in KiB."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def summarise(found: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, list[float]]]:

@@ -176,9 +176,14 @@ def prepare(runtime: str) -> Environment:
     environment = Environment(runtime, "".join(f"{line}\n" for line in lines), python="3.11")
     environment.prepare()
     if runtime == "ExecuTorch":
-        beside = [path for path in sys.path if path.endswith("site-packages")]
-        (environment.site / "project.pth").write_text("\n".join([*beside, str(_HERE.parent)]) + "\n")
+        borrow(environment)
     return environment
+
+
+def borrow(environment: Environment) -> None:
+    """Let an environment find what it lacks in the project's own: torch above all, which is large."""
+    beside = [path for path in sys.path if path.endswith("site-packages")]
+    (environment.site / "project.pth").write_text("\n".join([*beside, str(_HERE.parent)]) + "\n")
 
 
 def call(environment: Environment, request: dict[str, Any], pixels: Pixels) -> tuple[dict[str, Any], Outputs]:
