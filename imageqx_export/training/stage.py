@@ -20,7 +20,6 @@ from imageqx_export.data.labels import LabelledPhotos, Split
 from imageqx_export.data.scenes import render_scenes
 from imageqx_export.data.settings import USUAL, PhotoSettings, choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
-from imageqx_export.errors import StoppedError
 from imageqx_export.networks.base import Network
 from imageqx_export.support.files import check_places
 from imageqx_export.support.progress import Progress, silent
@@ -33,7 +32,7 @@ from imageqx_export.training.logs import open_tensorboard
 from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import World, join_world
 from imageqx_export.training.seeds import Summary, measure_runs, summarise
-from imageqx_export.training.state import explain_failed_writes, state_path
+from imageqx_export.training.state import describe_stop, explain_failed_writes, state_path
 from imageqx_export.training.targets import choose_targets
 from imageqx_export.training.targets.base import Targets
 
@@ -118,12 +117,9 @@ def train(
                     ]
             return _publish_best(run, checkpoints, trained, held, here)
     except KeyboardInterrupt:
-        raise StoppedError(
-            "stopped; the epochs that were finished are kept",
-            got="Ctrl-C",
-            where=state_path(out if seeds == 1 else seed_path(out, "*")),
-            remedy="the same command, which goes on from there",
-        ) from None
+        states = list(map(state_path, paths))
+        where = states[0] if seeds == 1 else state_path(seed_path(out, "*"))
+        raise describe_stop(states, where, resume=run.resume) from None
 
 
 def _choose_seed(config: TrainingConfig, seed: int) -> TrainingConfig:

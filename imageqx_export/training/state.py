@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 
-from imageqx_export.errors import TrainingError
+from imageqx_export.errors import StoppedError, TrainingError
 from imageqx_export.support.boundaries import translate_errors
 from imageqx_export.support.files import write_aside
 from imageqx_export.support.untrusted import name_error
@@ -144,4 +144,26 @@ def describe_divergence(epoch: int, got: str, state: Path) -> TrainingError:
         expected="finite numbers",
         got=got,
         remedy=f"--fresh with a smaller --learning-rate; the state before this epoch is kept in {state}",
+    )
+
+
+def describe_stop(states: Sequence[Path], where: Path, *, resume: bool) -> StoppedError:
+    """Return the error of a run that was stopped with Ctrl-C, perhaps while its pictures were still drawn.
+
+    Args:
+        states: The state files that it writes, or would have written.
+        where: The file to name, or the pattern of several.
+        resume: Whether it took up an earlier run's state; ``--fresh`` does not, and given again starts over.
+    """
+    if not any(state.is_file() for state in states):
+        return StoppedError(
+            "stopped before the first epoch was finished; nothing is kept",
+            got="Ctrl-C",
+            remedy="the same command, which starts over",
+        )
+    return StoppedError(
+        "stopped; the epochs that were finished are kept",
+        where=where,
+        got="Ctrl-C",
+        remedy=f"the same command{'' if resume else ' without --fresh'}, which goes on from there",
     )

@@ -278,3 +278,18 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path, table: Path, seeds: int, where
         stage.train(TrainingRun(CONFIG, tmp_path / "x.safetensors", sources, seeds=seeds), report=report)
     assert caught.value.where == str(tmp_path / where) and len(list(tmp_path.glob(where))) == 1
     assert caught.value.remedy is not None and "same command" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_ctrl_c_before_an_epoch_is_finished_promises_nothing(tmp_path: Path, table: Path, seeds: int) -> None:
+    """As while scenes are drawn: there is no state to go on from, so that none is named."""
+
+    def report(epoch: int, loss: float, metrics: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    sources = Sources(annotations=table, images=table.parent)
+    with pytest.raises(StoppedError, match="before the first epoch was finished; nothing is kept") as caught:
+        stage.train(TrainingRun(CONFIG, tmp_path / "x.safetensors", sources, seeds=seeds), report=report)
+    assert caught.value.where is None and not list(tmp_path.iterdir())
+    assert caught.value.remedy == "the same command, which starts over"

@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 
 from imageqx_export.errors import TrainingError
 from imageqx_export.support.signals import postpone_signals
-from imageqx_export.training.state import explain_failed_writes, load_state, save_state, state_path
+from imageqx_export.training.state import describe_stop, explain_failed_writes, load_state, save_state, state_path
 from tests.training.fakes import CONFIG
 
 HISTORY = [{"epoch": number, "loss": 0.1 + 0.2, "quality_macro_f1": 1 / 3} for number in range(1, 5)]
@@ -261,3 +261,13 @@ def test_other_threads_have_no_ctrl_c() -> None:
     thread.start()
     thread.join()
     assert steps == ["written"]
+
+
+@pytest.mark.parametrize(
+    ("resume", "again"), [(True, "the same command,"), (False, "the same command without --fresh,")]
+)
+def test_a_stopped_run_names_the_command_that_goes_on(tmp_path: Path, resume: bool, again: str) -> None:
+    first, second = tmp_path / "a.state", tmp_path / "b.state"
+    first.touch()
+    stopped = describe_stop([first, second], tmp_path / "*.state", resume=resume)
+    assert stopped.where == str(tmp_path / "*.state") and stopped.remedy == f"{again} which goes on from there"

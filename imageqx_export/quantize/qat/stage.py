@@ -15,7 +15,7 @@ from imageqx_export.data.images import add_clean_photos, gather_calibration_imag
 from imageqx_export.data.settings import choose_settings
 from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.data.vocabulary import choose_reasons
-from imageqx_export.errors import ArtifactError, StoppedError, TrainingError
+from imageqx_export.errors import ArtifactError, TrainingError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
 from imageqx_export.quantize.graph.capture import capture, find_tensors
 from imageqx_export.quantize.graph.simulate import simulate
@@ -27,7 +27,7 @@ from imageqx_export.quantize.weights import apply_parameters, load_quantized_net
 from imageqx_export.support.files import check_places
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.parallel import join_world
-from imageqx_export.training.state import explain_failed_writes, state_path
+from imageqx_export.training.state import describe_stop, explain_failed_writes, state_path
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -128,12 +128,8 @@ def fine_tune(
         tuned = _learn(request, checkpoint, network, recipe, (start, teacher), progress, report)
         return _measure(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
     except KeyboardInterrupt:
-        raise StoppedError(
-            "stopped; the epochs that were finished are kept",
-            got="Ctrl-C",
-            where=state_path(request.weights),
-            remedy="the same command, which goes on from there",
-        ) from None
+        state = state_path(request.weights)
+        raise describe_stop([state], state, resume=request.resume) from None
 
 
 def _choose_start(request: Request, checkpoint: Checkpoint, network: Network, progress: Progress) -> Recipe:
