@@ -15,7 +15,8 @@ from imageqx_export.artifact import Checkpoint, Format, Precision
 from imageqx_export.bundle.manifest import make_layout, name_artifact
 from imageqx_export.decisions import refuse_undecidable
 from imageqx_export.export.form import take_form
-from imageqx_export.input_form import InputForm, InputKind, read_form
+from imageqx_export.input_form import DEFAULT_FORM, InputForm, InputKind, read_form
+from imageqx_export.lint.stage import lint_files
 from imageqx_export.model_spec import ModelSpec, TensorSpec
 from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.plan import make_w8_recipe, make_w8a8_recipe
@@ -87,19 +88,38 @@ def test_a_file_of_another_form_says_the_same_and_what_it_takes(
             assert values.shape == want[name].shape and np.abs(values - want[name]).max() <= limit, (path.name, name)
 
 
-def test_a_frame_that_lies_above_and_below_is_repeated_once(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
-    """A first convolution of stride 1 reads the same constant on both sides of the picture."""
-    import onnx
-
+def read_every_pixel(pixels: NDArray[np.uint8]) -> tuple[Toy, dict[Precision, QuantizedModel]]:
+    """Return a toy whose first convolution has a stride of 1, as VGG16's."""
     network = toy()
     stem = network.features.get_submodule("0.0")
     assert isinstance(stem, torch.nn.Conv2d)
     stem.stride = (1, 1)
-    recipe = make_w8a8_recipe(network, "ab" * 32, pixels, "noise", narrowed=0)
-    quantized = {
+    w8a8 = make_w8a8_recipe(network, "ab" * 32, pixels, "noise", narrowed=0)
+    return network, {
         Precision.W8: QuantizedModel(network, make_w8_recipe(network, "ab" * 32)),
-        Precision.W8A8: QuantizedModel(network, recipe),
+        Precision.W8A8: QuantizedModel(network, w8a8),
     }
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", [DEFAULT_FORM, InputForm(kind=InputKind.FLOAT32_NHWC)], ids=lambda form: form.suffix)
+def test_integers_whose_pixels_are_framed_in_float_take_what_their_form_says(
+    tmp_path: Path, pixels: NDArray[np.uint8], form: InputForm
+) -> None:
+    """No pixels are paired at a stride of 1, so that no QUANTIZE follows the bytes, and they enter by DEQUANTIZE."""
+    network, quantized = read_every_pixel(pixels)
+    paths = write(network, form, "tflite", quantized, tmp_path)
+    assert lint_files(list(paths.values())).passed
+    found = load_runtime(paths[Precision.W8A8]).run(pixels[:6])
+    for name, want in quantized[Precision.W8A8].run(pixels[:6]).items():
+        assert np.abs(found[name] - want).max() <= 1e-5, name
+
+
+def test_a_frame_that_lies_above_and_below_is_repeated_once(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    """A first convolution of stride 1 reads the same constant on both sides of the picture."""
+    import onnx
+
+    network, quantized = read_every_pixel(pixels)
     floats = TorchRuntime(network, SPEC).run(pixels[:6])
     for precision, path in write(network, InputForm(batch=None), "onnx", quantized, tmp_path).items():
         expanded = [node.input[0] for node in onnx.load(path).graph.node if node.op_type == "Expand"]

@@ -78,7 +78,7 @@ def write(
             # litert-torch wants float weights and biases, and rounds them itself; write_exact_integers mends that.
             graph = quantized[precision].graph(batch=count_photos(checkpoint.spec), fold=False, biases=False)
             content = bytes(convert(graph, checkpoint.spec, make_static_config()).model_content())
-        model = flatbuffer.read(content)
+        model, rounded = flatbuffer.read(content), False
         if precision is Precision.FP16:
             halve_biases(model)
         elif precision is Precision.W8:
@@ -87,12 +87,13 @@ def write(
             write_exact_integers(model, quantized[precision].weights())
             widen_gates(model)
             group_pixels(model)
-            enter_by_quantizing(model)
+            rounded = enter_by_quantizing(model)
             pool_before_transposing(model)
-        if precision is not Precision.W8A8:
+        if not rounded:  # of integers too, where a first convolution of stride 1 has its pixels framed in float
             enter_by_dequantizing(model)
+        if precision is not Precision.W8A8:
             widen_normalisation(model)
-        take_floats(model, read_form(checkpoint.spec), integers=precision is Precision.W8A8)
+        take_floats(model, read_form(checkpoint.spec), integers=rounded)
         flatbuffer.shorten_names(model)
         add_metadata(model, checkpoint)
         content = flatbuffer.write(model)
