@@ -6,6 +6,8 @@ import errno
 import os
 import re
 import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +58,7 @@ def pull(
 ) -> Pulled:
     """Write a model file, and the manifest that describes it, into ``out``; what else is there stays.
 
-    Every file is in the cache and verified before the first one is written.
+    Every file is verified in the cache before the first one is written, and written before the first takes its place.
 
     Args:
         wanted: Which release.
@@ -94,11 +96,10 @@ def pull(
         with progress(f"{release.model} {version} {artifact.name}", max(1, total // _STEP)) as move:
             moves.append(move)
             files = {name: releases.fetch(f"{folder}/{name}") for name in names}
-        path = _place(out, artifact, files)
-        for name in (MANIFEST_FILE, *(release.golden if golden else ())):
-            _copy(files[name], out / name)
+        others = {out / name: files[name] for name in (MANIFEST_FILE, *(release.golden if golden else ()))}
         if verification is not None:
-            _copy(files[VERIFICATION_FILE], verification)
+            others[verification] = files[VERIFICATION_FILE]
+        path = _place(out, artifact, files, others)
     return Pulled(release, artifact, path, came[0], golden)
 
 
@@ -136,32 +137,46 @@ def read_release(releases: Releases, wanted: Wanted) -> Release:
     return releases.read(wanted.model, releases.choose(wanted))
 
 
-def _place(out: Path, artifact: ReleasedArtifact, files: dict[str, Path]) -> Path:
-    """Write the model file, or its folder in one step, and return it."""
+def _place(out: Path, artifact: ReleasedArtifact, files: Mapping[str, Path], others: Mapping[Path, Path]) -> Path:
+    """Write the model file or folder, and the others; return the model's place.
+
+    All are whole beside their places before the first takes its own, so that a full disk changes none of them.
+
+    Args:
+        out: The folder.
+        artifact: The model.
+        files: Its files in the cache, by their names in the release.
+        others: Likewise what goes with it, by its place; the first one takes its place last.
+    """
     target = out / Path(artifact.path).name
-    if not artifact.files:
-        _copy(files[artifact.path], target)
-        return target
-    inside = {name.removeprefix(f"{artifact.path}/"): files[name] for name in artifact.files}
-    layout = Layout(f"{artifact.format} model", tuple(re.escape(name) for name in inside))
-    with stage_folder(target, layout) as staging:
-        for name, cached in inside.items():
-            place = staging.path / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(cached, place)
-            place.chmod(0o644)
-        if (got := digest(staging.path)) != artifact.sha256:
-            raise ReleaseError(
-                "the package is not the one that was released", where=artifact.path, expected=artifact.sha256, got=got
-            )
+    with ExitStack() as places:
+        for place, cached in others.items():
+            _copy(cached, place, places)
+        if not artifact.files:
+            _copy(files[artifact.path], target, places)
+            return target
+        inside = {name.removeprefix(f"{artifact.path}/"): files[name] for name in artifact.files}
+        layout = Layout(f"{artifact.format} model", tuple(re.escape(name) for name in inside))
+        staging = places.enter_context(stage_folder(target, layout))
+        _fill(staging.path, inside, artifact)
         return staging.publish()
 
 
-def _copy(cached: Path, target: Path) -> None:
-    if target.is_file() and digest(target) == cached.name:
-        return
-    with write_aside(target) as aside:
-        shutil.copyfile(cached, aside)
+def _fill(folder: Path, inside: Mapping[str, Path], artifact: ReleasedArtifact) -> None:
+    for name, cached in inside.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(cached, place)
+        place.chmod(0o644)
+    if (got := digest(folder)) != artifact.sha256:
+        raise ReleaseError(
+            "the package is not the one that was released", where=artifact.path, expected=artifact.sha256, got=got
+        )
+
+
+def _copy(cached: Path, target: Path, places: ExitStack) -> None:
+    if not (target.is_file() and digest(target) == cached.name):
+        shutil.copyfile(cached, places.enter_context(write_aside(target)))
 
 
 def _refuse_full(out: Path, size: int) -> None:

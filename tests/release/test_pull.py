@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from imageqx_export.release.names import parse_wanted
 from imageqx_export.release.pull import Pulled, list_releases, pull
 from imageqx_export.support.files import digest
 from tests.release.servers import Attack, Handler, serve
-from tests.release.tiny import Publisher
+from tests.release.tiny import Publisher, write_export
 
 
 def pull_model(source: Source, out: Path, wanted: str = "imageqx@1.0.0", golden: bool = False) -> Pulled:
@@ -146,6 +147,54 @@ def test_a_resumed_download_of_other_bytes_is_refused_and_forgotten(
         assert pull_model(source, tmp_path / "out").path.read_bytes() == content
 
 
+def test_a_pull_that_is_killed_leaves_the_old_files_and_goes_on_where_it_stopped(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    export = write_export(tmp_path / "large", size=400_000)
+    publisher.publish(export, "1.0.0")
+    content = (export / "imageqx_w8a8.tflite").read_bytes()
+    came, hold = threading.Event(), [True]
+
+    def stop(handler: Handler, path: str) -> bool:
+        if not path.endswith("w8a8.tflite") or not hold:
+            return False
+        hold.clear()
+        handler.answer(200, content[:200_000], claim=len(content))
+        handler.wfile.flush()
+        came.set()
+        handler.connection.recv(1)  # until it hangs up
+        return True
+
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "imageqx_w8a8.tflite").write_bytes(b"the old one")
+    with serve(publisher.tree, stop) as (address, asked):
+        words = ["pull", "imageqx@1.0.0", "--format", "tflite", "--precision", "w8a8", "--from", address]
+        command = [str(Path(sys.executable).parent / "imageqx"), *words, "--out", str(out)]
+        environment = {**os.environ, "IMAGEQX_RELEASES_CACHE": str(tmp_path / "cache")}
+        with subprocess.Popen(
+            [*command, "--root", str(publisher.root)], env=environment, stderr=subprocess.DEVNULL
+        ) as process:
+            assert came.wait(60)
+            (part,) = wait_for(tmp_path / "cache", "*/parts/*.part")
+            process.kill()
+        assert [path.name for path in out.iterdir()] == ["imageqx_w8a8.tflite"]
+        assert (out / "imageqx_w8a8.tflite").read_bytes() == b"the old one"
+        pulled = pull_model(Source(address, publisher.root, tmp_path / "cache"), out)
+    assert pulled.path.read_bytes() == content and not part.exists()
+    (start,) = (int(words[6:-1]) for path, words in asked if path.endswith("w8a8.tflite") and words)
+    assert 0 < start <= 200_000
+
+
+def wait_for(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a pattern, once there is one with bytes in it."""
+    for _ in range(600):
+        if found := [path for path in folder.glob(pattern) if path.stat().st_size]:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"nothing in {folder}")
+
+
 def test_several_at_once_share_a_cache(published: Publisher, tmp_path: Path) -> None:
     failures: list[Exception] = []
     with serve(published.tree) as (address, _):
@@ -176,18 +225,19 @@ def test_a_full_disk_is_told_before_anything_is_pulled(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_disk_that_fills_up_leaves_the_old_file(published: Publisher, tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [3900, 4100])
+def test_a_disk_that_fills_up_leaves_the_old_files(most: int, published: Publisher, tmp_path: Path) -> None:
+    """Whether the model has no room, of 4,000 bytes, or the manifest of more that goes with it, both cached."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "imageqx_w8a8.tflite").write_bytes(b"the old one")
     code = (
         "import resource, sys; from imageqx_export.cli import main;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (3900, 3900)); import signal;"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most})); import signal;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); main()"
     )
     words = ["pull", "imageqx@1.0.0", "--format", "tflite", "--precision", "w8a8", "--from", str(published.tree)]
-    source = Source(str(published.tree), published.root, tmp_path / "cache")
-    list_releases(source)
+    pull_model(Source(str(published.tree), published.root, tmp_path / "cache"), tmp_path / "elsewhere")
     environment = {**os.environ, "IMAGEQX_RELEASES_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-c", code, *words, "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
