@@ -81,15 +81,9 @@ def run(artifacts: Path, place: Path, rounds: int, publishes: int) -> dict[str, 
     tree, keys = place / "tree", place / "keys"
     init_keys(FolderStore(tree), keys, lambda root: "bench")
     environment = {**os.environ, "IMAGEQX_KEYS_PASSPHRASE": "bench"}
-    command = [
-        str(Path(sys.executable).parent / "imageqx"),
-        "publish",
-        str(artifacts),
-        "--keys",
-        str(keys),
-        "--to",
-        str(tree),
-    ]
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users start it from bytecode
+    program = str(Path(sys.executable).parent / "imageqx")
+    command = [program, "publish", str(artifacts), "--keys", str(keys), "--to", str(tree)]
     found: dict[str, list[Row]] = {
         name: [] for name in ("curl and sha256sum", "a first pull", "a cached pull", "imageqx publish")
     }
