@@ -106,6 +106,14 @@ def report(
             rich_help_panel=_DETAILS,
         ),
     ] = None,
+    sensitivity: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What each layer costs in int8, of imageqx quantize --analyze --json; may be repeated.",
+            metavar="JSON",
+            rich_help_panel=_DETAILS,
+        ),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -134,6 +142,7 @@ def report(
         evaluations=evaluation or (),
         runtimes=runtimes,
         robustness=robustness or (),
+        sensitivity=sensitivity or (),
         targets=target or (),
         rules=Rules(size_growth=size_budget, size_budgets={} if budgets is None else read_budgets(budgets).size_bytes),
     )

@@ -11,6 +11,7 @@ from imageqx_export.bench.model import LayerCost
 from imageqx_export.bundle.runtimes import RuntimeTable
 from imageqx_export.report.robustness import RobustnessTable
 from imageqx_export.report.rules.verdicts import Decision, Quantity, Rules, Verdict, exit_code
+from imageqx_export.report.sensitivity import SensitivityTable
 from imageqx_export.report.sizes.parts import SizeChange, Sizes
 from imageqx_export.support.frozen import Frozen
 
@@ -229,6 +230,7 @@ class Report(Frozen):
         proved: What was shown of the artifacts on accelerators; empty where no artifacts were given.
         runtimes: What the measured files gave on versions of runtimes; None where no record was given.
         robustness: What files call poor, per kind of degradation; empty where no check was given.
+        sensitivity: What layers cost alone in int8; empty where no analysis was given.
         absent: What the report could show and does not, with what would bring it.
     """
 
@@ -247,6 +249,7 @@ class Report(Frozen):
     proved: tuple[Proved, ...] = ()
     runtimes: RuntimeTable | None = None
     robustness: tuple[RobustnessTable, ...] = ()
+    sensitivity: tuple[SensitivityTable, ...] = ()
     absent: tuple[str, ...] = ()
 
     @model_validator(mode="after")

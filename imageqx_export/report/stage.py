@@ -25,6 +25,7 @@ from imageqx_export.report.model import Accuracy, NamedScore, Report
 from imageqx_export.report.robustness import read_robustness
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
+from imageqx_export.report.sensitivity import read_sensitivity
 from imageqx_export.report.sides import Side, read_history, read_side
 from imageqx_export.report.sizes.parts import Sizes
 from imageqx_export.report.sizes.readers import read_sizes
@@ -50,6 +51,7 @@ class ReportConfig:
         evaluations: ``evaluation.json`` files, each of one artifact.
         runtimes: What artifacts gave on versions of runtimes, as ``imageqx compat --record`` wrote it.
         robustness: ``robustness.json`` files, each of one artifact.
+        sensitivity: What ``imageqx quantize --analyze --json`` printed, each of one recipe.
         targets: Only these, or all.
         rules: The limits.
     """
@@ -62,6 +64,7 @@ class ReportConfig:
     evaluations: Sequence[Path] = ()
     runtimes: Path | None = None
     robustness: Sequence[Path] = ()
+    sensitivity: Sequence[Path] = ()
     targets: Sequence[str] = ()
     rules: Rules = field(default_factory=Rules)
 
@@ -102,6 +105,7 @@ def report(config: ReportConfig) -> Report:
         parity=None if compared is None else build_parity(compared),
         proved=() if artifacts is None else list_proofs(read_manifest(artifacts), after),
         robustness=tuple(read_robustness(path) for path in config.robustness),
+        sensitivity=tuple(read_sensitivity(path) for path in config.sensitivity),
         runtimes=None if config.runtimes is None else list_runtimes(read_runtimes(config.runtimes), after),
     )
     return found.model_copy(update={"absent": _list_absent(found, artifacts)})
@@ -225,6 +229,8 @@ def _list_absent(report: Report, artifacts: Path | None) -> tuple[str, ...]:
         gaps.append("accuracy on photos: imageqx evaluate ARTIFACT, then --evaluation DIR/evaluation.json")
     if not report.robustness:
         gaps.append("robustness: imageqx evaluate ARTIFACT --robustness, then --robustness DIR/robustness.json")
+    if not report.sensitivity:
+        gaps.append("cost of each layer in int8: imageqx quantize --analyze --json > analysis.json, then --sensitivity")
     if not any(row.instructions.after for row in report.rows):
         gaps.append("instruction counts: imageqx bench --instructions, or an emulated target")
     if not any(row.p50.after for row in report.rows):

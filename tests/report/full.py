@@ -19,6 +19,7 @@ from imageqx_export.report.model import Accuracy, NamedScore, Proved, Report
 from imageqx_export.report.robustness import RobustnessRow, RobustnessTable, Share
 from imageqx_export.report.rules.decide import decide
 from imageqx_export.report.rules.verdicts import Rules, exit_code
+from imageqx_export.report.sensitivity import SensitiveLayer, SensitivityTable
 from imageqx_export.report.sides import Side
 from imageqx_export.report.sizes.parts import Part, Sizes, sum_parts
 from tests.report.fakes import ARTIFACTS, _precision, digest, full_sides
@@ -63,6 +64,27 @@ ROBUSTNESS = RobustnessTable(
             mild=Share(value=0.05, interval=(0.009, 0.236)),
             strong=Share(value=0.4, interval=(0.22, 0.61)),
         ),
+    ),
+)
+
+SENSITIVITY = SensitivityTable(
+    recipe="build/analyzed.w8a8.json",
+    precision="w8a8",
+    checkpoint_sha256=digest("checkpoint"),
+    kind="reasons",
+    photos=400,
+    source="synthetic",
+    holds=True,
+    rows=tuple(
+        SensitiveLayer(
+            layer=f"early.stages.{k}.0.block.1.fc2:conv",
+            sqnr_db=50.0 - k,
+            mean_abs=0.001 * (k % 7),
+            quality=0.01 * k,
+            explanations=-0.02 * k,
+            stays_float=k == 6,
+        )
+        for k in range(24)
     ),
 )
 
@@ -165,6 +187,7 @@ def full_report(seed: int = 0, rename: dict[str, str] | None = None) -> Report:
         proved=tuple(Proved(artifact=n, proofs=PROOFS if n.endswith("fp32.tflite") else ()) for n in ARTIFACTS),
         runtimes=RuntimeTable(images=12, rows=RUNTIME_ROWS),
         robustness=(ROBUSTNESS,),
+        sensitivity=(SENSITIVITY,),
         absent=("nothing: this is a fake",),
     )
     text = report.model_dump_json()

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from imageqx_export.compat.versions.grid import shorten_artifact
-from imageqx_export.report import robustness
+from imageqx_export.report import robustness, sensitivity
 from imageqx_export.report.model import Breakdown, Layers, ParityCell, Report, Row
 from imageqx_export.report.render import plots, words
 from imageqx_export.report.render.accuracy_plot import draw_accuracies
 from imageqx_export.report.render.proof_plot import draw_proofs
+from imageqx_export.report.render.sensitivity_plot import draw_sensitivity
 from imageqx_export.report.rules.verdicts import MARKS, Verdict
 from imageqx_export.support.escapes import show_controls
 
@@ -66,6 +67,7 @@ def render_html(report: Report) -> str:
         r=report,
         words=words,
         robustness=robustness,
+        sensitivity=sensitivity,
         marks=MARKS,
         classes=_CLASSES,
         runtime_classes=_RUNTIME_CLASSES,
@@ -136,7 +138,18 @@ def _draw_plots(report: Report) -> dict[str, list[Plot]]:
         if svg is not None:
             lines.append(Plot(target, svg))
     proofs, accuracies = draw_proofs(report.proved), draw_accuracies(report.accuracies)
+    layers = [(one, draw_sensitivity(one, f"sensitivity{k}")) for k, one in enumerate(report.sensitivity)]
     return {
+        "sensitivity": [
+            Plot(
+                sensitivity.write_caption(one),
+                svg,
+                sensitivity.list_head(one),
+                tuple(sensitivity.list_cells(one)),
+            )
+            for one, svg in layers
+            if svg is not None
+        ],
         "pareto": choices,
         "history": lines,
         "proofs": [] if proofs is None else [Plot("accelerators", proofs)],

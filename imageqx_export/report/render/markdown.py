@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imageqx_export.compat.versions.grid import shorten_artifact
-from imageqx_export.report import robustness
+from imageqx_export.report import robustness, sensitivity
 from imageqx_export.report.model import Breakdown, Report
 from imageqx_export.report.render.words import (
     ABSENT,
@@ -50,6 +50,7 @@ def render_markdown(report: Report) -> str:
     lines += _list_proofs(report)
     lines += _list_runtimes(report)
     lines += robustness.render_markdown(report.robustness, escape)
+    lines += sensitivity.render_markdown(report.sensitivity, escape)
     if report.absent:
         lines += ["<details><summary>Not in this report</summary>", ""]
         lines += [f"- {escape(text)}" for text in report.absent]

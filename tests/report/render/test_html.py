@@ -130,7 +130,8 @@ def test_it_shows_what_the_report_says(report: Report, page: Page) -> None:
     assert "lesion out of focusblurry200.05 (0.01–0.24)0.40 (0.22–0.61)–" in shown
     assert "✗ 1.0e-03" in shown and "max |Δ| is too large" in shown
     assert "everything between" in shown and "+40" in shown
-    assert len(page.having("svg")) == 5  # a front and a history, on two targets, and the accuracies
+    assert "early.stages.6.0.block.1.fc2:conv44.00.0060-0.06+0.12yes" in shown
+    assert len(page.having("svg")) == 6  # a front and a history, on two targets, the accuracies and the layers
 
 
 def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
@@ -144,6 +145,7 @@ def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
             "proved": (),
             "runtimes": None,
             "robustness": (),
+            "sensitivity": (),
         }
     )
     shown = Page(render_html(bare)).text
@@ -154,6 +156,7 @@ def test_what_is_absent_is_said_to_be_absent(report: Report) -> None:
         "No comparison with the checkpoint was given",
         "No evaluation was given",
         "No check of robustness was given",
+        "No analysis of layers was given",
         "Nothing is proved of these files on accelerators",
         "Nothing is known of these files on other versions of runtimes",
         "so this page does not know their accuracy",
