@@ -126,6 +126,21 @@ def examine_accelerators() -> Iterator[Finding]:
         )
 
 
+def examine_stores() -> Iterator[Finding]:
+    """Yield the libraries of addresses where releases may lie, which no extra brings."""
+    for library, address in (("s3fs", "s3://"), ("gcsfs", "gs://")):
+        stops = f"publish, pull and predict at {address}"
+        yield _examine_libraries("release", library, (library,), stops, f"pip install {library}, beside imageqx")
+
+
+def examine_swift() -> Iterator[Finding]:
+    """Yield the Swift compiler that was unpacked in the cache, or this machine's own."""
+    built = sorted(find_folder().glob("swift-*/root/usr/libexec/swift/bin/swift"))
+    found = str(built[-1]) if built else shutil.which("swift")
+    remedy = "make test-ios, which unpacks Debian's in the cache, once"
+    yield _report("ios", "swift", found is not None, found or "none in the cache", "make test-ios", remedy)
+
+
 def examine_root() -> Iterator[Finding]:
     """Yield whether a folder can be entered as a root of its own, as the Swift compiler needs."""
     root = hasattr(os, "geteuid") and os.geteuid() == 0

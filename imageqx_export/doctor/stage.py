@@ -31,6 +31,8 @@ def list_checks(checkpoint: Path) -> tuple[tuple[str, Check], ...]:
         ("emulated phones", parts.examine_emulator),
         ("attached phones", parts.examine_phones),
         ("accelerators", parts.examine_accelerators),
+        ("stores", parts.examine_stores),
+        ("swift", parts.examine_swift),
         ("root", parts.examine_root),
         *((program.names[0], partial(_examine_one, program)) for program in PROGRAMS),
     )

@@ -90,6 +90,27 @@ def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
     assert "pip install 'imageqx-export[bench]'" in gap.remedy
 
 
+def test_a_compiler_in_the_cache_is_found_and_its_lack_says_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(parts, "find_folder", lambda: tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (gap,) = parts.examine_swift()
+    assert gap.state is State.MISSING and gap.stops == "make test-ios" and gap.remedy.startswith("make test-ios")
+    compiler = tmp_path / "swift-0123" / "root" / "usr" / "libexec" / "swift" / "bin" / "swift"
+    compiler.parent.mkdir(parents=True)
+    compiler.touch()
+    (found,) = parts.examine_swift()
+    assert found.state is State.READY and found.detail == str(compiler)
+
+
+def test_the_libraries_of_addresses_are_named_with_what_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "_is_there", lambda library: library == "s3fs")
+    s3, gs = parts.examine_stores()
+    assert s3.state is State.READY
+    assert gs.state is State.MISSING and "gs://" in gs.stops and gs.remedy == "pip install gcsfs, beside imageqx"
+
+
 def test_this_machine_is_examined_without_a_failure() -> None:
     found = examine(list_checks(Path("models/imageqx.safetensors"))).findings
     assert not [finding for finding in found if finding.state is State.UNKNOWN]
