@@ -1,6 +1,6 @@
 """Show what our files are worth beside the peers' at their best, in one run.
 
-``python -m benchmarks.bench_peers`` prints a table; ``--markdown`` the one for docs/peers.md, ``--json`` its numbers.
+``python -m benchmarks.bench_peers`` prints a table; ``--markdown`` the one for docs/int8.md, ``--json`` its numbers.
 Every peer starts from the same fp32 files or checkpoint and the same calibration photos, in an environment of its own,
 made by uv of pinned wheels; what fails or cannot be had is a row that says so. Of each file:
 
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--calibration", type=int, default=256, help="calibration photos")
     parser.add_argument("--cache", type=Path, default=Path("build/bench_peers"), help="where the peers' files are kept")
     parser.add_argument("--json", action="store_true", help="print numbers instead of a table")
-    parser.add_argument("--markdown", action="store_true", help="print the table for docs/peers.md")
+    parser.add_argument("--markdown", action="store_true", help="print the table for docs/int8.md")
     options = parser.parse_args(argv)
     manifest = read_manifest(options.artifacts)
     chosen = [peer for peer in PEERS if not options.only or any(part in peer.name for part in options.only)]
@@ -188,7 +188,8 @@ def _make_figures(row: Row, reference: Row) -> tuple[str, ...]:
         return (size, row.trouble, *["–"] * 6)
     times: tuple[str, ...] = ("–",) * 3
     if row.measured:
-        ratios = [a / b for a, b in zip(row.take("run_ms"), reference.take("run_ms"), strict=True)]
+        # Where ours broke in some round, those before are compared.
+        ratios = [a / b for a, b in zip(row.take("run_ms"), reference.take("run_ms"), strict=False)]
         memory = f"{statistics.median(row.take('memory_mib')):.0f}"
         times = (_format(ratios, ".2f"), _format(row.take("start_ms"), ".0f"), memory)
     assert row.score is not None
@@ -204,9 +205,9 @@ def _make_figures(row: Row, reference: Row) -> tuple[str, ...]:
 
 
 def _format(values: Sequence[float], form: str) -> str:
-    """Return the median with the quartiles."""
+    """Return the median with the quartiles; a dash for none."""
     if len(values) < 2:
-        return format(values[0], form)
+        return "".join(format(value, form) for value in values) or "–"
     low, middle, high = statistics.quantiles(values, n=4)
     return f"{middle:{form}} ({low:{form}}…{high:{form}})"
 

@@ -26,6 +26,8 @@ WORKER = _HERE / "worker.py"
 CHECKPOINT = _ROOT / "models" / "imageqx.safetensors"
 SECONDS = 1800.0
 """Longest that a conversion may take."""
+_PARTS = {".xml": (".xml", ".bin"), "": (".param", ".bin")}
+"""Suffixes of what is not one file."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,10 @@ def _copy(path: Path, folder: Path) -> Path:
 
 
 def measure_size(target: Path) -> int:
-    """Return the bytes of a file with what belongs to it: OpenVINO's and ncnn's are two."""
-    return sum(count_bytes(path) for path in target.parent.glob(f"{target.stem}.*"))
+    """Return the bytes of a file with what belongs to it: OpenVINO's and ncnn's are two; 0 where there is none."""
+    suffixes = _PARTS.get(target.suffix, (target.suffix,))
+    parts = [target.with_name(target.stem + suffix) for suffix in suffixes]
+    return sum(count_bytes(part) for part in parts if part.exists())
 
 
 def run(peer: Peer, target: Path, pixels: Pixels) -> Outputs:
@@ -167,7 +171,7 @@ def run(peer: Peer, target: Path, pixels: Pixels) -> Outputs:
         ImageQXError: It does not run.
     """
     request = {"mode": "run", "runtime": peer.runtime, "target": str(target), "dtype": peer.dtype}
-    return call(prepare(peer.home), {**request, "cores": [0, 1]}, pixels)[1]
+    return call(prepare(peer.home), {**request, "cores": []}, pixels)[1]
 
 
 def call(environment: Environment, request: dict[str, Any], pixels: Pixels) -> tuple[dict[str, Any], Outputs]:

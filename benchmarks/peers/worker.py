@@ -1,9 +1,10 @@
 """Make or run a peer's file: ``python … REQUEST.json RESULT.json``, in whatever environment the peer has.
 
 REQUEST has ``mode``, and ``name`` to "convert", as converters.py describes it; to "run" or "measure", ``runtime``,
-``target`` and ``dtype`` ("uint8" or "float32"). REQUEST.npz has ``pixels``, uint8 [N,h,w,3]. What "run" gives are the
-outputs in RESULT.npz; "measure" gives ``load_ms``, ``first_ms`` and ``run_ms`` (the median of ``runs`` inferences
-after a warm-up), all of processor time, and ``memory_mib``: the peak above what there was once the runtime was there.
+``target``, ``dtype`` ("uint8" or "float32") and ``cores``, to pin to, if any. REQUEST.npz has ``pixels``, uint8
+[N,h,w,3]. What "run" gives are the outputs in RESULT.npz; "measure" gives ``load_ms``, ``first_ms`` and ``run_ms`` (the
+median of ``runs`` inferences after a warm-up), all of processor time, and ``memory_mib``: the peak above what there was
+once the runtime was there.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ def main(argv: list[str]) -> int:
     if request["mode"] == "convert":
         CONVERTERS[request["name"]](request, pixels)
     else:
-        os.sched_setaffinity(0, request["cores"])
+        if request["cores"]:
+            os.sched_setaffinity(0, request["cores"])
         pictures = [np.ascontiguousarray(one[None].astype(request["dtype"])) for one in pixels]
         if request["mode"] == "measure":
             result = dict(measure(request, pictures))

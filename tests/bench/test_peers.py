@@ -62,6 +62,25 @@ def test_a_figure_is_the_ratio_of_the_same_round(tmp_path: Path) -> None:
     assert cells["labels' macro-F1 (lost)"] == "88.0 (+0.25)" and cells["same label"] == "98.5 %"
 
 
+def test_a_file_weighs_what_is_its_own_not_what_has_its_name(tmp_path: Path) -> None:
+    for size, name in enumerate(("a.onnx", "a.tflite", "a.xml", "a.bin", "a.param"), 1):
+        (tmp_path / name).write_bytes(bytes(10**size))
+    (tmp_path / "a.mlpackage").mkdir()
+    (tmp_path / "a.mlpackage" / "weights").write_bytes(bytes(7))
+    sizes = {name: tools.measure_size(tmp_path / name) for name in ("a.onnx", "a.tflite", "a.mlpackage", "a.xml", "a")}
+    expected = {"a.onnx": 10, "a.tflite": 100, "a.mlpackage": 7, "a.xml": 11_000, "a": 110_000}
+    assert sizes == expected and tools.measure_size(tmp_path / "b.onnx") == 0
+
+
+def test_where_ours_breaks_in_a_round_those_before_are_compared(tmp_path: Path) -> None:
+    ours = row(Peer("imageqx tflite", "w8a8", "project", "LiteRT", ".tflite"), tmp_path / "x", [2], make_score())
+    theirs = row(Peer("p", "w8a8", "project", "LiteRT", ".tflite"), tmp_path / "y.tflite", [4, 5], make_score())
+    figure = COLUMNS.index("CPU time × TFLite w8a8")
+    assert bench_peers.make_cells([ours, theirs])[1][figure] == "2.00"
+    ours.measured.clear()
+    assert bench_peers.make_cells([ours, theirs])[1][figure] == "–"
+
+
 def test_a_tool_that_cannot_be_had_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(peer: Peer, sources: object, cache: Path) -> Path:
         if peer.name.startswith("MNN"):
