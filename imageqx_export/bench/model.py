@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 from pydantic import Field, model_validator
 
@@ -257,10 +257,6 @@ class Target(Protocol):
         """Run ``artifact`` in one fresh process."""
         ...
 
-    def time_photo(self, artifact: Artifact, schedule: Schedule) -> PhotoSample | None:
-        """Judge a photo of 12 megapixels in one fresh process, cold and warm; None where the target times none."""
-        ...
-
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Run ``artifact`` once more, untimed, and return its largest resident memory in bytes."""
         ...
@@ -283,6 +279,15 @@ class Target(Protocol):
 
     def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""
+        ...
+
+
+@runtime_checkable
+class PhotoTarget(Target, Protocol):
+    """A target that decodes a photo and decides, as an app does, too; phones' and browsers' tools only run the file."""
+
+    def time_photo(self, artifact: Artifact, schedule: Schedule) -> PhotoSample | None:
+        """Assess a photo of 12 megapixels in one fresh process, cold and warm; None of a file that decides nothing."""
         ...
 
 

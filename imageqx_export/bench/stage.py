@@ -14,7 +14,16 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from imageqx_export.artifact import Artifact, Format, Manifest, Precision
-from imageqx_export.bench.model import BenchRun, LayerCost, Measurement, ProcessSample, Schedule, Target, interleave
+from imageqx_export.bench.model import (
+    BenchRun,
+    LayerCost,
+    Measurement,
+    PhotoTarget,
+    ProcessSample,
+    Schedule,
+    Target,
+    interleave,
+)
 from imageqx_export.bench.photo import PROCESSES, PhotoSample
 from imageqx_export.bundle.manifest import GOLDEN_FOLDER, read_manifest
 from imageqx_export.errors import DeviceError, ImageQXError, MeasurementError
@@ -91,7 +100,8 @@ def measure(folder: Path, target: Target, config: BenchConfig, *, progress: Prog
         states = [_State(artifact, target.explain_unavailable(artifact)) for artifact in artifacts]
         if target.timed:
             _take_samples(target, states, schedule, progress)
-            _time_photos(target, states, schedule, progress)
+            if isinstance(target, PhotoTarget):
+                _time_photos(target, states, schedule, progress)
         measurements = _finish(target, states, schedule, config.instructions or not target.timed, progress)
         return BenchRun(
             run_id=run_id,
@@ -179,7 +189,7 @@ def _take_samples(target: Target, states: Sequence[_State], schedule: Schedule, 
             advance()
 
 
-def _time_photos(target: Target, states: Sequence[_State], schedule: Schedule, progress: Progress) -> None:
+def _time_photos(target: PhotoTarget, states: Sequence[_State], schedule: Schedule, progress: Progress) -> None:
     """Let the artifacts assess a photo in turns; one that cannot has a note, and its other figures."""
     by_path = {state.artifact.path: state for state in states if state.unavailable is None}
     rounds = 1 if schedule.quick else min(PROCESSES, schedule.processes)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from imageqx_export.artifact import Format, Precision
-from imageqx_export.bench.model import ProcessSample
+from imageqx_export.bench.model import PhotoTarget, ProcessSample
 from imageqx_export.bench.stage import BenchConfig, measure, read_commit
 from imageqx_export.bench.summary import has_passed
+from imageqx_export.bench.targets import make_target
 from imageqx_export.errors import DeviceError, MeasurementError, ParityError
 from imageqx_export.support.signals import StopSignal, raise_on_signals
-from tests.bench.tiny import SHORT, FakeTarget, broken, gone, tiny_folder
+from tests.bench.tiny import SHORT, FakePhone, FakeTarget, broken, gone, tiny_folder
 
 TFLITE, ONNX, COREML = "tiny_fp32.tflite", "tiny_fp16.onnx", "tiny_fp32.mlpackage"
 
@@ -67,6 +70,27 @@ def test_a_smoke_test_judges_a_photo_once(folder: Path) -> None:
     run = measure(folder, FakeTarget(), BenchConfig(SHORT.model_copy(update={"quick": True})))
     assert [len(one.photos) for one in run.measurements] == [1, 1, 0]
     assert not measure(folder, FakeTarget(timed=False), BenchConfig(SHORT)).measurements[0].photos
+
+
+def test_a_target_without_photos_is_neither_asked_nor_waited_for(folder: Path) -> None:
+    phone, titles = FakePhone(), list[str]()
+
+    @contextmanager
+    def note(title: str, total: int) -> Iterator[Callable[[], None]]:
+        titles.append(title)
+        yield lambda: None
+
+    run = measure(folder, phone, BenchConfig(SHORT), progress=note)
+    assert has_passed(run) and all(one.photos == () and one.notes == () for one in run.measurements)
+    assert not any("photo" in title for title in titles)
+    host = FakeTarget()
+    measure(folder, host, BenchConfig(SHORT), progress=note)
+    assert host.ready == phone.ready + 2 * SHORT.processes and any("photo" in title for title in titles)
+
+
+@pytest.mark.parametrize(("kind", "timed"), [("host", True), ("adb", False), ("ios:x", False), ("web:chromium", False)])
+def test_only_this_machine_times_photos(kind: str, timed: bool) -> None:
+    assert isinstance(make_target(kind), PhotoTarget) is timed
 
 
 def test_the_unavailable_is_a_result_of_its_own(folder: Path) -> None:
@@ -218,7 +242,6 @@ def test_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_progress_reaches_its_end(folder: Path) -> None:
-    from collections.abc import Callable, Iterator
     from contextlib import contextmanager
 
     bars: dict[str, list[int]] = {}

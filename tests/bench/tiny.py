@@ -89,7 +89,7 @@ def _artifact(folder: Path, path: Path) -> Artifact:
     )
 
 
-class FakeTarget:
+class FakePhone:
     """A target that writes down what it was asked, and fails where it is told to.
 
     Args:
@@ -127,11 +127,6 @@ class FakeTarget:
             load_seconds=0.1, first_seconds=0.2, seconds=(0.01, 0.01 * number), temperature_before=30.0 + number
         )
 
-    def time_photo(self, artifact: Artifact, schedule: Schedule) -> PhotoSample | None:
-        self._call("time_photo", artifact)
-        turns = [PhotoTurn(pixels=0.03, inference=0.01 * k, decision=0.001) for k in (3, 1, 2)]
-        return PhotoSample(photo="a photo", load=0.1, cold=turns[0], warm=tuple(turns[1:]))
-
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         self._call("measure_peak_memory", artifact)
         return 64 * 2**20
@@ -160,6 +155,15 @@ class FakeTarget:
         failure = self.fails.get((what, artifact.path.name))
         if failure is not None:
             raise failure
+
+
+class FakeTarget(FakePhone):
+    """One that times photos, as this machine does."""
+
+    def time_photo(self, artifact: Artifact, schedule: Schedule) -> PhotoSample | None:
+        self._call("time_photo", artifact)
+        turns = [PhotoTurn(pixels=0.03, inference=0.01 * k, decision=0.001) for k in (3, 1, 2)]
+        return PhotoSample(photo="a photo", load=0.1, cold=turns[0], warm=tuple(turns[1:]))
 
 
 def gone() -> DeviceError:

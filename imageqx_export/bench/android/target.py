@@ -129,9 +129,6 @@ class AdbTarget:
         """
         return self._find_runner(artifact).sample(self._require_open().session, artifact, schedule)
 
-    def time_photo(self, artifact: Artifact, schedule: Schedule) -> None:
-        """Return None: over adb nothing decodes a photo as an app does."""
-
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Run ``artifact`` once more, untimed, and return its largest resident memory in bytes."""
         return self._find_runner(artifact).measure_peak_memory(self._require_open().session, artifact, schedule)

@@ -109,9 +109,6 @@ class EmulatedTarget:
         """
         raise MeasurementError("an emulator's seconds mean nothing", where=self.name, remedy="--target host or adb")
 
-    def time_photo(self, artifact: Artifact, schedule: Schedule) -> None:
-        """Return None: an emulator's seconds mean nothing."""
-
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return the largest resident memory that the phone's process had, qemu's own left out, in bytes."""
         request = {**self._build_request("memory", artifact), "threads": schedule.threads, "runs": MANY}

@@ -125,7 +125,7 @@ class HostTarget:
         return ProcessSample.model_validate(known)
 
     def time_photo(self, artifact: Artifact, schedule: Schedule) -> PhotoSample | None:
-        """Judge a photo in one fresh process; None of a file that decides nothing.
+        """Assess a photo in one fresh process; None of a file that decides nothing.
 
         Raises:
             MeasurementError: The process failed.

@@ -116,9 +116,6 @@ class IosTarget:
             self._require_open().place, self._find_package(artifact), self._load_photo(artifact), schedule
         )
 
-    def time_photo(self, artifact: Artifact, schedule: Schedule) -> None:
-        """Return None: coremltools' runner app decodes no photo."""
-
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return None: neither devicectl nor the runner tells."""
         return None

@@ -97,9 +97,6 @@ class WebTarget:
             {**fields, "started": started, "download_bytes": state.served.sent - before}
         )
 
-    def time_photo(self, artifact: Artifact, schedule: Schedule) -> None:
-        """Return None: a page is given its photo by the browser's own decoder."""
-
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return None: a browser is many processes, and tells a page's memory to isolated pages alone."""
         return None
