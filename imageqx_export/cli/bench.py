@@ -28,7 +28,7 @@ def bench(
         list[str],
         typer.Option(
             help="Where to measure: host, emulated:cortex-a53, emulated:cortex-a76, emulated:i8mm, adb (an Android "
-            "phone; adb:SERIAL if several are attached) or ios:UDID. May be repeated.",
+            "phone; adb:SERIAL if several are attached), ios:UDID or web:chromium. May be repeated.",
             rich_help_panel=_MEASUREMENT,
         ),
     ] = ["host"],  # noqa: B006  # typer copies it

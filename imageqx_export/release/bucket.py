@@ -141,7 +141,7 @@ class FsspecStore:
 
 
 def _find_status(error: BaseException | None) -> int | None:
-    """Return the status of HTTP that an error came of, of botocore's or gcsfs's, or None."""
+    """Return the status of HTTP that an error of botocore's came of, or None; gcsfs tells of conditions by itself."""
     while error is not None:
         response = getattr(error, "response", None)
         if isinstance(response, dict):
