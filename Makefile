@@ -22,7 +22,7 @@ TARGETS ?= host
 HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
-	test-kill test-ray test-python test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-startup bench-accelerators bench-runtimes bench-export bench-predict bench-ray bench-duke bench-release bench-train bench-harness \
+	test-kill test-ray test-python test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-startup bench-accelerators bench-runtimes bench-export bench-peers bench-predict bench-ray bench-duke bench-release bench-train bench-harness \
 	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
 
 help: ## Show this list

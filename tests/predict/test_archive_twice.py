@@ -52,3 +52,22 @@ def test_parts_that_vanish_again_and_again_are_a_sentence(tmp_path: Path) -> Non
 
     with pytest.raises(DatasetError, match="parts of the table vanish"):
         assess_archive(PHOTOS, MODEL, str(tmp_path / "a.parquet"), engine)
+
+
+def test_a_part_that_cannot_be_fetched_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What libraries of such places raise when the network fails is no OSError."""
+    memory = fsspec.filesystem("memory")
+
+    def fail(path: str) -> bytes:
+        raise RuntimeError(f"no way to {path}")
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(memory, "cat_file", fail)
+            with pytest.raises(DatasetError, match="the address cannot be used") as error:
+                assess_archive(PHOTOS, MODEL, "memory://broken/a.parquet", Clerk())
+        assert error.value.got is not None and "no way to /broken/a.parquet.parts/" in error.value.got
+        clerk = Clerk()
+        assert assess_archive(PHOTOS, MODEL, "memory://broken/a.parquet", clerk).kept == 9 and not clerk.assessed
+    finally:
+        memory.store.clear()

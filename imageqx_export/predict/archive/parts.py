@@ -38,8 +38,8 @@ class Place(Protocol):
     def list_parts(self) -> set[str]:
         """Return the names of the parts."""
 
-    def read_part(self, name: str) -> bytes:
-        """Return a part; raise FileNotFoundError where there is none."""
+    def read_part(self, name: str) -> bytes | None:
+        """Return a part; None where there is none."""
 
     def write_part(self, name: str, content: bytes) -> None:
         """Keep a part."""
@@ -114,10 +114,9 @@ def _read_parts(place: Place, names: Sequence[str]) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     for name in names:
-        try:
-            content = place.read_part(name)
-        except FileNotFoundError as error:
-            raise _GoneError from error
+        content = place.read_part(name)
+        if content is None:
+            raise _GoneError
         with translate_errors(lambda error, name=name: _blame_part(name, error)):  # type: ignore[misc]
             part = pq.read_table(io.BytesIO(content))
         yield part
@@ -161,8 +160,11 @@ class _LocalPlace:
     def list_parts(self) -> set[str]:
         return {path.name for path in self._folder.glob("*.parquet") if _PART.fullmatch(path.name)}
 
-    def read_part(self, name: str) -> bytes:
-        return (self._folder / name).read_bytes()
+    def read_part(self, name: str) -> bytes | None:
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def write_part(self, name: str, content: bytes) -> None:
         with write_aside(self._folder / name) as aside:
@@ -199,8 +201,12 @@ class _RemotePlace:
         names = (str(row["name"]).rpartition("/")[2] for row in rows)
         return {name for name in names if _PART.fullmatch(name)}
 
-    def read_part(self, name: str) -> bytes:
-        content: bytes = self._files.cat_file(f"{self._folder}/{name}")
+    def read_part(self, name: str) -> bytes | None:
+        with _translate(self._out):
+            try:
+                content: bytes = self._files.cat_file(f"{self._folder}/{name}")
+            except FileNotFoundError:
+                return None
         return content
 
     def write_part(self, name: str, content: bytes) -> None:
