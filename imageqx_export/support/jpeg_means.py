@@ -24,7 +24,8 @@ def keep_means(data: bytes) -> bytes | None:
         data: The whole file.
 
     Returns:
-        The shorter file; None of a JPEG that is not progressive, lacks a scan itself, or is damaged between its scans.
+        The shorter file; None of a JPEG that is not progressive, lacks a scan itself, or is damaged between its scans:
+        what libjpeg refuses is refused.
     """
     segments = list(list_segments(data))
     frame = next((one.body for one in segments if one.marker in FRAMES), b"")
@@ -39,8 +40,18 @@ def keep_means(data: bytes) -> bytes | None:
 
 
 def _tells_insides(segment: Segment, blocks: dict[int, int]) -> bool:
-    """Return whether a segment is a scan of one of these components, about more than its blocks' means."""
-    return segment.marker == START_OF_SCAN and segment.body[1] in blocks and segment.body[-3] > 0
+    """Return whether a segment is a scan of one of these components, about more than its blocks' means.
+
+    Raises:
+        ValueError: It is one that libjpeg refuses: T.81, B.2.3 and G.1.1.1.
+    """
+    if segment.marker != START_OF_SCAN or segment.body[1] not in blocks or segment.body[-3] == 0:
+        return False
+    count, _, tables, first, last, bits = segment.body
+    high, low = divmod(bits, 16)
+    if count != 1 or tables % 16 > 3 or not first <= last < 64 or low > 13 or high not in (0, low + 1):
+        raise ValueError("no scan of a progressive JPEG")
+    return True
 
 
 def _count_blocks(frame: bytes) -> dict[int, int]:

@@ -90,3 +90,14 @@ def test_others_are_left_alone() -> None:
     assert keep_means(bytes(renamed)) is None, "of no component"
     assert keep_means(b"\xff\xd8\xff\xc2\x00\x02\xff\xd9") is None
     assert keep_means(b"") is None
+
+
+@pytest.mark.parametrize(("place", "value"), [(3, 9), (6, 5), (8, 64), (9, 0x20)])
+def test_a_file_that_libjpeg_refuses_is_left_as_it_is(place: int, value: int) -> None:
+    whole = bytearray(make("grey", (400, 300)))
+    last = [one for one in list_segments(bytes(whole)) if one.marker == START_OF_SCAN][-1]
+    assert last.body == bytes((1, 1, 0, 1, 63, 0x10)), "the last bit of what blocks look like inside"
+    whole[last.start + place] = value
+    with pytest.raises(OSError, match="broken data stream"):
+        decode(bytes(whole))
+    assert keep_means(bytes(whole)) is None
