@@ -32,7 +32,7 @@ from imageqx_export.training.logs import open_tensorboard
 from imageqx_export.training.loop import TrainingData
 from imageqx_export.training.parallel import World, join_world
 from imageqx_export.training.seeds import Summary, measure_runs, summarise
-from imageqx_export.training.state import describe_stop, explain_failed_writes, state_path
+from imageqx_export.training.state import describe_stop, explain_failed_writes, read_stamps, state_path
 from imageqx_export.training.targets import choose_targets
 from imageqx_export.training.targets.base import Targets
 
@@ -89,11 +89,13 @@ def train(
     settings = choose_settings(networks.spec(config.model))
     configs = [_choose_seed(config, seed) for seed in range(config.seed, config.seed + seeds)]
     paths = [out if seeds == 1 else seed_path(out, own.seed) for own in configs]
-    check_places(out, out.with_suffix(".md"), *paths, *map(state_path, paths))
+    states = [state_path(path) for path in paths]
+    check_places(out, out.with_suffix(".md"), *paths, *states)
     for own in configs:
         loop.check_start(own)
     if sources.table is not None:
         choose_targets(config.model).refuse(read_labels(sources.table[0], val_share=settings.val_share), config)
+    before = read_stamps(states)
     try:
         with join_world(config.batch_size) as here:
             shown = progress if here.first else silent
@@ -117,9 +119,8 @@ def train(
                     ]
             return _publish_best(run, checkpoints, trained, held, here)
     except KeyboardInterrupt:
-        states = list(map(state_path, paths))
         where = states[0] if seeds == 1 else state_path(seed_path(out, "*"))
-        raise describe_stop(states, where, resume=run.resume) from None
+        raise describe_stop(states, where, before, resume=run.resume) from None
 
 
 def _choose_seed(config: TrainingConfig, seed: int) -> TrainingConfig:

@@ -147,15 +147,22 @@ def describe_divergence(epoch: int, got: str, state: Path) -> TrainingError:
     )
 
 
-def describe_stop(states: Sequence[Path], where: Path, *, resume: bool) -> StoppedError:
+def read_stamps(states: Sequence[Path]) -> tuple[int, ...]:
+    """Return when each state file was written, in nanoseconds; 0 of one that is not there."""
+    return tuple(state.stat().st_mtime_ns if state.is_file() else 0 for state in states)
+
+
+def describe_stop(states: Sequence[Path], where: Path, before: Sequence[int], *, resume: bool) -> StoppedError:
     """Return the error of a run that was stopped with Ctrl-C, perhaps while its pictures were still drawn.
 
     Args:
         states: The state files that it writes, or would have written.
         where: The file to name, or the pattern of several.
+        before: Their stamps when the run began. What an earlier run left is no epoch of one that did not take it up.
         resume: Whether it took up an earlier run's state; ``--fresh`` does not, and given again starts over.
     """
-    if not any(state.is_file() for state in states):
+    now = read_stamps(states)
+    if not (any(now) if resume else now != tuple(before)):
         return StoppedError(
             "stopped before the first epoch was finished; nothing is kept",
             got="Ctrl-C",

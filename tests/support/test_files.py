@@ -180,7 +180,8 @@ def test_a_place_that_can_be_written_is_as_it_was(tmp_path: Path) -> None:
 def test_what_takes_minutes_looks_at_its_places_first(tmp_path: Path, cli: Cli) -> None:
     """A folder stands where each would write: it is said before a photo is drawn, or a weight read."""
     out = tmp_path / "out.safetensors"
-    for folder in (out, tmp_path / "seeds.seed2.safetensors", tmp_path / "card.md"):
+    names = ("card.md", "out.safetensors", "seeds.seed2.safetensors", "state.safetensors.state")
+    for folder in (tmp_path / name for name in names):
         (folder / "a").mkdir(parents=True)
     words = ("--checkpoint", str(CHECKPOINT))
     commands = [
@@ -188,6 +189,7 @@ def test_what_takes_minutes_looks_at_its_places_first(tmp_path: Path, cli: Cli) 
         ("train", "--out", str(tmp_path / "seeds.safetensors"), "--seeds", "3"),
         ("train", "--out", str(tmp_path / "card.safetensors")),
         ("finetune", "--checkpoint", str(tmp_path / "copy.safetensors"), "--out", str(tmp_path / "out.json")),
+        ("finetune", "--checkpoint", str(tmp_path / "copy.safetensors"), "--out", str(tmp_path / "state.json")),
         ("quantize", *words, "--out", str(out)),
         ("quantize", *words, "--analyze", "--chart", str(out), "--out", str(tmp_path / "new.json")),
         ("thresholds", *words, "--youden", "--out", str(out)),
@@ -198,9 +200,4 @@ def test_what_takes_minutes_looks_at_its_places_first(tmp_path: Path, cli: Cli) 
         found = cli(*command)
         assert found.returncode == 1 and "the output is not a file" in found.stderr, (command, found.stderr)
         assert "drawing" not in found.stderr and "reading" not in found.stderr, command
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "card.md",
-        "copy.safetensors",
-        "out.safetensors",
-        "seeds.seed2.safetensors",
-    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((*names, "copy.safetensors"))

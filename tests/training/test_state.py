@@ -19,7 +19,14 @@ from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 
 from imageqx_export.errors import TrainingError
 from imageqx_export.support.signals import postpone_signals
-from imageqx_export.training.state import describe_stop, explain_failed_writes, load_state, save_state, state_path
+from imageqx_export.training.state import (
+    describe_stop,
+    explain_failed_writes,
+    load_state,
+    read_stamps,
+    save_state,
+    state_path,
+)
 from tests.training.fakes import CONFIG
 
 HISTORY = [{"epoch": number, "loss": 0.1 + 0.2, "quality_macro_f1": 1 / 3} for number in range(1, 5)]
@@ -269,5 +276,15 @@ def test_other_threads_have_no_ctrl_c() -> None:
 def test_a_stopped_run_names_the_command_that_goes_on(tmp_path: Path, resume: bool, again: str) -> None:
     first, second = tmp_path / "a.state", tmp_path / "b.state"
     first.touch()
-    stopped = describe_stop([first, second], tmp_path / "*.state", resume=resume)
+    stopped = describe_stop([first, second], tmp_path / "*.state", (0, 0), resume=resume)
     assert stopped.where == str(tmp_path / "*.state") and stopped.remedy == f"{again} which goes on from there"
+
+
+def test_what_an_earlier_run_kept_is_no_epoch_of_a_fresh_one(tmp_path: Path) -> None:
+    states = [tmp_path / "a.state", tmp_path / "b.state"]
+    states[0].touch()
+    before = read_stamps(states)
+    assert describe_stop(states, states[0], before, resume=False).remedy == "the same command, which starts over"
+    assert describe_stop(states, states[0], before, resume=True).remedy == "the same command, which goes on from there"
+    states[1].touch()
+    assert "without --fresh" in str(describe_stop(states, states[0], before, resume=False))

@@ -27,7 +27,7 @@ from imageqx_export.quantize.weights import apply_parameters, load_quantized_net
 from imageqx_export.support.files import check_places
 from imageqx_export.support.progress import Progress, silent
 from imageqx_export.training.parallel import join_world
-from imageqx_export.training.state import describe_stop, explain_failed_writes, state_path
+from imageqx_export.training.state import describe_stop, explain_failed_writes, read_stamps, state_path
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -118,7 +118,9 @@ def fine_tune(
         raise TrainingError(
             "the fine-tuned weights would replace their teacher", where=request.weights, remedy="--out another.json"
         )
-    check_places(request.weights, request.out)
+    state = state_path(request.weights)
+    check_places(request.weights, request.out, state)
+    before = read_stamps([state])
     try:
         recipe = _choose_start(request, checkpoint, network, progress)
         first = load_quantized_network(recipe, request.checkpoint, network)
@@ -128,8 +130,7 @@ def fine_tune(
         tuned = _learn(request, checkpoint, network, recipe, (start, teacher), progress, report)
         return _measure(request, checkpoint, network, (start, teacher), recipe, tuned, progress)
     except KeyboardInterrupt:
-        state = state_path(request.weights)
-        raise describe_stop([state], state, resume=request.resume) from None
+        raise describe_stop([state], state, before, resume=request.resume) from None
 
 
 def _choose_start(request: Request, checkpoint: Checkpoint, network: Network, progress: Progress) -> Recipe:
