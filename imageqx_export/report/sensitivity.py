@@ -48,7 +48,7 @@ class SensitivityTable(Frozen):
         precision: w8 or w8a8.
         checkpoint_sha256: Whose layers they are.
         kind: What is lost beside labels: ``"reasons"`` or ``"regions"``.
-        photos: How many were judged.
+        photos: How many were assessed.
         source: Which.
         holds: Whether the budget holds with the layers that stay float.
         rows: In the graph's order.
