@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,17 @@ class AnswerError(Exception):
 class Files:
     """A file system that answers puts with HTTP's statuses, one after the other, as s3fs passes them on."""
 
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
+    def __init__(self, *statuses: int, there: bytes | None = None) -> None:
+        self.statuses, self.there = list(statuses), there
 
     def invalidate_cache(self) -> None:
         """Know nothing."""
+
+    def open(self, name: str, mode: str) -> io.BytesIO:
+        """Give what is there."""
+        if self.there is None:
+            raise FileNotFoundError(name)
+        return io.BytesIO(self.there)
 
     def pipe_file(self, name: str, content: bytes, mode: str) -> None:
         """Answer."""
@@ -41,9 +48,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket, "_PAUSE", 0.0)
 
 
-def make_store(*statuses: int) -> FsspecStore:
+def make_store(*statuses: int, there: bytes | None = None) -> FsspecStore:
     store = FsspecStore("memory://bucket/releases")
-    store._files = Files(*statuses)
+    store._files = Files(*statuses, there=there)
     return store
 
 
@@ -53,6 +60,12 @@ def make_store(*statuses: int) -> FsspecStore:
 )
 def test_a_condition_that_does_not_hold_is_no_error(statuses: tuple[int, ...], created: bool) -> None:
     assert make_store(*statuses).create("a", b"content") is created
+
+
+@pytest.mark.parametrize(("there", "created"), [(b"content", True), (b"another publisher's", False)])
+def test_a_put_whose_answer_was_lost_is_no_other_publishers(there: bytes, created: bool) -> None:
+    """The library puts it again by itself, and the condition does not hold any more."""
+    assert make_store(412, there=there).create("a", b"content") is created
 
 
 @pytest.mark.parametrize("status", [400, 403, 500, 503])
