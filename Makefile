@@ -23,7 +23,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-ray test-python test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-startup bench-accelerators bench-runtimes bench-export bench-peers bench-predict bench-ray bench-duke bench-release bench-train bench-harness \
-	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize clean
+	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize quantize-duke clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -303,6 +303,15 @@ quantize: $(STAMP) ## Make the shipped recipes again, and fine-tune w8a8's weigh
 	-$(BIN)/imageqx quantize --precision w8a8 --out build/w8a8.json $(if $(PHOTOS),--photos $(PHOTOS))  # exits 1 over the budget: not fine-tuned yet
 	$(BIN)/imageqx finetune --recipe build/w8a8.json --out models/imageqx.w8a8.json --epochs 8 --learning-rate 0.003 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
+
+quantize-duke: $(STAMP) ## Make the shipped Duke IQA's recipes again, and fine-tune w8a8's weights in two runs; PHOTOS=DIR adds photos
+	$(BIN)/imageqx quantize --checkpoint models/duke-iqa.safetensors --precision w8
+	-$(BIN)/imageqx quantize --checkpoint models/duke-iqa.safetensors --precision w8a8 --out build/duke-iqa.w8a8.json  # as above
+	$(BIN)/imageqx finetune --checkpoint models/duke-iqa.safetensors --recipe build/duke-iqa.w8a8.json --out build/duke-iqa.first.json \
+		--epochs 1 --samples 512 --batch-size 4 --learning-rate 0.003 $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/imageqx finetune --checkpoint models/duke-iqa.safetensors --recipe build/duke-iqa.first.json --further \
+		--out models/duke-iqa.w8a8.json --epochs 2 --samples 768 --batch-size 4 --learning-rate 0.001 $(if $(PHOTOS),--photos $(PHOTOS))
+	rm -f models/duke-iqa.first.safetensors*
 
 clean: ## Delete the environment, the artifacts and the caches
 	rm -rf $(VENV) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
