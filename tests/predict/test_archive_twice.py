@@ -12,6 +12,7 @@ import pytest
 from imageqx_export.errors import DatasetError
 from imageqx_export.predict.archive.rows import Rows
 from imageqx_export.predict.archive.stage import Block, OpenModel, assess_archive
+from imageqx_export.support import files, locks
 from tests.predict.test_archive import MODEL, Clerk
 
 PHOTOS = [f"{index}.jpg" for index in range(9)]
@@ -40,6 +41,21 @@ def test_a_run_goes_on_when_another_of_the_same_command_deletes_the_parts(tmp_pa
         assert memory.find("/twice") == ["/twice/a.parquet"] if remote else list(tmp_path.iterdir()) == [Path(out)]
     finally:
         memory.store.clear()
+
+
+def test_a_folder_that_goes_while_a_part_is_begun_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear, taken = locks.clear_dead, list[Path]()
+
+    def take_away(folder: Path, *names: str) -> None:
+        if not taken and folder.name == "a.parquet.parts":
+            taken.append(folder)
+            folder.rmdir()
+        clear(folder, *names)
+
+    monkeypatch.setattr(files, "clear_dead", take_away)
+    assert assess_archive(PHOTOS, MODEL, str(tmp_path / "a.parquet"), Clerk()).photos == 9 and taken
 
 
 def test_parts_that_vanish_again_and_again_are_a_sentence(tmp_path: Path) -> None:

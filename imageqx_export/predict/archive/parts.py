@@ -167,6 +167,12 @@ class _LocalPlace:
             return None
 
     def write_part(self, name: str, content: bytes) -> None:
+        try:
+            self._write(name, content)
+        except FileNotFoundError:  # another run of the same command was done, and took the empty folder away
+            self._write(name, content)
+
+    def _write(self, name: str, content: bytes) -> None:
         with write_aside(self._folder / name) as aside:
             aside.write_bytes(content)
 
