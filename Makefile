@@ -306,8 +306,8 @@ quantize: $(STAMP) ## Make the shipped recipes again, and fine-tune w8a8's weigh
 
 quantize-duke: $(STAMP) ## Make the shipped Duke IQA's recipes again, and fine-tune w8a8's weights in two runs; PHOTOS=DIR adds photos
 	$(BIN)/imageqx quantize --checkpoint models/duke-iqa.safetensors --precision w8
-	-$(BIN)/imageqx quantize --checkpoint models/duke-iqa.safetensors --precision w8a8 --out build/duke-iqa.w8a8.json  # as above
-	$(BIN)/imageqx finetune --checkpoint models/duke-iqa.safetensors --recipe build/duke-iqa.w8a8.json --out build/duke-iqa.first.json \
+	-$(BIN)/imageqx quantize --checkpoint models/duke-iqa.safetensors --precision w8a8 --out build/duke-iqa.w8a8.json  # as above, and so the next
+	-$(BIN)/imageqx finetune --checkpoint models/duke-iqa.safetensors --recipe build/duke-iqa.w8a8.json --out build/duke-iqa.first.json \
 		--epochs 1 --samples 512 --batch-size 4 --learning-rate 0.003 $(if $(PHOTOS),--photos $(PHOTOS))
 	$(BIN)/imageqx finetune --checkpoint models/duke-iqa.safetensors --recipe build/duke-iqa.first.json --further \
 		--out models/duke-iqa.w8a8.json --epochs 2 --samples 768 --batch-size 4 --learning-rate 0.001 $(if $(PHOTOS),--photos $(PHOTOS))
