@@ -92,12 +92,12 @@ class FsspecStore:
 
     def replace(self, name: str, content: bytes) -> None:
         """Put a file."""
-        with self._translate(name):
+        with self._translate(name, writes=True):
             self._files.pipe_file(self._name(name), content)
 
     def put(self, name: str, path: Path) -> None:
         """Put a file."""
-        with self._translate(name):
+        with self._translate(name, writes=True):
             self._files.put_file(str(path), self._name(name))
 
     def hold(self) -> AbstractContextManager[None]:
@@ -108,7 +108,7 @@ class FsspecStore:
         """Put a file on the condition that there is none; of two at once S3 may tell both to try again."""
         for attempt in range(_ATTEMPTS):
             try:
-                with self._translate(name):
+                with self._translate(name, writes=True):
                     self._files.pipe_file(self._name(name), content, mode="create")
                 return True
             except FileExistsError:
@@ -130,12 +130,21 @@ class FsspecStore:
         return ReleaseError("the address cannot be used", where=self.address, got=name_error(error), remedy=remedy)
 
     @contextmanager
-    def _translate(self, name: str) -> Iterator[None]:
+    def _translate(self, name: str, writes: bool = False) -> Iterator[None]:
         """Ask the place, not what was listed before: s3fs and gcsfs take names and sizes from there."""
         try:
             self._files.invalidate_cache()
             yield
-        except (ImageQXError, FileNotFoundError, FileExistsError):
+        except FileNotFoundError as error:
+            if not writes:
+                raise
+            raise ReleaseError(
+                "there is no such bucket",
+                where=self.address,
+                got=name_error(error),
+                remedy="make it, or name another one",
+            ) from error
+        except (ImageQXError, FileExistsError):
             raise
         except Exception as error:
             raise ReleaseError(

@@ -39,7 +39,9 @@ class Files:
     def pipe_file(self, name: str, content: bytes, mode: str) -> None:
         """Answer."""
         assert mode == "create"
-        if (status := self.statuses.pop(0)) != 200:
+        if (status := self.statuses.pop(0)) == 404:
+            raise FileNotFoundError("The specified bucket does not exist")
+        if status != 200:
             raise OSError(errno.EIO, "An error occurred") from AnswerError(status)
 
 
@@ -72,6 +74,14 @@ def test_a_put_whose_answer_was_lost_is_no_other_publishers(there: bytes, create
 def test_any_other_answer_is_one(status: int) -> None:
     with pytest.raises(ReleaseError, match="the address cannot be used"):
         make_store(status).create("a", b"content")
+
+
+def test_a_bucket_that_is_not_there_is_named() -> None:
+    with pytest.raises(ReleaseError, match="there is no such bucket") as caught:
+        make_store(404).create("a", b"content")
+    assert caught.value.where == "memory://bucket/releases" and caught.value.remedy is not None
+    with pytest.raises(FileNotFoundError):
+        make_store().read("a", 9)
 
 
 def test_a_conflict_without_end_is_one_too() -> None:

@@ -217,3 +217,6 @@ def test_no_bucket_is_one_sentence(place: Place, tmp_path: Path, folder: Path) -
     elsewhere = ["releases", "--from", f"{place.scheme}://nobodys-bucket/x", "--root"]
     text = run(place, tmp_path, *elsewhere, folder / f"keys-{place.scheme}" / "root.json", code=1)
     assert text.startswith("error: "), text
+    nowhere = f"{place.scheme}://nobodys-bucket/x"
+    text = run(place, tmp_path, "publish", "--init-keys", "--keys", tmp_path / "keys", "--to", nowhere, code=1)
+    assert text.startswith("error: there is no such bucket") and nowhere in text
