@@ -63,14 +63,14 @@ def test_imageqx_can_judge_with_and_without_shapes_of_its_own() -> None:
     ],
 )
 def test_a_valid_spec_of_another_shape_is_refused_by_name(changes: dict[str, Any], place: str) -> None:
-    with pytest.raises(ArtifactError, match="cannot judge photos") as caught:
+    with pytest.raises(ArtifactError, match="cannot assess photos") as caught:
         refuse_undecidable(_change(**changes), spec().outputs, FILE)
     assert str(caught.value.where).startswith(f"{FILE}: {place}")
 
 
 def test_what_the_file_declares_is_held_to_its_spec() -> None:
     for outputs in (spec().outputs[:2], (*spec().outputs[:2], spec().outputs[2].model_copy(update={"shape": (1, 5)}))):
-        with pytest.raises(ArtifactError, match="cannot judge photos") as caught:
+        with pytest.raises(ArtifactError, match="cannot assess photos") as caught:
             refuse_undecidable(spec(), outputs, FILE)
         assert "output attention of the file" in str(caught.value.where)
 
@@ -106,7 +106,7 @@ def test_a_binary_spec_can_judge_and_its_file_is_held_to_it() -> None:
     own = binary_spec()
     refuse_undecidable(own, own.outputs, FILE)
     for wrong in (own.outputs[:2], (*own.outputs[:2], own.outputs[2].model_copy(update={"shape": (1, 3)}))):
-        with pytest.raises(ArtifactError, match="cannot judge photos") as caught:
+        with pytest.raises(ArtifactError, match="cannot assess photos") as caught:
             refuse_undecidable(own, wrong, FILE)
         assert "output regions of the file" in str(caught.value.where)
 
