@@ -1,4 +1,4 @@
-"""Judge one photo again and again with one artifact in this process, and write down what each part took.
+"""Assess one photo again and again with one artifact in this process, and write down what each part took.
 
 ``python photo.py REQUEST.json RESULT.json``, with runner.py's request and in it ``photo``, the JPEG, ``turns``, and
 ``spec``, the artifact's ModelSpec. The result has ``versions``, and ``load``, ``cold`` and ``warm`` of a PhotoSample.
@@ -7,8 +7,6 @@ It is what a person waits for: the photo's bytes lie in memory, as a camera hand
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from imageqx_export.bench.worker.runner import DEFAULTS, FORMATS, Model, end_with_parent, read_versions
+from imageqx_export.bench.worker.runner import FORMATS, Model, answer
 from imageqx_export.decisions import EXPLANATIONS, decide_output, rank_reasons
 from imageqx_export.input_form import read_form
 from imageqx_export.model_spec import ModelSpec
@@ -52,22 +50,8 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    """Do what the request says; 1, and one line on standard error, when something is wrong."""
-    try:
-        asked, answered = map(Path, argv)
-        request = {**DEFAULTS, **json.loads(asked.read_text())}
-        if request["tied"]:
-            end_with_parent()
-        if request["cores"] is not None:
-            os.sched_setaffinity(0, request["cores"])  # before a library counts the cores and starts its threads
-        result = {**measure(request), "versions": read_versions()}
-        aside = Path(f"{answered}.part")
-        aside.write_text(json.dumps(result))
-        aside.replace(answered)
-    except Exception as error:  # whatever a runtime raises: the caller reads one line, and knows the file
-        print(" ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
-        return 1
-    return 0
+    """Answer a request for one photo; returns the exit code."""
+    return answer(argv, measure)
 
 
 if __name__ == "__main__":

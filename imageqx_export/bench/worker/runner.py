@@ -352,19 +352,21 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def main(argv: list[str]) -> int:
-    """Do what the request says; 1, and one line on standard error, when something is wrong."""
+def answer(argv: list[str], work: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
+    """Do what the request says; 1, and one line on standard error, when something is wrong.
+
+    Args:
+        argv: The request's file and the result's, as given on the command line.
+        work: Takes the request, whole with its defaults, and returns the result but for ``versions``.
+    """
     try:
         request_path, result_path = argv
         request = {**DEFAULTS, **json.loads(Path(request_path).read_text())}
         if request["tied"]:
             end_with_parent()
-        mode, load = MODES[request["mode"]], FORMATS[request["format"]]
-        if request["runs"] < 1 or request["threads"] < 1:
-            raise ValueError(f"runs and threads must be 1 or more, got {request['runs']} and {request['threads']}")
         if request["cores"] is not None:
             os.sched_setaffinity(0, request["cores"])  # before a library counts the cores and starts its threads
-        result = {**mode(request, load(request["config"])), "versions": read_versions()}
+        result = {**work(request), "versions": read_versions()}
         aside = Path(f"{result_path}.part")
         aside.write_text(json.dumps(result))
         aside.replace(result_path)
@@ -372,6 +374,19 @@ def main(argv: list[str]) -> int:
         print(" ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
         return 1
     return 0
+
+
+def run_mode(request: dict[str, Any]) -> dict[str, Any]:
+    """Run the artifact in the request's mode."""
+    mode, load = MODES[request["mode"]], FORMATS[request["format"]]
+    if request["runs"] < 1 or request["threads"] < 1:
+        raise ValueError(f"runs and threads must be 1 or more, got {request['runs']} and {request['threads']}")
+    return mode(request, load(request["config"]))
+
+
+def main(argv: list[str]) -> int:
+    """Answer a request for one artifact; returns the exit code."""
+    return answer(argv, run_mode)
 
 
 if __name__ == "__main__":
