@@ -168,12 +168,19 @@ def fill_root(root: Path, apt: Apt) -> Contents:
     return {deb.name: digests[deb.name] for deb in kept}, dict(read_identity(deb) for deb in kept)
 
 
-def refuse_unpinned(digests: Mapping[str, str], pinned: Mapping[str, str]) -> None:
-    """Refuse a compiler that is not the pinned one.
+def refuse_unpinned(
+    digests: Mapping[str, str],
+    pinned: Mapping[str, str],
+    what: str = "the Swift compiler",
+    place: str = "tests/ios/toolchain.py",
+) -> None:
+    """Refuse a compiler, or another tool, that is not the pinned one.
 
     Args:
         digests: SHA-256 by file name, as downloaded.
         pinned: As they should be.
+        what: The tool.
+        place: The file that has its PINNED.
 
     Raises:
         DeviceError: A pinned package is missing, or is another.
@@ -182,11 +189,11 @@ def refuse_unpinned(digests: Mapping[str, str], pinned: Mapping[str, str]) -> No
         got = digests.get(name) or ", ".join(n for n in digests if n.split("_")[0] == name.split("_")[0]) or "none"
         if got != expected:
             raise DeviceError(
-                "the Swift compiler is not the pinned one",
+                f"{what} is not the pinned one",
                 where=name,
                 expected=expected,
                 got=got,
-                remedy="Debian has a new version: try it, then change PINNED in tests/ios/toolchain.py",
+                remedy=f"Debian has a new version: try it, then change PINNED in {place}",
             )
 
 

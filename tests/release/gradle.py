@@ -16,9 +16,8 @@ from typing import Final
 from imageqx_export.bench.emulator.apt import Apt, read_identity, unpack
 from imageqx_export.bench.emulator.cache import Contents, hold_lock, make_once, name_folder, read_part
 from imageqx_export.bench.emulator.root import SUITE, open_debian
-from imageqx_export.errors import DeviceError
 from imageqx_export.support.files import digest
-from tests.ios.toolchain import find_architecture, make_command
+from tests.ios.toolchain import find_architecture, make_command, refuse_unpinned
 
 PACKAGES: Final = ("gradle", "coreutils")
 PINNED: Final = {
@@ -61,9 +60,7 @@ def fill_root(root: Path, apt: Apt) -> Contents:
     """Unpack Gradle and what it needs, a Java included."""
     debs = apt.fetch(PACKAGES)
     digests = {deb.name: digest(deb) for deb in debs}
-    for name, expected in PINNED.items():
-        if (got := digests.get(name, "none")) != expected:
-            raise DeviceError("Gradle is not the pinned one", where=name, expected=expected, got=got)
+    refuse_unpinned(digests, PINNED, "Gradle", "tests/release/gradle.py")
     kept = [deb for deb in debs if not any(fnmatch.fnmatch(deb.name, pattern) for pattern in LEFT_OUT)]
     (root / "usr" / "lib64").mkdir(parents=True)
     (root / "lib64").symlink_to("usr/lib64")
