@@ -23,7 +23,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-ray test-python test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-startup bench-accelerators bench-runtimes bench-export bench-peers bench-predict bench-ray bench-duke bench-release bench-train bench-harness \
-	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke quantize quantize-duke clean
+	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke duke quantize quantize-duke clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -297,6 +297,16 @@ train-duke: $(STAMP) ## Train the shipped Duke IQA again, on the ImageQX's backb
 	$(BIN)/imageqx train --model duke-iqa --init build/donor.safetensors --frozen-backbone \
 		--samples 1216 --synthetic-scenes 544 --learning-rate 0.003 --held-out-samples 400 \
 		$(if $(PHOTOS),--photos $(PHOTOS))
+
+# How VGG16 begins: random, or imagenet, which torchvision downloads once (528 MB).
+INIT ?= random
+
+duke: $(STAMP) ## Train a Duke IQA with the paper's VGG16 for an epoch of 8 samples, export and measure it; INIT=imagenet, PHOTOS=DIR
+	$(BIN)/imageqx train --model duke-iqa-vgg16 --init $(INIT) --epochs 1 --samples 8 --batch-size 4 \
+		--synthetic-scenes 17 --validation-samples 8 --held-out-samples 16 --learning-rate 0.001 \
+		--out build/duke/duke-iqa-vgg16.safetensors $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/imageqx export --checkpoint build/duke/duke-iqa-vgg16.safetensors
+	$(BIN)/imageqx bench artifacts/duke-iqa-vgg16 --quick --history build/duke/history.jsonl
 
 quantize: $(STAMP) ## Make the shipped recipes again, and fine-tune w8a8's weights; PHOTOS=DIR adds photos
 	$(BIN)/imageqx quantize --precision w8
