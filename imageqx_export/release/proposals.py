@@ -159,6 +159,7 @@ def read_proposal(folder: Path, trusted: Path) -> Proposal:
             if roots[-1].signed.version != version:
                 raise ValueError(f"it says that it is version {roots[-1].signed.version}")
             refuse_disguised(roots[-1].signed, path)
+            _ = roots[-1].signed_bytes  # what keys sign; canonical JSON has no fractions, for one
     _refuse_gap(folder, newest, list(proposed))
     return Proposal(folder, newest, tuple(roots))
 

@@ -282,7 +282,7 @@ def _find_start(response: http.client.HTTPResponse, wanted: int) -> int:
     """
     if response.status == 200:
         return 0
-    found = re.match(r"bytes ([0-9]+)-", response.headers.get("Content-Range", ""))
+    found = re.match(r"bytes ([0-9]{1,18})-", response.headers.get("Content-Range", ""))
     if found is None or int(found[1]) != wanted:
         raise ReleaseError("the server sends another part of the file than was asked for", got=str(found and found[0]))
     return wanted

@@ -60,5 +60,5 @@ def explain_older(spec: ModelSpec, distribution: str, installed: str) -> str | N
 
 def _parse(text: str) -> tuple[int, ...]:
     """Return the numbers that a version begins with; of ``2.3.0.dev1`` and ``2.3.0+cpu`` 2, 3, 0."""
-    found = re.match(r"\d+(\.\d+)*", text)
+    found = re.match(r"[0-9]{1,9}(\.[0-9]{1,9})*", text)
     return tuple(int(part) for part in found[0].split(".")) if found else ()

@@ -17,7 +17,6 @@ from imageqx_export.artifact import Precision
 from imageqx_export.bench.emulator import cache
 from imageqx_export.bench.imported import read_shared_run
 from imageqx_export.bench.ios import xcrun
-from imageqx_export.bench.web.browser import _parse_result
 from imageqx_export.bundle.manifest import SELF_TEST_FILE
 from imageqx_export.bundle.proofs import read_proofs
 from imageqx_export.bundle.runtimes import RuntimeRow, RuntimeTable, find_oldest, read_runtimes
@@ -28,6 +27,8 @@ from imageqx_export.evaluation.binary.crops import read_boxes
 from imageqx_export.evaluation.mos import read_scores
 from imageqx_export.parity.self_test import read_self_test, write_self_test
 from imageqx_export.report.robustness import list_cells, read_robustness
+from imageqx_export.report.sensitivity import list_cells as list_sensitive
+from imageqx_export.report.sensitivity import read_sensitivity
 from imageqx_export.report.stage import _read_accuracy, _read_parity
 from imageqx_export.support.untrusted import parse_json
 from imageqx_export.training.card import _list_sources
@@ -50,6 +51,11 @@ EVALUATION = {
     "source": "generated",
     "quality": {"lesion": {"f1": 0.5, "f1_ci": [0.25, 0.75]}},
     "explanations": {"blurry": {"f1": 0.5, "f1_ci": None}},
+}
+LAYER = {"layer": "a:conv", "sqnr_db": 20.5, "mean_abs": 0.25, "quality": 1.5, "explanations": -0.5}
+SENSITIVITY = {
+    **{"recipe": "a.json", "precision": "w8a8", "checkpoint_sha256": "0", "accuracy": {"kind": "reasons"}},
+    "analysis": {"float_layers": ["a:conv"], "photos": 9, "source": "generated", "holds": True, "layers": [LAYER]},
 }
 PHOTO = "a.jpg"
 """The one photo beside the tables, whose name they have."""
@@ -112,6 +118,10 @@ def _list_reports() -> dict[str, Callable[[], Parser]]:
         "F1 of an evaluation": lambda: Parser(
             from_file("a.json", read_f1), (evaluation, json.dumps({"metrics": EVALUATION}).encode())
         ),
+        "analysis of layers": lambda: Parser(
+            from_file("a.json", lambda path: [list_sensitive(table := read_sensitivity(path)), table]),
+            (json.dumps(SENSITIVITY).encode(),),
+        ),
         # What could not be computed is infinite there, so numbers are not held to be finite.
         "parity.json": lambda: Parser(
             from_file("a.json", lambda path: repr(_read_parity(path))),
@@ -142,9 +152,6 @@ def _list_records() -> dict[str, Callable[[], Parser]]:
         ),
         "shared run": lambda: Parser(from_file("a.json", read_shared_run), (_make_shared(),)),
         "record of an emulator": lambda: Parser(_make_part_reader(), (built.model_dump_json().encode(),)),
-        "browser's result": lambda: Parser(
-            _parse_result, (b'{"seconds": [0.5], "outputs": [[1.0]]}', b'{"error": "no"}')
-        ),
         "devicectl's answer": lambda: Parser(_read_answer, (_make_answer(),)),
     }
 

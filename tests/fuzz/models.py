@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from imageqx_export.artifact import ModelSpec, TensorSpec
+from imageqx_export.model_spec import Preprocessing
 from tests.fuzz.parsers import Parser, from_file
 
 SHAPE = (1, 8, 8, 3)
@@ -29,6 +30,7 @@ SMALL = ModelSpec(
     reasons=(),
     thresholds={},
     hints={},
+    preprocessing=Preprocessing(height=SHAPE[1], width=SHAPE[2]),
 )
 PIXELS = np.arange(np.prod(SHAPE), dtype=np.uint8).reshape(SHAPE)
 PACKAGE = ("Manifest.json", "Data/com.apple.CoreML/model.mlmodel", "Data/com.apple.CoreML/weights/weight.bin")

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from imageqx_export.checkpoint import _HEADER_KEY
 from imageqx_export.networks.imageqx.spec import spec
+from tests.fuzz.archives import list_archive_parsers
 from tests.fuzz.models import PIXELS, make_coreml, make_library, make_onnx, make_tflite, make_zip, repair_zip
 from tests.fuzz.parsers import RATINGS, Parser, from_file
 from tests.fuzz.photos import PHOTOS, make_photos
@@ -23,6 +25,7 @@ def list_native_parsers() -> dict[str, Callable[[], Parser]]:
     """Return what makes each parser, by name."""
     return {
         "checkpoint": make_checkpoint,
+        "checkpoint's header": make_header,
         "another's checkpoint": make_foreign_checkpoint,
         "training state": make_state,
         "arrays of a runner": make_arrays,
@@ -43,6 +46,7 @@ def list_native_parsers() -> dict[str, Callable[[], Parser]]:
         "Core ML program, run": lambda: make_coreml(1, run, apart=True),
         "Core ML weights, run": lambda: make_coreml(2, run, apart=True),
         **{f"{name} photo": partial(make_photos, name) for name in PHOTOS},
+        **list_archive_parsers(),
         **list_signed_parsers(),
     }
 
@@ -76,12 +80,34 @@ def make_checkpoint() -> Parser:
     import torch
     from safetensors.torch import save
 
-    from imageqx_export.checkpoint import _HEADER_KEY, read_safetensors
+    from imageqx_export.checkpoint import read_safetensors
 
     tensors = {"a.weight": torch.arange(12.0).reshape(3, 4), "a.bias": torch.zeros(3, dtype=torch.float16)}
     header = json.dumps({"spec": spec().model_dump(mode="json"), "metrics": {}, "provenance": {}})
     seeds = save(tensors, {_HEADER_KEY: header}), save(tensors, {_HEADER_KEY: "{}"})
     return Parser(from_file("a.safetensors", lambda path: list(read_safetensors(path))), seeds)
+
+
+def make_header() -> Parser:
+    """Of a clinic's network, before tensors that fit."""
+    from safetensors.torch import save
+
+    from imageqx_export import networks
+    from imageqx_export.checkpoint import load_checkpoint, save_checkpoint
+
+    network = networks.build("imageqx", options={"reasons": "blurry,hair", "side": 64.0}).eval()
+    path = Path(tempfile.mkdtemp()) / "a.safetensors"
+    save_checkpoint(network, network.spec, {"quality": 0.5}, {"note": "x"}, path)
+    size = int.from_bytes(path.read_bytes()[:8], "little")
+    header = json.loads(path.read_bytes()[8 : 8 + size])["__metadata__"][_HEADER_KEY]
+    tensors = network.state_dict()
+
+    def read(data: bytes) -> object:
+        path.write_bytes(save(tensors, {_HEADER_KEY: data.decode("utf-8", "replace")}))
+        checkpoint, _ = load_checkpoint(path)
+        return checkpoint
+
+    return Parser(read, (header.encode(),))
 
 
 def make_foreign_checkpoint() -> Parser:

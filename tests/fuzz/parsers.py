@@ -78,6 +78,14 @@ def try_input(parser: Parser, data: bytes) -> tuple[str, str]:
     return ("wrong", wrong) if wrong else ("accepted", "")
 
 
+def refuse_wrong_seeds(name: str, parser: Parser) -> None:
+    """Raise ValueError where a parser does not accept what is changed: then nothing that comes of it says anything."""
+    for seed in parser.seeds:
+        found = try_input(parser, seed)
+        if found[0] != "accepted":
+            raise ValueError(f"{name} does not accept its own seed: {found}")
+
+
 LONGEST_REFUSAL = 6500
 """Characters of a refusal that people still read."""
 
@@ -168,10 +176,13 @@ def list_parsers() -> dict[str, Callable[[], Parser]]:
 
 def list_text_parsers() -> dict[str, Callable[[], Parser]]:
     """Return the parsers of JSON, TOML, CSV and of what tools and phones print; a few thousand inputs a second."""
+    from tests.fuzz.archives import list_name_parsers
     from tests.fuzz.documents import list_document_parsers
     from tests.fuzz.releases import list_release_parsers
+    from tests.fuzz.tools import list_tool_parsers
 
-    return {**_list_own_parsers(), **list_document_parsers(), **list_release_parsers()}
+    own = {**_list_own_parsers(), **list_tool_parsers(), **list_name_parsers()}
+    return {**own, **list_document_parsers(), **list_release_parsers()}
 
 
 def _list_own_parsers() -> dict[str, Callable[[], Parser]]:

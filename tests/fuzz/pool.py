@@ -240,7 +240,7 @@ def work(pipe: Connection, now: Any, table: Table, limits: Limits, folder: str) 
     """Try the chunks that come through the pipe; what ``now`` says is what is being tried."""
     from imageqx_export.support.processes import start_worker
     from tests.fuzz.changes import make_input
-    from tests.fuzz.parsers import try_input
+    from tests.fuzz.parsers import refuse_wrong_seeds, try_input
 
     start_worker(1)
     os.environ["TMPDIR"] = tempfile.tempdir = folder  # what a process leaves that is killed goes with the suite's
@@ -260,6 +260,7 @@ def work(pipe: Connection, now: Any, table: Table, limits: Limits, folder: str) 
         now[0] = 0.0
         if name not in ready:
             ready[name] = parsers[name]()
+            refuse_wrong_seeds(name, ready[name])
         parser = ready[name]
         now[2] = parser.apart
         for number in range(begin, end):

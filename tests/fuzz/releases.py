@@ -15,6 +15,7 @@ from imageqx_export.release.diff import find_differences
 from imageqx_export.release.keys import open_keys
 from imageqx_export.release.model import parse_release
 from imageqx_export.release.names import SUMS_FILE, name_folder, parse_wanted, refuse_leaving
+from imageqx_export.release.proposals import read_proposal
 from imageqx_export.release.provenance import check_statement, open_statement
 from imageqx_export.release.pull import list_releases
 from imageqx_export.release.signing import read_state
@@ -43,6 +44,7 @@ def list_signed_parsers() -> dict[str, Callable[[], Parser]]:
     return {
         **{f"signed {role}": partial(_make_signed, role) for role in ("timestamp", "snapshot", "targets", "root")},
         "trusted root": _make_trusted,
+        "proposal of roots": _make_proposal,
         "key of a release": _make_key,
         "envelope of provenance": _make_envelope,
     }
@@ -134,6 +136,18 @@ def _rotate(publisher: Publisher, folder: Path) -> bytes:
     keys = shutil.copytree(publisher.keys, folder / "keys")
     rotate_key(other, keys, "root", passphrase, rounds=1)
     return other.read("metadata/2.root.json", 2**20)
+
+
+def _make_proposal() -> Parser:
+    """Of the next root, read as whoever is to sign it does."""
+    publisher = _publish()
+    folder = Path(tempfile.mkdtemp())
+
+    def read(data: bytes) -> object:
+        (folder / "2.root.json").write_bytes(data)
+        return read_proposal(folder, publisher.root).describe()
+
+    return Parser(read, (_rotate(publisher, Path(tempfile.mkdtemp())),))
 
 
 def _make_trusted() -> Parser:

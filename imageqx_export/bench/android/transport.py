@@ -75,6 +75,8 @@ def run_shell(client: AdbClient, serial: str, line: str, limit: float) -> tuple[
             kind, size = struct.unpack("<BI", link.read_exact(5))
             data = link.read_exact(size)
             if kind == EXIT:
+                if not data:
+                    raise EOFError("the phone said that the command has ended, without an exit code")
                 return data[0], bytes(streams[STDOUT]), bytes(streams[STDERR])
             if kind in streams:
                 streams[kind] += data

@@ -121,14 +121,14 @@ class Apt:
             DeviceError: There is no such package, or a download failed or is not what the index says.
         """
         wanted = [*_INSTALL, *packages]
-        files = _parse_files(self._run_apt(*wanted, "--print-uris").stdout)
+        files = parse_files(self._run_apt(*wanted, "--print-uris").stdout)
         self._run_apt(*wanted, "--download-only")
         return [_check(self._folder / "archives", file) for file in files]
 
     def fetch_source(self, package: str) -> list[Path]:
         """Download a source package: the ``.dsc`` and the archives it names, each checked likewise."""
         wanted = ["source", "--download-only", package]
-        files = _parse_files(self._run_apt(*wanted, "--print-uris").stdout)
+        files = parse_files(self._run_apt(*wanted, "--print-uris").stdout)
         self._run_apt(*wanted)
         return [_check(self._folder, file) for file in files]
 
@@ -238,7 +238,12 @@ def _check(folder: Path, file: File) -> Path:
     return path
 
 
-def _parse_files(text: str) -> list[File]:
+def parse_files(text: str) -> list[File]:
+    """Read what apt-get would fetch, as ``--print-uris`` lists it.
+
+    Raises:
+        DeviceError: A file has no SHA-256 there.
+    """
     found = [_FILE.match(line) for line in text.splitlines() if line.startswith("'")]
     if None in found:
         raise DeviceError("apt gives no SHA-256 for a download", got=text.strip()[-500:])

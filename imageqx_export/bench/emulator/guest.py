@@ -23,8 +23,8 @@ from imageqx_export.support.processes import take_last_line, tie_to_parent
 
 TIMEOUT_SECONDS = 1800.0
 POLL_SECONDS = 0.1
-_TOTAL = re.compile(r"(?m)^total insns: (\d+)$")
-_OPCODE = re.compile(r"(?m)^opcodes (\S+) (\d+)$")
+_TOTAL = re.compile(r"(?m)^total insns: ([0-9]{1,18})$")
+_OPCODE = re.compile(r"(?m)^opcodes (\S+) ([0-9]{1,18})$")
 _MAPPING = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
 
 
@@ -96,10 +96,7 @@ class Guest:
             log = Path(folder) / "plugin.log"
             self.run(request, ("-d", "plugin", "-D", str(log), "-plugin", insn, "-plugin", opcodes))
             text = log.read_text() if log.is_file() else ""
-        total, found = _TOTAL.search(text), _OPCODE.findall(text)
-        if total is None or len(found) != len(list_arguments()):
-            raise MeasurementError("qemu's plugins counted nothing", where=insn, got=text.strip()[-300:] or "no log")
-        return Counts(int(total[1]), {name: int(count) for name, count in found})
+        return read_counts(text)
 
     def measure_peak_memory(self, request: dict[str, Any]) -> int:
         """Do one request and return the largest resident memory of the phone's own mappings, in bytes.
@@ -168,6 +165,20 @@ class Guest:
         return MeasurementError(
             f"the artifact does not run on an emulated {self._cpu}", where=path, got=last, remedy="imageqx parity"
         )
+
+
+def read_counts(log: str) -> Counts:
+    """Read what qemu's plugins wrote.
+
+    Raises:
+        MeasurementError: A number is missing.
+    """
+    total, found = _TOTAL.search(log), _OPCODE.findall(log)
+    if total is None or len(found) != len(list_arguments()):
+        raise MeasurementError(
+            "qemu's plugins counted nothing", where="libinsn and ours", got=log.strip()[-300:] or "no log"
+        )
+    return Counts(int(total[1]), {name: int(count) for name, count in found})
 
 
 def sum_resident(smaps: str) -> int:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from imageqx_export.artifact import Artifact, Format
+from imageqx_export.bench.web.answers import parse_answer
 from imageqx_export.bench.web.server import Served
 from imageqx_export.errors import DeviceError, MeasurementError
 from imageqx_export.support.folders import temporary_folder
 from imageqx_export.support.processes import tie_to_parent
-from imageqx_export.support.untrusted import describe, parse_json, read_json
+from imageqx_export.support.untrusted import describe, read_json
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
 RUNTIMES: Final = {Format.TFLITE: "litertjs", Format.ONNX: "onnxruntime-web"}
@@ -135,17 +136,8 @@ def _wait(process: subprocess.Popen[bytes], served: Served, number: str, where: 
             continue
         if answered != number:
             continue  # of a browser that was given up
-        return _parse_result(content)
+        return parse_answer(content)
     raise MeasurementError("the browser hung", where=where, got=f"no answer after {_TIMEOUT:g} s")
-
-
-def _parse_result(content: bytes) -> dict[str, Any]:
-    """Return what the page found; its ``error`` where it found nothing, or that cannot be read."""
-    try:
-        result = parse_json(content)
-    except ValueError as error:
-        return {"error": describe(error)}
-    return result if isinstance(result, dict) else {"error": "no result"}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

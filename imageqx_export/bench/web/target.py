@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from imageqx_export.artifact import Artifact
 from imageqx_export.bench.fed import explain_unfed
 from imageqx_export.bench.model import Instructions, LayerCost, Machine, ProcessSample, Schedule
+from imageqx_export.bench.web.answers import read_outputs, read_runtime_version, read_sample
 from imageqx_export.bench.web.browser import RUNTIMES, find_chromium, find_page, make_job, read_version, run_job
 from imageqx_export.bench.web.server import Served, serve
 from imageqx_export.bundle.golden import list_golden_pictures, measure_golden_error
@@ -91,11 +90,8 @@ class WebTarget:
             runs=schedule.runs_each,
             seconds=schedule.seconds_each,
         )
-        result = self._run(job)
-        fields = {name: result[name] for name in ("load_seconds", "first_seconds", "seconds")}
-        return ProcessSample.model_validate(
-            {**fields, "started": started, "download_bytes": state.served.sent - before}
-        )
+        answer = self._run(job)
+        return read_sample(answer, started=started, download_bytes=state.served.sent - before)
 
     def measure_peak_memory(self, artifact: Artifact, schedule: Schedule) -> int | None:
         """Return None: a browser is many processes, and tells a page's memory to isolated pages alone."""
@@ -120,13 +116,8 @@ class WebTarget:
     def measure_error(self, artifact: Artifact) -> float | None:
         """Return the largest |artifact in the browser − PyTorch in its own scheme| over the golden pictures."""
         folder = self._require_open().folder
-        rows = self._run(make_job("outputs", artifact, pictures=list_golden_pictures(folder)))["outputs"]
-        shapes = {output.name: output.shape for output in artifact.spec.outputs}
-        outputs = {
-            name: np.concatenate([np.asarray(row[name], np.float32).reshape(shape) for row in rows])
-            for name, shape in shapes.items()
-        }
-        return measure_golden_error(folder, artifact.precision, outputs)
+        answer = self._run(make_job("outputs", artifact, pictures=list_golden_pictures(folder)))
+        return measure_golden_error(folder, artifact.precision, read_outputs(answer, artifact.spec.outputs))
 
     def list_tool_versions(self) -> dict[str, str]:
         """Name what ran, with its version."""
@@ -139,6 +130,6 @@ class WebTarget:
 
     def _run(self, job: dict[str, Any]) -> dict[str, Any]:
         state = self._require_open()
-        result = run_job(state.executable, state.served, job)
-        self._versions[str(job["runtime"])] = str(result["versions"][job["runtime"]])
-        return result
+        answer = run_job(state.executable, state.served, job)
+        self._versions[str(job["runtime"])] = read_runtime_version(answer, str(job["runtime"]))
+        return answer

@@ -30,7 +30,9 @@ _WORKER = Path(__file__).with_name("worker.py")
 _PLACES = ("/usr/lib/chromium/vk_swiftshader_icd.json", "/opt/google/chrome/vk_swiftshader_icd.json")
 _ADAPTER = re.compile(r"Selected adapter: ([^\n]*?), arch=")
 _REFUSED = re.compile(r"^([A-Z_0-9]+): (.+)$", re.MULTILINE)
-_SPLIT = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+) operations will run on the CPU")
+_SPLIT = re.compile(
+    r"([0-9]{1,9}) operations will run on the GPU, and the remaining ([0-9]{1,9}) operations will run on the CPU"
+)
 _TINY = Path(__file__).parents[1] / "control.tflite"
 
 

@@ -32,8 +32,8 @@ from operators import count_steps
 
 REFUSED = re.compile(r"backendValidateOpConfig\(\) failed for node `[^`]*` of type `([^`]*)` with error code (\d+)")
 UNSUPPORTED = re.compile(r"\{ name: [^,}]*, type: (\w+) \}")
-LITERT = re.compile(r"selected (\d+) ops, from a total of (\d+) ops")
-MOVED = re.compile(r"(?:read|write)_total_bytes=(\d+)")
+LITERT = re.compile(r"selected ([0-9]{1,9}) ops, from a total of ([0-9]{1,9}) ops")
+MOVED = re.compile(r"(?:read|write)_total_bytes=([0-9]{1,18})\b")
 
 
 def open_session(model: str | bytes, soc: int, log_level: int = 2) -> Any:

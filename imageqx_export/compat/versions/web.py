@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from imageqx_export.artifact import Artifact, Format, Outputs, Pixels
+from imageqx_export.artifact import Artifact, Format, Pixels
+from imageqx_export.bench.web.answers import read_load_seconds, read_outputs
 from imageqx_export.bench.web.browser import RUNTIMES, find_chromium, find_page, make_job, read_page_versions, run_job
 from imageqx_export.bench.web.server import serve
 from imageqx_export.bundle.manifest import MANIFEST_FILE, read_manifest
@@ -60,10 +60,11 @@ class WebPlace:
             pictures = _write_folder(scratch, path, pixels)
             with serve(find_page(), scratch) as served:
                 try:
-                    result = run_job(find_chromium(), served, make_job("outputs", artifact, pictures=pictures))
+                    answer = run_job(find_chromium(), served, make_job("outputs", artifact, pictures=pictures))
+                    outputs = read_outputs(answer, artifact.spec.outputs)
+                    return Reply(load_seconds=read_load_seconds(answer), outputs=outputs)
                 except MeasurementError as error:
                     return Reply(failed=flatten(error))
-        return Reply(load_seconds=float(result["load_seconds"]), outputs=_read_outputs(result["outputs"], artifact))
 
 
 def _find_artifact(path: Path) -> Artifact:
@@ -82,10 +83,3 @@ def _write_folder(folder: Path, path: Path, pixels: Pixels) -> list[str]:
     for name, picture in zip(names, pixels, strict=True):
         Image.fromarray(picture).save(folder / "golden" / name)
     return names
-
-
-def _read_outputs(rows: list[dict[str, list[float]]], artifact: Artifact) -> Outputs:
-    return {
-        output.name: np.concatenate([np.asarray(row[output.name], np.float32).reshape(output.shape) for row in rows])
-        for output in artifact.spec.outputs
-    }
