@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.fuzz.changes import make_input
 from tests.fuzz.controls import controls
 from tests.fuzz.documents import list_document_parsers
-from tests.fuzz.parsers import list_text_parsers, try_input
+from tests.fuzz.parsers import Parser, list_text_parsers, refuse_wrong_seeds, try_input
 from tests.fuzz.pool import Limits, try_all
 from tests.fuzz.releases import list_release_parsers
 
@@ -25,11 +26,16 @@ DEAR = {**list_document_parsers(), **list_release_parsers()}
 def test_changed_inputs_are_accepted_or_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     parser = list_text_parsers()[name]()
-    for seed in parser.seeds:
-        assert try_input(parser, seed) == ("accepted", ""), "what is changed was right before"
+    refuse_wrong_seeds(name, parser)
     numbers = range(DEAR_INPUTS if name in DEAR else INPUTS)
     found = {number: try_input(parser, make_input(name, number, parser.seeds)) for number in numbers}
     assert {number: one for number, one in found.items() if one[0] not in ("accepted", "refused")} == {}
+
+
+def test_a_parser_that_refuses_its_own_seed_is_no_test() -> None:
+    parser = Parser(json.loads, (b"{}", b"{"))
+    with pytest.raises(ValueError, match="does not accept its own seed"):
+        refuse_wrong_seeds("JSON", parser)
 
 
 def test_an_input_of_a_number_is_the_same_again() -> None:

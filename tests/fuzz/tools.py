@@ -52,8 +52,8 @@ def list_tool_parsers() -> dict[str, Callable[[], Parser]]:
         "phone's facts": lambda: Parser(
             lambda data: describe_phone(_as_phone(data.decode("utf-8", "replace"))), (PROPERTIES.encode(), b"aarch64\n")
         ),
-        "phone's shell": lambda: Parser(lambda data: _reach(data).shell("true"), (_make_shell(),)),
-        "file of a phone": lambda: Parser(lambda data: _reach(data).pull("/x"), (_make_file(),)),
+        "phone's shell": lambda: Parser(lambda data: reach(data).shell("true"), (_make_shell(),)),
+        "file of a phone": lambda: Parser(lambda data: reach(data).pull("/x"), (_make_file(),)),
         "emulator's counts": lambda: _of_text(read_counts, _make_counts()),
         "apt's list of files": lambda: _of_text(
             parse_files, f"'https://deb.debian.org/a.deb' a.deb 9 SHA256:{'0' * 64}\n"
@@ -124,7 +124,8 @@ class _Link(io.BytesIO):
         return data
 
 
-def _reach(data: bytes) -> Phone:
+def reach(data: bytes) -> Phone:
+    """Return a phone that has said these bytes, and is gone."""
     client: Any = SimpleNamespace(make_connection=lambda timeout: nullcontext(_Link(data)))
     return Phone(client, "x")
 

@@ -153,6 +153,14 @@ def test_no_change_goes_unsaid(
     assert len(row.changes) == 2 and printed in row.changes[1]
 
 
+def test_a_root_that_cannot_be_signed_is_refused_as_it_is_read(apart: tuple[Publisher, Path, Path]) -> None:
+    publisher, one, _ = apart
+    proposal = propose(publisher, "root")
+    edit(proposal / "2.root.json", lambda signed: signed.update(x=0.5))  # canonical JSON has no fractions
+    with pytest.raises(ReleaseError, match=r"not a root that can be trusted here(.|\n)*2\.root\.json"):
+        read_proposal(proposal, one / "root.json")
+
+
 def test_a_root_that_nobody_signed_is_not_followed(apart: tuple[Publisher, Path, Path], tmp_path: Path) -> None:
     publisher, one, _ = apart
     stranger = make_publisher(tmp_path / "stranger")

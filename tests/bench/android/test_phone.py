@@ -16,10 +16,11 @@ from adbutils.errors import AdbTimeout
 
 from imageqx_export.bench.android.discovery import reach_server
 from imageqx_export.bench.android.phone import Phone, PhoneGoneError, PhoneSlowError
-from imageqx_export.bench.android.transport import CHUNK, run_shell
+from imageqx_export.bench.android.transport import CHUNK, EXIT, run_shell
 from imageqx_export.errors import DeviceError
 from tests.bench.android.fake_phone import TMP
 from tests.bench.android.fakes import World
+from tests.fuzz.tools import reach
 
 
 def test_exit_code_and_standard_error_come_apart(one: World) -> None:
@@ -78,6 +79,12 @@ def test_a_phone_pulled_out_in_the_middle_is_gone_and_not_a_failed_command(one: 
     with pytest.raises(PhoneGoneError, match="went away"):
         phone.shell("echo again")
     assert not phone.is_there()
+
+
+def test_a_command_that_ends_without_an_exit_code() -> None:
+    with pytest.raises(PhoneGoneError) as caught:
+        reach(struct.pack("<BI", EXIT, 0)).shell("true")
+    assert "without an exit code" in str(caught.value.got)
 
 
 def test_a_phone_pulled_out_during_a_push_is_gone(one: World) -> None:
