@@ -21,7 +21,7 @@ def test_what_was_asked_is_read() -> None:
     assert (sample.load_seconds, sample.seconds, sample.started, sample.download_bytes) == (0.5, (0.125,), 3.0, 9)
     assert read_load_seconds(TIMES) == 0.5
     (values,) = read_outputs({"outputs": [{"quality": [0.5, MOST]}, {"quality": [1, 0]}]}, OUTPUTS).values()
-    np.testing.assert_array_equal(values, np.float32([[0.5, MOST], [1, 0]]))
+    np.testing.assert_array_equal(values, np.array([[0.5, MOST], [1, 0]], np.float32))
     assert read_runtime_version({"versions": {"litertjs": "1.2"}}, "litertjs") == "1.2"
 
 
