@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageqx_export.errors import ReleaseError, UnknownNameError
+from imageqx_export.errors import ImageQXError, ReleaseError, UnknownNameError
 from imageqx_export.release.indexes import write_indexes
 from imageqx_export.release.keys import (
     DAYS,
@@ -24,6 +25,7 @@ from imageqx_export.release.keys import (
 from imageqx_export.release.names import METADATA_FOLDER
 from imageqx_export.release.roots import publish_roots, replace_key
 from imageqx_export.release.signing import (
+    MOST,
     TIMESTAMP,
     advance,
     commit,
@@ -80,17 +82,48 @@ def init_keys(
     if held := [path for role in ROLES for path in find_files(folder, role)]:
         raise ReleaseError("there are keys already", where=held[0], remedy="name a new folder with --keys")
     lifetimes = {**DAYS, **(days or {})}
-    made = {role: [make_key(folder, role, passphrase, rounds=rounds)] for role in ONLINE}
-    made["root"] = [make_key(folder, "root", passphrase, rounds=rounds) for _ in range(root_keys)]
-    root = Root(version=1, expires=find_expiry(lifetimes["root"]), consistent_snapshot=True)
-    for role, signers in made.items():
-        for signer in signers:
-            root.add_key(signer.public_key, role)
-    root.roles["root"].threshold = threshold
-    content = sign(Metadata(root), made["root"])
-    with write_aside(folder / TRUSTED_ROOT_FILE) as aside:
-        aside.write_bytes(content)
-    _start(store, KeyRing(folder, made, lifetimes), root, content)
+    with _delete_unused(store, folder):
+        made = {role: [make_key(folder, role, passphrase, rounds=rounds)] for role in ONLINE}
+        made["root"] = [make_key(folder, "root", passphrase, rounds=rounds) for _ in range(root_keys)]
+        root = Root(version=1, expires=find_expiry(lifetimes["root"]), consistent_snapshot=True)
+        for role, signers in made.items():
+            for signer in signers:
+                root.add_key(signer.public_key, role)
+        root.roles["root"].threshold = threshold
+        content = sign(Metadata(root), made["root"])
+        with write_aside(folder / TRUSTED_ROOT_FILE) as aside:
+            aside.write_bytes(content)
+        _start(store, KeyRing(folder, made, lifetimes), root, content)
+
+
+@contextmanager
+def _delete_unused(store: Store, folder: Path) -> Iterator[None]:
+    """Delete the keys that the block has made where it fails before the tree has their root: it can be tried again.
+
+    Where the tree cannot be asked they stay, as it may have it.
+    """
+    trusted = folder / TRUSTED_ROOT_FILE
+    before = trusted.read_bytes() if trusted.exists() else None
+    try:
+        yield
+    except BaseException:
+        with suppress(ImageQXError, OSError):
+            ours = trusted.read_bytes() if trusted.exists() else None
+            started = ours not in (None, before) and _has(store, name_metadata("root", 1), ours)
+            if not started:
+                for path in [path for role in ROLES for path in find_files(folder, role)]:
+                    path.unlink()
+                if ours != before:
+                    trusted.unlink()
+        raise
+
+
+def _has(store: Store, name: str, content: bytes | None) -> bool:
+    """Say whether a tree has a file of that name with that content."""
+    try:
+        return store.read(name, MOST["root"]) == content
+    except FileNotFoundError:
+        return False
 
 
 def rotate_key(

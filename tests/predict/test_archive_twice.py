@@ -38,6 +38,7 @@ def test_a_run_goes_on_when_another_of_the_same_command_deletes_the_parts(tmp_pa
     try:
         summary = assess_archive(PHOTOS, MODEL, out, clerk, progress=progress)
         assert (summary.photos, len(clerk.assessed)) == (9, 9 + 5)  # the last block was written after that
+        assert summary.kept == 0, "what this run wrote, it did not find"
         assert memory.find("/twice") == ["/twice/a.parquet"] if remote else list(tmp_path.iterdir()) == [Path(out)]
     finally:
         memory.store.clear()

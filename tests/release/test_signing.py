@@ -12,6 +12,7 @@ import pytest
 from imageqx_export.errors import ReleaseError
 from imageqx_export.release.ceremony import init_keys, renew, rotate_key
 from imageqx_export.release.client import Source
+from imageqx_export.release.keys import ROLES
 from imageqx_export.release.pull import list_releases
 from imageqx_export.release.signing import commit, read_state
 from imageqx_export.release.store import FolderStore, Store
@@ -190,6 +191,35 @@ def test_a_publisher_does_not_publish_what_a_client_would_refuse(publisher: Publ
     with pytest.raises(ReleaseError, match="not signed as it must be"):
         renew(publisher.store, publisher.ring({"timestamp": -1}))
     assert read_state(publisher.store, publisher.root).timestamp.signed.version == 1
+
+
+@pytest.mark.parametrize("at", ["create", "replace"])
+def test_keys_that_opened_nothing_do_not_stay(at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the tree's first root names do, as it is theirs to go on with."""
+    store, keys = FolderStore(tmp_path / "tree"), tmp_path / "keys"
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, at, fail)
+        with pytest.raises(OSError, match="No space"):
+            init_keys(store, keys, passphrase, rounds=1)
+    left = {path.name for path in keys.rglob("*") if path.is_file()}
+    assert left == (set() if at == "create" else {"root.json", *(f"{role}-1.key" for role in ROLES)})
+    if at == "create":
+        init_keys(store, keys, passphrase, rounds=1)
+        assert read_state(store, keys / "root.json").timestamp.signed.version == 1
+
+
+def test_of_two_who_begin_a_tree_the_slower_keeps_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = FolderStore(tmp_path / "tree"), FolderStore(tmp_path / "tree")
+    init_keys(other, tmp_path / "quicker", passphrase, rounds=1)
+    monkeypatch.setattr(store, "list_names", lambda folder: [])  # it looked before that
+    with pytest.raises(ReleaseError, match="there are releases already"):
+        init_keys(store, tmp_path / "slower", passphrase, rounds=1)
+    assert [path for path in (tmp_path / "slower").rglob("*") if path.is_file()] == []
+    assert read_state(store, tmp_path / "quicker" / "root.json").timestamp.signed.version == 1
 
 
 def test_keys_are_made_once(publisher: Publisher, tmp_path: Path) -> None:

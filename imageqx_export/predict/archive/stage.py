@@ -130,8 +130,10 @@ def assess_archive(
     """
     require("pyarrow")
     place, blocks = open_output(out), cut_blocks(photos, model)
+    assessed: set[Block] = set()
     for _ in range(_TRIES):
-        summary = _assess_missing(blocks, model, place, out, engine, progress)
+        assessed.update(_assess_missing(blocks, model, place, engine, progress))
+        summary = Summary(out, kept=sum(len(block.photos) for block in blocks if block not in assessed))
         if join_parts(place, [block.name for block in blocks], summary.count):
             return summary
     raise DatasetError(
@@ -143,13 +145,13 @@ def assess_archive(
 
 
 def _assess_missing(
-    blocks: Sequence[Block], model: OpenModel, place: Place, out: str, engine: Engine, progress: Progress
-) -> Summary:
-    """Assess the blocks that have no part yet, and write theirs; return how many rows others had."""
+    blocks: Sequence[Block], model: OpenModel, place: Place, engine: Engine, progress: Progress
+) -> Sequence[Block]:
+    """Assess the blocks that have no part yet, and write theirs; return these blocks."""
     done = place.list_parts()
     left = [block for block in blocks if block.name not in done]
-    waiting, failed = sum(len(block.photos) for block in left), _Unfetched()
-    with progress("assessing photos", waiting) as advance:
+    failed = _Unfetched()
+    with progress("assessing photos", sum(len(block.photos) for block in left)) as advance:
         for block, rows in engine(left, model) if left else ():
             if rows.unfetched:
                 failed.add(rows)
@@ -157,9 +159,8 @@ def _assess_missing(
                 place.write_part(block.name, rows.table)
             for _ in block.photos:
                 advance()
-    photos = sum(len(block.photos) for block in blocks)
-    failed.refuse(photos)
-    return Summary(out, kept=photos - waiting)
+    failed.refuse(sum(len(block.photos) for block in blocks))
+    return left
 
 
 @dataclass
