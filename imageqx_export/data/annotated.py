@@ -20,6 +20,7 @@ from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.data.votes import count_votes
 from imageqx_export.errors import DatasetError, PhotoError
 from imageqx_export.preprocess import measure_sides
+from imageqx_export.support.files import has_file
 from imageqx_export.support.progress import Progress, silent
 
 FUSED = ("image", "group", "split", "label", "reasons", "raters", "fitzpatrick")
@@ -103,7 +104,7 @@ def read_labels_with_photos(annotations: Path, images: Path, *, val_share: float
         raise DatasetError(
             "no such folder of photos", where=images, remedy="pass the folder that the table's names are relative to"
         )
-    missing = [label.image for label in labels if not (images / label.image).is_file()]
+    missing = [label.image for label in labels if not has_file(images, label.image)]
     if missing:
         raise DatasetError(
             f"{len(missing)} of {len(labels)} photos are missing",

@@ -13,6 +13,7 @@ from imageqx_export.data.photos import list_photos, read_photos
 from imageqx_export.data.tables import Problem
 from imageqx_export.data.vocabulary import LABELS, REASONS
 from imageqx_export.errors import PhotoError
+from imageqx_export.support.files import has_file
 from imageqx_export.support.progress import Progress, silent
 
 
@@ -117,7 +118,7 @@ def _count_left_out(names: Collection[str], images: Path) -> dict[str, int]:
 def _list_bad_photos(names: Sequence[str], images: Path, progress: Progress) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, photo in zip(names, read_photos([images / name for name in names], progress), strict=True):
-        if not (images / name).is_file():
+        if not has_file(images, name):
             found[name] = f"no such file in {images}"
         elif isinstance(photo, PhotoError):
             found[name] = "not a readable photo: " + " ".join(filter(None, [photo.what, photo.got]))

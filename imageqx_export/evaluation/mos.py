@@ -25,6 +25,7 @@ from imageqx_export.evaluation.report import describe_measures
 from imageqx_export.evaluation.running import CHUNK
 from imageqx_export.runtimes import load_photo_model
 from imageqx_export.runtimes.base import Runtime
+from imageqx_export.support.files import has_file
 from imageqx_export.support.folders import Layout, stage_folder
 from imageqx_export.support.progress import Progress, silent
 
@@ -110,7 +111,7 @@ def read_scores(table: Path, images: Path) -> dict[str, float]:
                 got=f"{row['file']}, {row['score'] or 'nothing'}",
             )
         scores[row["file"]] = score
-    absent = [name for name in scores if not (images / name).is_file()]
+    absent = [name for name in scores if not has_file(images, name)]
     if absent or not scores:
         raise DatasetError(
             "the table names photos that are not there" if absent else "the table of scores has no row",

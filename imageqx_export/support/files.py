@@ -150,6 +150,15 @@ def is_disk_full(error: BaseException | None, folder: Path) -> bool:
         return False
 
 
+def has_file(folder: Path, name: str) -> bool:
+    """Say whether a folder has a file that a table or a record names; no file has a name that is too long for one.
+
+    >>> has_file(Path("."), "a" * 5000)
+    False
+    """
+    return os.path.isfile(folder / name)  # noqa: PTH113  Path.is_file raises where a name is too long
+
+
 def list_files(path: Path) -> list[Path]:
     """List the files of ``path``, sorted by relative name: itself, or all below a folder."""
     if path.is_file():

@@ -85,6 +85,7 @@ def test_numbers_are_scipys_and_the_pairs() -> None:
     ("old", "new", "words"),
     [
         ("3.png", "nowhere.png", "1 of 10 absent, such as nowhere.png"),
+        ("3.png", "9" * 300, "1 of 10 absent, such as 999"),
         ("3.png", "2.png", "line 5"),
         ("4.5", "good", "4.png, good"),
         ("4.5", "nan", "not a score"),

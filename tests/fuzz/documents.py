@@ -21,7 +21,7 @@ from imageqx_export.bundle.manifest import SELF_TEST_FILE
 from imageqx_export.bundle.proofs import read_proofs
 from imageqx_export.bundle.runtimes import RuntimeRow, RuntimeTable, find_oldest, read_runtimes
 from imageqx_export.data.folder import _read_manifest
-from imageqx_export.data.readers import fitzpatrick17k, label_studio, pad_ufes_20, redcap, scin, vizwiz
+from imageqx_export.data.readers import fitzpatrick17k, label_studio, pad_ufes_20, plain_folder, redcap, scin, vizwiz
 from imageqx_export.evaluation.agreement import read_scores as read_f1
 from imageqx_export.evaluation.binary.crops import read_boxes
 from imageqx_export.evaluation.mos import read_scores
@@ -92,6 +92,7 @@ def _list_tables() -> dict[str, Callable[[], Parser]]:
         "VizWiz": lambda: Parser(_beside_photo("annotations/train.json", vizwiz.read), (_make_flaws(),)),
         "Fitzpatrick17k": lambda: _make_published("fitzpatrick17k.csv", fitzpatrick17k.read, _FITZPATRICK),
         "PAD-UFES-20": lambda: _make_published("metadata.csv", pad_ufes_20.read, _PAD),
+        "photos in folders": lambda: Parser(_make_folders(), (write_csv({"file": f"lesion/{PHOTO}", "group": "p"}),)),
         "SCIN, grades": lambda: _make_scin(scin.LABELS),
         "SCIN, cases": lambda: _make_scin(scin.CASES),
         "people's scores": lambda: Parser(
@@ -179,6 +180,19 @@ def _beside_photo(name: str, read: Callable[[Path], object]) -> Callable[[bytes]
     def parse(data: bytes) -> object:
         (root / name).write_bytes(data)
         return read(root)
+
+    return parse
+
+
+def _make_folders() -> Callable[[bytes], object]:
+    """Return what reads an input as the manifest beside a folder of the one photo."""
+    root = Path(tempfile.mkdtemp())
+    (root / "lesion").mkdir()
+    (root / "lesion" / PHOTO).write_bytes(b"a photo is found by its name")
+
+    def parse(data: bytes) -> object:
+        (root / "manifest.csv").write_bytes(data)
+        return plain_folder.read(root)
 
     return parse
 

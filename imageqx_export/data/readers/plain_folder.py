@@ -16,6 +16,7 @@ from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Publishe
 from imageqx_export.data.tables import read_columns
 from imageqx_export.data.vocabulary import LABELS
 from imageqx_export.errors import DatasetError
+from imageqx_export.support.files import has_file
 
 PUBLISHED = Published(
     "photos in folders", "wherever your photos are", (*(f"{label}/" for label in LABELS), "manifest.csv (optional)")
@@ -65,7 +66,7 @@ def _read_manifest(root: Path) -> dict[str, tuple[str, int]]:
     columns = ["file", *(name for name in ("group", "fitzpatrick") if name in there)]
     notes = {}
     for line, row in read_published(PUBLISHED, root, "manifest.csv", columns):
-        if not (root / row["file"]).is_file():
+        if not has_file(root, row["file"]):
             raise DatasetError(
                 "the manifest names a file that is not there", where=f"{path}: line {line}", got=row["file"]
             )

@@ -16,6 +16,7 @@ from statistics import median_low
 
 from imageqx_export.data.annotations import Rating
 from imageqx_export.data.readers.download import UNSPECIFIED, Imported, Published, look_up, read_published, skin_type
+from imageqx_export.support.files import has_file
 
 CASES, LABELS = "dataset/scin_cases.csv", "dataset/scin_labels.csv"
 PUBLISHED = Published(
@@ -63,7 +64,7 @@ def read(root: Path) -> Imported:
                 left_out["photo of a case that nobody graded"] += 1
             elif owners[path] > 1:
                 left_out["photo that several cases share"] += 1
-            elif not (root / path).is_file():
+            elif not has_file(root, path):
                 left_out["photo not downloaded"] += 1
             else:
                 kind = _parse_skin_type(case, row)

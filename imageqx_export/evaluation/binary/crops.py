@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def read_boxes(path: Path) -> dict[str, Box]:
             left, top, right, bottom = (float(row[name]) for name in COLUMNS[1:])
         except ValueError:
             left = top = right = bottom = 0.0
-        if not (0 <= left < right and 0 <= top < bottom) or row["image"] in boxes:
+        if not (0 <= left < right < inf and 0 <= top < bottom < inf) or row["image"] in boxes:
             raise DatasetError(
                 "not a box, or a second one of the same photo",
                 where=f"{path}: line {line}",

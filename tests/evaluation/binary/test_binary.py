@@ -180,6 +180,7 @@ def test_crops_are_compared_with_whole_photos(pictures: tuple[LabelledPhotos, Pa
         ("0.png,10,0,5,40", "not a box"),
         ("0.png,-1,0,5,40", "not a box"),
         ("0.png,a,0,5,40", "not a box"),
+        ("0.png,0,0,1e999,40", "not a box"),
         ("0.png,0,0,81,40", "leaves its photo"),
         ("other.png,0,0,5,5", "no photo that is evaluated has a box"),
     ],
