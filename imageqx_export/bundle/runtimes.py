@@ -87,6 +87,20 @@ class RuntimeTable(Frozen):
     images: int
     rows: tuple[RuntimeRow, ...]
 
+    def require_images(self, images: int) -> None:
+        """Refuse rows of another number of pictures: a table says one number of all.
+
+        Raises:
+            ArtifactError: It is another.
+        """
+        if images != self.images:
+            raise ArtifactError(
+                "a record is of one number of pictures",
+                expected=f"{self.images}, as it says",
+                got=f"{images} now",
+                remedy="--record another file",
+            )
+
     def find_minimum(self, artifact: str, runtime: str, variant: str | None = None) -> str | None:
         """Return the oldest version from which on an artifact is right, up to the newest that was asked.
 
@@ -176,9 +190,13 @@ def record_runtimes(path: Path, table: RuntimeTable) -> RuntimeTable:
         table: What was found now.
 
     Raises:
-        ArtifactError: The file is there and cannot be read.
+        ArtifactError: The file is there and cannot be read, or is of another number of pictures.
     """
-    old = read_runtimes(path).rows if path.exists() else ()
+    old: tuple[RuntimeRow, ...] = ()
+    if path.exists():
+        known = read_runtimes(path)
+        known.require_images(table.images)
+        old = known.rows
     named = {row.artifact: row.sha256 for row in table.rows}
     asked = {(row.artifact, row.place) for row in table.rows}
     kept = [

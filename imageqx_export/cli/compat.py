@@ -63,11 +63,12 @@ def compat(
     record: Annotated[
         Path | None,
         typer.Option(
-            help="Write what was shown here, for exports to read: models/imageqx.runtimes.json, or of accelerators "
-            "models/imageqx.proofs.json.",
+            help="Write each row here as it comes, for exports to read: models/imageqx.runtimes.json, or of "
+            "accelerators models/imageqx.proofs.json; what it has of the very same bytes is not asked again.",
             metavar="JSON",
         ),
     ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask again what the record has, too.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Run artifacts on every version of the runtimes that apps ship, or on simulators of phones' accelerators.
@@ -83,11 +84,11 @@ def compat(
     chosen = [Precision(name) for name in parse_names("precision", precisions, Precision)] if precisions else []
     if target:
         passed = _ask_accelerators(
-            folder, target, file or (), chosen, checkpoint, steps, accept_qualcomm_license, record, json
+            folder, target, file or (), chosen, checkpoint, steps, accept_qualcomm_license, record, again, json
         )
     else:
         wanted = [name for name in (runtimes or "").split(",") if name.strip()]
-        passed = _ask_runtimes(folder, wanted, file or (), chosen, checkpoint, budget, record, json)
+        passed = _ask_runtimes(folder, wanted, file or (), chosen, checkpoint, budget, record, again, json)
     raise typer.Exit(0 if passed else 1)
 
 
@@ -99,14 +100,21 @@ def _ask_runtimes(
     checkpoint: Path | None,
     budget: Path | None,
     record: Path | None,
+    again: bool,
     as_json: bool,
 ) -> bool:
-    from imageqx_export.bundle.runtimes import record_runtimes
+    from imageqx_export.bundle.runtimes import read_runtimes, record_runtimes
     from imageqx_export.cli.show.runtimes import show_runtimes
     from imageqx_export.compat.versions.budget import read_runtime_budget
+    from imageqx_export.compat.versions.model import RuntimeReport
     from imageqx_export.compat.versions.stage import check_runtimes
     from imageqx_export.support.progress import bar
 
+    def keep(report: RuntimeReport) -> None:
+        if record is not None:
+            record_runtimes(record, report.to_table())
+
+    known = read_runtimes(record) if record is not None and record.exists() else None
     report = check_runtimes(
         folder,
         wanted,
@@ -114,10 +122,11 @@ def _ask_runtimes(
         precisions=precisions,
         checkpoint=checkpoint,
         budget=read_runtime_budget(budget) if budget or not files else None,
+        recorded=known.model_copy(update={"rows": ()}) if again and known is not None else known,
+        keep=keep,
         progress=bar,
     )
-    if record is not None:
-        record_runtimes(record, report.to_table())
+    keep(report)
     show_runtimes(report, as_json=as_json)
     return report.passed
 
@@ -131,12 +140,19 @@ def _ask_accelerators(
     steps: bool,
     accept_license: bool,
     record: Path | None,
+    again: bool,
     as_json: bool,
 ) -> bool:
+    from imageqx_export.bundle.proofs import read_proofs
     from imageqx_export.cli.show.compat import show_compat
+    from imageqx_export.compat.model import CompatReport
     from imageqx_export.compat.proofs import record_proofs
     from imageqx_export.compat.stage import check_compat
     from imageqx_export.support.progress import bar
+
+    def keep(report: CompatReport) -> None:
+        if record is not None:
+            record_proofs(record, report)
 
     report = check_compat(
         folder,
@@ -146,9 +162,10 @@ def _ask_accelerators(
         checkpoint=checkpoint,
         steps=steps,
         accept_license=accept_license,
+        recorded=read_proofs(record) if record is not None and record.exists() and not again else None,
+        keep=keep,
         progress=bar,
     )
-    if record is not None:
-        record_proofs(record, report)
+    keep(report)
     show_compat(report, as_json=as_json)
     return report.passed

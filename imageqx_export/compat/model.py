@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from imageqx_export.artifact import Format, Precision
+from imageqx_export.artifact import Format, Precision, Proof
 from imageqx_export.decisions import QUALITY
 from imageqx_export.parity.compare import OutputParity
 from imageqx_export.support.frozen import Frozen
@@ -131,6 +131,22 @@ class Control(Frozen):
     got: str
 
 
+class Recorded(Frozen):
+    """What a record has of the very same bytes on a chip; it was not asked now.
+
+    Attributes:
+        artifact: The file's name.
+        target: The accelerator.
+        chip: Which of the proof's chips.
+        proof: What was shown.
+    """
+
+    artifact: str
+    target: str
+    chip: str
+    proof: Proof
+
+
 class CompatReport(Frozen):
     """Artifacts × accelerators.
 
@@ -139,14 +155,17 @@ class CompatReport(Frozen):
         source: Which: the export's golden ones, or those that parity makes.
         controls: The checks that had to fail.
         results: One row a file and chip.
+        recorded: The files and chips that were not asked, as a record has them.
     """
 
     images: int
     source: Literal["golden", "generated"] = "golden"
     controls: tuple[Control, ...]
     results: tuple[AcceleratorResult, ...]
+    recorded: tuple[Recorded, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether no accelerator gave wrong answers, and at least one was asked."""
-        return bool(self.results) and not any(row.verdict in ("wrong", "unproved") for row in self.results)
+        """Whether no accelerator gave wrong answers, and at least one was asked, now or for the record."""
+        verdicts = [row.verdict for row in self.results] + [row.proof.verdict for row in self.recorded]
+        return bool(verdicts) and not any(verdict in ("wrong", "unproved") for verdict in verdicts)

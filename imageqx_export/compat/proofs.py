@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from imageqx_export.artifact import Proof
@@ -34,7 +34,7 @@ def record_proofs(path: Path, report: CompatReport) -> ProofTable:
         if sha not in stale
     }
     for sha, rows in found.items():
-        proofs[sha] = (*proofs.get(sha, ()), *rows)
+        proofs[sha] = merge_proofs((*proofs.get(sha, ()), *rows))
     names = {sha: name for sha, name in old.names.items() if sha not in stale}
     names |= {row.sha256: row.artifact for row in report.results}
     order = sorted(proofs, key=lambda sha: names[sha])
@@ -53,15 +53,24 @@ def prove(report: CompatReport) -> dict[str, tuple[Proof, ...]]:
     """
     found: dict[str, list[Proof]] = {}
     for row in report.results:
-        if row.verdict not in _PROVED:
-            continue
-        proofs, new = found.setdefault(row.sha256, []), _make_proof(row, report.images)
-        alike = [p for p in proofs if p.model_copy(update={"chips": ()}) == new.model_copy(update={"chips": ()})]
-        for proof in alike:
-            proofs.remove(proof)
-        chips = [chip for proof in (*alike, new) for chip in proof.chips]
-        proofs.append(new.model_copy(update={"chips": tuple(chips)}))
-    return {sha: tuple(rows) for sha, rows in found.items()}
+        if row.verdict in _PROVED:
+            found.setdefault(row.sha256, []).append(_make_proof(row, report.images))
+    return {sha: merge_proofs(rows) for sha, rows in found.items()}
+
+
+def merge_proofs(proofs: Iterable[Proof]) -> tuple[Proof, ...]:
+    """Return one proof for all chips with the same answer, in the order in which they come."""
+    merged: dict[Proof, tuple[str, ...]] = {}
+    for proof in proofs:
+        answer = proof.model_copy(update={"chips": ()})
+        merged[answer] = (*merged.get(answer, ()), *proof.chips)
+    return tuple(answer.model_copy(update={"chips": chips}) for answer, chips in merged.items())
+
+
+def find_proof(table: ProofTable | None, sha256: str, target: str, chip: str, images: int) -> Proof | None:
+    """Return what a table says of a file's very bytes on a chip; None where it was not asked about as many pictures."""
+    rows = () if table is None else table.proofs.get(sha256, ())
+    return next((p for p in rows if (p.target, p.images) == (target, images) and chip in p.chips), None)
 
 
 def _drop_targets(proof: Proof, name: str | None, asked: Container[tuple[str | None, str, str]]) -> Proof:

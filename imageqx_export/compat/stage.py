@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +10,10 @@ from typing import Any, Literal
 from imageqx_export.artifact import Artifact, Format, Manifest, ModelSpec, Outputs, Pixels, Precision
 from imageqx_export.bundle.golden import load_golden_outputs, load_golden_pixels
 from imageqx_export.bundle.manifest import read_manifest
+from imageqx_export.bundle.proofs import ProofTable
 from imageqx_export.compat.accelerator import Accelerator, Answer, load_accelerator, parse_target
-from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, ReferenceKind, Verdict
+from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, Recorded, ReferenceKind, Verdict
+from imageqx_export.compat.proofs import find_proof
 from imageqx_export.compat.strangers import name_outputs, read_scales, run_on_cpu, scale_outputs
 from imageqx_export.data.images import generate_images
 from imageqx_export.decisions import name_deciding_output
@@ -58,6 +60,8 @@ def check_compat(
     checkpoint: Path | None = None,
     steps: bool = False,
     accept_license: bool = False,
+    recorded: ProofTable | None = None,
+    keep: Callable[[CompatReport], None] = lambda report: None,
     progress: Progress = silent,
 ) -> CompatReport:
     """Compile and run files on accelerators' compilers and simulators, and compare what they say with PyTorch.
@@ -72,6 +76,9 @@ def check_compat(
             None takes the golden pictures, and what the export kept of them.
         steps: Whether single operators are compared too, where a target can.
         accept_license: Whether the licences of what the targets install were accepted.
+        recorded: What is known already: of the very same bytes, on the same chip and as many pictures, nothing is asked
+            again, but for single operators, which a table does not hold.
+        keep: Called with a report of each row that was asked, as it comes.
         progress: Opens bars.
 
     Raises:
@@ -86,29 +93,45 @@ def check_compat(
     pixels = load_golden_pixels(folder) if checkpoint is None else generate_images(spec=spec)
     subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
     references = find_references(folder, subjects, spec, pixels, checkpoint)
+    source: Literal["golden", "generated"] = "golden" if checkpoint is None else "generated"
     controls: list[Control] = []
     results: list[AcceleratorResult] = []
     pairs = [(name, chip) for name, chips in wanted for chip in chips]
-    taken = {
-        name: [subject for subject in subjects if subject.format in load_accelerator(name).FORMATS]
-        for name, _ in wanted
-    }
-    with progress("asking accelerators", sum(len(taken[name]) for name, _ in pairs)) as advance:
-        for name, chip in pairs:
+    taken = {pair: [s for s in subjects if s.format in load_accelerator(pair[0]).FORMATS] for pair in pairs}
+    known = _recall(taken, None if steps else recorded, len(pixels))
+    names = {(row.target, row.chip, row.artifact) for row in known}
+    taken = {pair: [s for s in listed if (*pair, s.name) not in names] for pair, listed in taken.items()}
+    with progress("asking accelerators", sum(map(len, taken.values()))) as advance:
+        for (name, chip), listed in taken.items():
+            if not listed:
+                continue
             accelerator = load_accelerator(name)
             trouble, control = _run_control(accelerator, chip, accept_license, progress)
             if control is not None:
                 controls.append(control)
-            for subject in taken[name]:
+            for subject in listed:
                 asked = Asked(name, chip, subject, spec, *references[subject.name])
-                results.append(
-                    unavailable(asked, trouble) if trouble else ask(accelerator, asked, pixels, control, steps=steps)
-                )
+                row = unavailable(asked, trouble) if trouble else ask(accelerator, asked, pixels, control, steps=steps)
+                results.append(row)
+                keep(CompatReport(images=len(pixels), source=source, controls=(), results=(row,)))
                 advance()
     if results and all(row.verdict == "unavailable" for row in results):
         raise UnavailableError("no accelerator could be asked", got="; ".join(sorted({*results[0].problems})))
-    source: Literal["golden", "generated"] = "golden" if checkpoint is None else "generated"
-    return CompatReport(images=len(pixels), source=source, controls=tuple(controls), results=tuple(results))
+    return CompatReport(
+        images=len(pixels), source=source, controls=tuple(controls), results=tuple(results), recorded=known
+    )
+
+
+def _recall(
+    taken: Mapping[tuple[str, str], Sequence[Subject]], table: ProofTable | None, images: int
+) -> tuple[Recorded, ...]:
+    """Return what a table has of each file on each accelerator's chip."""
+    return tuple(
+        Recorded(artifact=subject.name, target=name, chip=chip, proof=proof)
+        for (name, chip), subjects in taken.items()
+        for subject in subjects
+        if (proof := find_proof(table, subject.sha256, name, chip, images)) is not None
+    )
 
 
 @dataclass(frozen=True)

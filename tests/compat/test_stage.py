@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from imageqx_export.artifact import Format, Pixels, Precision
+from imageqx_export.bundle.proofs import read_proofs
 from imageqx_export.compat import stage
 from imageqx_export.compat.accelerator import Answer
-from imageqx_export.compat.model import Control, Coverage
+from imageqx_export.compat.model import CompatReport, Control, Coverage
+from imageqx_export.compat.proofs import record_proofs
 from imageqx_export.errors import ParityError
 from imageqx_export.runtimes import run_file
 
@@ -59,6 +61,45 @@ def test_with_a_checkpoint_pytorch_is_asked_about_paritys_pictures(
     ]
     # Each with its own scheme: w8's weights alone are 1e-2 from the float network's.
     assert max(output.max_abs for row in report.results[:2] for output in row.outputs) < 1e-4
+
+
+def test_what_a_record_has_of_these_bytes_is_not_asked_again(
+    exported: Path, pixels: Pixels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not even the control is run where nothing is to be asked; a row is in the record as soon as it is known."""
+    record, asked = tmp_path / "a.proofs.json", []
+
+    class Counting(Honest):
+        def run(self, path: Path, chip: str, pixels: Pixels, *, steps: bool) -> Answer:
+            asked.append(path.name)
+            if len(asked) == 2:
+                raise KeyboardInterrupt
+            return super().run(path, chip, pixels, steps=steps)
+
+    monkeypatch.setattr(stage, "load_accelerator", lambda name: Counting())
+
+    def check(precisions: list[Precision], **given: bool) -> CompatReport:
+        return stage.check_compat(
+            exported,
+            ["gpu"],
+            precisions=precisions,
+            recorded=read_proofs(record) if record.exists() else None,
+            keep=lambda report: record_proofs(record, report) and None,
+            **given,
+        )
+
+    both = [Precision.FP32, Precision.FP16]
+    with pytest.raises(KeyboardInterrupt):
+        check(both)
+    assert [*read_proofs(record).names.values()] == asked[:1], "the first row was kept"
+    report = check(both)
+    assert asked[2:] == [row.artifact for row in report.results] and len(report.results) == 1
+    (known,) = report.recorded
+    assert known.artifact == asked[0] and known.proof.verdict == "right" and report.passed
+    before = len(asked)
+    report = check(both)
+    assert len(asked) == before and len(report.recorded) == 2 and report.controls == () and report.passed
+    assert len(check(both, steps=True).results) == 2, "single operators are in no record"
 
 
 def test_another_checkpoint_is_refused_before_anything_is_asked(

@@ -14,7 +14,7 @@ from imageqx_export.cli.show.compat import figures
 from imageqx_export.compat.accelerator import Answer, load_accelerator, parse_target
 from imageqx_export.compat.gpu.target import read_coverage
 from imageqx_export.compat.model import AcceleratorResult, CompatReport, Control, Coverage, Steps
-from imageqx_export.compat.proofs import prove, record_proofs
+from imageqx_export.compat.proofs import find_proof, prove, record_proofs
 from imageqx_export.compat.stage import decide_verdict
 from imageqx_export.compat.strangers import name_outputs
 from imageqx_export.decisions import name_deciding_output
@@ -156,6 +156,19 @@ def test_new_proofs_replace_those_of_the_same_file_and_of_its_older_bytes(tmp_pa
     path.write_text("{")
     with pytest.raises(ArtifactError, match="proofs cannot be read"):
         read_proofs(path)
+
+
+def test_proofs_that_come_one_by_one_share_what_they_say(tmp_path: Path) -> None:
+    path = tmp_path / "imageqx.proofs.json"
+    for row in (result("right"), result("wrong", "c"), result("right", "b")):
+        table = record_proofs(path, report(row))
+    chips = {proof.verdict: proof.chips for proof in table.proofs["1" * 64]}
+    assert chips == {"right": ("a", "b"), "wrong": ("c",)}
+    found = find_proof(table, "1" * 64, "gpu", "b", 4)
+    assert found is not None and found.verdict == "right"
+    for other in (("2" * 64, "gpu", "b", 4), ("1" * 64, "qualcomm", "b", 4), ("1" * 64, "gpu", "d", 4)):
+        assert find_proof(table, *other) is None
+    assert find_proof(table, "1" * 64, "gpu", "b", 64) is None, "asked about fewer pictures"
 
 
 def test_strangers_outputs_are_told_by_their_shapes() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imageqx_export.cli.show.console import join, out, print_json, style
 from imageqx_export.cli.show.tables import Table
 
 if TYPE_CHECKING:
-    from imageqx_export.compat.model import AcceleratorResult, CompatReport
+    from imageqx_export.compat.model import AcceleratorResult, CompatReport, Recorded
 
 _COLORS = {"right": "green", "wrong": "bold red", "unproved": "bold red", "refused": "yellow"}
 
@@ -32,7 +32,12 @@ def show_compat(report: CompatReport, *, as_json: bool) -> None:
     for row in report.results:
         color = _COLORS.get(row.verdict, "dim")
         table.add_row(row.artifact, f"{row.target} {row.chip}", style(row.verdict, color), *figures(row))
+    for known in report.recorded:
+        table.add_row(known.artifact, f"{known.target} {known.chip}", *recall(known))
     out.print(table)
+    if report.recorded:
+        asked = len(report.results) + len(report.recorded)
+        out.print(style(f"{len(report.recorded)} of {asked} rows are the record's (--again asks them, too)", "dim"))
     for row in report.results:
         for text in explain(row):
             out.print(text, soft_wrap=True, highlight=False)
@@ -51,6 +56,14 @@ def figures(row: AcceleratorResult) -> tuple[str, str, str, str, str]:
         f"{row.dram_bytes / 1e6:.1f}" if row.dram_bytes is not None else "",
         f"{row.estimated_seconds * 1e3:.1f}" if row.estimated_seconds else "",
     )
+
+
+def recall(row: Recorded) -> tuple[Any, ...]:
+    """Return the cells of a row that a record has: the verdict, and those numbers that it keeps."""
+    proof = row.proof
+    labels = "" if proof.labels is None else f"{proof.labels}/{proof.images}"
+    worst = "" if proof.max_abs is None else f"{proof.max_abs:.1e}"
+    return style(proof.verdict, _COLORS.get(proof.verdict, "dim")), "all" if proof.whole else "", labels, worst, "", ""
 
 
 def explain(row: AcceleratorResult) -> list[str]:

@@ -26,6 +26,9 @@ def show_runtimes(report: RuntimeReport, *, as_json: bool) -> None:
         out.print(_make_table(grid, report.images))
     for text, places in group_problems(report.results).items():
         out.print(f"{text}\n  {'; '.join(places)}", soft_wrap=True, highlight=False)
+    recorded = sum(row.recorded for row in report.results)
+    if recorded:
+        out.print(style(f"{recorded} of {len(report.results)} rows are the record's (--again asks them, too)", "dim"))
     if report.broken:
         out.print(style("must hold, by the budget of runtimes, and does not:", "bold red"), highlight=False)
         for row in report.broken:

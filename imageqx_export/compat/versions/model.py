@@ -16,11 +16,13 @@ class RuntimeResult(RuntimeRow):
         must: Whether the budget wants it to be a pass.
         outputs: How each output compares; empty where nothing was computed.
         program: Digest of what a reader made of a package; "" of files that are run.
+        recorded: Whether it is a record's of the very same bytes, and was not asked now.
     """
 
     must: bool = False
     outputs: tuple[OutputParity, ...] = ()
     program: str = ""
+    recorded: bool = False
 
     def strip(self) -> RuntimeRow:
         """Return what a record keeps."""

@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import Literal
 
 from imageqx_export.artifact import Format, ModelSpec, Outputs, Pixels, Precision
 from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bundle.golden import load_golden_pixels
 from imageqx_export.bundle.manifest import read_manifest
-from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeVerdict, parse_version
+from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeTable, RuntimeVerdict, parse_version
 from imageqx_export.compat.stage import Subject, find_references, list_subjects, read_subject
 from imageqx_export.compat.strangers import name_outputs
 from imageqx_export.compat.versions.budget import RuntimeBudget
 from imageqx_export.compat.versions.catalogue import choose
 from imageqx_export.compat.versions.model import RuntimeReport, RuntimeResult
 from imageqx_export.compat.versions.places import EmulatedPlace, HostPlace, Place, Reply, flatten
+from imageqx_export.compat.versions.recorded import recall_rows
 from imageqx_export.compat.versions.web import MACHINE, NAME, WebPlace
 from imageqx_export.data.images import generate_images
 from imageqx_export.errors import ArtifactError, ImageQXError, UnavailableError
@@ -29,6 +32,8 @@ WORKERS = 2
 PHONES = ("cortex-a53", "cortex-a76")
 """The emulated phones that are asked where none is named."""
 _RUN_ANYWHERE = (Format.ONNX, Format.TFLITE)
+Keep = Callable[[RuntimeReport], None]
+"""Called with a report of each row as it comes, from any thread, one at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ def check_runtimes(
     precisions: Sequence[Precision] = (),
     checkpoint: Path | None = None,
     budget: RuntimeBudget | None = None,
+    recorded: RuntimeTable | None = None,
+    keep: Keep = lambda report: None,
     progress: Progress = silent,
 ) -> RuntimeReport:
     """Run files on versions of runtimes that apps ship, and compare what they give with PyTorch.
@@ -69,11 +76,15 @@ def check_runtimes(
         checkpoint: The artifacts' own: PyTorch then gives what they are compared with, on the 64 pictures of parity;
             None takes the golden pictures, and what the export kept of them.
         budget: What must hold, beside the files' own ``min_runtime``; None for nothing, not even that.
+        recorded: What is known already: of the very same bytes in the same place, nothing is asked again.
+        keep: Called with a report of each row that was asked, as it comes; but of those that readers of packages give,
+            which are decided about at the end.
         progress: Opens bars.
 
     Raises:
         ParityError: There is no readable manifest, or the checkpoint is another.
         MeasurementError: The golden pictures cannot be read.
+        ArtifactError: What is known is of another number of pictures.
         UnknownNameError: There is no such runtime or version.
         UnavailableError: None of them can be had here.
     """
@@ -81,6 +92,8 @@ def check_runtimes(
     manifest = read_manifest(folder)
     spec = manifest.artifacts[0].spec
     pixels = load_golden_pixels(folder) if checkpoint is None else generate_images(spec=spec)
+    if recorded is not None:
+        recorded.require_images(len(pixels))
     formats = {place.format for place in places}
     subjects = [read_subject(path) for path in files] or list_subjects(folder, manifest, precisions)
     subjects = [subject for subject in subjects if subject.format in formats]
@@ -91,14 +104,21 @@ def check_runtimes(
         for subject in subjects
         if subject.format is place.format
     ]
-    rows = compare_programs(_ask_all(places, questions, pixels, progress))
+    known = recall_rows(questions, recorded)
+    asked = [question for question, row in zip(questions, known, strict=True) if row is None]
+    source: Literal["golden", "generated"] = "golden" if checkpoint is None else "generated"
+
+    def keep_row(row: RuntimeResult) -> None:
+        keep(RuntimeReport(images=len(pixels), source=source, results=(row,)))
+
+    answers = iter(_ask_all(asked, pixels, keep_row, progress))
+    rows = compare_programs([next(answers) if row is None else row for row in known])
     if rows and all(row.verdict == "unavailable" for row in rows):
         raise UnavailableError("no runtime could be asked", got="; ".join(sorted({row.problem for row in rows})[:3]))
     if budget is not None:
         claims = {} if files else {str(a.path): a.spec.min_runtime for a in manifest.artifacts}
         rows = [row.model_copy(update={"must": _is_wanted(budget, claims.get(row.artifact, {}), row)}) for row in rows]
-    source = "golden" if checkpoint is None else "generated"
-    return RuntimeReport.model_validate({"images": len(pixels), "source": source, "results": tuple(rows)})
+    return RuntimeReport(images=len(pixels), source=source, results=tuple(rows))
 
 
 def _is_wanted(budget: RuntimeBudget, claims: Mapping[str, str | None], row: RuntimeResult) -> bool:
@@ -124,10 +144,11 @@ def list_places(wanted: Sequence[str]) -> list[Place]:
 
 
 def _ask_all(
-    places: Sequence[Place], questions: Sequence[Question], pixels: Pixels, progress: Progress
+    questions: Sequence[Question], pixels: Pixels, keep: Callable[[RuntimeResult], None], progress: Progress
 ) -> list[RuntimeResult]:
-    """Prepare each place, put each question; two at a time."""
-    threads = ThreadPoolExecutor(WORKERS)
+    """Prepare each place that a question is for, put each question; two at a time."""
+    threads, lock = ThreadPoolExecutor(WORKERS), Lock()
+    places = list(dict.fromkeys(question.place for question in questions))
     try:
         with progress("making environments of runtimes", len(places)) as advance:
             troubles = dict(zip(places, threads.map(lambda place: _prepare(place, advance), places), strict=True))
@@ -135,6 +156,9 @@ def _ask_all(
 
             def put(question: Question) -> RuntimeResult:
                 row = answer(question, pixels, troubles[question.place])
+                if not row.program and row.verdict != "unavailable":
+                    with lock:
+                        keep(row)
                 advance()
                 return row
 
