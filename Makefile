@@ -23,7 +23,7 @@ HISTORY ?= build/history.jsonl
 
 .PHONY: help setup export test test-long fuzz check lock lock-check bench report baseline emulator test-int8 test-emulator test-adb \
 	test-kill test-ray test-python test-report test-release test-wheel test-accelerators test-compat lint-ci bench-int8 bench-startup bench-accelerators bench-runtimes bench-export bench-peers bench-predict bench-ray bench-duke bench-release bench-train bench-harness \
-	android-aar bench-decisions bench-android bench-ios test-android test-ios train train-duke duke quantize quantize-duke clean
+	android-aar android-runner bench-decisions bench-android bench-ios test-android test-ios train train-duke duke quantize quantize-duke clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -121,6 +121,9 @@ test-android: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test android_
 
 android-aar: $(STAMP) ## Write core/ and runtime/ as one AAR in build/maven, a repository for Gradle and Maven
 	$(BIN)/python -m android_demo.tools aar
+
+android-runner: $(STAMP) ## Build what imageqx compat --runtimes tensorflow-lite runs: the AAR's own library; needs Maven, gcc (also for arm64)
+	$(BIN)/python -m android_demo.tools runner
 
 # Kills of each signal that a quick command gets, a slow one a fifth, and an export of twelve artifacts.
 KILLS ?= 10

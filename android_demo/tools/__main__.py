@@ -10,6 +10,7 @@ from pathlib import Path
 
 from android_demo.tools import aar, app, maven, modules
 from android_demo.tools.checks import api_level, apk, arm64, dex, library
+from android_demo.tools.tflite import native
 from imageqx_export.errors import ImageQXError
 
 ARTIFACTS = Path("artifacts") / "imageqx"
@@ -39,6 +40,7 @@ def main() -> None:
     test.add_argument("--artifacts", type=Path, default=ARTIFACTS, help="an export's folder")
     publish = commands.add_parser("aar", help="write imageqx-android as a Maven repository")
     publish.add_argument("--out", type=Path, default=Path("build") / "maven", help="its folder")
+    commands.add_parser("runner", help="build what imageqx compat --runtimes tensorflow-lite runs")
     commands.add_parser("fetch", help="fetch everything that the lock names")
     commands.add_parser("lock", help="fetch everything whatever its digest, and write the digests into the lock")
     arguments = parser.parse_args()
@@ -47,6 +49,8 @@ def main() -> None:
             run_tests(arguments.names or list(TESTS), arguments.artifacts)
         elif arguments.command == "aar":
             print(aar.write_repository(arguments.out))
+        elif arguments.command == "runner":
+            print(*native.build_runners(), sep="\n")
         elif arguments.command == "fetch":
             maven.fetch(*maven.read_lock())
         else:

@@ -28,6 +28,9 @@ DEFAULTS = {"onnxruntime": "default", "tflite-runtime": "xnnpack", "litert": "xn
 WEB = {"litertjs": "wasm", "onnxruntime-web": "wasm"}
 """The runtimes of a page, which brings its own version: no oldest one is looked for."""
 
+AAR = {"tensorflow-lite": "default"}
+"""The library in the AAR that android_demo pins: one version, for which tflite-runtime stands in ``min_runtime``."""
+
 
 class RuntimeRow(Frozen):
     """One file on one version of one runtime.
@@ -35,7 +38,7 @@ class RuntimeRow(Frozen):
     Attributes:
         artifact: The file's name.
         sha256: Its digest.
-        runtime: One of :data:`DEFAULTS` or :data:`WEB`.
+        runtime: One of :data:`DEFAULTS`, :data:`WEB` or :data:`AAR`.
         version: Of the runtime, such as ``"1.17.3"``.
         variant: ``"default"``; of TFLite ``"xnnpack"`` (the Interpreter as it comes), ``"builtin"`` (without XNNPACK),
             ``"reference"`` (the reference kernels) or ``"compiled"`` (CompiledModel); ``"reader"`` of Core ML packages;
@@ -204,7 +207,7 @@ def record_runtimes(path: Path, table: RuntimeTable) -> RuntimeTable:
         for row in old
         if named.get(row.artifact, row.sha256) == row.sha256 and (row.artifact, row.place) not in asked
     ]
-    order = {runtime: position for position, runtime in enumerate((*DEFAULTS, *WEB))}
+    order = {runtime: position for position, runtime in enumerate((*DEFAULTS, *WEB, *AAR))}
     rows = sorted(
         (*kept, *table.rows),
         key=lambda row: (

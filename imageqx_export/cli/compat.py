@@ -28,7 +28,8 @@ def compat(
         str | None,
         typer.Option(
             help="onnxruntime, litert, tflite-runtime, coremltools, each with ==VERSION or all of its versions, and "
-            "emulated:CPU, web:chromium; without it, and without --target, all of them.",
+            "emulated:CPU, web:chromium, tensorflow-lite[:arm64] (the AAR's own library); without it, and without "
+            "--target, all of them.",
             metavar="A,B==1.2",
         ),
     ] = None,

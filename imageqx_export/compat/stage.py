@@ -61,7 +61,7 @@ def check_compat(
     steps: bool = False,
     accept_license: bool = False,
     recorded: ProofTable | None = None,
-    keep: Callable[[CompatReport], None] = lambda report: None,
+    keep: Callable[[CompatReport], object] = lambda report: None,
     progress: Progress = silent,
 ) -> CompatReport:
     """Compile and run files on accelerators' compilers and simulators, and compare what they say with PyTorch.

@@ -78,14 +78,14 @@ def test_what_a_record_has_of_these_bytes_is_not_asked_again(
 
     monkeypatch.setattr(stage, "load_accelerator", lambda name: Counting())
 
-    def check(precisions: list[Precision], **given: bool) -> CompatReport:
+    def check(precisions: list[Precision], steps: bool = False) -> CompatReport:
         return stage.check_compat(
             exported,
             ["gpu"],
             precisions=precisions,
             recorded=read_proofs(record) if record.exists() else None,
-            keep=lambda report: record_proofs(record, report) and None,
-            **given,
+            keep=lambda report: record_proofs(record, report),
+            steps=steps,
         )
 
     both = [Precision.FP32, Precision.FP16]

@@ -50,19 +50,49 @@ def build_for_arm64() -> Path:
 
     def make(folder: Path) -> None:
         _write_folder(folder, compiler, "arm64-v8a")
-        command = [
-            compiler,
-            *_STRICT,
-            RUNNER,
-            folder / LIBRARY,
-            "-o",
-            folder / "run_model",
-            "-Wl,--allow-shlib-undefined",
-            "-Wl,--unresolved-symbols=ignore-in-shared-libs",
-        ]
-        run_or_raise(command, ConversionError, "run_model does not compile")
+        _write_runner(folder, compiler)
 
-    return run_step("tflite/arm64", [*_list_inputs(), RUNNER], make)
+    return run_step("tflite/arm64", [*_list_inputs(), RUNNER], make, options=[_find_aar().parent.name])
+
+
+def build_runners() -> list[Path]:
+    """Return what ``imageqx compat --runtimes tensorflow-lite`` runs: ``x86_64``, and ``arm64`` where it can be had.
+
+    Each has the library, the shim, ``run_model``, and ``version.txt`` with the AAR's version.
+
+    Raises:
+        UnavailableError: This machine is no x86-64 Linux, or has no C compiler.
+    """
+    native = build_native()
+    compiler = _find_compiler("gcc", "gcc libc6-dev")
+
+    def make(folder: Path) -> None:
+        shutil.copytree(native, folder, symlinks=True)
+        _write_runner(folder, compiler)
+
+    folders = [run_step("tflite/runner", [*_list_inputs(), RUNNER], make, options=[_find_aar().parent.name])]
+    try:
+        folders.append(build_for_arm64())
+    except UnavailableError as error:
+        print(f"  no runner for arm64: {error}")
+    return folders
+
+
+def _write_runner(folder: Path, compiler: str) -> None:
+    """Compile ``run_model`` against a library in its folder, and say its version beside it.
+
+    It is linked with a copy of the library without the versions of symbols, which glibc would look for.
+    """
+    linked = folder / f"linked-{LIBRARY}"
+    tables = (".gnu.version", ".gnu.version_d", ".gnu.version_r")
+    strip = [compiler.removesuffix("gcc") + "objcopy", *(f"--remove-section={table}" for table in tables)]
+    run_or_raise([*strip, folder / LIBRARY, linked], ConversionError, "objcopy does not take the library")
+    command = [compiler, *_STRICT, RUNNER, linked, "-o", folder / "run_model", "-Wl,--allow-shlib-undefined"]
+    run_or_raise(
+        [*command, "-Wl,--unresolved-symbols=ignore-in-shared-libs"], ConversionError, "run_model does not compile"
+    )
+    linked.unlink()
+    (folder / "version.txt").write_text(_find_aar().parent.name)
 
 
 def _write_folder(folder: Path, compiler: str, abi: str) -> None:

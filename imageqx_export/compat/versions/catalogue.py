@@ -124,35 +124,35 @@ class Choice:
     Attributes:
         releases: Versions of runtimes.
         phones: Emulated phones.
-        web: Whether the browser is.
+        others: Names of what has one version, which is built here: the browser, the AAR's library.
     """
 
     releases: tuple[Release, ...]
     phones: tuple[str, ...]
-    web: bool
+    others: tuple[str, ...]
 
 
-def choose(wanted: Sequence[str], phones: Collection[str], usual: Sequence[str], browser: str) -> Choice:
-    """Return the releases, emulated phones and browser that are asked for.
+def choose(wanted: Sequence[str], phones: Collection[str], usual: Sequence[str], others: Collection[str]) -> Choice:
+    """Return the releases, emulated phones and other places that are asked for.
 
     Args:
         wanted: ``"onnxruntime"`` for all of its versions, ``"litert==2.1"`` for those that begin so,
-            ``"emulated:cortex-a53"``; empty for every version, the usual phones and the browser.
+            ``"emulated:cortex-a53"``, or one of ``others``; empty for every version, the usual phones and all others.
         phones: The emulated phones that there are.
         usual: Those that are asked where nothing is named.
-        browser: The browser's name.
+        others: The names of other places.
 
     Raises:
         UnknownNameError: There is no such runtime, version or phone.
     """
     known = list_releases()
     if not wanted:
-        return Choice(tuple(known), tuple(usual), web=True)
+        return Choice(tuple(known), tuple(usual), tuple(others))
     releases: list[Release] = []
     emulated: list[str] = []
     for text in wanted:
         name, _, version = text.strip().partition("==")
-        if text.strip() == browser:
+        if text.strip() in others:
             continue
         if name.startswith(f"{EMULATED}:"):
             phone = name.removeprefix(f"{EMULATED}:")
@@ -162,11 +162,11 @@ def choose(wanted: Sequence[str], phones: Collection[str], usual: Sequence[str],
             continue
         named = [release for release in known if release.runtime == name]
         if not named:
-            others = [*(f"{EMULATED}:{phone}" for phone in phones), browser]
-            raise UnknownNameError("runtime", name, [*read_catalogue().runtimes, *others])
+            elsewhere = [*(f"{EMULATED}:{phone}" for phone in phones), *others]
+            raise UnknownNameError("runtime", name, [*read_catalogue().runtimes, *elsewhere])
         fitting = [release for release in named if f"{release.version}.".startswith(f"{version}.") or not version]
         if not fitting:
             raise UnknownNameError(f"version of {name}", version, [release.version for release in named])
         releases += fitting
-    web = browser in (text.strip() for text in wanted)
-    return Choice(tuple(dict.fromkeys(releases)), tuple(dict.fromkeys(emulated)), web)
+    named_others = tuple(other for other in others if other in (text.strip() for text in wanted))
+    return Choice(tuple(dict.fromkeys(releases)), tuple(dict.fromkeys(emulated)), named_others)

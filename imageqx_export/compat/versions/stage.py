@@ -13,9 +13,10 @@ from imageqx_export.artifact import Format, ModelSpec, Outputs, Pixels, Precisio
 from imageqx_export.bench.emulator import CPUS
 from imageqx_export.bundle.golden import load_golden_pixels
 from imageqx_export.bundle.manifest import read_manifest
-from imageqx_export.bundle.runtimes import DEFAULTS, RuntimeTable, RuntimeVerdict, parse_version
+from imageqx_export.bundle.runtimes import AAR, DEFAULTS, RuntimeTable, RuntimeVerdict, parse_version
 from imageqx_export.compat.stage import Subject, find_references, list_subjects, read_subject
 from imageqx_export.compat.strangers import name_outputs
+from imageqx_export.compat.versions.aar import LIBRARY, LIBRARY_ARM64, AarPlace
 from imageqx_export.compat.versions.budget import RuntimeBudget
 from imageqx_export.compat.versions.catalogue import choose
 from imageqx_export.compat.versions.model import RuntimeReport, RuntimeResult
@@ -32,7 +33,7 @@ WORKERS = 2
 PHONES = ("cortex-a53", "cortex-a76")
 """The emulated phones that are asked where none is named."""
 _RUN_ANYWHERE = (Format.ONNX, Format.TFLITE)
-Keep = Callable[[RuntimeReport], None]
+Keep = Callable[[RuntimeReport], object]
 """Called with a report of each row as it comes, from any thread, one at a time."""
 
 
@@ -124,23 +125,30 @@ def check_runtimes(
 def _is_wanted(budget: RuntimeBudget, claims: Mapping[str, str | None], row: RuntimeResult) -> bool:
     """Whether a row must be a pass, by the budget or by what the file itself says of its oldest runtimes.
 
-    An emulated phone or a browser need not be there; what is there must be right.
+    An emulated phone, a browser or the AAR's library need not be there; what is there must be right.
     """
+    optional = row.machine in (*CPUS, MACHINE) or row.runtime in AAR
     oldest = claims.get(row.runtime) if row.variant == DEFAULTS.get(row.runtime) else None
     claimed = oldest is not None and parse_version(row.version) >= parse_version(oldest)
-    return (claimed or budget.covers(row)) and not (row.machine in (*CPUS, MACHINE) and row.verdict == "unavailable")
+    return (claimed or budget.covers(row)) and not (optional and row.verdict == "unavailable")
 
 
 def list_places(wanted: Sequence[str]) -> list[Place]:
-    """Return where files are asked, by the names of runtimes, versions, emulated phones and the browser.
+    """Return where files are asked, by the names of runtimes, versions, emulated phones, the browser and the AAR.
 
     Raises:
         UnknownNameError: There is no such name.
     """
-    chosen = choose(wanted, CPUS, PHONES, NAME)
-    hosts: list[Place] = [HostPlace(release, variant) for release in chosen.releases for variant in release.variants]
-    phones: list[Place] = [EmulatedPlace(phone, format) for phone in chosen.phones for format in _RUN_ANYWHERE]
-    return hosts + phones + ([WebPlace(format) for format in _RUN_ANYWHERE] if chosen.web else [])
+    chosen = choose(wanted, CPUS, PHONES, (NAME, LIBRARY, LIBRARY_ARM64))
+    places: list[Place] = [HostPlace(release, variant) for release in chosen.releases for variant in release.variants]
+    places += [EmulatedPlace(phone, format) for phone in chosen.phones for format in _RUN_ANYWHERE]
+    if NAME in chosen.others:
+        places += [WebPlace(format) for format in _RUN_ANYWHERE]
+    if LIBRARY in chosen.others:
+        places.append(AarPlace())
+    if LIBRARY_ARM64 in chosen.others:
+        places += [AarPlace(phone) for phone in PHONES]
+    return places
 
 
 def _ask_all(

@@ -43,22 +43,23 @@ def test_the_versions_of_this_project_are_among_them() -> None:
 
 
 def test_names_and_the_beginnings_of_versions_are_understood() -> None:
-    every = choose([], PHONES, PHONES[:2], "web:any")
-    assert every.releases == tuple(list_releases()) and every.phones == ("cortex-a53", "cortex-a76") and every.web
+    every = choose([], PHONES, PHONES[:2], ("web:any",))
+    assert every.releases == tuple(list_releases()) and every.phones == ("cortex-a53", "cortex-a76")
+    assert every.others == ("web:any",)
     wanted = ["onnxruntime==1.15", " litert==2", "emulated:i8mm", "litert==2.3.0"]
-    chosen = choose(wanted, PHONES, (), "web:any")
+    chosen = choose(wanted, PHONES, (), ("web:any",))
     releases = chosen.releases
     assert [release.version for release in releases if release.runtime == "onnxruntime"] == ["1.15.1"]
     assert {release.version[0] for release in releases if release.runtime == "litert"} == {"2"}
-    assert len(releases) == len(set(releases)) and chosen.phones == ("i8mm",) and not chosen.web
+    assert len(releases) == len(set(releases)) and chosen.phones == ("i8mm",) and chosen.others == ()
     assert all(release.format is Format.TFLITE for release in releases if release.runtime == "litert")
-    assert choose([" web:any"], PHONES, PHONES, "web:any") == Choice((), (), web=True)
+    assert choose([" web:any"], PHONES, PHONES, ("web:any",)) == Choice((), (), ("web:any",))
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime==1.1", "litert==2.3.0.1", "emulated:pixel", "web:other"])
 def test_unknown_names_are_refused_with_those_that_are_known(name: str) -> None:
     with pytest.raises(UnknownNameError, match="expected: one of"):
-        choose([name], PHONES, (), "web:any")
+        choose([name], PHONES, (), ("web:any",))
 
 
 def test_a_variant_that_came_later_is_not_asked_of_older_versions() -> None:

@@ -38,7 +38,7 @@ def ask(
         exported,
         precisions=[Precision.FP32],
         recorded=known.model_copy(update={"rows": ()}) if again and known else known,
-        keep=lambda report: record_runtimes(record, report.to_table()) and None,
+        keep=lambda report: record_runtimes(record, report.to_table()),
     )
 
 
