@@ -186,7 +186,7 @@ test-wheel: $(STAMP) artifacts/imageqx/manifest.json ## Test the wheel in clean 
 # A share of the tests on other Pythons than setup's, in environments of their own; those that are not here say so.
 PYTHONS ?= 3.12 3.13
 
-test-python: ## Set up and test predict, photos and ONNX on other Pythons that are here; PYTHONS="3.12 3.13"
+test-python: artifacts/imageqx/manifest.json ## Set up and test predict, photos and ONNX on other Pythons that are here; PYTHONS="3.12 3.13"
 	@for version in $(PYTHONS); do \
 		for python in "$$(command -v python$$version)" "$$HOME/.pyenv/versions/$$version".*/bin/python$$version; do \
 			"$$python" -c 'import ensurepip' 2>/dev/null && break; \
@@ -195,7 +195,7 @@ test-python: ## Set up and test predict, photos and ONNX on other Pythons that a
 		[ -n "$$python" ] || { echo "no Python $$version with ensurepip here: not tested"; continue; }; \
 		echo "Python $$version: $$python"; \
 		$(MAKE) -s setup VENV=$(VENV)/python$$version PYTHON=$$python && \
-		OMP_NUM_THREADS=1 $(VENV)/python$$version/bin/python -m pytest -q $(ON_OTHER_PYTHONS) || exit 1; \
+		OMP_NUM_THREADS=1 IMAGEQX_EXPORTED=artifacts/imageqx $(VENV)/python$$version/bin/python -m pytest -q $(ON_OTHER_PYTHONS) || exit 1; \
 	done
 
 ON_OTHER_PYTHONS := tests/predict tests/data/test_photos.py tests/test_heic.py tests/test_preprocess.py tests/test_preprocess_modes.py \

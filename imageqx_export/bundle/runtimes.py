@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from imageqx_export.errors import ArtifactError
 from imageqx_export.support.files import write_aside
@@ -56,7 +58,7 @@ class RuntimeRow(Frozen):
     artifact: str
     sha256: str
     runtime: str
-    version: str
+    version: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9}){0,5}$")]
     variant: str
     machine: str
     app: str

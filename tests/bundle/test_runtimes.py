@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from imageqx_export.bundle.runtimes import (
     RuntimeRow,
@@ -71,6 +72,12 @@ def test_a_record_keeps_what_was_not_asked_again_and_drops_older_bytes(tmp_path:
     assert found.rows[1].problem == "far off"
     record_runtimes(path, RuntimeTable(images=12, rows=(row("2.3.0", sha256="2"),)))
     assert [(one.version, one.sha256) for one in read_runtimes(path).rows] == [("2.3.0", "2")]
+
+
+@pytest.mark.parametrize("version", ["", "x", "1.", "1-2", "²", "NaN", "9" * 5000, "../x"])
+def test_what_is_no_version_is_refused_where_it_is_read(version: str) -> None:
+    with pytest.raises(ValidationError, match="version"):
+        row(version)
 
 
 @pytest.mark.parametrize("text", ["{", '{"images": 1, "rows": [{"artifact": 3}]}', '{"images": 1, "rows": [], "x": 1}'])
