@@ -5,26 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 from imageqx_export.bench.web.server import POLICY, serve
+from website import REPOSITORY
 from website.check import find_dead, look
+from website.examples import list_blocks, list_pages, prepare, read_omissions, run_blocks
 from website.stage import stage
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCE = REPOSITORY / "build" / "site-source"
 SITE = REPOSITORY / "build" / "site"
 TOOLS = REPOSITORY / ".venv" / "site"
-EXAMPLES = ("README.md", "docs/quickstart.md", "docs/predict.md", "docs/for-ml-engineers.md")
-"""Pages whose Python blocks and ``$ imageqx`` commands are run."""
-
-_BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _ROLE = re.compile(r":(?:func|class|meth|mod|attr):<code>~?(?:\w+\.)*(\w+)</code>")
 """How docstrings name others, as mkdocstrings leaves it."""
 
@@ -46,7 +40,7 @@ def main() -> None:
     elif arguments.command == "check":
         exit_with(find_dead(SITE) + look(SITE, REPOSITORY / "build" / "site-pictures"))
     else:
-        exit_with([fault for name in EXAMPLES for fault in run_examples(REPOSITORY / name)])
+        exit_with(run_examples())
 
 
 def build() -> None:
@@ -68,21 +62,12 @@ def choose_policy(name: str) -> str:
     return POLICY if name.startswith("demo/") else _SITE_POLICY
 
 
-def run_examples(path: Path) -> Iterator[str]:
-    """Run a page's examples, and yield what is wrong: Python must end well, a command must print what stands there."""
-    for kind, block in _BLOCK.findall(path.read_text(encoding="utf-8")):
-        if kind == "python":
-            done = subprocess.run(
-                [sys.executable, "-c", block], cwd=REPOSITORY, capture_output=True, text=True, check=False
-            )
-            if done.returncode != 0:
-                yield f"{path.name}: {done.stderr}"
-            continue
-        for command, wanted in re.findall(r"^\$ (?:\.venv/bin/)?(.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
-            words = [str(Path(sys.executable).parent / "imageqx"), *shlex.split(command)[1:]]
-            done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-            if done.stdout.rstrip() != wanted.rstrip():
-                yield f"{path.name}: {command}: printed {done.stdout}{done.stderr}"
+def run_examples() -> list[str]:
+    """Run the pages' examples, and return what is wrong; see :mod:`website.examples`."""
+    folder, omissions = REPOSITORY / "build" / "site-examples", read_omissions()
+    blocks = list(list_blocks(list_pages()))
+    prepare(folder)
+    return list(run_blocks(blocks, omissions, folder))
 
 
 def exit_with(faults: list[str]) -> None:

@@ -15,8 +15,7 @@ from imageqx_export.model_spec import Thresholds
 from imageqx_export.parity.compare import TOLERANCES, ArtifactParity, ParityReport, compare_outputs
 from imageqx_export.quantize.recipe import Recipe, read_recipe
 from imageqx_export.report.sides import read_side
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from website import REPOSITORY
 
 
 def make_examples() -> dict[type[BaseModel], BaseModel]:
