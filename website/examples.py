@@ -21,8 +21,7 @@ from typing import Any, Final
 import typer
 
 from imageqx_export.cli import app
-from website import REPOSITORY
-from website.stage import FOLDERS, PAGES
+from website import FOLDERS, PAGES, REPOSITORY
 
 FENCE: Final = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OTHERS: Final = frozenset({"kotlin", "swift", "xml", "text"})

@@ -10,40 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from pydantic import BaseModel
 
 import imageqx_export
-from imageqx_export.artifact import Manifest, ModelSpec
-from imageqx_export.bench.model import BenchRun
 from imageqx_export.cli import app
-from imageqx_export.model_spec import Thresholds
-from imageqx_export.parity.compare import ParityReport
-from imageqx_export.quantize.recipe import Recipe
+from website.examples import read_omissions
 from website.file_examples import make_examples
-
-FILES: tuple[tuple[str, str, type[BaseModel]], ...] = (
-    ("manifest.json", "What an export wrote; beside the artifacts.", Manifest),
-    ("ModelSpec", "In every artifact's own metadata, and per artifact in `manifest.json`.", ModelSpec),
-    (
-        "parity.json",
-        "How far each artifact is from PyTorch; `imageqx export` and `imageqx parity` write it.",
-        ParityReport,
-    ),
-    ("A recipe", "How a network is quantized; `imageqx quantize` writes it, and a person reviews it.", Recipe),
-    (
-        "Thresholds",
-        "A clinic's own; `imageqx thresholds --thresholds-out` writes it, `--thresholds` takes it.",
-        Thresholds,
-    ),
-    ("A history", "One line a run; `imageqx bench --history` adds it, `imageqx report` reads it.", BenchRun),
-)
-"""Title, what it is, and the model of each kind of file."""
+from website.file_kinds import FILES
 
 
 def write_reference(out: Path) -> None:
-    """Write ``cli.md``, ``python.md`` and ``files.md``."""
+    """Write ``cli.md``, ``python.md``, ``files.md`` and ``examples.md``."""
     out.mkdir(parents=True, exist_ok=True)
-    for name, lines in (("cli", list_commands()), ("python", list_names()), ("files", list_files())):
+    pages = {"cli": list_commands(), "python": list_names(), "files": list_files(), "examples": list_omissions()}
+    for name, lines in pages.items():
         (out / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -111,11 +90,33 @@ def list_names() -> Iterator[str]:
 def list_files() -> Iterator[str]:
     """Yield a page with the JSON schema of every kind of file, and an example."""
     yield from ("# Files", "", "What is in the files that commands write and read, as JSON Schema.", "")
+    yield from (
+        "Beside these, `imageqx evaluate` writes `evaluation.json`, `robustness.json` and `mos.json`, whose keys are",
+        "those of their tables. A checkpoint's header is described with [the models](../models/README.md), a table of",
+        "raters where one [trains](../docs/train.md).",
+        "",
+    )
     examples = make_examples()
     for title, what, model in FILES:
         yield from (f"## {title}", "", what, "")
-        yield from _fold("example", "An example, cut to a few rows", examples[model].model_dump(mode="json"))
+        yield from _fold("example", "An example, cut to a few rows", examples[model].model_dump(mode="json", by_alias=True))
         yield from _fold("note", "JSON Schema", model.model_json_schema())
+
+
+def list_omissions() -> Iterator[str]:
+    """Yield a page that says which commands of the pages are not run by CI as they stand."""
+    yield from (
+        "# Examples",
+        "",
+        "Every shell and Python example of README and of these pages is run by `make test-docs`, in a folder that has",
+        "what it names, or is a target of make that `.ci/run` has. Those that begin as follows are not; that their",
+        "options and targets exist is looked at all the same.",
+        "",
+        "| begins | why it is not run as it stands | what `.ci/run` has of it |",
+        "|---|---|---|",
+    )
+    for one in read_omissions():
+        yield f"| `{one.begins}` | {_escape(one.why)} | {f'`{one.instead}`' if one.instead else 'nothing'} |"
 
 
 def _fold(kind: str, title: str, value: object) -> Iterator[str]:

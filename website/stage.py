@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from website import FOLDERS, PAGES
 from website.reference import write_reference
-
-PAGES: Final = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
-FOLDERS: Final = ("docs", "models", "android_demo", "ios_demo", "web_demo")
-"""Of these, the Markdown files and pictures at the top."""
 
 _PICTURES: Final = {".png", ".jpg", ".svg"}
 _LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
