@@ -98,8 +98,9 @@ def list_files() -> Iterator[str]:
     )
     examples = make_examples()
     for title, what, model in FILES:
+        example = examples[model].model_dump(mode="json", by_alias=True)
         yield from (f"## {title}", "", what, "")
-        yield from _fold("example", "An example, cut to a few rows", examples[model].model_dump(mode="json", by_alias=True))
+        yield from _fold("example", "An example, cut to a few rows", example)
         yield from _fold("note", "JSON Schema", model.model_json_schema())
 
 
