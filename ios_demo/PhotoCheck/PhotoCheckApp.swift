@@ -4,7 +4,7 @@ import UIKit
 /// The demonstration: camera or library → verdict, with what to do better, and nothing leaves the phone.
 @main
 struct PhotoCheckApp: App {
-    @State private var session = Session(judges: Judges())
+    @State private var session = Session(loader: ModelLoader())
 
     var body: some Scene {
         WindowGroup {

@@ -106,7 +106,7 @@ METER, MODEL = f"{APP}/Session/SpeedMeter.swift", f"{KIT}/CoreML/CoreMLModel.swi
 CAMERA, PREVIEW = f"{APP}/Camera/Camera.swift", f"{APP}/Camera/CameraPreview.swift"
 SESSION, SPEED = f"{APP}/Session/Session.swift", f"{APP}/Screens/SpeedScreen.swift"
 WORDS, PROBLEM = f"{APP}/Words.swift", f"{APP}/Session/Problem.swift"
-FORGET, STARTING = "Task { await judges.forget() }", "Task.detached { self.policy.startOver() }"
+FORGET, STARTING = "Task { await loader.forget() }", "Task.detached { self.policy.startOver() }"
 PREDICT = "private func predict(_ pixels: RGBPicture)"
 PAIRS = {
     "await": Pair(METER, "await self.show(done, all)", "self.show(done, all)", "'async'"),

@@ -70,7 +70,7 @@ final class Camera: NSObject, @unchecked Sendable {
 
     /// Lets the next frame come.
     ///
-    /// - Parameter took: Seconds that judging the last one took.
+    /// - Parameter took: Seconds that assessing the last one took.
     func finishFrame(took: Double) {
         queue.async { self.throttle.finish(at: Self.now, took: took, heat: Phone.heat) }
     }

@@ -15,20 +15,20 @@ final class LiveHints {
     private(set) var state = State.starting
     /// The hint to show; nil: the photo would be good.
     private(set) var hint: String?
-    /// Whether a frame has been judged at all.
-    private(set) var hasJudged = false
+    /// Whether a frame has been assessed at all.
+    private(set) var hasAssessed = false
     /// The camera.
     let camera = Camera()
 
-    /// Runs the camera and judges its frames, until the task is cancelled.
-    func run(_ judges: Judges) async {
+    /// Runs the camera and assesses its frames, until the task is cancelled.
+    func run(_ loader: ModelLoader) async {
         do {
             try await Camera.requireAccess()
             let frames = try await camera.start()
             state = .running
             // Without a model the camera still works; the photo's own assessment says what is wrong with the model.
-            guard let judge = try? await judges.judge() else { return }
-            await watch(frames, judge)
+            guard let model = try? await loader.load() else { return }
+            await watch(frames, model)
         } catch let error as CameraError {
             state = .unavailable(error)
         } catch {
@@ -36,12 +36,12 @@ final class LiveHints {
         }
     }
 
-    private func watch(_ frames: AsyncStream<DecodedPhoto>, _ judge: ImageQX) async {
-        var smoothing = FrameSmoothing(judge.spec)
+    private func watch(_ frames: AsyncStream<DecodedPhoto>, _ model: ImageQX) async {
+        var smoothing = FrameSmoothing(model.spec)
         for await frame in frames {
             let begin = ContinuousClock.now
-            if let assessment = try? await judge.assess(frame), let said = try? smoothing.add(assessment.outputs) {
-                hasJudged = true
+            if let assessment = try? await model.assess(frame), let said = try? smoothing.add(assessment.outputs) {
+                hasAssessed = true
                 hint = said.verdict.retake ? said.hints.first.map { name in Words.hint(name, else: name) } : nil
             }
             let took = begin.duration(to: .now).components

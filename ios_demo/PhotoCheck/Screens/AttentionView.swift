@@ -4,7 +4,7 @@ import SwiftUI
 
 /// The pixels that the model saw, with the map of one reason, or with the bad parts of the frame marked.
 ///
-/// The model sees the whole frame stretched to a square, and so does the person here: it is what was judged.
+/// The model sees the whole frame stretched to a square, and so does the person here: it is what was assessed.
 struct AttentionView: View {
     let assessment: Assessment
     /// The reason that was chosen; nil: the worst.

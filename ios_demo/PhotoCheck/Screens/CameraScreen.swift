@@ -19,7 +19,7 @@ struct CameraScreen: View {
             controls
         }
         .padding()
-        .task { await live.run(session.judges) }
+        .task { await live.run(session.loader) }
         .task(id: chosen) { await open(chosen) }
         .onDisappear { live.camera.stop() }
     }
@@ -39,7 +39,7 @@ struct CameraScreen: View {
 
     private var hint: Text {
         if let hint = live.hint { return Text(verbatim: hint) }
-        return live.hasJudged ? Text("camera_good") : Text("camera_start")
+        return live.hasAssessed ? Text("camera_good") : Text("camera_start")
     }
 
     private var controls: some View {

@@ -1,6 +1,6 @@
 import SwiftUI
 
-/// The photo is being judged.
+/// The photo is being assessed.
 struct AssessingScreen: View {
     let session: Session
 

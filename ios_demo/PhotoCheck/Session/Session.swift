@@ -19,20 +19,20 @@ final class Session {
     /// The screen.
     private(set) var screen = Screen.camera
     /// Loads the model.
-    let judges: Judges
+    let loader: ModelLoader
     private var policy = RetakePolicy()
     private var work: Task<Void, Never>?
 
     /// Starts at the camera.
-    init(judges: Judges) { self.judges = judges }
+    init(loader: ModelLoader) { self.loader = loader }
 
-    /// Judges a photo, and shows what came of it.
+    /// Assesses a photo, and shows what came of it.
     func assess(_ photo: Data) {
         work?.cancel()
         screen = .assessing
         work = Task {
             do {
-                let assessment = try await judges.judge().assess(photo)
+                let assessment = try await loader.load().assess(photo)
                 try Task.checkCancellation()
                 show(assessment)
             } catch is CancellationError {
@@ -46,16 +46,16 @@ final class Session {
     /// Tells of what went wrong before there was a photo.
     func show(_ problem: Problem) { screen = .problem(problem) }
 
-    /// Stops judging, and goes back to the camera.
+    /// Stops assessing, and goes back to the camera.
     func cancel() {
         work?.cancel()
         screen = .camera
     }
 
-    /// Stops judging, as the system asks for memory.
+    /// Stops assessing, as the system asks for memory.
     func memoryIsLow() {
-        let judges = judges
-        Task { await judges.forget() }
+        let loader = loader
+        Task { await loader.forget() }
         guard case .assessing = screen else { return }
         work?.cancel()
         screen = .problem(.memory)
@@ -74,7 +74,7 @@ final class Session {
     func openSpeed() { screen = .speed }
 
     private func show(_ assessment: Assessment) {
-        screen = .result(PhotoResult(assessment: assessment, step: policy.judge(assessment.verdict)))
+        screen = .result(PhotoResult(assessment: assessment, step: policy.count(assessment.verdict)))
     }
 }
 

@@ -40,7 +40,7 @@ final class SpeedMeter {
     func stop() { work?.cancel() }
 
     private func run() async throws -> BenchRun {
-        let folder = try Judges.openFolder()
+        let folder = try ModelLoader.openFolder()
         let subjects = try folder.precisions.map { precision in
             BenchSubject(try folder.manifest.coreML(precision)) { try await folder.load(precision, units: .all) }
         }

@@ -22,7 +22,7 @@ const WHAT: Record<Kind, string> = {
   "model-missing": "no such model",
   "model-damaged": "the model is damaged",
   "model-newer": "the file's schema_version is not known",
-  "model-unfit": "a model that cannot judge photos",
+  "model-unfit": "a model that cannot assess photos",
   "model-failed": "the model gave no answer",
   "photo-unreadable": "the photo cannot be decoded",
   "photo-truncated": "the photo is cut off",

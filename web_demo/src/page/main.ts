@@ -2,9 +2,9 @@ import { UPRIGHT } from "../core/picture/picture.ts";
 import { type Chosen, chooseModel, FASTEST_FIRST } from "../runtime/choose.ts";
 import { decodePhoto, type Photo } from "../runtime/photo.ts";
 import { findRuntime } from "../runtime/runtimes.ts";
+import { assess, describeTrouble } from "./assess.ts";
 import { Camera } from "./camera.ts";
 import { make } from "./elements.ts";
-import { describeTrouble, judge } from "./judge.ts";
 import { PhotoView } from "./photoView.ts";
 import { type Event, FIRST, reduce } from "./state.ts";
 import { makeScreen, type Shown } from "./view.ts";
@@ -79,7 +79,7 @@ function closeCamera(): void {
   camera = null;
 }
 
-/** Judges a photo; where the person left meanwhile, nothing shows. */
+/** Assesses a photo; where the person left meanwhile, nothing shows. */
 async function check(decode: () => Promise<Photo>): Promise<void> {
   const taken = state.screen.kind === "camera" ? await decode() : null;
   send({ kind: "photo-came" });
@@ -87,10 +87,10 @@ async function check(decode: () => Promise<Photo>): Promise<void> {
   try {
     const photo = taken ?? (await decode());
     const { model } = await loading;
-    const { verdict, maps } = await judge(photo, model);
+    const { verdict, maps } = await assess(photo, model);
     if (check === state.check) shown = { photo: new PhotoView(photo), maps };
     photo.bitmap.close();
-    send({ kind: "judged", check, verdict, maps: maps.length > 0 });
+    send({ kind: "assessed", check, verdict, maps: maps.length > 0 });
   } catch (error) {
     const trouble = describeTrouble(error);
     if (trouble.startsWith("model")) loading = load();

@@ -1,7 +1,7 @@
 /** What follows on an event: the one place that knows the page's ways. No DOM here; effects are done elsewhere. */
 
 import type { Verdict } from "../core/verdict/decide.ts";
-import { countRetake, FIRST_TRY, judgeStep, type RetakePolicy } from "../core/verdict/retake.ts";
+import { countRetake, FIRST_TRY, chooseStep, type RetakePolicy } from "../core/verdict/retake.ts";
 
 export type Trouble =
   | "photo_unreadable"
@@ -34,7 +34,7 @@ export interface State {
 export type Event =
   | { kind: "photo-came" }
   | { kind: "camera-asked" }
-  | { kind: "judged"; check: number; verdict: Verdict; maps: boolean }
+  | { kind: "assessed"; check: number; verdict: Verdict; maps: boolean }
   | { kind: "failed"; check: number | null; trouble: Trouble }
   | { kind: "reason-pressed"; name: string }
   | { kind: "retake-pressed" }
@@ -66,7 +66,7 @@ export function reduce(state: State, event: Event): State {
 }
 
 function onAssessing(state: State, event: Event): State {
-  if (event.kind !== "judged" || event.check !== state.check) return state;
+  if (event.kind !== "assessed" || event.check !== state.check) return state;
   const chosen = event.maps && event.verdict.retake ? (event.verdict.findings[0]?.name ?? null) : null;
   return { ...state, screen: { kind: "result", verdict: event.verdict, chosen } };
 }
@@ -81,7 +81,7 @@ function onResult(state: State, event: Event): State {
     const policy = screen.verdict.retake ? countRetake(state.policy) : state.policy;
     return { ...state, policy, screen: { kind: state.byCamera ? "camera" : "start" } };
   }
-  if (event.kind === "use-pressed" && judgeStep(state.policy, screen.verdict).kind !== "retake") {
+  if (event.kind === "use-pressed" && chooseStep(state.policy, screen.verdict).kind !== "retake") {
     return { ...state, policy: FIRST_TRY, screen: { kind: "kept" } };
   }
   return state;

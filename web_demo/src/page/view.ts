@@ -1,5 +1,5 @@
 import type { Heat } from "../core/attention/heat.ts";
-import { judgeStep } from "../core/verdict/retake.ts";
+import { chooseStep } from "../core/verdict/retake.ts";
 import { make, makeButton } from "./elements.ts";
 import type { PhotoView } from "./photoView.ts";
 import type { Event, Screen, State } from "./state.ts";
@@ -114,7 +114,7 @@ function makeNext(
   words: Words,
   actions: Actions,
 ): HTMLElement[] {
-  const next = judgeStep(state.policy, verdict);
+  const next = chooseStep(state.policy, verdict);
   const press = (kind: "retake-pressed" | "use-pressed") => () => actions.send({ kind });
   const again = makeButton(words.result_retake, press("retake-pressed"), next.kind === "send" ? "quiet" : "main");
   const buttons = [again];

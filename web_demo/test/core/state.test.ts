@@ -3,11 +3,11 @@ import type { Verdict } from "../../src/core/verdict/decide.ts";
 import { type Event, FIRST, reduce, type State } from "../../src/page/state.ts";
 import { chooseLanguage, fill, LANGUAGES, translate } from "../../src/page/words/index.ts";
 
-function judged(check: number, retake: boolean): Event {
+function assessed(check: number, retake: boolean): Event {
   const hint = { key: "blurry", text: "Hold still" };
   const findings = [{ name: "blurry", index: 0, probability: 0.9, given: retake, hint }];
   const verdict: Verdict = { label: "lesion", retake, probabilities: {}, findings, hints: [hint], votes: null };
-  return { kind: "judged", check, verdict, maps: true };
+  return { kind: "assessed", check, verdict, maps: true };
 }
 
 const follow = (state: State, ...events: Event[]): State => events.reduce(reduce, state);
@@ -16,17 +16,17 @@ const RETAKE: Event = { kind: "retake-pressed" };
 const USE: Event = { kind: "use-pressed" };
 
 test("a good photo is used", () => {
-  const result = follow(FIRST, PHOTO, judged(1, false));
+  const result = follow(FIRST, PHOTO, assessed(1, false));
   expect(result.screen).toMatchObject({ kind: "result", chosen: null });
   expect(reduce(result, USE).screen.kind).toBe("kept");
 });
 
 test("a poor photo shows its worst reason, and is sent anyway only after three retakes", () => {
-  let state = follow(FIRST, PHOTO, judged(1, true));
+  let state = follow(FIRST, PHOTO, assessed(1, true));
   expect(state.screen).toMatchObject({ kind: "result", chosen: "blurry" });
   for (let check = 2; check <= 4; check++) {
     expect(reduce(state, USE)).toBe(state);
-    state = follow(state, RETAKE, PHOTO, judged(check, true));
+    state = follow(state, RETAKE, PHOTO, assessed(check, true));
   }
   state = reduce(state, USE);
   expect([state.screen.kind, state.policy.retakes]).toEqual(["kept", 0]);
@@ -34,27 +34,27 @@ test("a poor photo shows its worst reason, and is sent anyway only after three r
 
 test("the answer of a check that was left does not show", () => {
   const left = follow(FIRST, PHOTO, { kind: "another-pressed" }, PHOTO);
-  expect(reduce(left, judged(1, true))).toBe(left);
+  expect(reduce(left, assessed(1, true))).toBe(left);
   expect(reduce(left, { kind: "failed", check: 1, trouble: "model_failed" })).toBe(left);
   expect(reduce(left, { kind: "failed", check: left.check, trouble: "model_failed" }).screen.kind).toBe("trouble");
 });
 
 test("a reason is shown and hidden by the same press", () => {
   const press: Event = { kind: "reason-pressed", name: "blurry" };
-  const result = follow(FIRST, PHOTO, judged(1, true), press);
+  const result = follow(FIRST, PHOTO, assessed(1, true), press);
   expect(result.screen).toMatchObject({ chosen: null });
   expect(reduce(result, press).screen).toMatchObject({ chosen: "blurry" });
 });
 
 test("again leads back to the camera where the photo came from it", () => {
-  const taken = follow(FIRST, { kind: "camera-asked" }, PHOTO, judged(1, true), RETAKE);
+  const taken = follow(FIRST, { kind: "camera-asked" }, PHOTO, assessed(1, true), RETAKE);
   expect(taken.screen.kind).toBe("camera");
-  expect(follow(FIRST, PHOTO, judged(1, true), RETAKE).screen.kind).toBe("start");
+  expect(follow(FIRST, PHOTO, assessed(1, true), RETAKE).screen.kind).toBe("start");
 });
 
 test("a press that does not fit the screen changes nothing", () => {
   expect(reduce(FIRST, USE)).toBe(FIRST);
-  expect(reduce(FIRST, judged(0, true))).toBe(FIRST);
+  expect(reduce(FIRST, assessed(0, true))).toBe(FIRST);
 });
 
 test("every language has every sentence, with the same gaps, in words of its own", () => {

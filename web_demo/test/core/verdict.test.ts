@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { readSpec } from "../../src/core/model/readSpec.ts";
 import { decide } from "../../src/core/verdict/decide.ts";
 import { checkOutputs } from "../../src/core/verdict/outputs.ts";
-import { countRetake, FIRST_TRY, judgeStep } from "../../src/core/verdict/retake.ts";
+import { countRetake, FIRST_TRY, chooseStep } from "../../src/core/verdict/retake.ts";
 import { type BinaryCase, type LabelCase, readCases } from "../golden.ts";
 import { BINARY } from "./examples.ts";
 
@@ -61,13 +61,13 @@ test.each([[[]], [[Number.NaN]], [undefined]])(
 test("after three retakes a poor photo may be sent anyway", () => {
   let policy = FIRST_TRY;
   const steps = [];
-  for (let i = 0; i < 5; i++, policy = countRetake(policy)) steps.push(judgeStep(policy, { retake: true }));
+  for (let i = 0; i < 5; i++, policy = countRetake(policy)) steps.push(chooseStep(policy, { retake: true }));
   const anyway = { kind: "retake-or-send-anyway" };
   const retakes = [3, 2, 1].map((left) => ({ kind: "retake", left }));
   expect(steps).toEqual([...retakes, anyway, anyway]);
 });
 
 test("a good photo is sent, whatever came before; a clinic may allow no retakes", () => {
-  expect(judgeStep({ retakes: 2, allowed: 3 }, { retake: false })).toEqual({ kind: "send" });
-  expect(judgeStep({ retakes: 0, allowed: 0 }, { retake: true })).toEqual({ kind: "retake-or-send-anyway" });
+  expect(chooseStep({ retakes: 2, allowed: 3 }, { retake: false })).toEqual({ kind: "send" });
+  expect(chooseStep({ retakes: 0, allowed: 0 }, { retake: true })).toEqual({ kind: "retake-or-send-anyway" });
 });

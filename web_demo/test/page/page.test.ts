@@ -127,7 +127,7 @@ test("without a camera the page says so, and a photo can be chosen", async () =>
   await context.close();
 });
 
-test("offline, after the first visit, a photo is judged", async () => {
+test("offline, after the first visit, a photo is assessed", async () => {
   const { page, context, complaints } = await open(browser);
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
@@ -187,7 +187,7 @@ test("a person reads the first of their languages, and may choose another", asyn
   await context.close();
 });
 
-test("the default is LiteRT.js; where it fails the self-test, ONNX Runtime Web judges", async () => {
+test("the default is LiteRT.js; where it fails the self-test, ONNX Runtime Web assesses", async () => {
   const first = await open(browser);
   await first.page.locator('html[data-model^="LiteRT.js"]').waitFor({ timeout: 50_000 });
   await first.context.close();

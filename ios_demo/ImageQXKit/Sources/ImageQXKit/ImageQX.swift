@@ -1,6 +1,6 @@
 import Foundation
 
-/// A model that judges pixels; ``CoreMLModel`` on Apple's systems, and a stand-in in tests.
+/// A model that assesses pixels; ``CoreMLModel`` on Apple's systems, and a stand-in in tests.
 public protocol QualityModel: Sendable {
     /// What its inputs and outputs mean.
     var spec: ModelSpec { get }
@@ -11,7 +11,7 @@ public protocol QualityModel: Sendable {
     func run(_ pixels: RGBPicture) async throws -> ModelOutputs
 }
 
-/// Judges photos of skin: is this one good enough, and if not, what should the person do differently.
+/// Assesses photos of skin: is this one good enough, and if not, what should the person do differently.
 ///
 /// ```swift
 /// let assessment = try await ImageQX(model).assess(photo)
@@ -25,7 +25,7 @@ public actor ImageQX {
     private let model: any QualityModel
     private let preprocessor: Preprocessor
 
-    /// Makes a judge of a model that is loaded already.
+    /// Makes one of a model that is loaded already.
     ///
     /// - Parameters:
     ///   - model: The model.
@@ -40,7 +40,7 @@ public actor ImageQX {
         preprocessor = Preprocessor(model.spec.preprocessing, decoder: decoder)
     }
 
-    /// Judges a photo.
+    /// Assesses a photo.
     ///
     /// - Parameter photo: The bytes of its file, such as JPEG, HEIC or PNG; EXIF's orientation counts.
     /// - Throws: ``ImageQXError``, or `CancellationError` if the task was cancelled meanwhile.
@@ -50,7 +50,7 @@ public actor ImageQX {
         return try await assess(pixels, preparedIn: begin.duration(to: .now))
     }
 
-    /// Judges a decoded photo, such as a frame of the camera.
+    /// Assesses a decoded photo, such as a frame of the camera.
     ///
     /// - Throws: ``ImageQXError``, or `CancellationError` if the task was cancelled meanwhile.
     public func assess(_ photo: DecodedPhoto) async throws -> Assessment {
@@ -67,7 +67,7 @@ public actor ImageQX {
         let inference = begin.duration(to: .now)
         try Task.checkCancellation()
         return Assessment(
-            verdict: try spec.judge(outputs),
+            verdict: try spec.assess(outputs),
             attention: try spec.attentionMaps(outputs),
             outputs: outputs,
             pixels: pixels,

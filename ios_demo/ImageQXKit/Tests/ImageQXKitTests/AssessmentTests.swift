@@ -12,13 +12,13 @@ import Testing
         outputs = ModelOutputs(Fixtures.all.verdicts[0].outputs)
     }
 
-    private func makeJudge(_ answer: (@Sendable (RGBPicture) async throws -> ModelOutputs)? = nil) throws -> ImageQX {
+    private func makeModel(_ answer: (@Sendable (RGBPicture) async throws -> ModelOutputs)? = nil) throws -> ImageQX {
         let outputs = outputs
         return try ImageQX(model: FakeModel(spec: spec, answer: answer ?? { _ in outputs }), decoder: FakeDecoder())
     }
 
     @Test func anAssessmentHoldsEverything() async throws {
-        let assessment = try await makeJudge().assess(Data([1]))
+        let assessment = try await makeModel().assess(Data([1]))
         #expect(assessment.verdict.label == Fixtures.all.verdicts[0].expected.label)
         #expect(assessment.attention.map(\.reason) == spec.reasons && assessment.attention[4].values.count == 49)
         #expect((assessment.pixels.width, assessment.pixels.height) == (224, 224))
@@ -27,38 +27,38 @@ import Testing
     }
 
     @Test func anEmptyFileIsNoPhoto() async throws {
-        await #expect(throws: ImageQXError.unreadablePhoto(got: "0 bytes")) { try await makeJudge().assess(Data()) }
+        await #expect(throws: ImageQXError.unreadablePhoto(got: "0 bytes")) { try await makeModel().assess(Data()) }
     }
 
     @Test func aModelThatFailsSaysSo() async throws {
-        let judge = try makeJudge { _ in throw ImageQXError.modelFailed(why: "no memory") }
-        await #expect(throws: ImageQXError.modelFailed(why: "no memory")) { try await judge.assess(Data([1])) }
-        // The judge can be used again.
-        await #expect(throws: ImageQXError.self) { try await judge.assess(Data([1])) }
+        let model = try makeModel { _ in throw ImageQXError.modelFailed(why: "no memory") }
+        await #expect(throws: ImageQXError.modelFailed(why: "no memory")) { try await model.assess(Data([1])) }
+        // The model can be used again.
+        await #expect(throws: ImageQXError.self) { try await model.assess(Data([1])) }
     }
 
     @Test func cancellingInMidAssessmentThrowsCancellationError() async throws {
         let (started, begin) = AsyncStream.makeStream(of: Void.self)
         let outputs = outputs
-        let judge = try makeJudge { _ in
+        let model = try makeModel { _ in
             begin.yield()
             try? await Task.sleep(for: .seconds(30))
             return outputs
         }
-        let task = Task { try await judge.assess(Data([1])) }
+        let task = Task { try await model.assess(Data([1])) }
         for await _ in started { break }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
     }
 
     @Test func aCancelledTaskDecodesNothing() async throws {
-        let judge = try makeJudge { _ in
+        let model = try makeModel { _ in
             Issue.record("the model ran")
             return ModelOutputs([:])
         }
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
-            return try await judge.assess(Data([1]))
+            return try await model.assess(Data([1]))
         }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }

@@ -17,7 +17,7 @@
             #expect(report.passed, "\(precision) on \(units): \(report.problem ?? "")")
         }
 
-        @Test func oneLineJudgesAPhoto() async throws {
+        @Test func oneLineAssessesAPhoto() async throws {
             let photo = try readFile(Fixtures.artifacts.appendingPathComponent("golden/00.png"))
             let assessment = try await ImageQX(Fixtures.artifacts).assess(photo)
             #expect(!assessment.verdict.label.isEmpty && !assessment.verdict.reasons.isEmpty)

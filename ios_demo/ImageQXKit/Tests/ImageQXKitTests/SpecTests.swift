@@ -15,12 +15,12 @@ import Testing
 
     @Test func aSpecMayHaveABinaryDecision() throws {
         let spec = try ModelSpec(metadata: Self.binary)
-        let fine = try spec.judge(ModelOutputs(["good": [0.4], "regions": [0.9, 0.1]]))
+        let fine = try spec.assess(ModelOutputs(["good": [0.4], "regions": [0.9, 0.1]]))
         #expect(
             fine.label == "good" && !fine.retake && fine.hints == [] && fine.reasons.map(\.name) == ["right", "left"])
-        let poor = try spec.judge(ModelOutputs(["good": [0.39], "regions": [0.9, 0.1]]))
+        let poor = try spec.assess(ModelOutputs(["good": [0.39], "regions": [0.9, 0.1]]))
         #expect(poor.retake && poor.hints == ["Look right"] && poor.given.first?.region?.left == 0.5)
-        let nowhere = try spec.judge(ModelOutputs(["good": [0], "regions": [0.9, 0.8]]))
+        let nowhere = try spec.assess(ModelOutputs(["good": [0], "regions": [0.9, 0.8]]))
         #expect(nowhere.hints == ["Try again"] && nowhere.hintNames == [Verdict.fallbackName])
         #expect(try spec.attentionMaps(ModelOutputs(["good": [0]])) == [])
     }

@@ -11,7 +11,7 @@ import Testing
         if let clinic = one.clinic {
             spec = try spec.applying(ClinicThresholds(contentsOf: Fixtures.folder.appendingPathComponent(clinic)))
         }
-        let verdict = try spec.judge(ModelOutputs(one.outputs))
+        let verdict = try spec.assess(ModelOutputs(one.outputs))
         #expect(verdict.label == one.expected.label)
         #expect(verdict.retake == one.expected.retake)
         #expect(verdict.hints == one.expected.hints)
@@ -30,7 +30,7 @@ import Testing
             (one.outputs.merging(["quality": [1]]) { $1 }, "1 numbers"),
             (one.outputs.merging(["explanations": [.nan, 0, 0, 0, 0]]) { $1 }, "not finite"),
         ] {
-            try expectRefusal(why) { _ = try spec.judge(ModelOutputs(broken)) }
+            try expectRefusal(why) { _ = try spec.assess(ModelOutputs(broken)) }
         }
     }
 
@@ -38,12 +38,12 @@ import Testing
         let poor = try makeVerdict(retake: true)
         let good = try makeVerdict(retake: false)
         var policy = RetakePolicy(retakes: 3)
-        #expect(policy.judge(poor) == .retake(left: 2))
-        #expect(policy.judge(poor) == .retake(left: 1))
-        #expect(policy.judge(poor) == .retakeOrSendAnyway)
-        #expect(policy.judge(poor) == .retakeOrSendAnyway)
-        #expect(policy.judge(good) == .send)
-        #expect(policy.judge(poor) == .retake(left: 2))
+        #expect(policy.count(poor) == .retake(left: 2))
+        #expect(policy.count(poor) == .retake(left: 1))
+        #expect(policy.count(poor) == .retakeOrSendAnyway)
+        #expect(policy.count(poor) == .retakeOrSendAnyway)
+        #expect(policy.count(good) == .send)
+        #expect(policy.count(poor) == .retake(left: 2))
         policy.startOver()
         #expect(policy.poorPhotos == 0 && RetakePolicy(retakes: 0).retakes == 1)
     }
@@ -78,7 +78,7 @@ import Testing
 
     private func makeVerdict(retake: Bool) throws -> Verdict {
         let spec = try ModelSpec(metadata: Fixtures.all.verdicts[0].spec)
-        return try spec.judge(
+        return try spec.assess(
             ModelOutputs(["quality": retake ? [0, 0, 0, 1] : [1, 0, 0, 0], "explanations": [0, 0, 1, 0, 0]]))
     }
 }

@@ -19,7 +19,7 @@ export function sniff(bytes: Uint8Array): "jpeg" | "png" | "webp" | "heic" | "av
 /**
  * Tells whether a photo's file has its end.
  *
- * Browsers give the lower part of a truncated JPEG in grey, without an error, and the model would judge that. Kinds of
+ * Browsers give the lower part of a truncated JPEG in grey, without an error, and the model would assess that. Kinds of
  * files whose end is not marked are taken to be whole.
  */
 export function isComplete(bytes: Uint8Array): boolean {

@@ -14,11 +14,11 @@ export interface RetakePolicy {
 
 export const FIRST_TRY: RetakePolicy = { retakes: 0, allowed: 3 };
 
-/** What a person may do with a photo that was judged; `left` counts retakes before "send anyway". */
+/** What a person may do with a photo that was assessed; `left` counts retakes before "send anyway". */
 export type NextStep = { kind: "send" } | { kind: "retake"; left: number } | { kind: "retake-or-send-anyway" };
 
 /** Says what to offer for a verdict. */
-export function judgeStep(policy: RetakePolicy, verdict: Pick<Verdict, "retake">): NextStep {
+export function chooseStep(policy: RetakePolicy, verdict: Pick<Verdict, "retake">): NextStep {
   if (!verdict.retake) return { kind: "send" };
   if (policy.retakes >= policy.allowed) return { kind: "retake-or-send-anyway" };
   return { kind: "retake", left: policy.allowed - policy.retakes };

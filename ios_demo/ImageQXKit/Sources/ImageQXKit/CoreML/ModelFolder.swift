@@ -65,7 +65,7 @@
     }
 
     extension ImageQX {
-        /// Makes a judge of an exported model's folder.
+        /// Makes one of an exported model's folder.
         ///
         /// ```swift
         /// let assessment = try await ImageQX(model).assess(photo)

@@ -1,6 +1,6 @@
 /// Smooths what the model says of the preview's frames, so that the hint on the screen does not flicker.
 ///
-/// The outputs are averaged with weights that fall off exponentially, and judged by the spec's own rule; the shown hint
+/// The outputs are averaged with weights that fall off exponentially, and read by the spec's own rule; the shown hint
 /// changes only once another has been the worst for some frames in a row.
 public struct FrameSmoothing: Sendable {
     /// The weight of the newest frame, in (0, 1].
@@ -24,7 +24,7 @@ public struct FrameSmoothing: Sendable {
     /// - Returns: The verdict on the mean, and the names of the hints to show; see ``Verdict/hintNames``.
     /// - Throws: ``ImageQXError/unusableOutput(name:why:)``; the frame is left out then.
     public mutating func add(_ outputs: ModelOutputs) throws -> (verdict: Verdict, hints: [String]) {
-        _ = try spec.judge(outputs)
+        _ = try spec.assess(outputs)
         for (name, values) in outputs.values {
             if let old = mean[name], old.count == values.count {
                 mean[name] = zip(old, values).map { $0 + weight * ($1 - $0) }
@@ -32,7 +32,7 @@ public struct FrameSmoothing: Sendable {
                 mean[name] = values
             }
         }
-        let verdict = try spec.judge(ModelOutputs(mean))
+        let verdict = try spec.assess(ModelOutputs(mean))
         return (verdict, choose(Array(verdict.hintNames.prefix(1))))
     }
 

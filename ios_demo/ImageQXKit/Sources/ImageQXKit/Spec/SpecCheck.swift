@@ -9,7 +9,7 @@ enum OutputName {
 }
 
 extension ModelSpec {
-    /// Refuses a spec from which no photo could be judged.
+    /// Refuses a spec from which no photo could be assessed.
     func check() throws {
         let size = [1, preprocessing.height, preprocessing.width, 3]
         try require(

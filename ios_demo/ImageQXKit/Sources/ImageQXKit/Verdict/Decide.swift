@@ -4,8 +4,8 @@ extension ModelSpec {
     /// Reads a model's outputs as a verdict; the same rule as `imageqx_export/decisions.py` and `predict/verdict.py`.
     ///
     /// - Throws: ``ImageQXError/unusableOutput(name:why:)``.
-    public func judge(_ outputs: ModelOutputs) throws -> Verdict {
-        if let binary { return try judge(binary, outputs) }
+    public func assess(_ outputs: ModelOutputs) throws -> Verdict {
+        if let binary { return try assess(binary, outputs) }
         let quality = try outputs.read(OutputName.quality, count: labels.count)
         let explanations = try outputs.read(OutputName.explanations, count: reasons.count)
         let label = labels[decide(quality)]
@@ -32,7 +32,7 @@ extension ModelSpec {
         return quality[poor] >= Float(threshold) ? poor : indexOfLargest(quality, leavingOut: poor)
     }
 
-    private func judge(_ binary: BinaryDecision, _ outputs: ModelOutputs) throws -> Verdict {
+    private func assess(_ binary: BinaryDecision, _ outputs: ModelOutputs) throws -> Verdict {
         let good = try outputs.read(binary.output, count: 1)[0]
         let isGood = good >= Float(binary.threshold)
         var found = [(Reason, badness: Double)]()

@@ -23,7 +23,7 @@ public struct RetakePolicy: Equatable, Sendable {
     public init(retakes: Int = 3) { self.retakes = max(retakes, 1) }
 
     /// Counts a verdict, and says what to do next.
-    public mutating func judge(_ verdict: Verdict) -> Step {
+    public mutating func count(_ verdict: Verdict) -> Step {
         guard verdict.retake else {
             poorPhotos = 0
             return .send

@@ -2,7 +2,7 @@ import Foundation
 import ImageQXKit
 
 /// Loads the model once, on the phone's accelerator where that computes it right.
-actor Judges {
+actor ModelLoader {
     private var loading: Task<ImageQX, any Error>?
 
     /// The folder that take_model.py filled, as it lies in the app.
@@ -13,10 +13,10 @@ actor Judges {
         return try ModelFolder(place)
     }
 
-    /// Returns the judge; who asks while it is being loaded waits for the same one.
-    func judge() async throws -> ImageQX {
+    /// Returns the model; who asks while it is being loaded waits for the same one.
+    func load() async throws -> ImageQX {
         if let loading { return try await loading.value }
-        let task = Task { try await Self.load() }
+        let task = Task { try await Self.open() }
         loading = task
         do {
             return try await task.value
@@ -29,7 +29,7 @@ actor Judges {
     /// Lets go of the model; the next photo loads it again.
     func forget() { loading = nil }
 
-    private static func load() async throws -> ImageQX {
+    private static func open() async throws -> ImageQX {
         let opened = try openFolder()
         guard let precision = opened.precisions.first else { throw ImageQXError.missingFile("Model") }
         let loaded = try await opened.loadTrusted(precision, store: DefaultsTrustStore(), system: Phone.system)

@@ -8,13 +8,13 @@ import type { QualityModel } from "../runtime/qualityModel.ts";
 import type { Trouble } from "./state.ts";
 
 /** What a model says of a photo, and per reason where it looks; no maps of a model that says good or poor. */
-export interface Judgement {
+export interface Assessment {
   readonly verdict: Verdict;
   readonly maps: readonly Heat[];
 }
 
-/** Judges a photo: pixels, model, decisions. */
-export async function judge(photo: Photo, model: QualityModel): Promise<Judgement> {
+/** Assesses a photo: pixels, model, decisions. */
+export async function assess(photo: Photo, model: QualityModel): Promise<Assessment> {
   const { spec } = model;
   const outputs = await model.run(stretchPhoto(photo, spec.preprocessing));
   const attention = spec.outputs.find((output) => output.name === ATTENTION);
