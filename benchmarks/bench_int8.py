@@ -1,7 +1,7 @@
 """Show what INT8 is worth beside what others' tools make of the same checkpoint with their defaults, in one run.
 
 ``python -m benchmarks.bench_int8`` prints a table; ``--json`` prints its numbers and ``--markdown`` the table for
-docs/int8.md. It exits with 1 if a goal is missed. Of each file:
+docs/int8-peers.md. It exits with 1 if a goal is missed. Of each file:
 
 - *latency*: on one thread and one core, in fresh processes that take turns, all on the same picture; the ratio to the
   fp32 file of the same format is that of the lower quartiles over the rounds, with the rounds' least and largest.
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, help="held-out samples; 0 measures no accuracy")
     parser.add_argument("--cache", type=Path, default=Path("build/bench_int8"), help="where the peers' files are kept")
     parser.add_argument("--json", action="store_true", help="print numbers instead of a table")
-    parser.add_argument("--markdown", action="store_true", help="print the table for docs/int8.md")
+    parser.add_argument("--markdown", action="store_true", help="print the table for docs/int8-peers.md")
     options = parser.parse_args(argv)
     targets = list(dict.fromkeys(options.target or ["host"]))
     cpus = [target.partition(":")[2] for target in targets if target != "host"]

@@ -1,6 +1,6 @@
 """Show what our files are worth beside the peers' at their best, in one run.
 
-``python -m benchmarks.bench_peers`` prints a table; ``--markdown`` the one for docs/int8.md, ``--json`` its numbers.
+``python -m benchmarks.bench_peers`` prints a table; ``--markdown`` that of docs/int8-peers.md, ``--json`` its numbers.
 Every peer starts from the same fp32 files or checkpoint and the same calibration photos, in an environment of its own,
 made by uv of pinned wheels; what fails or cannot be had is a row that says so. Of each file:
 
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--calibration", type=int, default=256, help="calibration photos")
     parser.add_argument("--cache", type=Path, default=Path("build/bench_peers"), help="where the peers' files are kept")
     parser.add_argument("--json", action="store_true", help="print numbers instead of a table")
-    parser.add_argument("--markdown", action="store_true", help="print the table for docs/int8.md")
+    parser.add_argument("--markdown", action="store_true", help="print the table for docs/int8-peers.md")
     options = parser.parse_args(argv)
     manifest = read_manifest(options.artifacts)
     chosen = [peer for peer in PEERS if not options.only or any(part in peer.name for part in options.only)]

@@ -1,4 +1,4 @@
-"""Show the figures of bench_int8: rows, goals, a table for people and one for docs/int8.md."""
+"""Show the figures of bench_int8: rows, goals, a table for people and one for docs/int8-peers.md."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def make_table(rows: Mapping[str, Row], title: str) -> Table:
 
 
 def render_markdown(rows: Mapping[str, Row]) -> str:
-    """Return the table for docs/int8.md."""
+    """Return the table for docs/int8-peers.md."""
     cpus = _list_cpus(rows)
     names = _list_heads(cpus)
     lines = [
