@@ -1,7 +1,7 @@
 /** What follows on an event: the one place that knows the page's ways. No DOM here; effects are done elsewhere. */
 
 import type { Verdict } from "../core/verdict/decide.ts";
-import { countRetake, FIRST_TRY, chooseStep, type RetakePolicy } from "../core/verdict/retake.ts";
+import { chooseStep, countRetake, FIRST_TRY, type RetakePolicy } from "../core/verdict/retake.ts";
 
 export type Trouble =
   | "photo_unreadable"

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { readSpec } from "../../src/core/model/readSpec.ts";
 import { decide } from "../../src/core/verdict/decide.ts";
 import { checkOutputs } from "../../src/core/verdict/outputs.ts";
-import { countRetake, FIRST_TRY, chooseStep } from "../../src/core/verdict/retake.ts";
+import { chooseStep, countRetake, FIRST_TRY } from "../../src/core/verdict/retake.ts";
 import { type BinaryCase, type LabelCase, readCases } from "../golden.ts";
 import { BINARY } from "./examples.ts";
 
