@@ -10,21 +10,6 @@ from urllib.parse import unquote, urlsplit
 from tests.slow.chromium import browser, find_chromium
 
 WIDTH: Final = 360
-SHOWN: Final = (
-    "index.html",
-    "docs/quickstart.html",
-    "docs/concepts.html",
-    "docs/export.html",
-    "docs/accelerators.html",
-    "docs/for-clinicians.html",
-    "web_demo/index.html",
-    "models/imageqx.html",
-    "reference/cli.html",
-    "reference/python.html",
-    "reference/files.html",
-    "CONTRIBUTING.html",
-)
-"""Pages that are looked at in the browser."""
 
 
 class Page(HTMLParser):
@@ -78,7 +63,7 @@ def find_dead(site: Path) -> list[str]:
 
 
 def look(site: Path, pictures: Path) -> list[str]:
-    """Look at pages in Chromium as a phone shows them, by day and by night, and return what is wrong.
+    """Look at every page in Chromium as a phone shows it, the first by night too, and return what is wrong.
 
     Args:
         site: The built site.
@@ -87,10 +72,11 @@ def look(site: Path, pictures: Path) -> list[str]:
     executable = find_chromium()
     assert executable, "needs Chromium: apt install chromium"
     pictures.mkdir(parents=True, exist_ok=True)
+    pages = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
     wrong, grounds = [], set()
     with browser(executable) as tab:
-        for name in SHOWN:
-            for dark in (False, True) if name == SHOWN[0] else (False,):
+        for name in (page for page in pages if not page.startswith("demo/")):
+            for dark in (False, True) if name == "index.html" else (False,):
                 tab.open(site / name, width=WIDTH, dark=dark)
                 grounds.add(tab.value("getComputedStyle(document.body).backgroundColor"))
                 wide = tab.value("document.documentElement.scrollWidth")
