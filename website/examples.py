@@ -1,4 +1,4 @@
-"""Run what README and the site's pages show: every shell and Python block, in a folder that has what they name.
+"""Look at every shell and Python block of README and the site's pages, and run them in a folder that has what they name.
 
 What cannot be run as it stands is in ``examples.toml``, with the reason and what CI runs of it; its options, targets
 and programs are looked at all the same.
@@ -185,7 +185,7 @@ def prepare(folder: Path, repository: Path = REPOSITORY) -> None:
     photos = sorted((repository / "docs").glob("*.jpg"))
     (folder / "last").touch()
     os.utime(folder / "last", (0, 0))
-    for name in ("my_photos", "photos"):
+    for name in ("my_photos", "photos", "photos/lesion", "photos/healthy_skin", "photos/no_skin"):
         (folder / name).mkdir()
         for photo in photos:
             shutil.copy(photo, folder / name / photo.name)

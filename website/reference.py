@@ -109,9 +109,9 @@ def list_omissions() -> Iterator[str]:
     yield from (
         "# Examples",
         "",
-        "Every shell and Python example of README and of these pages is run by `make test-docs`, in a folder that has",
-        "what it names, or is a target of make that `.ci/run` has. Those that begin as follows are not; that their",
-        "options and targets exist is looked at all the same.",
+        "`make test-docs` runs the Python of README, Quickstart, Assess photos and For ML engineers, and their commands",
+        "that show what is printed. Of every command of every page `make test` sees that its options and targets exist.",
+        "Those that begin as follows cannot be run as they stand.",
         "",
         "| begins | why it is not run as it stands | what `.ci/run` has of it |",
         "|---|---|---|",
