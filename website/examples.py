@@ -1,4 +1,4 @@
-"""Look at every shell and Python block of README and the site's pages, and run them in a folder that has what they name.
+"""Look at every shell and Python block of README and the site's pages, and run them where what they name is.
 
 What cannot be run as it stands is in ``examples.toml``, with the reason and what CI runs of it; its options, targets
 and programs are looked at all the same.

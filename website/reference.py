@@ -109,8 +109,8 @@ def list_omissions() -> Iterator[str]:
     yield from (
         "# Examples",
         "",
-        "`make test-docs` runs the Python of README, Quickstart, Assess photos and For ML engineers, and their commands",
-        "that show what is printed. Of every command of every page `make test` sees that its options and targets exist.",
+        "`make test-docs` runs the Python of README, Quickstart, Assess photos, For ML engineers, and their commands",
+        "that show what is printed. Of every command of a page `make test` sees that options and targets exist.",
         "Those that begin as follows cannot be run as they stand.",
         "",
         "| begins | why it is not run as it stands | what `.ci/run` has of it |",
