@@ -139,7 +139,7 @@ def _make_pixels(folder: Path) -> Iterator[dict[str, Any]]:
             name = f"{number}-{orientation}.rgb"
             (folder / name).write_bytes(stretch(picture, orientation, margins).tobytes())
             opaque = picture.getchannel("A").getextrema() == (255, 255)
-            title = f"painted, {width} × {height}, EXIF {orientation}"
+            title = f"drawn, {width} × {height}, EXIF {orientation}"
             yield _describe(title, picture, Preprocessing(), orientation, margins, f"{number}.rgba", name, opaque)
 
 
@@ -184,7 +184,7 @@ def _make_overlays(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _decide() -> Iterator[dict[str, Any]]:
-    """Judge random outputs, some of them just at a threshold, with and without the threshold of poor quality."""
+    """Assess random outputs, some of them just at a threshold, with and without the threshold of poor quality."""
     random = np.random.default_rng(2)
     for number in range(64):
         spec = _vary(imageqx_spec(), random, with_poor=number % 3 > 0)
@@ -221,7 +221,7 @@ def _draw_outputs(
 
 
 def _decide_binary() -> Iterator[dict[str, Any]]:
-    """Judge random outputs of a model that says good or poor, some of them just at a threshold."""
+    """Assess random outputs of a model that says good or poor, some of them just at a threshold."""
     random = np.random.default_rng(3)
     for number in range(32):
         spec = _make_binary_spec(threshold=float(random.uniform()), region_threshold=float(random.uniform()))

@@ -86,8 +86,8 @@ def compile_readme(library: Path) -> None:
         (folder / "classes.jar").write_bytes(archive.read("classes.jar"))
     body = "".join(f"    {line}\n" for line in aar.read_readme_lines(_README).splitlines())
     (sources / "Consumer.kt").write_text(
-        "import android.content.Context\nimport android.graphics.Bitmap\nimport org.imageqx.runtime.judge\n"
-        "import org.imageqx.runtime.openJudge\n\n"
+        "import android.content.Context\nimport android.graphics.Bitmap\nimport org.imageqx.runtime.assess\n"
+        "import org.imageqx.runtime.openAssessor\n\n"
         f"fun show(text: String) = println(text)\n\nfun consume(context: Context, bitmap: Bitmap) {{\n{body}}}\n",
         encoding="utf-8",
     )

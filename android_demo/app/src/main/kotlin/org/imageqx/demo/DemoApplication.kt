@@ -3,7 +3,7 @@ package org.imageqx.demo
 import android.app.Application
 import android.os.Handler
 import android.os.Looper
-import org.imageqx.demo.assess.PhotoAssessor
+import org.imageqx.demo.assess.ModelAssessor
 import org.imageqx.demo.assess.openAppModel
 import org.imageqx.demo.bench.BenchProcess
 import org.imageqx.demo.bench.BenchSource
@@ -45,7 +45,7 @@ internal class DemoApplication : Application(), ToolsSource, BenchSource {
             PhoneClock,
         )
         return Tools(
-            lazy { PhotoAssessor(openAppModel(THREADS)) },
+            lazy { ModelAssessor(openAppModel(THREADS)) },
             PhotoStore(File(cacheDir, "photos")),
             meter,
             toMain,

@@ -9,7 +9,7 @@ package org.imageqx.core
  * │   ├── ModelMissing · ModelDamaged · ModelSwapped
  * │   ├── UnknownSchemaVersion · UnfitModel · RuntimeTooOld
  * │   └── ModelFailed        it opened, and did not answer
- * ├── PhotoException         a photo that cannot be judged
+ * ├── PhotoException         a photo that cannot be assessed
  * │   ├── PhotoUnreadable · PhotoTruncated
  * │   └── PhotoTooLarge
  * └── ThresholdsException    a clinic's file of thresholds that does not fit
@@ -60,7 +60,7 @@ public class UnknownSchemaVersion(where: String, known: Collection<Int>, got: St
 
 /** A model that takes no photo, or whose outputs no decision can be read from. */
 public class UnfitModel(where: String, expected: String, got: String) :
-    ModelException("a model that cannot judge photos", where, expected, got)
+    ModelException("a model that cannot assess photos", where, expected, got)
 
 /** A model for which this app's runtime is too old, by the model's own word: it may open there, and give other numbers. */
 public class RuntimeTooOld(where: String, expected: String, got: String) :
@@ -70,7 +70,7 @@ public class RuntimeTooOld(where: String, expected: String, got: String) :
 public class ModelFailed(where: String, got: String, cause: Throwable? = null) :
     ModelException("the model gave no answer", where, "finite numbers", got, cause)
 
-/** A photo that cannot be judged. */
+/** A photo that cannot be assessed. */
 public sealed class PhotoException(
     what: String,
     where: String?,
@@ -83,7 +83,7 @@ public sealed class PhotoException(
 public class PhotoUnreadable(where: String, got: String, cause: Throwable? = null) :
     PhotoException("the photo cannot be decoded", where, "a JPEG, PNG or WebP file", got, cause)
 
-/** A file that ends too early: a decoder may give half a picture of it, which must not be judged. */
+/** A file that ends too early: a decoder may give half a picture of it, which must not be assessed. */
 public class PhotoTruncated(where: String, got: String, cause: Throwable? = null) :
     PhotoException("the photo is cut off", where, "a complete file", got, cause)
 

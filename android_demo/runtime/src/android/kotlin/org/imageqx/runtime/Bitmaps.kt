@@ -14,20 +14,20 @@ import org.imageqx.core.picture.Picture
  * @param folder where the assets have it, with `manifest.json` beside it.
  * @throws ImageQXException it is missing, damaged, another one than the manifest names, or not for photos.
  */
-public fun openJudge(context: Context, file: String, folder: String = "imageqx"): PhotoJudge =
-    PhotoJudge(openModel(AssetSource(context.assets, folder), TfliteRuntime(), file).model)
+public fun openAssessor(context: Context, file: String, folder: String = "imageqx"): PhotoAssessor =
+    PhotoAssessor(openModel(AssetSource(context.assets, folder), TfliteRuntime(), file).model)
 
 /**
- * Judges a bitmap.
+ * Assesses a bitmap.
  *
  * @param orientation what still brings it upright: BitmapFactory does not turn a photo as its EXIF says.
  * @throws IllegalStateException the bitmap is on the GPU alone, [Bitmap.Config.HARDWARE].
  */
-public fun PhotoJudge.judge(
+public fun PhotoAssessor.assess(
     bitmap: Bitmap,
     orientation: Orientation = Orientation.UPRIGHT,
     margins: Margins = Margins(),
-): Judgement = judge(BitmapPicture(bitmap), orientation, margins)
+): PhotoAssessment = assess(BitmapPicture(bitmap), orientation, margins)
 
 /**
  * A bitmap, read row by row, in sRGB whatever its own colour space.

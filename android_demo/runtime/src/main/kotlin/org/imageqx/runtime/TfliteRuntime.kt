@@ -23,7 +23,7 @@ import java.nio.FloatBuffer
  * XNNPACK's cache of packed weights is left off: one that an older model left would give that model's answers.
  *
  * On the processor, a model is held to its spec's `min_runtime`: TensorFlow Lite's kernels round integers otherwise than
- * LiteRT's XNNPACK. On an accelerator these kernels do not compute, and its self-test judges it.
+ * LiteRT's XNNPACK. On an accelerator these kernels do not compute, and its self-test decides.
  *
  * @param threads of the processor.
  * @param makeDelegate makes the accelerator's delegate, which is closed with the model; null for the processor.

@@ -83,13 +83,13 @@ abstract class GoldenContract(private val runtime: ModelRuntime) {
     }
 
     @Test
-    fun `a photo is judged from picture to verdict`() {
+    fun `a photo is assessed from picture to verdict`() {
         val file = files.first { it.precision == "fp32" }
-        PhotoJudge(open(file)).use { judge ->
+        PhotoAssessor(open(file)).use { assessor ->
             for ((name, wanted) in Export.pictures.zip(Export.expected(file))) {
-                val judgement = judge.judge(Export.picture(name))
-                assertEquals((decide(wanted, file.spec) as LabelVerdict).label, (judgement.verdict as LabelVerdict).label)
-                assertEquals(5, judgement.maps.size)
+                val assessment = assessor.assess(Export.picture(name))
+                assertEquals((decide(wanted, file.spec) as LabelVerdict).label, (assessment.verdict as LabelVerdict).label)
+                assertEquals(5, assessment.maps.size)
             }
         }
     }

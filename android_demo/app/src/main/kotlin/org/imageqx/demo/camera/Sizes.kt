@@ -17,7 +17,7 @@ internal data class StreamSizes(val photo: PictureSize, val preview: PictureSize
 /**
  * Chooses the largest photo, and of its proportions a preview for the screen and a small frame to assess.
  *
- * What is judged on the live picture is then what the photo will show. Cameras without such a size give the nearest.
+ * What is assessed on the live picture is then what the photo will show. Cameras without such a size give the nearest.
  *
  * @return null where a list is empty: no camera to work with.
  */

@@ -65,7 +65,7 @@ internal class Jpeg(private val bytes: ByteArray) {
 /**
  * Tells whether a photo's file has its end.
  *
- * BitmapFactory gives the lower part of a truncated photo in grey, without an error, and the model would judge that.
+ * BitmapFactory gives the lower part of a truncated photo in grey, without an error, and the model would assess that.
  * Kinds of files whose end is not marked are taken to be whole.
  */
 internal fun isComplete(bytes: ByteArray): Boolean = when {

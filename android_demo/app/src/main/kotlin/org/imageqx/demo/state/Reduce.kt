@@ -70,7 +70,7 @@ private fun onResult(state: State, screen: Screen.Result, event: Event): Step = 
         Step(showCamera(state).copy(policy = policy), listOf(Effect.Delete(screen.photo)))
     }
     Event.UsePressed ->
-        if (state.policy.judge(screen.assessment.verdict) is NextStep.Retake) {
+        if (state.policy.findNextStep(screen.assessment.verdict) is NextStep.Retake) {
             Step(state)
         } else {
             Step(state.copy(screen = Screen.Kept, policy = RetakePolicy()), listOf(Effect.Delete(screen.photo)))

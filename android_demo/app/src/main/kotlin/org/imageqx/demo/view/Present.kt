@@ -106,7 +106,7 @@ private fun presentResult(state: State, screen: Screen.Result): Shown {
     val assessment = screen.assessment
     val rows = assessment.findings.map { presentFinding(it, it.name == screen.chosen) }
     val chosen = rows.firstOrNull { it.chosen }
-    val next = state.policy.judge(assessment.verdict)
+    val next = state.policy.findNextStep(assessment.verdict)
     val retake = Press(Words.Text(R.string.result_retake), Event.RetakePressed, main = next != NextStep.Send)
     return Shown.Result(
         title = Words.Text(if (next == NextStep.Send) R.string.result_good else R.string.result_poor),

@@ -123,7 +123,7 @@ internal class DecoderTest {
         }
     }
 
-    /** Why [org.imageqx.demo.photo.isComplete] is there: without it, half a picture would be judged. */
+    /** Why [org.imageqx.demo.photo.isComplete] is there: without it, half a picture would be assessed. */
     @Test
     fun bitmapFactoryItselfSaysNothingOfAPart() {
         val bytes = File(folder, "odd.jpg").readBytes().let { it.copyOf(it.size / 2) }

@@ -3,7 +3,7 @@ package org.imageqx.core.verdict
 /**
  * How often a person is sent back before they may send a photo that the model calls poor.
  *
- * A value: [after] returns the next one. The model may be wrong, and nobody is kept from their doctor.
+ * A value: [afterRetake] returns the next one. The model may be wrong, and nobody is kept from their doctor.
  *
  * @property retakes how many photos were taken again so far.
  * @property allowed after how many of them "send anyway" is offered.
@@ -14,7 +14,7 @@ public data class RetakePolicy(val retakes: Int = 0, val allowed: Int = 3) {
     }
 
     /** Says what to offer for a verdict. */
-    public fun judge(verdict: Verdict): NextStep = when {
+    public fun findNextStep(verdict: Verdict): NextStep = when {
         !verdict.retake -> NextStep.Send
         retakes >= allowed -> NextStep.RetakeOrSendAnyway(verdict.hints)
         else -> NextStep.Retake(verdict.hints, allowed - retakes)
@@ -24,7 +24,7 @@ public data class RetakePolicy(val retakes: Int = 0, val allowed: Int = 3) {
     public fun afterRetake(): RetakePolicy = copy(retakes = retakes + 1)
 }
 
-/** What a person may do with a photo that was judged. */
+/** What a person may do with a photo that was assessed. */
 public sealed interface NextStep {
     /** The photo is good enough. */
     public data object Send : NextStep

@@ -9,7 +9,7 @@ class RetakePolicyTest {
 
     @Test
     fun `after three retakes a poor photo may be sent anyway`() {
-        val steps = generateSequence(RetakePolicy()) { it.afterRetake() }.take(5).map { it.judge(poor) }.toList()
+        val steps = generateSequence(RetakePolicy()) { it.afterRetake() }.take(5).map { it.findNextStep(poor) }.toList()
         val anyway = NextStep.RetakeOrSendAnyway(hints)
         val wanted = listOf(NextStep.Retake(hints, 3), NextStep.Retake(hints, 2), NextStep.Retake(hints, 1), anyway, anyway)
         assertEquals(wanted, steps)
@@ -17,12 +17,12 @@ class RetakePolicyTest {
 
     @Test
     fun `a good photo is sent, whatever came before`() {
-        assertEquals(NextStep.Send, RetakePolicy(retakes = 2).judge(FakeVerdict(retake = false, emptyList())))
+        assertEquals(NextStep.Send, RetakePolicy(retakes = 2).findNextStep(FakeVerdict(retake = false, emptyList())))
     }
 
     @Test
     fun `a clinic may allow no retakes at all`() {
-        assertEquals(NextStep.RetakeOrSendAnyway(hints), RetakePolicy(allowed = 0).judge(poor))
+        assertEquals(NextStep.RetakeOrSendAnyway(hints), RetakePolicy(allowed = 0).findNextStep(poor))
     }
 
     private fun FakeVerdict(retake: Boolean, hints: List<Hint>): Verdict {

@@ -13,16 +13,16 @@ import org.imageqx.demo.camera.Steady
 import org.imageqx.demo.photo.PhotoDecoder
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.Assessment
-import org.imageqx.runtime.PhotoJudge
+import org.imageqx.runtime.PhotoAssessor
 import org.imageqx.runtime.QualityModel
 
 /** Checks photos and frames with an open model, of either network. */
-internal class PhotoAssessor(
+internal class ModelAssessor(
     private val model: QualityModel,
     private val decoder: PhotoDecoder = PhotoDecoder(),
 ) : Assessor {
     private val spec = model.spec
-    private val judge = PhotoJudge(model)
+    private val assessor = PhotoAssessor(model)
     private val stretcher = Stretcher(spec.preprocessing)
     private val smoother = Smoother()
     private val steady = Steady<Advice>()
@@ -32,8 +32,8 @@ internal class PhotoAssessor(
         val side = 3 * maxOf(spec.preprocessing.width, spec.preprocessing.height) / 2
         val decoded = decoder.decode(photo, side)
         try {
-            val judgement = judge.judge(decoded.picture, decoded.orientation, decoded.margins)
-            return toAssessment(judgement.verdict) { judgement.maps.getOrNull(it) ?: spec.drawRegion(it) }
+            val assessment = assessor.assess(decoded.picture, decoded.orientation, decoded.margins)
+            return toAssessment(assessment.verdict) { assessment.maps.getOrNull(it) ?: spec.drawRegion(it) }
         } finally {
             decoded.bitmap.recycle()
         }
@@ -45,7 +45,7 @@ internal class PhotoAssessor(
         return steady.choose(toAdvice(decide(smooth(outputs, now), spec)), now)
     }
 
-    override fun close() = judge.close()
+    override fun close() = assessor.close()
 
     /** Averages all outputs together with those of earlier frames. */
     private fun smooth(outputs: Outputs, now: Long): Outputs {

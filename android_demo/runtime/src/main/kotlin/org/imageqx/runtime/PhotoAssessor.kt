@@ -14,29 +14,29 @@ import org.imageqx.core.verdict.Verdict
 import org.imageqx.core.verdict.decide
 
 /**
- * Judges photos: pixels, model, decisions. Keeps its buffers from photo to photo, so use it from one thread at a time.
+ * Assesses photos: pixels, model, decisions. Keeps its buffers from photo to photo, so use it from one thread at a time.
  *
  * @param model closed with this.
  * @param spec the model's own, or that with a clinic's thresholds.
  */
-public class PhotoJudge(private val model: QualityModel, private val spec: ModelSpec = model.spec) : AutoCloseable {
+public class PhotoAssessor(private val model: QualityModel, private val spec: ModelSpec = model.spec) : AutoCloseable {
     private val stretcher = Stretcher(spec.preprocessing)
 
     /**
-     * Judges a photo.
+     * Assesses a photo.
      *
      * @param picture as it is stored.
      * @param orientation what brings it upright.
      * @param margins what the photo does not cover of the picture's edges.
      * @throws ImageQXException the model gave no answer.
      */
-    public fun judge(
+    public fun assess(
         picture: Picture,
         orientation: Orientation = Orientation.UPRIGHT,
         margins: Margins = Margins(),
-    ): Judgement {
+    ): PhotoAssessment {
         val outputs = model.run(stretcher.stretch(picture, orientation, margins))
-        return Judgement(decide(outputs, spec), readMaps(outputs))
+        return PhotoAssessment(decide(outputs, spec), readMaps(outputs))
     }
 
     override fun close(): Unit = model.close()
@@ -54,4 +54,4 @@ public class PhotoJudge(private val model: QualityModel, private val spec: Model
  * @property maps per reason of the spec, in its order, where the model looks; values in [0, 1] by one scale. Empty for a
  *   model that says good or poor.
  */
-public class Judgement(public val verdict: Verdict, public val maps: List<Heat>)
+public class PhotoAssessment(public val verdict: Verdict, public val maps: List<Heat>)
