@@ -116,7 +116,7 @@ test-emulator: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test the emu
 test-adb: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test attached phones against Debian's real adbd
 	$(BIN)/python tests/slow/apart.py $(BIN)/python -m pytest tests/slow/test_adb.py
 
-test-android: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test android_demo without Gradle or an SDK; needs a JDK, Maven, gcc (also for arm64); ONLY="core runtime"
+test-android: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test android_demo without Gradle or an SDK; needs a JDK, Maven, gcc (also for arm64), pocl; ONLY="core runtime"
 	OMP_NUM_THREADS=1 $(BIN)/python -m android_demo.tools test $(ONLY)
 
 android-aar: $(STAMP) ## Write core/ and runtime/ as one AAR in build/maven, a repository for Gradle and Maven

@@ -7,6 +7,12 @@ plugins {
     alias(libs.plugins.kotlin.serialization)
 }
 
+val artifactsFolder = rootProject.layout.projectDirectory.dir(providers.gradleProperty("imageqx.artifacts"))
+val chosenPrecision = providers.gradleProperty("imageqx.precision")
+val modelIsForGpu = providers.fileContents(artifactsFolder.map { it.file("manifest.json") }).asText.zip(chosenPrecision) { text, name ->
+    findTflite(JsonSlurper().parseText(text), name)?.let(::isProvedOnGpu) ?: false
+}.orElse(false)
+
 android {
     namespace = "org.imageqx.demo"
     compileSdk = libs.versions.compile.sdk.get().toInt()
@@ -24,6 +30,11 @@ android {
             isMinifyEnabled = true
             proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"), "proguard-rules.pro")
         }
+    }
+
+    packaging {
+        // The library for GPUs goes with a model that the app may try there.
+        if (!modelIsForGpu.get()) jniLibs.excludes += "**/libtensorflowlite_gpu_jni.so"
     }
 
     androidResources {
@@ -56,14 +67,33 @@ dependencies {
     implementation(project(":runtime"))
     implementation(libs.serialization.json)
     when (val runtime = providers.gradleProperty("imageqx.tflite").get()) {
-        "tensorflow-lite" -> implementation(libs.tensorflow.lite)
-        "litert" -> implementation(libs.litert)
+        "tensorflow-lite" -> {
+            implementation(libs.tensorflow.lite)
+            implementation(libs.tensorflow.lite.gpu)
+            implementation(libs.tensorflow.lite.gpu.api)
+        }
+        "litert" -> {
+            implementation(libs.litert)
+            implementation(libs.litert.gpu)
+            implementation(libs.litert.gpu.api)
+        }
         else -> error("imageqx.tflite: expected tensorflow-lite or litert, got $runtime")
     }
     testImplementation(libs.junit4)
     testImplementation(libs.junit.jupiter)
     testRuntimeOnly(libs.junit.vintage)
     testImplementation(libs.robolectric)
+}
+
+/** Finds a manifest's entry of the .tflite file of a precision. */
+fun findTflite(manifest: Any, precision: String): Map<*, *>? = ((manifest as Map<*, *>)["artifacts"] as List<*>)
+    .filterIsInstance<Map<*, *>>()
+    .firstOrNull { it["format"] == "tflite" && it["precision"] == precision }
+
+/** Tells whether a file's proofs let the app try it on a GPU, as org.imageqx.core.model.Artifact.isProved. */
+fun isProvedOnGpu(entry: Map<*, *>): Boolean {
+    val proofs = (entry["proofs"] as List<*>).filterIsInstance<Map<*, *>>().filter { it["target"] == "gpu" }
+    return proofs.any { it["verdict"] == "right" && it["whole"] == true } && proofs.none { it["verdict"] == "wrong" }
 }
 
 /** Copies one model and the manifest into the app's assets, after a look at the model's digest. */
@@ -87,26 +117,34 @@ abstract class TakeModel : DefaultTask() {
 
     @TaskAction
     fun take() {
-        val entries = (JsonSlurper().parse(manifest.get().asFile) as Map<*, *>)["artifacts"] as List<*>
-        val entry = entries.filterIsInstance<Map<*, *>>()
-            .firstOrNull { it["format"] == "tflite" && it["precision"] == precision.get() }
+        val entry = findTflite(JsonSlurper().parse(manifest.get().asFile), precision.get())
             ?: throw GradleException("no tflite ${precision.get()} in ${manifest.get()}; imageqx export writes one")
         val file = model.get().asFile
         if (file.name != entry["path"]) throw GradleException("expected ${entry["path"]}, got $file")
-        val digest = MessageDigest.getInstance("SHA-256").digest(file.readBytes()).joinToString("") { "%02x".format(it) }
-        if (digest != entry["sha256"]) {
-            throw GradleException("$file is not the exported one: expected SHA-256 ${entry["sha256"]}, got $digest")
-        }
+        check(file, entry["sha256"])
         val folder = assets.get().dir("imageqx").asFile
         folder.deleteRecursively()
         folder.mkdirs()
         file.copyTo(folder.resolve(file.name))
         manifest.get().asFile.copyTo(folder.resolve("manifest.json"))
+        if (isProvedOnGpu(entry)) takeSelfTest(folder)
+    }
+
+    /** Takes what the app asks of a GPU before it trusts it. */
+    private fun takeSelfTest(folder: File) {
+        val digests = (JsonSlurper().parse(manifest.get().asFile) as Map<*, *>)["golden"] as Map<*, *>
+        for ((name, digest) in digests) {
+            val file = manifest.get().asFile.resolveSibling("golden/$name")
+            check(file, digest)
+            file.copyTo(folder.resolve("golden/$name"))
+        }
+    }
+
+    private fun check(file: File, wanted: Any?) {
+        val digest = MessageDigest.getInstance("SHA-256").digest(file.readBytes()).joinToString("") { "%02x".format(it) }
+        if (digest != wanted) throw GradleException("$file is not the exported one: expected SHA-256 $wanted, got $digest")
     }
 }
-
-val artifactsFolder = rootProject.layout.projectDirectory.dir(providers.gradleProperty("imageqx.artifacts"))
-val chosenPrecision = providers.gradleProperty("imageqx.precision")
 
 val takeModel = tasks.register<TakeModel>("takeModel") {
     group = "build"

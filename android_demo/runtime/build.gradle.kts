@@ -32,5 +32,7 @@ dependencies {
     api(project(":core"))
     // An app adds the runtime that it wants.
     compileOnly(libs.tensorflow.lite)
+    compileOnly(libs.tensorflow.lite.gpu)
+    compileOnly(libs.tensorflow.lite.gpu.api)
     compileOnly(libs.onnxruntime.android)
 }

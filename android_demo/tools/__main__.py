@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from android_demo.tools import aar, app, maven, modules
-from android_demo.tools.checks import api_level, apk, arm64, dex, library
+from android_demo.tools.checks import api_level, apk, arm64, dex, gpu, library
 from android_demo.tools.tflite import native
 from imageqx_export.errors import ImageQXError
 
@@ -19,6 +19,7 @@ TESTS: Mapping[str, Callable[[Path], object]] = {
     "core": lambda _: modules.test_core(),
     "runtime": modules.test_runtime,
     "tflite": modules.test_tflite,
+    "gpu": gpu.check_gpu,
     "arm64": arm64.check_arm64,
     "api-level": lambda _: api_level.check_api_level(),
     "dex": lambda _: dex.test_dex(),

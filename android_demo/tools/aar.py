@@ -17,6 +17,7 @@ from android_demo.tools.steps import run_step
 
 GROUP, NAME = "org.imageqx", "imageqx-android"
 MIN_SDK = 26
+_OPTIONAL = "<optional>true</optional>"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 _MANIFEST = f"""<?xml version="1.0" encoding="utf-8"?>
@@ -90,14 +91,16 @@ def write_repository(folder: Path) -> Path:
 
 
 def write_pom(one: Coordinate) -> str:
-    """Return the POM: what an app gets with the library, and ONNX Runtime, which it may add."""
+    """Return the POM: what an app gets with the library, and the GPU delegate and ONNX Runtime, which it may add."""
     kotlin, json = (_find_pin(artifact) for artifact in ("kotlin-stdlib", "kotlinx-serialization-json-jvm"))
     tflite, onnx = _find_pin("tensorflow-lite"), _find_pin("onnxruntime")
+    gpu = (_find_pin("tensorflow-lite-gpu"), _find_pin("tensorflow-lite-gpu-api"))
     dependencies = (
         _write_dependency(kotlin.group, kotlin.artifact, kotlin.version),
         _write_dependency(json.group, json.artifact, json.version),
         _write_dependency(tflite.group, tflite.artifact, tflite.version, "<type>aar</type>"),
-        _write_dependency(onnx.group, "onnxruntime-android", onnx.version, "<type>aar</type><optional>true</optional>"),
+        *(_write_dependency(one.group, one.artifact, one.version, f"<type>aar</type>{_OPTIONAL}") for one in gpu),
+        _write_dependency(onnx.group, "onnxruntime-android", onnx.version, f"<type>aar</type>{_OPTIONAL}"),
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

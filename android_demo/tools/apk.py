@@ -13,10 +13,11 @@ from pathlib import Path
 from android_demo.tools.app import build_app
 from android_demo.tools.debian import find_build_tools
 from android_demo.tools.jdk import find_jdk
-from android_demo.tools.maven import fetch
-from android_demo.tools.model import take_model
+from android_demo.tools.maven import fetch, fetch_one
+from android_demo.tools.model import find_artifact, is_proved_on_gpu, take_model
 from android_demo.tools.resources import DEMO, link_resources, read_catalogue
 from android_demo.tools.steps import run_step
+from android_demo.tools.tflite.native import GPU_LIBRARY, LIBRARY
 from imageqx_export.artifact import Precision
 from imageqx_export.errors import ConversionError
 
@@ -99,7 +100,9 @@ def build_apk(folder: Path, precision: Precision) -> Path:
     """
     assets, dex, tools = take_model(folder, precision), shrink(), find_build_tools()
     resources = link_resources(f"apk/{precision}-resources", assets)
-    native, key = _find_native(), _make_key()
+    native, key = [_find_native("tflite", "tensorflow-lite", LIBRARY)], _make_key()
+    if is_proved_on_gpu(find_artifact(folder, precision)):
+        native.append(_find_native("gpu", "tensorflow-lite-gpu", GPU_LIBRARY))
 
     def build(output: Path) -> None:
         loose, aligned = output.with_suffix(".loose"), output.with_suffix(".aligned")
@@ -108,7 +111,8 @@ def build_apk(folder: Path, precision: Precision) -> Path:
             with zipfile.ZipFile(loose, "a") as archive:
                 archive.write(dex / "classes.dex", "classes.dex", zipfile.ZIP_DEFLATED)
                 # Stored: Android maps it where it lies, from API 23 on.
-                archive.write(native, f"lib/{ABI}/{native.name}", zipfile.ZIP_STORED)
+                for library in native:
+                    archive.write(library, f"lib/{ABI}/{library.name}", zipfile.ZIP_STORED)
             tools.run("zipalign", "-f", "-p", "4", loose, aligned)
             sign(aligned, output, key)
         finally:
@@ -116,7 +120,7 @@ def build_apk(folder: Path, precision: Precision) -> Path:
             aligned.unlink(missing_ok=True)
 
     name = f"apk/imageqx-demo-{precision}"
-    return run_step(name, [resources / "linked.apk", dex / "classes.dex", native, key], build, suffix=".apk")
+    return run_step(name, [resources / "linked.apk", dex / "classes.dex", *native, key], build, suffix=".apk")
 
 
 def sign(unsigned: Path, output: Path, key: Path) -> None:
@@ -143,17 +147,16 @@ def sign(unsigned: Path, output: Path, key: Path) -> None:
     Path(f"{output}.idsig").unlink(missing_ok=True)
 
 
-def _find_native() -> Path:
-    """Take TensorFlow Lite's library for phones out of its AAR."""
-    (aar,) = (path for path in fetch("tflite") if path.name.startswith("tensorflow-lite-2"))
-    name = "libtensorflowlite_jni.so"
+def _find_native(pins: str, artifact: str, name: str) -> Path:
+    """Take a library for phones out of its AAR, which is one of a set of pins."""
+    aar = fetch_one(pins, artifact)
 
     def unpack(output: Path) -> None:
         output.mkdir()
         with zipfile.ZipFile(aar) as archive:
             (output / name).write_bytes(archive.read(f"jni/{ABI}/{name}"))
 
-    return run_step(f"native/{ABI}", [aar], unpack) / name
+    return run_step(f"native/{ABI}-{pins}", [aar], unpack) / name
 
 
 def _make_key() -> Path:

@@ -18,6 +18,10 @@ from android_demo.tools.tflite.native import build_native
 DEMO = Path(__file__).resolve().parent.parent
 
 
+_NATIVE = r".*\.(TfliteRuntimeTest|GpuMissingTest|GpuDelegateTest)$"
+"""What needs a library of TensorFlow Lite's."""
+
+
 def list_sources(module: str, kind: str = "main") -> Path:
     """Return the Kotlin folder of a module's source set, ``"main"`` or ``"test"``."""
     return DEMO / module / "src" / kind / "kotlin"
@@ -36,8 +40,8 @@ def build_runtime() -> list[Path]:
 
 
 def unpack_tflite() -> list[Path]:
-    """Take the classes out of TensorFlow Lite's AARs; return their jars."""
-    return [unpack_classes(aar) for aar in fetch("tflite")]
+    """Take the classes out of TensorFlow Lite's AARs, and of its GPU delegate's; return their jars."""
+    return [unpack_classes(aar) for aar in fetch("tflite", "gpu")]
 
 
 def unpack_classes(aar: Path) -> Path:
@@ -99,7 +103,7 @@ def test_runtime(artifacts: Path) -> Counts:
     """Run ``runtime/``'s tests with ONNX Runtime's own build for desktops, over an export's golden pictures."""
     tests, classpath = build_runtime_tests()
     properties = {"imageqx.artifacts": artifacts.resolve()}
-    return run_junit("runtime", tests, classpath, properties=properties, only=r"^(?!.*\.TfliteRuntimeTest$).*Test$")
+    return run_junit("runtime", tests, classpath, properties=properties, only=rf"^(?!{_NATIVE}).*Test$")
 
 
 def test_tflite(artifacts: Path) -> Counts:
@@ -112,5 +116,5 @@ def test_tflite(artifacts: Path) -> Counts:
         classpath,
         properties={"imageqx.artifacts": artifacts.resolve(), "java.library.path": folder},
         environment={"LD_LIBRARY_PATH": str(folder)},
-        only=r".*\.TfliteRuntimeTest$",
+        only=r".*\.(TfliteRuntimeTest|GpuMissingTest)$",
     )

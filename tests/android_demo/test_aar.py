@@ -49,6 +49,8 @@ def test_write_pom_names_the_library_and_the_runtimes() -> None:
         "kotlin-stdlib": None,
         "kotlinx-serialization-json-jvm": None,
         "tensorflow-lite": None,
+        "tensorflow-lite-gpu": "true",
+        "tensorflow-lite-gpu-api": "true",
         "onnxruntime-android": "true",
     }
 

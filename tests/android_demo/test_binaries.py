@@ -85,5 +85,17 @@ def test_adapt_library_refuses_what_it_does_not_know(library: bytes) -> None:
         elf.adapt_library(library)
 
 
+def test_adapt_library_takes_one_that_lacks_what_it_is_told() -> None:
+    names = b"\0" + b"\0".join(name.encode() for name in elf.RENAMED if name != "fileno") + b"\0"
+    with pytest.raises(ConversionError, match="fileno"):
+        elf.adapt_library(make_library(names))
+    assert b"Xflush" in elf.adapt_library(make_library(names), without=("fileno",))
+
+
+def test_find_names_finds_functions_by_their_beginning() -> None:
+    library = make_library(b"\0glFinish\0eglGetError\0glob\0my_glFlush\0glFinish\0")
+    assert elf.find_names(library, "egl", "gl") == ["eglGetError", "glFinish"]
+
+
 def test_renamed_imports_keep_their_length() -> None:
     assert all(len(old) == len(new) for old, new in elf.RENAMED.items())

@@ -41,6 +41,8 @@ def locked(name: str) -> str:
         ("serialization", "kotlinx-serialization-json-jvm"),
         ("tensorflow-lite", "tensorflow-lite"),
         ("tensorflow-lite", "tensorflow-lite-api"),
+        ("tensorflow-lite", "tensorflow-lite-gpu"),
+        ("tensorflow-lite-gpu-api", "tensorflow-lite-gpu-api"),
         ("onnxruntime", "onnxruntime"),
         ("robolectric", "robolectric"),
         ("junit4", "junit"),

@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 
 from android_demo.tools.apk import ABI, build_apk
 from android_demo.tools.debian import find_build_tools
-from android_demo.tools.model import find_artifact
+from android_demo.tools.model import find_artifact, is_proved_on_gpu
 from android_demo.tools.resources import PACKAGE, read_catalogue
+from android_demo.tools.tflite.native import GPU_LIBRARY, LIBRARY
 from imageqx_export.artifact import Artifact, Precision
 from imageqx_export.budgets.limits import read_budgets, size_limit
 from imageqx_export.errors import ConversionError
@@ -87,6 +88,7 @@ _BROKEN: Mapping[str, tuple[Callable[[Path, Path], None], str]] = {
     "a compressed model": (lambda a, b: _repack(a, b, {".tflite": zipfile.ZIP_DEFLATED}), "is compressed"),
     "no model": (lambda a, b: _repack(a, b, leave_out=".tflite"), "is not in it"),
     "no library": (lambda a, b: _repack(a, b, leave_out=".so"), f"no library for {ABI}"),
+    "no library for GPUs": (lambda a, b: _repack(a, b, leave_out=GPU_LIBRARY), "the manifest says otherwise of GPUs"),
     "no code": (lambda a, b: _repack(a, b, leave_out=".dex"), "MainActivity is not in classes.dex"),
     "too large": (lambda a, b: _repack(a, b, more=30_000_000), "bytes >"),
 }
@@ -147,8 +149,11 @@ def _check_entries(apk: Path, artifact: Artifact) -> Iterator[str]:
         for name, entry in entries.items():
             if name.endswith(".so") and (entry.compress_type != zipfile.ZIP_STORED or _find_data(apk, entry) % PAGE):
                 yield f"{name} cannot be mapped where it lies"
-        if not any(name.startswith(f"lib/{ABI}/") for name in entries):
+        if f"lib/{ABI}/{LIBRARY}" not in entries:
             yield f"no library for {ABI}"
+        for name in (f"lib/{ABI}/{GPU_LIBRARY}", "assets/imageqx/golden/self_test.json"):
+            if (name in entries) != is_proved_on_gpu(artifact):
+                yield f"{name} is {'' if name in entries else 'not '}in it, and the manifest says otherwise of GPUs"
         dex = archive.read("classes.dex") if "classes.dex" in entries else b""
     for name in CLASSES:
         if f"L{PACKAGE.replace('.', '/')}/{name};".encode() not in dex:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from imageqx_export.errors import ConversionError
@@ -26,11 +27,15 @@ _VERSIONS = (_VERSYM, _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM)
 _UNKNOWN_TAG = 0x60000001  # of the range for operating systems: loaders pass over what they do not know
 
 
-def adapt_library(library: bytes) -> bytes:
+def adapt_library(library: bytes, without: Collection[str] = ()) -> bytes:
     """Return a 64-bit little-endian library of Android's that glibc can load beside ``bionic_shim.c``.
 
     Nothing but the dynamic section's tags of symbol versions (bionic's are called LIBC) and the names of ``RENAMED``
     changes: no instruction, no address.
+
+    Args:
+        library: Its bytes.
+        without: Which of ``RENAMED`` it does not import.
 
     Raises:
         ConversionError: It is no such library, or imports a name in another way.
@@ -44,8 +49,14 @@ def adapt_library(library: bytes) -> bytes:
         if tag in _VERSIONS:
             struct.pack_into("<q", edited, at, _UNKNOWN_TAG)
     start = _find_offset(edited, values[_STRTAB])
-    _rename(edited, start, start + values[_STRSZ])
+    _rename(edited, start, start + values[_STRSZ], without)
     return bytes(edited)
+
+
+def find_names(library: bytes, *prefixes: str) -> list[str]:
+    """Return the names in a library's tables that begin with a prefix and then a capital: ``glFinish`` with ``gl``."""
+    pattern = rb"\0((?:" + "|".join(prefixes).encode() + rb")[A-Z]\w+)(?=\0)"
+    return sorted({name.decode() for name in re.findall(pattern, library)})
 
 
 def write_adapted(source: Path, output: Path) -> None:
@@ -53,8 +64,10 @@ def write_adapted(source: Path, output: Path) -> None:
     output.write_bytes(adapt_library(source.read_bytes()))
 
 
-def _rename(library: bytearray, start: int, end: int) -> None:
+def _rename(library: bytearray, start: int, end: int, without: Collection[str]) -> None:
     for name, new in RENAMED.items():
+        if name in without:
+            continue
         at = library.find(b"\0" + name.encode() + b"\0", start, end)
         if at < 0:
             raise ConversionError("the library does not import a name as a string of its own", got=name)

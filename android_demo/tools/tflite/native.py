@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import zipfile
+from ctypes.util import find_library
 from pathlib import Path
 
 from android_demo.tools.maven import fetch_one
@@ -14,8 +15,12 @@ from android_demo.tools.tflite import elf
 from imageqx_export.errors import ConversionError, UnavailableError
 
 LIBRARY = "libtensorflowlite_jni.so"
+GPU_LIBRARY = "libtensorflowlite_gpu_jni.so"
 SHIM = Path(__file__).with_name("bionic_shim.c")
 RUNNER = Path(__file__).with_name("run_model.c")
+OPENCL = Path(__file__).with_name("opencl_shim.c")
+_GRAPHICS = ("libEGL.so", "libGLESv3.so")
+"""What the library for GPUs asks for by name beside the others, and finds without a driver."""
 _PROVIDED = ("libc.so", "libm.so", "libdl.so", "liblog.so")
 """What the library asks for by name: all of it is in the shim, or in what the shim needs."""
 _STRICT = ("-O1", "-Wall", "-Wextra", "-Werror")
@@ -27,17 +32,42 @@ def build_native() -> Path:
     Raises:
         UnavailableError: This machine is no x86-64 Linux, or has no C compiler.
     """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise UnavailableError(
-            "TensorFlow Lite's library for Android runs on x86-64 Linux alone",
-            got=f"{platform.system()} {platform.machine()}",
-        )
+    _require_x86()
     compiler = _find_compiler("gcc", "gcc libc6-dev")
     return run_step(
         "tflite/x86_64",
         _list_inputs(),
         lambda folder: _write_folder(folder, compiler, "x86_64"),
     )
+
+
+def build_gpu_native() -> Path:
+    """Return a folder like :func:`build_native`'s, with the library for GPUs, on Debian's OpenCL for processors.
+
+    Raises:
+        UnavailableError: This machine is no x86-64 Linux, or has no C compiler or no OpenCL.
+    """
+    _require_x86()
+    opencl = find_library("OpenCL")
+    if opencl is None or not any(Path("/etc/OpenCL/vendors").glob("pocl*.icd")):
+        raise UnavailableError(
+            "no OpenCL for processors", expected="pocl", remedy="apt install pocl-opencl-icd ocl-icd-libopencl1"
+        )
+    compiler, aar = _find_compiler("gcc", "gcc libc6-dev"), fetch_one("gpu", "tensorflow-lite-gpu")
+
+    def make(folder: Path) -> None:
+        _write_folder(folder, compiler, "x86_64")
+        with zipfile.ZipFile(aar) as archive:
+            library = archive.read(f"jni/x86_64/{GPU_LIBRARY}")
+        (folder / GPU_LIBRARY).write_bytes(elf.adapt_library(library, without=("fileno",)))
+        stubs = "".join(f"void *{name}(void) {{ return 0; }}\n" for name in elf.find_names(library, "egl", "gl"))
+        source = folder / "no_driver.c"
+        source.write_text(stubs, encoding="utf-8")
+        _compile(compiler, source, folder / _GRAPHICS[0])
+        (folder / _GRAPHICS[1]).symlink_to(_GRAPHICS[0])
+        _compile(compiler, OPENCL, folder / "libOpenCL.so", "-Wl,--no-as-needed", f"-l:{opencl}")
+
+    return run_step("tflite/gpu", [*_list_inputs(), aar, OPENCL], make, options=[opencl])
 
 
 def build_for_arm64() -> Path:
@@ -99,24 +129,24 @@ def _write_folder(folder: Path, compiler: str, abi: str) -> None:
     """Write the shim, under each name that the library asks for, and the library."""
     folder.mkdir()
     shim = folder / _PROVIDED[0]
-    command = [
-        compiler,
-        "-shared",
-        "-fPIC",
-        *_STRICT,
-        "-o",
-        shim,
-        SHIM,
-        "-Wl,--no-as-needed",
-        "-lm",
-        "-ldl",
-        "-lpthread",
-    ]
-    run_or_raise(command, ConversionError, "the shim does not compile")
+    _compile(compiler, SHIM, shim, "-Wl,--no-as-needed", "-lm", "-ldl", "-lpthread")
     for name in _PROVIDED[1:]:
         (folder / name).symlink_to(shim.name)
     with zipfile.ZipFile(_find_aar()) as archive:
         (folder / LIBRARY).write_bytes(elf.adapt_library(archive.read(f"jni/{abi}/{LIBRARY}")))
+
+
+def _compile(compiler: str, source: Path, library: Path, *more: str) -> None:
+    command = [compiler, "-shared", "-fPIC", *_STRICT, "-fno-builtin", "-o", library, source, *more]
+    run_or_raise(command, ConversionError, f"{source.name} does not compile")
+
+
+def _require_x86() -> None:
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise UnavailableError(
+            "TensorFlow Lite's library for Android runs on x86-64 Linux alone",
+            got=f"{platform.system()} {platform.machine()}",
+        )
 
 
 def _list_inputs() -> list[Path]:

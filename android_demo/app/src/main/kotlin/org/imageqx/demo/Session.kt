@@ -74,6 +74,7 @@ internal class Session(private val tools: Tools, start: State = State()) {
             is Effect.Assess -> running = submit { assess(effect) }
             Effect.StopCheck -> running?.cancel(true)
             is Effect.Delete -> File(effect.photo.path).delete()
+            Effect.DescribeEngine -> submit { guard({ Event.Failed(it) }) { Event.EngineDescribed(tools.assessor.value.describeEngine()) } }
             Effect.Measure -> tools.meter.start { progress -> post(Event.Measured(progress)) }
             Effect.StopMeasuring -> tools.meter.stop()
             else -> host?.perform(effect)

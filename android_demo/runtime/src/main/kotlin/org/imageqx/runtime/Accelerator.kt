@@ -1,8 +1,10 @@
 package org.imageqx.runtime
 
 import org.imageqx.core.ModelException
+import org.imageqx.core.ModelFailed
 import org.imageqx.core.model.Artifact
 import org.imageqx.core.model.Manifest
+import org.imageqx.core.model.ModelSpec
 import org.imageqx.core.picture.Pixels
 import org.imageqx.core.selftest.SelfTest
 import org.imageqx.core.selftest.SelfTestResult
@@ -13,7 +15,7 @@ import org.imageqx.core.verdict.Outputs
 import java.nio.ByteBuffer
 
 private const val GOLDEN = "golden"
-private const val LONGEST_NANOSECONDS = 20_000_000_000L
+private const val NANOSECONDS = 1_000_000_000L
 
 /**
  * A phone's accelerator, as an app offers it.
@@ -22,11 +24,13 @@ private const val LONGEST_NANOSECONDS = 20_000_000_000L
  * @property identity all that its answers depend on but the model: the delegate's version, the driver's, the system's
  *   build. When it changes, the self-test is asked again.
  * @property runtime opens models on it.
+ * @property obstacle why it is not to be asked now, such as a full memory; null if it may be.
  */
 public class Accelerator(
     public val target: String,
     public val identity: String,
     public val runtime: ModelRuntime,
+    public val obstacle: String? = null,
 )
 
 /** Where an app keeps what self-tests said, such as its preferences. Written before [put] returns. */
@@ -36,14 +40,20 @@ public interface SelfTestMemory {
 
     /** Keeps a value under a key. */
     public fun put(key: String, value: String)
+
+    /** Forgets what was kept under a key. */
+    public fun remove(key: String)
 }
 
 /**
  * A model, and why it runs on the processor.
  *
- * @property fallback in words, for an app's version screen; null where it runs on the accelerator, or none was offered.
+ * @property model where the accelerator gives no answer to a photo, it goes on with the processor, and [fallback] says so.
  */
-public class OpenedModel(public val model: QualityModel, public val fallback: String?)
+public class OpenedModel internal constructor(public val model: QualityModel, private val explain: () -> String?) {
+    /** In words, for an app's version screen; null where it runs on the accelerator, or none was offered. */
+    public val fallback: String? get() = explain()
+}
 
 /**
  * Opens a model on an accelerator if all of this holds, and on the processor otherwise: the manifest proves some file
@@ -55,6 +65,7 @@ public class OpenedModel(public val model: QualityModel, public val fallback: St
  * @param accelerator what the phone has; null for none, or where a person chose the processor.
  * @param memory what earlier self-tests said.
  * @param decode reads a golden picture, a PNG of the model's size.
+ * @param seconds what the self-test's pictures may take together; an accelerator that takes longer is not used.
  * @throws ModelException neither can be opened.
  */
 public fun openModel(
@@ -64,15 +75,18 @@ public fun openModel(
     accelerator: Accelerator? = null,
     memory: SelfTestMemory? = null,
     decode: ((ByteBuffer) -> Pixels)? = null,
+    seconds: Int = 20,
 ): OpenedModel {
     val manifest = source.readManifest()
-    fun onProcessor(fallback: String?) = OpenedModel(processor.open(source.readModel(manifest, path)), fallback)
+    fun open() = processor.open(source.readModel(manifest, path))
+    fun onProcessor(fallback: String?) = OpenedModel(open()) { fallback }
     if (accelerator == null || memory == null || decode == null) return onProcessor(null)
+    accelerator.obstacle?.let { return onProcessor("${accelerator.target}: $it") }
     val artifact = manifest.chooseFor(accelerator.runtime.format, accelerator.target, source.listPresent(manifest))
         ?: return onProcessor("no file was proved right on ${accelerator.target}")
-    val examiner = Examiner(source, accelerator, memory, decode)
+    val examiner = Examiner(source, accelerator, memory, decode, seconds)
     return when (val answer = examiner.examine(manifest, artifact)) {
-        is Examined.Right -> OpenedModel(answer.model, null)
+        is Examined.Right -> GuardedModel(answer.model, accelerator.target, ::open).let { model -> OpenedModel(model) { model.fallback } }
         is Examined.Wrong -> onProcessor("${accelerator.target}: ${answer.why}")
     }
 }
@@ -93,12 +107,38 @@ private sealed interface Examined {
     class Wrong(val why: String) : Examined
 }
 
+/** A model on an accelerator until that gives no answer, and then the one on the processor. */
+private class GuardedModel(
+    private var model: QualityModel,
+    private val target: String,
+    private val openOnProcessor: () -> QualityModel,
+) : QualityModel {
+    var fallback: String? = null
+        private set
+    override val spec: ModelSpec = model.spec
+    override val runtime: String get() = model.runtime
+
+    override fun run(pixels: Pixels): Outputs = try {
+        model.run(pixels)
+    } catch (error: ModelFailed) {
+        if (fallback != null) throw error
+        val processor = openOnProcessor()
+        fallback = "$target: ${error.got}"
+        model.close()
+        model = processor
+        processor.run(pixels)
+    }
+
+    override fun close(): Unit = model.close()
+}
+
 /** Asks the golden pictures of an accelerator, and remembers what it said. */
 private class Examiner(
     private val source: ArtifactSource,
     private val accelerator: Accelerator,
     private val memory: SelfTestMemory,
     private val decode: (ByteBuffer) -> Pixels,
+    private val seconds: Int,
 ) {
     fun examine(manifest: Manifest, artifact: Artifact): Examined {
         val key = "${artifact.sha256} ${accelerator.target} ${accelerator.identity}"
@@ -111,18 +151,34 @@ private class Examiner(
         // Before the first call into the driver: a crash leaves this behind.
         if (!known) memory.put(key, ASKED)
         val answer = try {
-            val model = accelerator.runtime.open(source.readModel(manifest, artifact.path))
-            val why = if (known) null else explainFailure(model, artifact)
-            if (why == null) Examined.Right(model) else Examined.Wrong(why).also { model.close() }
-        } catch (error: ModelException) {
-            Examined.Wrong(error.message.orEmpty())
-        } catch (error: RuntimeException) { // a delegate that cannot be made
-            Examined.Wrong(error.toString())
-        } catch (error: UnsatisfiedLinkError) {
-            Examined.Wrong(error.toString())
+            open(manifest, artifact, known)
+        } catch (error: OutOfMemoryError) { // of this moment, and not of the accelerator
+            if (known) memory.put(key, PASSED) else memory.remove(key)
+            return Examined.Wrong("the memory is full: $error")
         }
         memory.put(key, if (answer is Examined.Wrong) answer.why else PASSED)
         return answer
+    }
+
+    private fun open(manifest: Manifest, artifact: Artifact, known: Boolean): Examined {
+        var opened: QualityModel? = null
+        try {
+            val model = accelerator.runtime.open(source.readModel(manifest, artifact.path)).also { opened = it }
+            val why = if (known) null else explainFailure(model, artifact)
+            if (why == null) return Examined.Right(model)
+            model.close()
+            return Examined.Wrong(why)
+        } catch (error: Throwable) {
+            opened?.close()
+            return Examined.Wrong(explain(error) ?: throw error)
+        }
+    }
+
+    /** Returns what an accelerator's own error says; null for an error of the app, or of the machine. */
+    private fun explain(error: Throwable): String? = when (error) {
+        is ModelException -> error.message.orEmpty()
+        is RuntimeException, is LinkageError -> error.toString() // a delegate that cannot be made, a library that is not there
+        else -> null
     }
 
     /** Returns why an accelerator's answers are not to be trusted; null if they are. */
@@ -130,16 +186,17 @@ private class Examiner(
         val test = readSelfTest(source.readText("$GOLDEN/self_test.json"), "self_test.json")
         val expectation = test.expectations[artifact.precision] ?: return "no self-test for ${artifact.precision}"
         val expected = readExpectedOutputs(source.readText("$GOLDEN/${expectation.outputs}"), expectation.outputs)
-        val got = runWithin(LONGEST_NANOSECONDS, test, model) ?: return "it takes longer than 20 seconds"
+        val got = run(test, model) ?: return "it takes longer than $seconds seconds"
         val wanted = test.pictures.map { expected[it] ?: return "no expected outputs of $it" }
         val result = compare(artifact.spec, wanted, got, expectation.tolerance)
         return (result as? SelfTestResult.Failed)?.why
     }
 
-    private fun runWithin(nanoseconds: Long, test: SelfTest, model: QualityModel): List<Outputs>? {
+    /** Returns the outputs for all pictures; null where they do not come in time. */
+    private fun run(test: SelfTest, model: QualityModel): List<Outputs>? {
         val began = System.nanoTime()
         return test.pictures.map { picture ->
-            if (System.nanoTime() - began > nanoseconds) return null
+            if (System.nanoTime() - began > seconds * NANOSECONDS) return null
             model.run(decode(source.read("$GOLDEN/$picture")))
         }
     }

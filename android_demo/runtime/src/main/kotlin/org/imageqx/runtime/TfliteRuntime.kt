@@ -49,8 +49,10 @@ public class TfliteRuntime(
         val interpreter = try {
             Interpreter(file.bytes, options)
         } catch (error: IllegalArgumentException) { // a file that is none, or that this version does not know
-            delegate?.close()
-            throw ModelDamaged(file.name, "TensorFlow Lite: ${error.message}", error)
+            val got = "TensorFlow Lite: ${error.message}"
+            if (delegate == null) throw ModelDamaged(file.name, got, error)
+            delegate.close()
+            throw ModelFailed(file.name, got, error)
         }
         val on = if (delegate == null) "$threads threads" else delegate.javaClass.simpleName
         return try {

@@ -1,11 +1,5 @@
 package org.imageqx.runtime
 
-import kotlinx.serialization.json.Json
-import kotlinx.serialization.json.JsonArray
-import kotlinx.serialization.json.JsonObject
-import kotlinx.serialization.json.jsonArray
-import kotlinx.serialization.json.jsonObject
-import kotlinx.serialization.json.jsonPrimitive
 import org.imageqx.core.ModelFailed
 import org.imageqx.core.verdict.Outputs
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -13,30 +7,9 @@ import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
-import java.nio.ByteBuffer
-
-/** The export, as if its first .tflite had been proved right on a GPU; a fresh export may have no proofs yet. */
-private object ProvedExport : ArtifactSource {
-    private val text = Export.source.readText("manifest.json")
-    private val manifest = Json.parseToJsonElement(text).jsonObject
-    private val proof = Json.parseToJsonElement(
-        """[{"target": "gpu", "chips": ["any"], "verdict": "right", "whole": true, "tool": "a test"}]""",
-    )
-
-    override fun read(path: String): ByteBuffer = if (path == "manifest.json") prove() else Export.source.read(path)
-
-    private fun prove(): ByteBuffer {
-        val artifacts = manifest.getValue("artifacts").jsonArray.map { artifact ->
-            val isTflite = artifact.jsonObject.getValue("format").jsonPrimitive.content == "tflite"
-            JsonObject(artifact.jsonObject + ("proofs" to if (isTflite) proof else JsonArray(emptyList())))
-        }
-        val text = JsonObject(manifest + ("artifacts" to JsonArray(artifacts))).toString()
-        return ByteBuffer.wrap(text.toByteArray())
-    }
-}
 
 class AcceleratorTest {
-    private val source = ProvedExport
+    private val source = ProvedAlone()
     private val proved = requireNotNull(source.readManifest().chooseFor("tflite", "gpu"))
     private val expected = Export.expected(proved)
     private val memory = FakeMemory()
@@ -68,10 +41,18 @@ class AcceleratorTest {
             { throw ModelFailed("model", "a native error") },
             { throw IllegalStateException("no such delegate") },
             { throw UnsatisfiedLinkError("no library") },
+            { throw NoClassDefFoundError("org/tensorflow/lite/gpu/GpuDelegateFactory\$Options") },
         )
         for ((number, answer) in broken.withIndex()) {
             assertTrue(open(FakeRuntime(answer = answer), identity = "driver $number").fallback!!.isNotEmpty())
         }
+    }
+
+    @Test
+    fun `one that is too slow is not`() {
+        val gpu = Accelerator(GPU, "1", FakeRuntime { expected[it].also { Thread.sleep(2) } })
+        val opened = openModel(source, processor, proved.path, gpu, memory, Export::decode, seconds = 0)
+        assertEquals("gpu: it takes longer than 0 seconds", opened.fallback)
     }
 
     @Test
@@ -80,6 +61,37 @@ class AcceleratorTest {
         assertThrows(Crash::class.java) { open(FakeRuntime { throw Crash() }) }
         assertEquals(listOf("asked, no answer"), memory.values.toList())
         assertEquals("gpu: it crashed in the self-test", open(FakeRuntime { expected[it] }).fallback)
+    }
+
+    @Test
+    fun `a full memory is not remembered`() {
+        val fallback = open(FakeRuntime { throw OutOfMemoryError("Java heap space") }).fallback
+        assertTrue("the memory is full" in fallback.orEmpty(), fallback)
+        assertEquals(emptyList<String>(), memory.values.toList())
+        assertNull(open(FakeRuntime { expected[it] }).fallback)
+        assertTrue("the memory is full" in open(FakeRuntime(onOpen = { throw OutOfMemoryError() }) { expected[it] }).fallback.orEmpty())
+        assertEquals(listOf("passed"), memory.values.toList())
+    }
+
+    @Test
+    fun `one that is hindered now is not asked`() {
+        val gpu = FakeRuntime { expected[it] }
+        val low = Accelerator(GPU, "1", gpu, obstacle = "the phone's memory is low")
+        val opened = openModel(source, processor, proved.path, low, memory, Export::decode)
+        assertEquals("gpu: the phone's memory is low", opened.fallback)
+        assertEquals(0, gpu.opened)
+        assertTrue(memory.values.isEmpty())
+    }
+
+    @Test
+    fun `one that gives no answer to a photo later is left, and the processor answers`() {
+        val gpu = FakeRuntime { if (it < Export.pictures.size) expected[it] else throw ModelFailed("model", "the context is lost") }
+        val opened = open(gpu)
+        assertNull(opened.fallback)
+        val pixels = Export.pixels(Export.pictures[0])
+        repeat(2) { assertEquals(expected[0], opened.model.run(pixels)) }
+        assertEquals("gpu: the context is lost", opened.fallback)
+        assertEquals(listOf(1, 1), listOf(gpu.closed, processor.opened))
     }
 
     @Test

@@ -5,7 +5,11 @@ import org.imageqx.core.picture.Pixels
 import org.imageqx.core.verdict.Outputs
 
 /** A runtime that answers with what it is told to. */
-class FakeRuntime(override val format: String = "tflite", private val answer: (Int) -> Outputs) : ModelRuntime {
+class FakeRuntime(
+    override val format: String = "tflite",
+    private val onOpen: () -> Unit = {},
+    private val answer: (Int) -> Outputs,
+) : ModelRuntime {
     var opened = 0
         private set
     var asked = 0
@@ -15,6 +19,7 @@ class FakeRuntime(override val format: String = "tflite", private val answer: (I
 
     override fun open(file: ModelFile): QualityModel {
         opened++
+        onOpen()
         return FakeModel(Export.manifest.get(file.name).spec)
     }
 
@@ -37,5 +42,9 @@ class FakeMemory(private val kept: MutableMap<String, String> = mutableMapOf()) 
 
     override fun put(key: String, value: String) {
         kept[key] = value
+    }
+
+    override fun remove(key: String) {
+        kept.remove(key)
     }
 }

@@ -2,6 +2,7 @@ package org.imageqx.demo.assess
 
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.Assessment
+import org.imageqx.demo.state.Engine
 
 /** A frame of the live picture: opaque pixels `0xFFRRGGBB`, upright, row by row. */
 internal class FramePixels(val argb: IntArray, val width: Int, val height: Int)
@@ -18,4 +19,7 @@ internal interface Assessor : AutoCloseable {
 
     /** Advises on the live picture, of which [frame] came at [now] nanoseconds; throws likewise. */
     fun advise(frame: FramePixels, now: Long): Advice
+
+    /** Tells what computes, and why not the phone's accelerator. */
+    fun describeEngine(): Engine
 }

@@ -13,14 +13,16 @@ import org.imageqx.demo.camera.Steady
 import org.imageqx.demo.photo.PhotoDecoder
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.Assessment
+import org.imageqx.demo.state.Engine
+import org.imageqx.runtime.OpenedModel
 import org.imageqx.runtime.PhotoAssessor
-import org.imageqx.runtime.QualityModel
 
 /** Checks photos and frames with an open model, of either network. */
 internal class ModelAssessor(
-    private val model: QualityModel,
+    private val opened: OpenedModel,
     private val decoder: PhotoDecoder = PhotoDecoder(),
 ) : Assessor {
+    private val model = opened.model
     private val spec = model.spec
     private val assessor = PhotoAssessor(model)
     private val stretcher = Stretcher(spec.preprocessing)
@@ -44,6 +46,8 @@ internal class ModelAssessor(
         val outputs = model.run(stretcher.stretch(picture))
         return steady.choose(toAdvice(decide(smooth(outputs, now), spec)), now)
     }
+
+    override fun describeEngine() = Engine(model.runtime, opened.fallback)
 
     override fun close() = assessor.close()
 

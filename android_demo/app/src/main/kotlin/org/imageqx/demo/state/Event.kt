@@ -39,6 +39,9 @@ internal sealed interface Event {
 
     data object SpeedPressed : Event
 
+    /** It is known what checks photos. */
+    data class EngineDescribed(val engine: Engine) : Event
+
     data object MeasurePressed : Event
 
     data class Measured(val progress: SpeedProgress) : Event
@@ -65,6 +68,9 @@ internal sealed interface Effect {
     data object StopCheck : Effect
 
     data class Delete(val photo: Photo) : Effect
+
+    /** Tell what checks photos. */
+    data object DescribeEngine : Effect
 
     data object Measure : Effect
 

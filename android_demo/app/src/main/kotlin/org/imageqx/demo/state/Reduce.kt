@@ -41,7 +41,7 @@ private fun onCamera(state: State, screen: Screen.Camera, event: Event): Step = 
         } else {
             Step(state.copy(screen = screen.copy(shooting = true)), listOf(Effect.Shoot))
         }
-    Event.SpeedPressed -> Step(state.copy(screen = Screen.Speed()))
+    Event.SpeedPressed -> Step(state.copy(screen = Screen.Speed()), listOf(Effect.DescribeEngine))
     else -> Step(state)
 }
 
@@ -78,18 +78,22 @@ private fun onResult(state: State, screen: Screen.Result, event: Event): Step = 
     else -> Step(state)
 }
 
-private fun onSpeed(state: State, screen: Screen.Speed, event: Event): Step = when (event) {
-    Event.MeasurePressed ->
-        if (screen.progress is SpeedProgress.Running) {
-            Step(state.copy(screen = Screen.Speed()), listOf(Effect.StopMeasuring))
-        } else {
-            Step(state.copy(screen = Screen.Speed(SpeedProgress.Running(0, 0))), listOf(Effect.Measure))
-        }
-    is Event.Measured ->
-        if (screen.progress is SpeedProgress.Running) Step(state.copy(screen = Screen.Speed(event.progress))) else Step(state)
-    Event.SharePressed -> if (screen.progress is SpeedProgress.Done) Step(state, listOf(Effect.ShareRun)) else Step(state)
-    Event.AnotherPressed -> goBack(state)
-    else -> Step(state)
+private fun onSpeed(state: State, screen: Screen.Speed, event: Event): Step {
+    fun show(progress: SpeedProgress) = state.copy(screen = screen.copy(progress = progress))
+    return when (event) {
+        Event.MeasurePressed ->
+            if (screen.progress is SpeedProgress.Running) {
+                Step(show(SpeedProgress.Ready), listOf(Effect.StopMeasuring))
+            } else {
+                Step(show(SpeedProgress.Running(0, 0)), listOf(Effect.Measure))
+            }
+        is Event.Measured ->
+            if (screen.progress is SpeedProgress.Running) Step(show(event.progress)) else Step(state)
+        is Event.EngineDescribed -> Step(state.copy(screen = screen.copy(engine = event.engine)))
+        Event.SharePressed -> if (screen.progress is SpeedProgress.Done) Step(state, listOf(Effect.ShareRun)) else Step(state)
+        Event.AnotherPressed -> goBack(state)
+        else -> Step(state)
+    }
 }
 
 private fun fail(state: State, problem: Problem): Step {

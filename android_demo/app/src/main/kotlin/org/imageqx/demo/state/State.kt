@@ -50,8 +50,8 @@ internal sealed interface Screen {
     /** Something went wrong. */
     data class Trouble(val problem: Problem) : Screen
 
-    /** The measurement of the speed. */
-    data class Speed(val progress: SpeedProgress = SpeedProgress.Ready) : Screen
+    /** The measurement of the speed; [engine] is what checks photos, null until it is known. */
+    data class Speed(val progress: SpeedProgress = SpeedProgress.Ready, val engine: Engine? = null) : Screen
 }
 
 /** A photo in this app's own cache: [path] of its file, which a later one does not overwrite. */
@@ -98,6 +98,9 @@ internal enum class Problem {
     MODEL_NEWER,
     MODEL_FAILED,
 }
+
+/** What computes: [runtime] in the words of the library, and why not the phone's accelerator, null where that does. */
+internal data class Engine(val runtime: String, val fallback: String?)
 
 /** How far the measurement is. */
 internal sealed interface SpeedProgress {

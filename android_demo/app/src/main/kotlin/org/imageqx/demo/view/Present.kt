@@ -5,6 +5,7 @@ import org.imageqx.core.verdict.NextStep
 import org.imageqx.demo.R
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.CameraAccess
+import org.imageqx.demo.state.Engine
 import org.imageqx.demo.state.Event
 import org.imageqx.demo.state.Finding
 import org.imageqx.demo.state.Problem
@@ -73,7 +74,7 @@ internal fun present(state: State, plan: SpeedPlan): Shown = when (val screen = 
         Words.Text(describe(screen.problem)),
         listOf(Press(Words.Text(R.string.again), Event.AnotherPressed, main = true), gallery()),
     )
-    is Screen.Speed -> presentSpeed(screen.progress, plan)
+    is Screen.Speed -> presentSpeed(screen, plan)
 }
 
 private fun presentCamera(state: State, screen: Screen.Camera): Shown = when (state.camera) {
@@ -137,7 +138,8 @@ private fun presentFinding(finding: Finding, chosen: Boolean): Row {
 
 private fun translate(hint: Hint): Words = Words.OfSpec("hint", hint.key, hint.text)
 
-private fun presentSpeed(progress: SpeedProgress, plan: SpeedPlan): Shown {
+private fun presentSpeed(screen: Screen.Speed, plan: SpeedPlan): Shown {
+    val progress = screen.progress
     val about = Words.Text(R.string.speed_text, plan.processes, plan.runs, plan.seconds)
     val start = Press(Words.Text(R.string.speed_start), Event.MeasurePressed, main = progress == SpeedProgress.Ready)
     val close = Press(Words.Text(R.string.speed_close), Event.AnotherPressed)
@@ -156,10 +158,16 @@ private fun presentSpeed(progress: SpeedProgress, plan: SpeedPlan): Shown {
         is SpeedProgress.Done ->
             listOf(Press(Words.Text(R.string.speed_share), Event.SharePressed, main = true), start, close)
     }
-    val lines = (progress as? SpeedProgress.Done)?.rows.orEmpty().map(::presentRow)
+    val rows = (progress as? SpeedProgress.Done)?.rows.orEmpty().map(::presentRow)
+    val lines = screen.engine?.let(::presentEngine).orEmpty() + rows
     val busy = progress is SpeedProgress.Running
     return Shown.Speed(Shown.Message(Words.Text(R.string.speed_title), text, buttons, busy), lines)
 }
+
+private fun presentEngine(engine: Engine): List<Words> = listOfNotNull(
+    Words.Text(R.string.speed_engine, engine.runtime),
+    engine.fallback?.let { Words.Text(R.string.speed_fallback, it) },
+)
 
 private fun presentRow(row: SpeedRow): Words {
     val quartiles = row.quartiles ?: return Words.Text(R.string.speed_failed, row.model, row.failure.orEmpty())

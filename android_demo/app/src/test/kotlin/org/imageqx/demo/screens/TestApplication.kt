@@ -20,6 +20,7 @@ import org.imageqx.demo.bench.SpeedMeter
 import org.imageqx.demo.photo.PhotoStore
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.Assessment
+import org.imageqx.demo.state.Engine
 import java.io.File
 import java.util.concurrent.AbstractExecutorService
 import java.util.concurrent.TimeUnit
@@ -59,6 +60,7 @@ internal class ManualExecutor : AbstractExecutorService() {
 /** An answer that a test chooses; a problem in place of it where there is one. */
 internal class FakeAssessor : Assessor {
     var answer = Assessments.good
+    var engine = Engine("TensorFlow Lite 2.16.1, 2 threads", "gpu: explanations is 0.98 off, 0.05 is allowed")
     var error: Throwable? = null
     var photos = 0
     var closed = false
@@ -70,6 +72,8 @@ internal class FakeAssessor : Assessor {
     }
 
     override fun advise(frame: FramePixels, now: Long): Advice = Advice.Good
+
+    override fun describeEngine() = engine
 
     override fun close() {
         closed = true

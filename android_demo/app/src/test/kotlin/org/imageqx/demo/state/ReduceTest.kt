@@ -140,4 +140,14 @@ internal class ReduceTest {
         assertEquals(Screen.Camera(), restore(save(result)) { false }.state.screen)
         assertEquals(Step(State()), restore(Saved(null, -4)) { true })
     }
+
+    @Test
+    fun whatComputesIsAskedForTheSpeedScreenAndStaysOnIt() {
+        val engine = Engine("TensorFlow Lite 2.16.1, 2 threads", null)
+        val asked = ready.after(Event.SpeedPressed)
+        assertEquals(listOf(Effect.DescribeEngine), asked.effects)
+        val running = asked.state.after(Event.EngineDescribed(engine), Event.MeasurePressed, Event.Measured(SpeedProgress.Done(emptyList())))
+        assertEquals(Screen.Speed(SpeedProgress.Done(emptyList()), engine), running.state.screen)
+        assertEquals(Screen.Camera(), ready.after(Event.EngineDescribed(engine)).state.screen)
+    }
 }

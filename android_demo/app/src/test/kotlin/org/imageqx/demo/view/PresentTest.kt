@@ -6,6 +6,7 @@ import org.imageqx.demo.R
 import org.imageqx.demo.screens.Assessments
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.CameraAccess
+import org.imageqx.demo.state.Engine
 import org.imageqx.demo.state.Event
 import org.imageqx.demo.state.Photo
 import org.imageqx.demo.state.Problem
@@ -101,5 +102,17 @@ internal class PresentTest {
         val shown = show(Screen.Speed(SpeedProgress.Done(rows))) as Shown.Speed
         assertEquals(Words.Text(R.string.speed_row, "a.tflite", "6.3", "6.0", "7.0"), shown.lines[0])
         assertEquals(Words.Text(R.string.speed_failed, "b.tflite", "the memory is full"), shown.lines[1])
+    }
+
+    @Test
+    fun theSpeedScreenSaysWhatComputesAndWhyNotTheGpu() {
+        val onProcessor = Engine("TensorFlow Lite 2.16.1, 2 threads", "gpu: quality is 0.97 off")
+        val shown = show(Screen.Speed(engine = onProcessor)) as Shown.Speed
+        assertEquals(
+            listOf(Words.Text(R.string.speed_engine, onProcessor.runtime), Words.Text(R.string.speed_fallback, "gpu: quality is 0.97 off")),
+            shown.lines,
+        )
+        val onGpu = show(Screen.Speed(engine = Engine("TensorFlow Lite 2.16.1, GpuDelegate", null))) as Shown.Speed
+        assertEquals(1, onGpu.lines.size)
     }
 }
