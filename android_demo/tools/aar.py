@@ -115,7 +115,7 @@ def write_pom(one: Coordinate) -> str:
 
 def read_readme_lines(readme: Path) -> str:
     """Return the Kotlin that the folder's README shows for assessing a bitmap."""
-    match = re.search(r"```kotlin\n(.*?openAssessor.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    match = re.search(r"```kotlin\n((?:(?!```).)*openAssessor.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
     if match is None:
         raise ValueError(f"no Kotlin with openAssessor in {readme}")
     return match[1]
