@@ -8,19 +8,17 @@ import time
 from collections.abc import Callable
 
 from imageqx_export.errors import ImageQXError
+from tests.fuzz.changes import make_input
 from tests.fuzz.parsers import Parser
 
 
 def controls() -> dict[str, Callable[[], Parser]]:
-    """Return parsers that go wrong at their fourth input, each in its way."""
+    """Return parsers that go wrong at their fourth input, each in its way, whichever process it comes to."""
+    seeds = (b"seed",)
 
-    def make(fault: Callable[[], object]) -> Callable[[], Parser]:
-        calls = iter(range(1000))
-
-        def read(data: bytes) -> object:
-            return fault() if next(calls) == 3 else None
-
-        return lambda: Parser(read, (b"seed",))
+    def make(name: str, fault: Callable[[], object]) -> Callable[[], Parser]:
+        fourth = make_input(name, 3, seeds)
+        return lambda: Parser(lambda data: fault() if data == fourth else None, seeds)
 
     def refuse() -> None:
         raise ImageQXError("no such thing")
@@ -29,13 +27,14 @@ def controls() -> dict[str, Callable[[], Parser]]:
         while True:
             pass
 
-    return {
-        "right": make(lambda: 1.0),
-        "refuses": make(refuse),
-        "raises": make(lambda: [][1]),
-        "infinite": make(lambda: {"a": [float("inf")]}),
-        "crashes": make(lambda: os.kill(os.getpid(), signal.SIGSEGV)),
-        "waits": make(lambda: time.sleep(600)),
-        "works on": make(work_on),
-        "grows": make(lambda: bytearray(b"x" * 2**27)),
+    faults: dict[str, Callable[[], object]] = {
+        "right": lambda: 1.0,
+        "refuses": refuse,
+        "raises": lambda: [][1],
+        "infinite": lambda: {"a": [float("inf")]},
+        "crashes": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        "waits": lambda: time.sleep(600),
+        "works on": work_on,
+        "grows": lambda: bytearray(b"x" * 2**27),
     }
+    return {name: make(name, fault) for name, fault in faults.items()}
