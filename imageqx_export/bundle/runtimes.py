@@ -33,6 +33,9 @@ WEB = {"litertjs": "wasm", "onnxruntime-web": "wasm"}
 AAR = {"tensorflow-lite": "default"}
 """The library in the AAR that android_demo pins: one version, for which tflite-runtime stands in ``min_runtime``."""
 
+ORDER = {runtime: position for position, runtime in enumerate((*DEFAULTS, *WEB, *AAR))}
+"""Where a runtime's rows stand in a record and in a table."""
+
 
 class RuntimeRow(Frozen):
     """One file on one version of one runtime.
@@ -209,12 +212,11 @@ def record_runtimes(path: Path, table: RuntimeTable) -> RuntimeTable:
         for row in old
         if named.get(row.artifact, row.sha256) == row.sha256 and (row.artifact, row.place) not in asked
     ]
-    order = {runtime: position for position, runtime in enumerate((*DEFAULTS, *WEB, *AAR))}
     rows = sorted(
         (*kept, *table.rows),
         key=lambda row: (
             row.artifact,
-            order.get(row.runtime, len(order)),
+            ORDER.get(row.runtime, len(ORDER)),
             parse_version(row.version),
             row.machine,
             row.variant,

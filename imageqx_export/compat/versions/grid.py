@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imageqx_export.artifact import Format, Precision
 from imageqx_export.bench.emulator import CPUS
-from imageqx_export.bundle.runtimes import AAR, DEFAULTS, WEB, RuntimeRow, RuntimeVerdict, parse_version
+from imageqx_export.bundle.runtimes import ORDER, RuntimeRow, RuntimeVerdict, parse_version
 
 _VARIANTS = {
     "xnnpack": "",
@@ -71,12 +71,11 @@ def lay_out(rows: Iterable[RuntimeRow]) -> list[Grid]:
 
 def _lay_out_format(suffix: str, rows: Sequence[RuntimeRow]) -> Grid:
     artifacts = tuple(sorted(dict.fromkeys(row.artifact for row in rows), key=_rank_precision))
-    order = {runtime: position for position, runtime in enumerate((*DEFAULTS, *WEB, *AAR))}
     variants = {variant: position for position, variant in enumerate(_VARIANTS)}
     families: dict[tuple[str, str, str], dict[str, dict[str, RuntimeRow]]] = {}
     for row in sorted(
         rows,
-        key=lambda row: (order.get(row.runtime, 9), row.machine in CPUS, row.machine, variants.get(row.variant, 0)),
+        key=lambda row: (ORDER.get(row.runtime, 9), row.machine in CPUS, row.machine, variants.get(row.variant, 0)),
     ):
         family = families.setdefault((row.runtime, row.variant, row.machine), {})
         family.setdefault(row.version, {})[row.artifact] = row
