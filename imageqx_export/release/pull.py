@@ -20,6 +20,7 @@ from imageqx_export.release.model import Release, ReleasedArtifact
 from imageqx_export.release.names import Wanted, name_folder
 from imageqx_export.support.files import digest, write_aside
 from imageqx_export.support.folders import Layout, stage_folder
+from imageqx_export.support.locks import hold
 from imageqx_export.support.progress import Progress, silent
 
 _STEP = 2**16  # bytes that the bar moves by
@@ -140,26 +141,36 @@ def read_release(releases: Releases, wanted: Wanted) -> Release:
 def _place(out: Path, artifact: ReleasedArtifact, files: Mapping[str, Path], others: Mapping[Path, Path]) -> Path:
     """Write the model file or folder, and the others; return the model's place.
 
-    All are whole beside their places before the first takes its own, so that a full disk changes none of them.
+    All are whole beside their places before the first takes its own, so that a full disk changes none of them. A
+    manifest of another release goes before that and the new one comes last, so that a kill in between leaves no
+    manifest beside files that it does not describe: there is none until the same pull is given again.
 
     Args:
-        out: The folder.
+        out: The folder; two pulls into it take turns.
         artifact: The model.
         files: Its files in the cache, by their names in the release.
-        others: Likewise what goes with it, by its place; the first one takes its place last.
+        others: Likewise what goes with it, by its place; the first one, the manifest, takes its place last.
     """
-    target = out / Path(artifact.path).name
-    with ExitStack() as places:
+    target, (manifest, *_) = out / Path(artifact.path).name, others
+    out.mkdir(parents=True, exist_ok=True)
+    with hold(out), ExitStack() as places:
         for place, cached in others.items():
             _copy(cached, place, places)
         if not artifact.files:
             _copy(files[artifact.path], target, places)
+            _remove_other(manifest, others[manifest])
             return target
         inside = {name.removeprefix(f"{artifact.path}/"): files[name] for name in artifact.files}
         layout = Layout(f"{artifact.format} model", tuple(re.escape(name) for name in inside))
         staging = places.enter_context(stage_folder(target, layout))
         _fill(staging.path, inside, artifact)
+        _remove_other(manifest, others[manifest])
         return staging.publish()
+
+
+def _remove_other(manifest: Path, cached: Path) -> None:
+    if manifest.is_file() and digest(manifest) != cached.name:
+        manifest.resolve().unlink()  # a link to it stays one
 
 
 def _fill(folder: Path, inside: Mapping[str, Path], artifact: ReleasedArtifact) -> None:
