@@ -32,10 +32,10 @@ def finish(code: int) -> int:
         try:
             stream.flush()
         except BrokenPipeError:
-            _discard(number)
+            discard(number)
             code = CLOSED
         except OSError as error:
-            _discard(number)
+            discard(number)
             code = code or 1
             if number == 1:
                 print(f"error: standard output: {error.strerror}", file=sys.stderr)
@@ -43,7 +43,8 @@ def finish(code: int) -> int:
     return CLOSED if code == 1 and _is_closed(1) else code
 
 
-def _discard(number: int) -> None:
+def discard(number: int) -> None:
+    """Send what is still written to a stream of this number nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)

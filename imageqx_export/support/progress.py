@@ -32,15 +32,12 @@ def bar(
         console: Where else to show it; whatever is printed on it meanwhile stands above the bar.
         after: Seconds until it shows; never, if all is done by then.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # Standard output is not redirected: where it is a file, rich would print its lines on the terminal instead.
-    progress = RichProgress(
-        *columns, TimeRemainingColumn(), console=console or Console(stderr=True), redirect_stdout=False
-    )
+    progress = RichProgress(*columns, TimeRemainingColumn(), console=console or _make_console(), redirect_stdout=False)
     task, begun = progress.add_task(description, total=total), time.monotonic()
 
     def start_if_due() -> None:
@@ -57,3 +54,13 @@ def bar(
     finally:
         if progress.live.is_started:
             progress.stop()
+
+
+def _make_console() -> Console:
+    from rich.console import Console
+
+    class ErrorConsole(Console):
+        def on_broken_pipe(self) -> None:  # rich would end the work with 1, because nobody looks at its bar
+            self.quiet = True
+
+    return ErrorConsole(stderr=True)

@@ -39,16 +39,49 @@ def test_closed_streams_keep_the_exit_code(arguments: str, code: int) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_reader_that_has_gone_is_no_failure_of_the_command() -> None:
+RATINGS = "image,rater,evaluation,reasons\na.jpg,one,lesion,\n"
+
+
+@pytest.mark.parametrize(
+    ("stream", "arguments"),
+    [("stdout", "--help"), ("stdout", "data check ratings.csv"), ("stderr", "data check none.csv")],
+)
+def test_a_reader_that_has_gone_is_no_failure_of_the_command(stream: str, arguments: str, tmp_path: Path) -> None:
+    """Whichever library prints: click and rich have an exit code of their own for it."""
+    (tmp_path / "ratings.csv").write_text(RATINGS)
+    reader, writer = os.pipe()
+    os.close(reader)
+    out, err = (writer if name == stream else subprocess.PIPE for name in ("stdout", "stderr"))
+    try:
+        command = [*PROGRAM, *arguments.split()]
+        done = subprocess.run(command, stdout=out, stderr=err, text=True, timeout=120, check=False, cwd=tmp_path)
+    finally:
+        os.close(writer)
+    assert done.returncode == 141 and not done.stderr
+
+
+BAR = """
+from imageqx_export.cli import streams
+from imageqx_export.support.progress import bar
+streams.prepare()
+with bar("working", 3) as advance:
+    for _ in range(3):
+        advance()
+print("done")
+raise SystemExit(streams.finish(0))
+"""
+
+
+def test_work_goes_on_where_nobody_looks_at_its_bar() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
         done = subprocess.run(
-            [*PROGRAM, "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+            [sys.executable, "-c", BAR], stdout=subprocess.PIPE, stderr=writer, text=True, check=False
         )
     finally:
         os.close(writer)
-    assert done.returncode == 141 and done.stderr == ""
+    assert (done.returncode, done.stdout) == (0, "done\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

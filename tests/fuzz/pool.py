@@ -164,7 +164,8 @@ class Worker:
             return name
         number, apart = int(self._now[1]), bool(self._now[2])
         if not started:
-            raise RuntimeError(f"{name} cannot be set up: exit code {code} after {took:.0f} s; try it in this process")
+            had = f"exit code {code} after {took:.0f} s with {memory >> 20} MiB"
+            raise RuntimeError(f"{name} cannot be set up: {had}; try it in this process, or with more workers")
         kind = "crash" if code is not None else "memory" if memory >= self._limits.memory else "hang"
         what = {"crash": _name_exit(code or 0), "memory": f"{memory:,} bytes", "hang": f"{took:.0f} s"}[kind]
         self.end()

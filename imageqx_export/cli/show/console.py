@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from imageqx_export.cli.streams import CLOSED, discard
 from imageqx_export.errors import ImageQXError
 from imageqx_export.support.escapes import show_controls
 
@@ -22,6 +23,12 @@ class _PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as it will be shown."""
         return super().render_str(show_controls(text), **{**options, "markup": False, "emoji": False})
+
+    def on_broken_pipe(self) -> None:
+        """End as where nobody reads any more; rich's own way says 1, which here means that something failed."""
+        self.quiet = True
+        discard(self.file.fileno())
+        raise SystemExit(CLOSED)
 
 
 # A pipe or a CI log has no width of its own, and rich would then cut the tables at 80 columns.
