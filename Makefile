@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
+SITE_STAMP := $(VENV)/site/.installed
 COMPILE := $(UV) pip compile -q pyproject.toml --extra all --group dev --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 # The extra [ray] alone, with the versions that lock.txt has.
@@ -64,12 +65,13 @@ COUNT ?= 20000
 fuzz: $(STAMP) ## Change inputs of every parser COUNT times: each is accepted, or refused in words; JSON=FILE for the table
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.fuzz --count $(COUNT) $(if $(JSON),--json $(JSON))
 
-check: $(STAMP) lock-check ## Lint, type-check, hold the floors and the lengths, and see that the lock is current
+check: $(STAMP) $(SITE_STAMP) lock-check ## Lint, type-check, hold the floors and the lengths, see that the lock is current, and build the site strictly
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tests.lengths
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python -m website build
 
 lock: $(UV) ## Renew requirements/lock.txt and the other locks
 	$(COMPILE) --upgrade -o requirements/lock.txt
@@ -141,8 +143,6 @@ test-ios: $(STAMP) artifacts/imageqx/manifest.json ## Test ios_demo with Debian'
 readme-table: $(STAMP) artifacts/imageqx/manifest.json ## Write README's table again, of the export and of HISTORY's newest whole run on the host
 	$(BIN)/python -m benchmarks.readme_table --history $(HISTORY)
 
-SITE_STAMP := $(VENV)/site/.installed
-
 $(SITE_STAMP): website/requirements.txt $(STAMP)
 	test -x $(VENV)/site/bin/python || $(UV) venv -q --python $(BIN)/python $(VENV)/site
 	$(UV) pip install -q --python $(VENV)/site/bin/python --require-hashes -r website/requirements.txt
@@ -151,11 +151,11 @@ $(SITE_STAMP): website/requirements.txt $(STAMP)
 docs: $(STAMP) $(SITE_STAMP) ## Build the documentation's site in build/site, with web_demo's page where make web-page has built it
 	$(BIN)/python -m website build
 
-docs-serve: docs web-page ## Build the site with web_demo's page, and serve it on http://127.0.0.1:8225/
+docs-serve: $(SITE_STAMP) web-page ## Build the site with web_demo's page, and serve it on http://127.0.0.1:8225/
 	$(BIN)/python -m website build
 	$(BIN)/python -m website serve
 
-test-docs: docs web-page ## Check the site's links, anchors and pages in Chromium, and run its examples; needs Node.js
+test-docs: $(SITE_STAMP) web-page ## Check the site's links, anchors and pages in Chromium, and run its examples; needs Node.js
 	$(BIN)/python -m website build
 	$(BIN)/python -m website check
 	OMP_NUM_THREADS=1 $(BIN)/python -m website examples

@@ -13,14 +13,12 @@ import threading
 from imageqx_export.bench.web.server import POLICY, serve
 from website import REPOSITORY
 from website.check import find_dead, look
-from website.examples import list_blocks, list_pages, prepare, read_omissions, run_blocks
+from website.examples import list_blocks, list_pages, read_omissions
 from website.stage import stage
 
 SOURCE = REPOSITORY / "build" / "site-source"
 SITE = REPOSITORY / "build" / "site"
 TOOLS = REPOSITORY / ".venv" / "site"
-RUN = ("README.md", "docs/quickstart.md", "docs/predict.md", "docs/for-ml-engineers.md")
-"""Pages whose Python, and commands with what they print, are run; of all others it is looked at that they exist."""
 _ROLE = re.compile(r":(?:func|class|meth|mod|attr):<code>~?(?:\w+\.)*(\w+)</code>")
 """How docstrings name others, as mkdocstrings leaves it."""
 
@@ -31,6 +29,7 @@ def main() -> None:
     """Run what the command line asks for; exit 1 where something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m website", description=__doc__)
     parser.add_argument("command", choices=["build", "serve", "check", "examples"])
+    parser.add_argument("--only", default="", help="of examples: pages whose name has this")
     parser.add_argument("--port", type=int, default=8225, help="of serve")
     arguments = parser.parse_args()
     if arguments.command == "build":
@@ -42,7 +41,7 @@ def main() -> None:
     elif arguments.command == "check":
         exit_with(find_dead(SITE) + look(SITE, REPOSITORY / "build" / "site-pictures"))
     else:
-        exit_with(run_examples())
+        exit_with(run_examples(arguments.only))
 
 
 def build() -> None:
@@ -64,12 +63,12 @@ def choose_policy(name: str) -> str:
     return POLICY if name.startswith("demo/") else _SITE_POLICY
 
 
-def run_examples() -> list[str]:
-    """Run the pages' examples, and return what is wrong; see :mod:`website.examples`."""
-    folder, omissions = REPOSITORY / "build" / "site-examples", read_omissions()
-    blocks = [block for block in list_blocks(list_pages()) if block.page in RUN and block.language != "sh"]
-    prepare(folder)
-    return list(run_blocks(blocks, omissions, folder))
+def run_examples(only: str) -> list[str]:
+    """Run the examples of pages whose name has a word, and return what is wrong; see :mod:`website.run`."""
+    from website.run import run_pages  # loads what commands do
+
+    blocks = [block for block in list_blocks(list_pages()) if only in block.page]
+    return run_pages(blocks, read_omissions(), REPOSITORY / "build" / "site-examples")
 
 
 def exit_with(faults: list[str]) -> None:

@@ -1,17 +1,13 @@
-"""Look at every shell and Python block of README and the site's pages, and run them where what they name is.
+"""Look at every shell and Python block of README and the site's pages, and say which of them can be run, and how.
 
-What cannot be run as it stands is in ``examples.toml``, with the reason and what CI runs of it; its options, targets
-and programs are looked at all the same.
+What cannot be run as it stands is in ``examples.toml``, with the reason and what CI runs of it; what takes hours is run
+with further options that make it small, which are there too. Options, targets and programs of all are looked at.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -70,11 +66,19 @@ class Omission:
         begins: How they begin.
         why: The reason.
         instead: What CI runs of it, a line of ``.ci/run``; empty where nothing does.
+        add: Options that are added to it so that it is run, small; the last of an option's values counts.
+        codes: The exit codes that are right where it is run so.
+        says: What is printed where such a code is not 0.
+        small: Whether it is run all the same, so.
     """
 
     begins: str
     why: str
     instead: str = ""
+    add: str = ""
+    codes: tuple[int, ...] = (0,)
+    says: str = ""
+    small: bool = False
 
 
 def list_pages(repository: Path = REPOSITORY) -> list[Path]:
@@ -93,9 +97,11 @@ def list_blocks(pages: Iterable[Path], repository: Path = REPOSITORY) -> Iterato
 
 
 def read_omissions() -> list[Omission]:
-    """Return what is not run."""
+    """Return what is not run, and what is run small."""
     with (Path(__file__).parent / "examples.toml").open("rb") as file:
-        return [Omission(**row) for row in tomllib.load(file)["not_run"]]
+        table = tomllib.load(file)
+    small = [Omission(**row | {"codes": tuple(row.get("codes", (0,))), "small": True}) for row in table["small"]]
+    return [*small, *(Omission(**row) for row in table["not_run"])]
 
 
 def find_omission(command: str, omissions: Sequence[Omission]) -> Omission | None:
@@ -121,7 +127,8 @@ def find_faults(blocks: Sequence[Block], omissions: Sequence[Omission], ci: str,
             omission = find_omission(command, omissions)
             used.update({omission.begins} if omission else ())
             if block.language != "python":
-                yield from (f"{block.place}: {fault}" for fault in _check_command(command, makefile))
+                whole = f"{command} {omission.add}" if omission and omission.add else command
+                yield from (f"{block.place}: {fault}" for fault in _check_command(whole, makefile))
                 if command.startswith("make ") and omission is None and not _is_run(command, ci):
                     yield f"{block.place}: {command}: .ci/run has no such line, and examples.toml no reason"
     for one in omissions:
@@ -169,72 +176,3 @@ def _parse(words: list[str]) -> Iterator[str]:
         yield f"imageqx has no {name}"
     except Exception as error:  # typer's own copy of click raises classes that cannot be imported
         yield f"imageqx {name}: {error.__class__.__name__}: {error}"
-
-
-def prepare(folder: Path, repository: Path = REPOSITORY) -> None:
-    """Make the folder that the examples run in: photos under the names that the pages use, the repository's by links.
-
-    Args:
-        folder: Replaced.
-        repository: The checkout, with an export in ``artifacts/imageqx``.
-    """
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "build").mkdir(parents=True)
-    for name in ("docs", "models", "artifacts", ".venv", "benchmarks"):
-        (folder / name).symlink_to(repository / name)
-    photos = sorted((repository / "docs").glob("*.jpg"))
-    (folder / "last").touch()
-    os.utime(folder / "last", (0, 0))
-    for name in ("my_photos", "photos", "photos/lesion", "photos/healthy_skin", "photos/no_skin"):
-        (folder / name).mkdir()
-        for photo in photos:
-            shutil.copy(photo, folder / name / photo.name)
-    shutil.copy(repository / "docs" / "shaky.jpg", folder / "photo.jpg")
-    heic = next((repository / "tests").rglob("*.heic"), None)
-    (folder / "more" / "2026").mkdir(parents=True)
-    shutil.copy(heic or photos[0], folder / "more" / "2026" / "IMG_0001.HEIC")
-    (folder / "ratings.csv").write_text("\n".join(_list_ratings([photo.name for photo in photos])) + "\n")
-
-
-def _list_ratings(photos: Sequence[str]) -> Iterator[str]:
-    """Yield a table of two raters, one photo a side of the split."""
-    yield "image,rater,evaluation,reasons,patient,split"
-    for photo, side in zip(photos, ("train", "val", "test"), strict=True):
-        yield f"{photo},a,C43,,{photo},{side}"
-        yield f"{photo},b,poor_quality,blurry,{photo},{side}"
-
-
-def run_blocks(blocks: Iterable[Block], omissions: Sequence[Omission], folder: Path) -> Iterator[str]:
-    """Run the blocks that can be, and yield what is wrong: an exit code, or another output than the page's.
-
-    Args:
-        blocks: Of the pages.
-        omissions: What is not run.
-        folder: Where, as :func:`prepare` made it.
-    """
-    for block in blocks:
-        if block.language == "python":
-            if find_omission(block.text, omissions) is None:
-                yield from _run([sys.executable, "-c", block.text], folder, block.place)
-        elif block.language == "sh":
-            wanted = [
-                command
-                for command in block.list_commands()
-                if not command.startswith("make ") and find_omission(command, omissions) is None
-            ]
-            if wanted:
-                yield from _run(["bash", "-euo", "pipefail", "-c", "\n".join(wanted)], folder, block.place)
-        elif block.language == "console":
-            for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE):
-                yield from _run(["bash", "-c", command], folder, f"{block.place}: {command}", printed)
-
-
-def _run(words: list[str], folder: Path, place: str, printed: str | None = None) -> Iterator[str]:
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    done = subprocess.run(
-        words, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
-    )
-    if done.returncode != 0:
-        yield f"{place}: exit code {done.returncode}: {done.stdout[-500:]}{done.stderr[-2000:]}"
-    elif printed is not None and done.stdout.rstrip() != printed.rstrip():
-        yield f"{place}: printed {done.stdout}{done.stderr}"

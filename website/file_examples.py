@@ -43,6 +43,7 @@ from imageqx_export.report.rules.verdicts import Rules
 from imageqx_export.report.sides import Baseline, Side, read_side
 from imageqx_export.report.sizes.parts import Part, Sizes
 from website import REPOSITORY
+from website.evaluation_examples import make_evaluation_examples
 from website.file_kinds import GoldenOutputs, VerdictLine
 
 MODELS = REPOSITORY / "models"
@@ -64,6 +65,7 @@ def make_examples() -> dict[type[BaseModel], BaseModel]:
         _cut_self_test(),
         _cut_photos(spec),
         _assess(spec),
+        *make_evaluation_examples(spec),
         _cut_recipe(),
         Thresholds(schema_version=1, poor_quality=0.5, reasons={spec.reasons[0]: 0.4}),
         run,

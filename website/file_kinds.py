@@ -24,6 +24,7 @@ from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.release.model import Release
 from imageqx_export.report.model import Report
 from imageqx_export.report.sides import Baseline
+from website.evaluation_kinds import EvaluationFile, OpinionsFile, RaterRow, RobustnessFile
 
 
 class VerdictLine(BaseModel):
@@ -99,6 +100,23 @@ FILES: Final = (
         "A line of predict --json",
         "One photo; the table of `--out` has the same columns: [Assess photos](../docs/predict.md).",
         VerdictLine,
+    ),
+    FileKind(
+        "evaluation.json",
+        "What a model is worth on labelled photos; `imageqx evaluate` writes it, `report --evaluation` shows it.",
+        EvaluationFile,
+    ),
+    FileKind(
+        "robustness.json",
+        "Each kind of degradation alone; `imageqx evaluate --robustness` writes it, `report --robustness` shows it.",
+        RobustnessFile,
+    ),
+    FileKind("mos.json", "A model beside people's scores; `imageqx evaluate --mos` writes it.", OpinionsFile),
+    FileKind(
+        "A row of raters' tables",
+        "CSV or Parquet; `imageqx data check`, `train`, `evaluate` and `thresholds` take such tables: "
+        "[Train](../docs/train.md).",
+        RaterRow,
     ),
     FileKind(
         "A recipe",

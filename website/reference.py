@@ -91,9 +91,8 @@ def list_files() -> Iterator[str]:
     """Yield a page with the JSON schema of every kind of file, and an example."""
     yield from ("# Files", "", "What is in the files that commands write and read, as JSON Schema.", "")
     yield from (
-        "Beside these, `imageqx evaluate` writes `evaluation.json`, `robustness.json` and `mos.json`, whose keys are",
-        "those of their tables. A checkpoint's header is described with [the models](../models/README.md), a table of",
-        "raters where one [trains](../docs/train.md).",
+        "A checkpoint's header is described with [the models](../models/README.md); `evaluation.json` of a model that",
+        "says good or poor, where [Duke IQA](../docs/duke-iqa.md) is.",
         "",
     )
     examples = make_examples()
@@ -105,18 +104,25 @@ def list_files() -> Iterator[str]:
 
 
 def list_omissions() -> Iterator[str]:
-    """Yield a page that says which commands of the pages are not run by CI as they stand."""
+    """Yield a page that says which commands of the pages CI does not run as they stand."""
     yield from (
         "# Examples",
         "",
-        "`make test-docs` runs the Python of README, Quickstart, Assess photos, For ML engineers, and their commands",
-        "that show what is printed. Of every command of a page `make test` sees that options and targets exist.",
-        "Those that begin as follows cannot be run as they stand.",
+        "`make test-docs` runs every command and all Python of README and the site, in a folder with a few photos,",
+        "ratings and runs, and compares what is printed where a page shows it. `make` targets are lines of `.ci/run`.",
+        "Of every command `make test` sees that its options and targets exist.",
         "",
-        "| begins | why it is not run as it stands | what `.ci/run` has of it |",
+        "## Run small",
+        "",
+        "With options added, and with 34 drawn scenes where the program has 64 to 408 (`website/small.py`).",
+        "",
+        "| begins | why it is not run as it stands | added |",
         "|---|---|---|",
     )
-    for one in read_omissions():
+    rows = read_omissions()
+    yield from (f"| `{one.begins}` | {_escape(one.why)} | `{one.add or 'nothing'}` |" for one in rows if one.small)
+    yield from ("", "## Not run", "", "| begins | why | what `.ci/run` has of it |", "|---|---|---|")
+    for one in (row for row in rows if not row.small):
         yield f"| `{one.begins}` | {_escape(one.why)} | {f'`{one.instead}`' if one.instead else 'nothing'} |"
 
 

@@ -16,8 +16,8 @@ from website.examples import (
     list_blocks,
     list_pages,
     read_omissions,
-    run_blocks,
 )
+from website.run import run_blocks
 
 CI = "set -e\nmake check\nIMAGEQX_NO_CACHE=1 make export # why\n"
 MAKEFILE = "check: setup\nexport: setup\nbench:\n"
@@ -89,3 +89,22 @@ def test_what_fails_or_prints_otherwise_is_found(tmp_path: Path) -> None:
     faults = list(run_blocks(blocks, [Omission("open ", "needs a Mac")], tmp_path))
     assert [fault.split(": ")[0] for fault in faults] == ["a.md:2", "a.md:3", "a.md:4"]
     assert "echo b: printed b" in faults[1] and "AssertionError" in faults[2]
+
+
+def test_what_takes_hours_is_run_small_and_a_variable_lasts(tmp_path: Path) -> None:
+    blocks = [
+        Block("a.md", 1, "sh", "export A=1\ntest $A = 1\nfalse  # 1 is right\nimageqx data kinds\nimageqx nothing")
+    ]
+    small = [
+        Omission("false", "", codes=(1,), small=True),
+        Omission("imageqx data", "", add="--nothing", codes=(2,), small=True),
+    ]
+    (fault,) = run_blocks(blocks, small, tmp_path)
+    assert fault.startswith("a.md:1: imageqx nothing: exit code 2")
+
+
+def test_an_option_that_is_added_must_be_there() -> None:
+    assert (
+        "No such option"
+        in _find("imageqx doctor", omissions=[Omission("imageqx doctor", "", add="--no", small=True)])[0]
+    )
