@@ -109,6 +109,14 @@ def test_the_boxes_scroll_by_themselves(chromium: Browser, page: Path) -> None:
     assert chromium.value(f"{wide}.every(b => b.tabIndex === 0 && getComputedStyle(b).overflowX === 'auto')")
 
 
+@pytest.mark.parametrize("width", [1000, 1184, 1300])
+def test_points_and_their_table_are_whole_on_a_computer(chromium: Browser, page: Path, width: int) -> None:
+    shown(chromium, page, width, False)
+    assert chromium.value("document.querySelectorAll('.pair .box').length") > 3
+    cut = "[...document.querySelectorAll('.pair .box')].filter(b => b.scrollWidth > b.clientWidth).length"
+    assert chromium.value(cut) == 0
+
+
 @pytest.mark.parametrize(
     ("bad", "check"),
     [
