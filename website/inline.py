@@ -1,0 +1,44 @@
+"""Look at commands within sentences of README and the site: that the command, its options and the target are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from imageqx_export.cli import app
+from website.examples import FENCE
+
+_SPAN = re.compile(r"`(?:\.venv/bin/)?((?:imageqx|make) [a-z-][^`]*)`")
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+
+
+def find_inline_faults(text: str, makefile: str) -> Iterator[str]:
+    """Yield what is named in code within a page's sentences and is not there.
+
+    Args:
+        text: The page.
+        makefile: The Makefile's text.
+    """
+    for match in _SPAN.finditer(FENCE.sub("", text)):
+        program, *words = match[1].split()
+        if program == "make":
+            targets = [word for word in words if re.fullmatch(r"[a-z][a-z0-9-]*", word)]
+            yield from (f"make {name}" for name in targets if not re.search(rf"(?m)^{re.escape(name)}:", makefile))
+        else:
+            yield from _find_unknown(words)
+
+
+def _find_unknown(words: list[str]) -> Iterator[str]:
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+        name, *words = words
+        if name not in command.commands:
+            yield f"imageqx {name}"
+            return
+        command = command.commands[name]
+    known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)} | {"--help"}
+    given = _OPTION.findall(" ".join(words))
+    yield from (f"imageqx {command.name} {option}" for option in given if option not in known)
