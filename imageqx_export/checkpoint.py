@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from imageqx_export import networks
 from imageqx_export.artifact import Checkpoint, ModelSpec, Temperatures
-from imageqx_export.checkpoint_tensors import check_tensors
+from imageqx_export.checkpoint_tensors import check_tensors, find_prefix
 from imageqx_export.errors import CheckpointError, UnknownNameError
 from imageqx_export.support.files import digest, write_aside
 from imageqx_export.support.untrusted import describe, parse_json
@@ -288,5 +288,11 @@ def _check(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) ->
     for what, names in (("a tensor is missing", missing), ("a tensor is not the network's", surplus)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise CheckpointError(what, where=f"{path}: {names[0]}{more}", remedy=_IMPORT.format(path))
+            prefix = find_prefix(tensors, wanted)
+            raise CheckpointError(
+                what,
+                where=f"{path}: {names[0]}{more}",
+                got=f"names that all begin with {prefix}" if prefix else None,
+                remedy=_IMPORT.format(path),
+            )
     check_tensors(path, tensors, wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,3 +47,15 @@ def check_tensors(
                 got=f"{bad} of {value.numel()} are NaN or infinite",
                 remedy="go back to an earlier checkpoint; the training run diverged",
             )
+
+
+def find_prefix(tensors: Iterable[str], wanted: Collection[str]) -> str:
+    """Return what another trainer put before every name of the network's, or nothing.
+
+    >>> find_prefix(["module.a.bias", "module.a.weight"], ["a.weight", "a.bias"])
+    'module.'
+    """
+    names = list(tensors)
+    prefixes = [names[0].removesuffix(name) for name in wanted if names and names[0].endswith(f".{name}")]
+    ours = ({prefix + name for name in wanted} for prefix in prefixes)
+    return next((prefix for prefix, whole in zip(prefixes, ours, strict=True) if whole.issuperset(names)), "")

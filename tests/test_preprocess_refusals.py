@@ -48,7 +48,7 @@ def refusal(source: str | Path | bytes, name: str | None = None) -> str:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no known image format"),
         (b"\xff\xd8\xff\xe0", "cannot be decoded"),
         (b"\x89PNG\r\n\x1a\n", "cannot be decoded"),
-        (file_of(textured(80, 80))[:900], "cannot be decoded"),
+        (file_of(textured(80, 80))[:900], "cut off"),
         (file_of(textured(80, 80), "JPEG")[:900], "cut off"),
         (file_of(textured(900, 900), "JPEG")[:60_000], "cut off"),
         (b"P5 0 5 255\n", "cannot be decoded|no pixels"),

@@ -18,6 +18,7 @@ from PIL import Image, ImageFile
 from imageqx_export.errors import PhotoError
 from imageqx_export.support.colours import RefusedError
 from imageqx_export.support.jpegs import is_terminated, terminate
+from imageqx_export.support.pngs import measure_missing
 from imageqx_export.support.raws import begins_reduced, find_raw
 
 PIXEL_LIMIT: Final = 200_000_000
@@ -63,10 +64,24 @@ def open_file(source: str | os.PathLike[str] | bytes, name: str | None) -> Itera
             why, where=where, expected=_EXPECTED, got=found, remedy=advice[0] if advice else None
         ) from refused
     except Exception as error:  # decoders fail with whatever they stumbled over, MemoryError included
+        if missing := _find_missing(source):
+            share = f"about {max(1, round(100 * missing))} % of its pixels' data are missing"
+            raise PhotoError(
+                "the photo is cut off", where=where, expected=_EXPECTED, got=share, remedy="send it again, whole"
+            ) from error
         got = f"{type(error).__name__}: {error}"
         remedy = "open it in a viewer; if it shows there, save it again as JPEG or PNG"
         what = "the photo cannot be decoded"
         raise PhotoError(what, where=where, expected=_EXPECTED, got=got, remedy=remedy) from error
+
+
+def _find_missing(source: str | os.PathLike[str] | bytes) -> float | None:
+    """Return which part of a photo that cannot be decoded is not there, where its format can say."""
+    try:
+        with _open_stream(source) as file:
+            return measure_missing(file)
+    except (OSError, ValueError, RefusedError):  # its name, too, may be what is wrong
+        return None
 
 
 def _open_stream(source: str | os.PathLike[str] | bytes) -> AbstractContextManager[IO[bytes]]:

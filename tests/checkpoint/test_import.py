@@ -224,8 +224,9 @@ def test_every_refusal_of_a_foreign_file_names_the_command(network: ImageQX, tmp
     save_file(wrap("module.")(network.state_dict()), tmp_path / "theirs.safetensors")
     torch.save(network.state_dict(), tmp_path / "theirs.pt")
     for name in ("theirs.safetensors", "theirs.pt"):
-        with pytest.raises(CheckpointError, match=f"imageqx import-checkpoint {tmp_path / name}"):
+        with pytest.raises(CheckpointError, match=f"imageqx import-checkpoint {tmp_path / name}") as caught:
             load_checkpoint(tmp_path / name)
+        assert ("names that all begin with module." in str(caught.value)) is (name == "theirs.safetensors")
 
 
 def test_the_command_says_what_it_took_and_what_is_missing(cli: Cli, tmp_path: Path) -> None:
