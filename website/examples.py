@@ -160,10 +160,10 @@ def _check_command(command: str, makefile: str) -> Iterator[str]:
             )
         elif "imageqx" in words or program == "imageqx":
             at = next(index for index, word in enumerate(words) if word.rpartition("/")[2] == "imageqx")
-            yield from _parse(words[at + 1 :])
+            yield from parse_words(words[at + 1 :])
 
 
-def _parse(words: list[str]) -> Iterator[str]:
+def parse_words(words: list[str]) -> Iterator[str]:
     """Yield why the command line refuses words, which are not acted upon."""
     command: Any = typer.main.get_command(app)
     name = "imageqx"

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 import typer
 
 from imageqx_export.cli import app
-from website.examples import FENCE
+from website.examples import FENCE, parse_words
 
 _SPAN = re.compile(r"`(?:\.venv/bin/)?((?:imageqx|make) [a-z-][^`]*)`")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
-def find_inline_faults(text: str, makefile: str) -> Iterator[str]:
+def find_inline_faults(text: str, makefile: str, *, whole: bool = False) -> Iterator[str]:
     """Yield what is named in code within a page's sentences and is not there.
 
     Args:
         text: The page.
         makefile: The Makefile's text.
+        whole: Whether each command of imageqx is one that can be given as it stands, and not only mentioned.
     """
     for match in _SPAN.finditer(FENCE.sub("", text)):
         program, *words = match[1].split()
         if program == "make":
             targets = [word for word in words if re.fullmatch(r"[a-z][a-z0-9-]*", word)]
             yield from (f"make {name}" for name in targets if not re.search(rf"(?m)^{re.escape(name)}:", makefile))
+        elif whole:
+            yield from parse_words(shlex.split(match[1])[1:])
         else:
             yield from _find_unknown(words)
 

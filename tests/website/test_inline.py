@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from website import REPOSITORY
@@ -19,6 +21,15 @@ def test_every_command_within_a_sentence_is_there() -> None:
         for page in pages
         for fault in find_inline_faults(page.read_text(encoding="utf-8"), MAKEFILE)
     ]
+
+
+@pytest.mark.parametrize("page", sorted((REPOSITORY / "docs").glob("for-*.md")), ids=lambda page: page.stem)
+def test_a_page_for_one_person_shows_commands_that_can_be_given(page: Path) -> None:
+    assert not list(find_inline_faults(page.read_text(encoding="utf-8"), MAKEFILE, whole=True))
+
+
+def test_a_command_that_lacks_something_is_not_whole() -> None:
+    assert "Missing parameter" in next(find_inline_faults("`imageqx parity`", MAKEFILE, whole=True))
 
 
 @pytest.mark.parametrize(
