@@ -7,23 +7,27 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from imageqx_export import networks
 from imageqx_export.data.kinds import KINDS
 from imageqx_export.data.labels import LabelledPhotos
 from imageqx_export.evaluation import mos, report
+from imageqx_export.evaluation.binary import report as binary_report
+from imageqx_export.evaluation.binary import scores as binary
+from imageqx_export.evaluation.binary.result import BinaryEvaluation
 from imageqx_export.evaluation.intervals import wilson
 from imageqx_export.evaluation.result import Evaluation
 from imageqx_export.evaluation.robustness.render import to_json
 from imageqx_export.evaluation.robustness.result import Cell, KindResult, Robustness
 from imageqx_export.evaluation.scores import measure
 from imageqx_export.model_spec import ModelSpec
-from website.evaluation_kinds import EvaluationFile, OpinionsFile, RaterRow, RobustnessFile
+from website.evaluation_kinds import BinaryEvaluationFile, EvaluationFile, OpinionsFile, RaterRow, RobustnessFile
 
 _MODEL = "imageqx_w8a8.onnx"
 
 
 def make_evaluation_examples(spec: ModelSpec) -> tuple[BaseModel, ...]:
     """Return an evaluation, a check of robustness, a comparison with scores, and a rater's row."""
-    return (_evaluate(spec), _degrade(spec), _compare_scores(), _rate())
+    return (_evaluate(spec), _evaluate_votes(), _degrade(spec), _compare_scores(), _rate())
 
 
 def _evaluate(spec: ModelSpec) -> EvaluationFile:
@@ -44,6 +48,19 @@ def _evaluate(spec: ModelSpec) -> EvaluationFile:
     for name in ("explanations", "curves"):
         whole[name] = {"blurry": whole[name]["blurry"]}
     example: EvaluationFile = EvaluationFile.model_validate(whole)
+    return example
+
+
+def _evaluate_votes() -> BinaryEvaluationFile:
+    """Return six photos, of which raters call half good, and the model one more."""
+    spec = networks.spec("duke-iqa")
+    votes = np.array([0, 1, 1, 3, 4, 4])
+    ranks = (votes[:, None] > np.arange(4)) * 0.8 + 0.1
+    good = np.array([[0.1], [0.3], [0.8], [0.7], [0.9], [0.9]], np.float32)
+    scores = binary.measure(votes, {"good": good, "ranks": ranks.astype(np.float32)}, spec)
+    whole = binary_report.to_json(BinaryEvaluation("duke-iqa_w8a8.onnx", "6 photos", spec, scores, {}, 6, None))
+    whole["reliability"]["bins"] = whole["reliability"]["bins"][-1:]
+    example: BinaryEvaluationFile = BinaryEvaluationFile.model_validate(whole)
     return example
 
 

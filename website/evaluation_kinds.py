@@ -116,7 +116,7 @@ class Thresholds(Form):
 
 
 class EvaluationFile(Scores):
-    """A model of labels and reasons on labelled photos; of one that says good or poor, see the Markdown beside it."""
+    """A model of labels and reasons, on labelled photos."""
 
     schema_version: Literal[1]
     model: str
@@ -187,3 +187,72 @@ class RaterRow(Form):
     patient: str = ""
     split: Split | Literal[""] = ""
     fitzpatrick: Literal["", "1", "2", "3", "4", "5", "6"] = ""
+
+
+class Counts(Form):
+    """Decisions of good, beside what raters say."""
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+
+_DIAGNOSTIC = ("auc", "ppv", "tpr", "npv", "tnr", "calibration_slope", "calibration_intercept")
+
+
+class BinaryScores(_measure("Diagnostics", Form, *_DIAGNOSTIC)):  # type: ignore[misc]
+    """What was measured on some photos; rows of ``votes`` are raters' votes, columns those that were expected."""
+
+    photos: int
+    good: int
+    confusion: Counts
+    reliability: Reliability
+    votes: tuple[tuple[int, ...], ...]
+    votes_error: float | None
+
+
+class Spread(Form):
+    """A number over draws."""
+
+    mean: float | None
+    sd: float | None
+
+
+class Adjusted(Form):
+    """What the model shows of another share of good photos."""
+
+    prevalence: Share
+    draws: int
+    auc: Spread
+    ppv: Spread
+    tpr: Spread
+    npv: Spread
+    tnr: Spread
+
+
+class Compared(_measure("AUCs", Form, "first_auc", "second_auc", "difference")):  # type: ignore[misc]
+    """DeLong's paired test of two AUCs; of crops, how many photos have a box."""
+
+    z: float | None
+    p: float | None
+    photos: int | None = None
+
+
+class BinaryEvaluationFile(BinaryScores):
+    """A model that says good or poor, on photos that raters voted on."""
+
+    schema_version: Literal[1]
+    kind: Literal["binary"]
+    model: str
+    source: str
+    threshold: float
+    good_when_at_least: int | None
+    raters: int | None
+    curves: dict[Literal["good"], Curves]
+    skin: dict[str, BinaryScores]
+    skin_unknown: int
+    adjusted: Adjusted | None
+    baseline: dict[str, Any] | None = None
+    against_baseline: Compared | None = None
+    cropped: Compared | None = None

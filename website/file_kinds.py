@@ -24,7 +24,7 @@ from imageqx_export.quantize.recipe import Recipe
 from imageqx_export.release.model import Release
 from imageqx_export.report.model import Report
 from imageqx_export.report.sides import Baseline
-from website.evaluation_kinds import EvaluationFile, OpinionsFile, RaterRow, RobustnessFile
+from website.evaluation_kinds import BinaryEvaluationFile, EvaluationFile, OpinionsFile, RaterRow, RobustnessFile
 
 
 class VerdictLine(BaseModel):
@@ -105,6 +105,11 @@ FILES: Final = (
         "evaluation.json",
         "What a model is worth on labelled photos; `imageqx evaluate` writes it, `report --evaluation` shows it.",
         EvaluationFile,
+    ),
+    FileKind(
+        "evaluation.json of a model that says good or poor",
+        "As above, of Duke IQA and the like, beside raters' votes: [Duke IQA](../docs/duke-iqa.md).",
+        BinaryEvaluationFile,
     ),
     FileKind(
         "robustness.json",

@@ -91,8 +91,7 @@ def list_files() -> Iterator[str]:
     """Yield a page with the JSON schema of every kind of file, and an example."""
     yield from ("# Files", "", "What is in the files that commands write and read, as JSON Schema.", "")
     yield from (
-        "A checkpoint's header is described with [the models](../models/README.md); `evaluation.json` of a model that",
-        "says good or poor, where [Duke IQA](../docs/duke-iqa.md) is.",
+        "A checkpoint's header is described with [the models](../models/README.md).",
         "",
     )
     examples = make_examples()
