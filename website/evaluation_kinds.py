@@ -183,7 +183,7 @@ class RaterRow(Form):
     image: str = Field(description="The file, relative to the folder of photos.")
     rater: str
     evaluation: str = Field(description="An ICD-10 code, no_skin, healthy_skin or poor_quality.")
-    reasons: str = Field("", description="Separated by ';', with poor_quality alone.")
+    reasons: str = Field(default="", description="Separated by ';', with poor_quality alone.")
     patient: str = ""
     split: Split | Literal[""] = ""
     fitzpatrick: Literal["", "1", "2", "3", "4", "5", "6"] = ""

@@ -47,6 +47,6 @@ def test_an_evaluation_beside_votes() -> None:
 
 def test_a_rating_says_what_is_known() -> None:
     with pytest.raises(ValidationError, match="fitzpatrick"):
-        RaterRow(image="a.jpg", rater="r", evaluation="no_skin", fitzpatrick="7")
+        RaterRow.model_validate({"image": "a.jpg", "rater": "r", "evaluation": "no_skin", "fitzpatrick": "7"})
     assert RaterRow(image="a.jpg", rater="r", evaluation="L57.0").patient == ""
     assert Path(RaterRow(image="a/b.jpg", rater="r", evaluation="no_skin").image).name == "b.jpg"
