@@ -118,8 +118,11 @@ test-emulator: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test the emu
 test-adb: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test attached phones against Debian's real adbd
 	$(BIN)/python tests/slow/apart.py $(BIN)/python -m pytest tests/slow/test_adb.py
 
-test-android: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test android_demo without Gradle or an SDK; needs a JDK, Maven, gcc (also for arm64), pocl; ONLY="core runtime"
-	OMP_NUM_THREADS=1 $(BIN)/python -m android_demo.tools test $(ONLY)
+# Golden pictures that the arm64 library runs on the emulated phone, of 12.
+PICTURES ?= 4
+
+test-android: $(STAMP) emulator artifacts/imageqx/manifest.json ## Test android_demo without Gradle or an SDK; needs a JDK, Maven, gcc (also for arm64), pocl; ONLY="core runtime", PICTURES=12
+	IMAGEQX_ARM64_PICTURES=$(PICTURES) OMP_NUM_THREADS=1 $(BIN)/python -m android_demo.tools test $(ONLY)
 
 android-aar: $(STAMP) ## Write core/ and runtime/ as one AAR in build/maven, a repository for Gradle and Maven
 	$(BIN)/python -m android_demo.tools aar

@@ -9,6 +9,7 @@ android {
 
     defaultConfig {
         minSdk = libs.versions.min.sdk.get().toInt()
+        consumerProguardFiles("consumer-rules.pro")
     }
 
     sourceSets.named("main") { kotlin.srcDir("src/android/kotlin") }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from android_demo.tools import aar, app, maven, modules
-from android_demo.tools.checks import api_level, apk, arm64, dex, gpu, library
+from android_demo.tools.checks import api_level, apk, arm64, dex, gpu, library, shrunk
 from android_demo.tools.tflite import native
 from imageqx_export.errors import ImageQXError
 
@@ -25,6 +25,7 @@ TESTS: Mapping[str, Callable[[Path], object]] = {
     "dex": lambda _: dex.test_dex(),
     "app-dex": lambda _: dex.test_app_dex(),
     "library": lambda _: library.check_library(),
+    "shrunk": shrunk.check_shrunk,
     "app": lambda _: app.test_app(),
     "app-level": lambda _: api_level.check_app_level(app.build_app()[0]),
     "apk": apk.test_apks,

@@ -17,6 +17,8 @@ from android_demo.tools.steps import run_step
 
 GROUP, NAME = "org.imageqx", "imageqx-android"
 MIN_SDK = 26
+RULES = modules.DEMO / "runtime" / "consumer-rules.pro"
+"""What an app that shrinks itself must keep; R8 takes it from the AAR."""
 _OPTIONAL = "<optional>true</optional>"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -52,6 +54,7 @@ def build_aar() -> Path:
             "AndroidManifest.xml": _MANIFEST.encode(),
             "classes.jar": classes.read_bytes(),
             "R.txt": b"",
+            "proguard.txt": RULES.read_bytes(),
             "META-INF/com/android/build/gradle/aar-metadata.properties": _METADATA.encode(),
         }
         with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -59,7 +62,7 @@ def build_aar() -> Path:
                 archive.writestr(zipfile.ZipInfo(name, _NO_DATE), data, zipfile.ZIP_DEFLATED)
         classes.unlink()
 
-    return run_step("aar/imageqx-android", jars, make, options=[_MANIFEST, _METADATA], suffix=".aar")
+    return run_step("aar/imageqx-android", [*jars, RULES], make, options=[_MANIFEST, _METADATA], suffix=".aar")
 
 
 def merge_jars(jars: Sequence[Path], output: Path) -> None:

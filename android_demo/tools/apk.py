@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import subprocess
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from android_demo.tools import aar
 from android_demo.tools.app import build_app
 from android_demo.tools.debian import find_build_tools
 from android_demo.tools.jdk import find_jdk
 from android_demo.tools.maven import fetch, fetch_one
 from android_demo.tools.model import find_artifact, is_proved_on_gpu, take_model
-from android_demo.tools.resources import DEMO, link_resources, read_catalogue
+from android_demo.tools.programs import run_or_raise
+from android_demo.tools.resources import link_resources, read_catalogue
 from android_demo.tools.steps import run_step
 from android_demo.tools.tflite.native import GPU_LIBRARY, LIBRARY
 from imageqx_export.artifact import Precision
@@ -24,7 +27,6 @@ from imageqx_export.errors import ConversionError
 ABI = "arm64-v8a"
 """The one kind of phone that the APK is for, as a store splits an app."""
 
-RULES = DEMO / "app" / "proguard-rules.pro"
 _PASSWORD = "android"  # the debug key's, as everywhere
 
 # What Gradle's proguard-android-optimize.txt asks for, of what this app has.
@@ -46,42 +48,52 @@ def shrink(name: str = "app/dex", more_rules: str = "") -> Path:
     resources, jars = link_resources(), [*build_app(), *fetch("kotlin")]
     jars = [jar for jar in jars if "onnxruntime" not in jar.name]  # the app ships one runtime
     (android,) = fetch("android")
+    rules = [resources / "rules.pro", aar.RULES]
+    return run_r8(name, jars, rules, libraries=[android], more_rules=_DEFAULT_RULES + more_rules)
+
+
+def run_r8(
+    name: str,
+    jars: Sequence[Path],
+    rules: Sequence[Path],
+    *,
+    libraries: Sequence[Path] = (),
+    more_rules: str = "",
+    for_jvm: bool = False,
+) -> Path:
+    """Shrink jars to one; return the folder with classes.dex, and mapping.txt of the names.
+
+    Args:
+        name: The step's.
+        jars: All that goes in; the rules that they bring are taken, as the Gradle plugin does.
+        rules: Files of rules.
+        libraries: What is there on a phone, beside what the JDK has.
+        more_rules: Rules as text.
+        for_jvm: Write classes.jar in place of classes.dex.
+
+    Raises:
+        ConversionError: R8 fails.
+    """
     (r8,) = fetch("r8")
-    options = ["--release", "--min-api", read_catalogue()["min-sdk"]]
+    jdk = find_jdk()
+    options = ["--release", *(["--classfile"] if for_jvm else ["--min-api", read_catalogue()["min-sdk"]])]
+    libs = [word for library in (*libraries, jdk.home) for word in ("--lib", library)]
 
     def run(output: Path) -> None:
         output.mkdir()
-        default, embedded = output / "default.pro", output / "embedded.pro"
-        default.write_text(_DEFAULT_RULES + more_rules, encoding="utf-8")
+        written, embedded = output / "more.pro", output / "embedded.pro"
+        written.write_text(more_rules, encoding="utf-8")
         embedded.write_text(_read_embedded_rules(jars), encoding="utf-8")
-        rules = [part for file in (default, embedded, resources / "rules.pro", RULES) for part in ("--pg-conf", file)]
-        jdk = find_jdk()
-        command = [
-            jdk.java,
-            "-Xmx2g",
-            "-XX:+UseSerialGC",
-            "-cp",
-            r8,
-            "com.android.tools.r8.R8",
-            *options,
-            "--lib",
-            android,
-            "--lib",
-            jdk.home,
-            *rules,
-            "--output",
-            output,
-            *jars,
-        ]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ConversionError("R8 fails", where="app", got=(done.stdout + done.stderr).strip())
+        files = [word for file in (written, embedded, *rules) for word in ("--pg-conf", file)]
+        command = [jdk.java, "-Xmx2g", "-XX:+UseSerialGC", "-cp", r8, "com.android.tools.r8.R8", *options, *libs]
+        files += ["--pg-map-output", output / "mapping.txt"]
+        target = output / "classes.jar" if for_jvm else output
+        run_or_raise([*command, *files, "--output", target, *jars], ConversionError, f"R8 does not take {name}")
 
-    reads = [*jars, resources / "rules.pro", RULES, r8]
-    return run_step(name, reads, run, options=[*options, _DEFAULT_RULES, more_rules])
+    return run_step(name, [*jars, *rules, r8], run, options=[*options, more_rules])
 
 
-def _read_embedded_rules(jars: list[Path]) -> str:
+def _read_embedded_rules(jars: Sequence[Path]) -> str:
     """Return the rules that libraries bring with them, as the Gradle plugin takes them."""
     found = []
     for jar in jars:
@@ -149,14 +161,14 @@ def sign(unsigned: Path, output: Path, key: Path) -> None:
 
 def _find_native(pins: str, artifact: str, name: str) -> Path:
     """Take a library for phones out of its AAR, which is one of a set of pins."""
-    aar = fetch_one(pins, artifact)
+    packed = fetch_one(pins, artifact)
 
     def unpack(output: Path) -> None:
         output.mkdir()
-        with zipfile.ZipFile(aar) as archive:
+        with zipfile.ZipFile(packed) as archive:
             (output / name).write_bytes(archive.read(f"jni/{ABI}/{name}"))
 
-    return run_step(f"native/{ABI}-{pins}", [aar], unpack) / name
+    return run_step(f"native/{ABI}-{pins}", [packed], unpack) / name
 
 
 def _make_key() -> Path:

@@ -5,6 +5,7 @@ The machine code is the AAR's, under qemu with the root of ``make emulator``; th
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,8 +21,8 @@ from imageqx_export.errors import ParityError
 from imageqx_export.parity.compare import TOLERANCES, OutputParity, compare_outputs
 
 CPU = "cortex-a76"
-PICTURES = 4
-"""Of the golden ones: an emulated inference takes a second or more."""
+PICTURES = int(os.environ.get("IMAGEQX_ARM64_PICTURES", "4"))
+"""Of the golden ones: an emulated inference takes seconds, so CI asks for some, and ``make`` for all: PICTURES=12."""
 LIBRARY = "tflite-runtime"
 """What ``min_runtime`` calls TensorFlow Lite: a file that is right on no version of it must be beyond the tolerance."""
 
@@ -35,6 +36,7 @@ def check_arm64(folder: Path) -> None:
     """
     emulator, native = load_emulator(), build_for_arm64()
     pixels = load_golden_pixels(folder)[:PICTURES]
+    print(f"  {len(pixels)} golden pictures")
     files = [artifact for artifact in read_manifest(folder).artifacts if artifact.format is Format.TFLITE]
     for artifact in files:
         got = run_model(emulator, native, folder, artifact, pixels)

@@ -3,6 +3,7 @@ package org.imageqx.demo
 import android.app.Application
 import android.os.Handler
 import android.os.Looper
+import org.imageqx.demo.assess.AssessorSlot
 import org.imageqx.demo.assess.ModelAssessor
 import org.imageqx.demo.assess.openAppModel
 import org.imageqx.demo.bench.BenchProcess
@@ -44,8 +45,10 @@ internal class DemoApplication : Application(), ToolsSource, BenchSource {
             measuring,
             PhoneClock,
         )
+        val settings = Settings(this)
         return Tools(
-            lazy { ModelAssessor(openAppModel(THREADS)) },
+            AssessorSlot { ModelAssessor(openAppModel(THREADS, settings.computing)) },
+            settings,
             PhotoStore(File(cacheDir, "photos")),
             meter,
             toMain,

@@ -56,7 +56,7 @@ internal class MainActivity : Activity(), Host {
     override fun onStart() {
         super.onStart()
         started = true
-        session.send(Event.Started(readAccess()))
+        session.start(readAccess())
         followCamera(session.state)
     }
 

@@ -1,11 +1,12 @@
 package org.imageqx.demo
 
-import org.imageqx.demo.assess.Assessor
+import org.imageqx.demo.assess.AssessorSlot
 import org.imageqx.demo.assess.FramePixels
 import org.imageqx.demo.assess.describe
 import org.imageqx.demo.bench.SpeedMeter
 import org.imageqx.demo.camera.Throttle
 import org.imageqx.demo.photo.PhotoStore
+import org.imageqx.demo.state.CameraAccess
 import org.imageqx.demo.state.Effect
 import org.imageqx.demo.state.Event
 import org.imageqx.demo.state.Photo
@@ -29,7 +30,8 @@ internal interface Host {
 
 /** What a [Session] works with; tests have their own. */
 internal class Tools(
-    val assessor: Lazy<Assessor>,
+    val assessor: AssessorSlot,
+    val settings: Settings,
     val store: PhotoStore,
     val meter: SpeedMeter,
     val main: Executor,
@@ -54,7 +56,7 @@ internal class Session(private val tools: Tools, start: State = State()) {
             value?.show(state)
         }
 
-    var state: State = start
+    var state: State = start.copy(computing = tools.settings.computing)
         private set
 
     /** Takes an event: the next state is shown, then its effects are done. */
@@ -68,13 +70,21 @@ internal class Session(private val tools: Tools, start: State = State()) {
         step.effects.forEach(::perform)
     }
 
+    /** The app has come to the front, where [camera] is the camera's access: what an administrator may have changed is read. */
+    fun start(camera: CameraAccess?) {
+        send(Event.ComputingRead(tools.settings.computing))
+        send(Event.Started(camera))
+    }
+
     /** Does effects that came with a state from elsewhere. */
     fun perform(effect: Effect) {
         when (effect) {
             is Effect.Assess -> running = submit { assess(effect) }
             Effect.StopCheck -> running?.cancel(true)
             is Effect.Delete -> File(effect.photo.path).delete()
-            Effect.DescribeEngine -> submit { guard({ Event.Failed(it) }) { Event.EngineDescribed(tools.assessor.value.describeEngine()) } }
+            Effect.DescribeEngine -> submit { guard({ Event.Failed(it) }) { Event.EngineDescribed(tools.assessor.get().describeEngine()) } }
+            is Effect.KeepProcessor -> tools.settings.keepProcessor(effect.only)
+            Effect.Reopen -> submit { tools.assessor.drop() }
             Effect.Measure -> tools.meter.start { progress -> post(Event.Measured(progress)) }
             Effect.StopMeasuring -> tools.meter.stop()
             else -> host?.perform(effect)
@@ -101,7 +111,7 @@ internal class Session(private val tools: Tools, start: State = State()) {
         val task = submit {
             try {
                 val frame = pixels ?: return@submit
-                guard({ Event.Failed(it) }) { Event.FrameAssessed(tools.assessor.value.advise(frame, tools.nanos())) }
+                guard({ Event.Failed(it) }) { Event.FrameAssessed(tools.assessor.get().advise(frame, tools.nanos())) }
             } finally {
                 throttle.end(tools.nanos())
             }
@@ -115,7 +125,7 @@ internal class Session(private val tools: Tools, start: State = State()) {
         host = null
         tools.meter.stop()
         tools.background.execute {
-            if (tools.assessor.isInitialized()) tools.assessor.value.close()
+            tools.assessor.drop()
             if (!keepPhoto) tools.store.clear()
         }
         tools.background.shutdown()
@@ -123,7 +133,7 @@ internal class Session(private val tools: Tools, start: State = State()) {
 
     private fun assess(effect: Effect.Assess) = guard({ Event.CheckFailed(effect.check, it) }) {
         val bytes = File(effect.photo.path).readBytes()
-        Event.Assessed(effect.check, tools.assessor.value.assess(bytes))
+        Event.Assessed(effect.check, tools.assessor.get().assess(bytes))
     }
 
     /** Posts what [work] gives, or what becomes of its error; an error of this app itself is not hidden. */

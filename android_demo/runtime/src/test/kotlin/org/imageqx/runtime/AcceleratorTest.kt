@@ -95,6 +95,18 @@ class AcceleratorTest {
     }
 
     @Test
+    fun `where a person chose the processor no accelerator is asked, and what it said is kept`() {
+        val gpu = FakeRuntime { expected[it] }
+        assertNull(open(gpu).fallback)
+        val kept = memory.values.toList()
+        val opened = openModel(source, processor, proved.path, accelerator = null, memory, Export::decode)
+        assertNull(opened.fallback)
+        assertEquals(expected[0], opened.model.run(Export.pixels(Export.pictures[0])))
+        assertEquals(listOf(1, 1), listOf(gpu.opened, processor.opened))
+        assertEquals(kept, memory.values.toList())
+    }
+
+    @Test
     fun `a new driver is asked again`() {
         assertTrue(open(FakeRuntime { throw ModelFailed("model", "old driver") }).fallback != null)
         assertNull(open(FakeRuntime { expected[it] }, identity = "driver 2").fallback)

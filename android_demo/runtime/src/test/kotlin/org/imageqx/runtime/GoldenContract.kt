@@ -3,6 +3,7 @@ package org.imageqx.runtime
 import org.imageqx.core.ModelDamaged
 import org.imageqx.core.RuntimeTooOld
 import org.imageqx.core.model.Artifact
+import org.imageqx.core.picture.ArgbPicture
 import org.imageqx.core.verdict.LabelVerdict
 import org.imageqx.core.verdict.Outputs
 import org.imageqx.core.verdict.decide
@@ -90,6 +91,19 @@ abstract class GoldenContract(private val runtime: ModelRuntime) {
                 val assessment = assessor.assess(Export.picture(name))
                 assertEquals((decide(wanted, file.spec) as LabelVerdict).label, (assessment.verdict as LabelVerdict).label)
                 assertEquals(5, assessment.maps.size)
+            }
+        }
+    }
+
+    @Test
+    fun `a tiny photo is told to be one`() {
+        val file = files.first { it.precision == "fp32" }
+        PhotoAssessor(open(file)).use { assessor ->
+            for ((width, height) in listOf(1 to 1, 2 to 300, 12 to 16)) {
+                val skin = IntArray(width * height) { 0xFFC08868.toInt() }
+                val verdict = assessor.assess(ArgbPicture(width, height, skin, isOpaque = true)).verdict
+                assertTrue(verdict.retake, "$width × $height")
+                assertTrue(verdict.hints.any { it.key == "low_resolution" }, "$width × $height: ${verdict.hints.map { it.key }}")
             }
         }
     }

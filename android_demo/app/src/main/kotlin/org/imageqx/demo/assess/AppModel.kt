@@ -4,6 +4,7 @@ import android.content.Context
 import org.imageqx.core.ModelMissing
 import org.imageqx.core.model.Artifact
 import org.imageqx.core.model.Manifest
+import org.imageqx.demo.state.Computing
 import org.imageqx.runtime.AssetSource
 import org.imageqx.runtime.OpenedModel
 import org.imageqx.runtime.PreferencesMemory
@@ -31,13 +32,14 @@ internal fun Context.listPresent(manifest: Manifest, format: String): List<Artif
 
 /**
  * Opens the model that this app was built with, held to its digest in the manifest: on the phone's GPU where the manifest's
- * proofs and the golden self-test say that it is right there, and else on the processor.
+ * proofs and the golden self-test say that it is right there, and else, or where [computing] says so, on the processor.
  */
-internal fun Context.openAppModel(threads: Int): OpenedModel {
+internal fun Context.openAppModel(threads: Int, computing: Computing): OpenedModel {
     val runtime = TfliteRuntime(threads)
     val manifest = appArtifacts.readManifest()
     val chosen = listPresent(manifest, runtime.format).firstOrNull()
         ?: throw ModelMissing("a .${runtime.format} of ${manifest.model} in the app")
     val memory = PreferencesMemory(getSharedPreferences(SELF_TESTS, Context.MODE_PRIVATE))
-    return openModel(appArtifacts, runtime, chosen.path, findGpu(this), memory, ::decodeGolden)
+    val gpu = if (computing == Computing.ANY) findGpu(this) else null
+    return openModel(appArtifacts, runtime, chosen.path, gpu, memory, ::decodeGolden)
 }

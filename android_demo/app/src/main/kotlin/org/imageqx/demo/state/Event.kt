@@ -42,6 +42,12 @@ internal sealed interface Event {
     /** It is known what checks photos. */
     data class EngineDescribed(val engine: Engine) : Event
 
+    /** What may compute, as it is kept, or as an administrator has changed it meanwhile. */
+    data class ComputingRead(val computing: Computing) : Event
+
+    /** The person switched to the processor [only], or back. */
+    data class ProcessorSwitched(val only: Boolean) : Event
+
     data object MeasurePressed : Event
 
     data class Measured(val progress: SpeedProgress) : Event
@@ -71,6 +77,12 @@ internal sealed interface Effect {
 
     /** Tell what checks photos. */
     data object DescribeEngine : Effect
+
+    /** Keep what the person chose: the processor [only], or whatever is right. */
+    data class KeepProcessor(val only: Boolean) : Effect
+
+    /** Open the model anew when it is next needed, as something else may compute now. */
+    data object Reopen : Effect
 
     data object Measure : Effect
 

@@ -14,6 +14,7 @@ internal fun reduce(state: State, event: Event): Step = when (event) {
     Event.AskedAgain -> Step(state, listOf(Effect.AskForCamera))
     Event.SettingsAsked -> Step(state, listOf(Effect.OpenSettings))
     Event.GalleryPressed -> Step(state, listOf(Effect.OpenGallery))
+    is Event.ComputingRead -> compute(state, event.computing)
     is Event.PhotoCame -> check(state, event.photo)
     is Event.Failed -> fail(state, event.problem)
     Event.BackPressed -> goBack(state)
@@ -32,6 +33,24 @@ private fun start(state: State, event: Event.Started): Step = when {
     state.camera == CameraAccess.REFUSED || state.camera == CameraAccess.REFUSED_FOR_GOOD -> Step(state)
     else -> Step(state, listOf(Effect.AskForCamera))
 }
+
+/** Has the model opened anew for another [computing]; the speed screen then tells what computes. */
+private fun compute(state: State, computing: Computing): Step {
+    if (computing == state.computing) return Step(state)
+    val screen = state.screen as? Screen.Speed ?: return Step(state.copy(computing = computing), listOf(Effect.Reopen))
+    val shown = state.copy(computing = computing, screen = screen.copy(engine = null))
+    return Step(shown, listOf(Effect.Reopen, Effect.DescribeEngine))
+}
+
+private fun switchProcessor(state: State, screen: Screen.Speed, only: Boolean): Step {
+    if (!state.maySwitch(screen)) return Step(state)
+    val step = compute(state, if (only) Computing.PROCESSOR else Computing.ANY)
+    return if (step.effects.isEmpty()) step else step.copy(effects = listOf(Effect.KeepProcessor(only)) + step.effects)
+}
+
+/** Whether the person may choose what computes: not over an administrator, and not while that is measured. */
+internal fun State.maySwitch(screen: Screen.Speed): Boolean =
+    computing != Computing.PROCESSOR_MANAGED && screen.progress !is SpeedProgress.Running
 
 private fun onCamera(state: State, screen: Screen.Camera, event: Event): Step = when (event) {
     is Event.FrameAssessed -> Step(state.copy(screen = screen.copy(advice = event.advice)))
@@ -89,6 +108,7 @@ private fun onSpeed(state: State, screen: Screen.Speed, event: Event): Step {
             }
         is Event.Measured ->
             if (screen.progress is SpeedProgress.Running) Step(show(event.progress)) else Step(state)
+        is Event.ProcessorSwitched -> switchProcessor(state, screen, event.only)
         is Event.EngineDescribed -> Step(state.copy(screen = screen.copy(engine = event.engine)))
         Event.SharePressed -> if (screen.progress is SpeedProgress.Done) Step(state, listOf(Effect.ShareRun)) else Step(state)
         Event.AnotherPressed -> goBack(state)

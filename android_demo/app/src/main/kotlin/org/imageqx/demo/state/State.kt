@@ -12,13 +12,27 @@ import org.imageqx.core.verdict.Verdict
  * @property policy how often a poor photo was taken again, since the last one that was kept.
  * @property camera whether the camera may be used.
  * @property check counts the assessments that were begun: an answer to an earlier one comes too late.
+ * @property computing what may compute.
  */
 internal data class State(
     val screen: Screen = Screen.Camera(),
     val policy: RetakePolicy = RetakePolicy(),
     val camera: CameraAccess = CameraAccess.UNKNOWN,
     val check: Int = 0,
+    val computing: Computing = Computing.ANY,
 )
+
+/** What may compute. */
+internal enum class Computing {
+    /** The phone's accelerator where it is right, and else the processor. */
+    ANY,
+
+    /** The processor alone, as the person chose. */
+    PROCESSOR,
+
+    /** The processor alone, as the phone's administrator chose: the person cannot change it. */
+    PROCESSOR_MANAGED,
+}
 
 /** Whether this app may use the camera. */
 internal enum class CameraAccess {
@@ -88,7 +102,6 @@ internal enum class Problem {
     PHOTO_UNREADABLE,
     PHOTO_TRUNCATED,
     PHOTO_TOO_LARGE,
-    PHOTO_TOO_SMALL,
     PHOTO_UNSUPPORTED,
     MEMORY,
     STORAGE,

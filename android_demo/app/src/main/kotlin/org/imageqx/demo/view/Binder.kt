@@ -6,6 +6,7 @@ import android.view.TextureView
 import android.view.View
 import android.view.ViewGroup
 import android.widget.Button
+import android.widget.Switch
 import android.widget.TextView
 import org.imageqx.demo.R
 import org.imageqx.demo.find
@@ -35,6 +36,7 @@ internal class Binder(private val root: ViewGroup, private val send: (Event) -> 
                 showMessage(shown.message)
                 val lines = root.find<ViewGroup>(R.id.lines)
                 fill(lines, shown.lines, R.layout.line) { view, words -> (view as TextView).setWords(words) }
+                showProcessor(shown.processor)
             }
         }
     }
@@ -56,7 +58,19 @@ internal class Binder(private val root: ViewGroup, private val send: (Event) -> 
         root.find<TextView>(R.id.text).setWords(shown.text)
         root.find<View>(R.id.busy).visibility = if (shown.busy) View.VISIBLE else View.GONE
         root.find<ViewGroup>(R.id.lines).removeAllViews()
+        root.find<View>(R.id.processor).visibility = View.GONE
         showButtons(shown.buttons)
+    }
+
+    private fun showProcessor(toggle: Toggle) {
+        root.find<Switch>(R.id.processor).apply {
+            setOnCheckedChangeListener(null) // it hears a person, and not this
+            setWords(toggle.words)
+            isChecked = toggle.on
+            isEnabled = toggle.enabled
+            visibility = View.VISIBLE
+            setOnCheckedChangeListener { _, on -> send(Event.ProcessorSwitched(on)) }
+        }
     }
 
     private fun showResult(shown: Shown.Result, picture: () -> Bitmap?) {

@@ -5,6 +5,7 @@ import org.imageqx.core.verdict.NextStep
 import org.imageqx.demo.R
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.CameraAccess
+import org.imageqx.demo.state.Computing
 import org.imageqx.demo.state.Engine
 import org.imageqx.demo.state.Event
 import org.imageqx.demo.state.Finding
@@ -13,6 +14,7 @@ import org.imageqx.demo.state.Screen
 import org.imageqx.demo.state.SpeedProgress
 import org.imageqx.demo.state.SpeedRow
 import org.imageqx.demo.state.State
+import org.imageqx.demo.state.maySwitch
 import java.util.Locale
 
 /** What a screen shows, in words and lists; a layout each. */
@@ -34,12 +36,15 @@ internal sealed interface Shown {
         val buttons: List<Press>,
     ) : Shown
 
-    /** The measurement of the speed: a message, and a line for each model. */
-    data class Speed(val message: Message, val lines: List<Words>) : Shown
+    /** The measurement of the speed: a message, what computes, a line for each model. */
+    data class Speed(val message: Message, val lines: List<Words>, val processor: Toggle) : Shown
 }
 
 /** A button; [main] is the one that most people want. */
 internal data class Press(val words: Words, val event: Event, val main: Boolean = false)
+
+/** A switch; the person can turn it if [enabled]. */
+internal data class Toggle(val words: Words, val on: Boolean, val enabled: Boolean)
 
 /** A reason of a poor photo: what is wrong, what helps, and whether its map lies over the photo. */
 internal data class Row(
@@ -74,7 +79,7 @@ internal fun present(state: State, plan: SpeedPlan): Shown = when (val screen = 
         Words.Text(describe(screen.problem)),
         listOf(Press(Words.Text(R.string.again), Event.AnotherPressed, main = true), gallery()),
     )
-    is Screen.Speed -> presentSpeed(screen, plan)
+    is Screen.Speed -> presentSpeed(state, screen, plan)
 }
 
 private fun presentCamera(state: State, screen: Screen.Camera): Shown = when (state.camera) {
@@ -138,7 +143,7 @@ private fun presentFinding(finding: Finding, chosen: Boolean): Row {
 
 private fun translate(hint: Hint): Words = Words.OfSpec("hint", hint.key, hint.text)
 
-private fun presentSpeed(screen: Screen.Speed, plan: SpeedPlan): Shown {
+private fun presentSpeed(state: State, screen: Screen.Speed, plan: SpeedPlan): Shown {
     val progress = screen.progress
     val about = Words.Text(R.string.speed_text, plan.processes, plan.runs, plan.seconds)
     val start = Press(Words.Text(R.string.speed_start), Event.MeasurePressed, main = progress == SpeedProgress.Ready)
@@ -159,9 +164,12 @@ private fun presentSpeed(screen: Screen.Speed, plan: SpeedPlan): Shown {
             listOf(Press(Words.Text(R.string.speed_share), Event.SharePressed, main = true), start, close)
     }
     val rows = (progress as? SpeedProgress.Done)?.rows.orEmpty().map(::presentRow)
-    val lines = screen.engine?.let(::presentEngine).orEmpty() + rows
+    val managed = Words.Text(R.string.speed_processor_managed).takeIf { state.computing == Computing.PROCESSOR_MANAGED }
+    val lines = screen.engine?.let(::presentEngine).orEmpty() + listOfNotNull(managed) + rows
     val busy = progress is SpeedProgress.Running
-    return Shown.Speed(Shown.Message(Words.Text(R.string.speed_title), text, buttons, busy), lines)
+    val processor =
+        Toggle(Words.Text(R.string.speed_processor), state.computing != Computing.ANY, state.maySwitch(screen))
+    return Shown.Speed(Shown.Message(Words.Text(R.string.speed_title), text, buttons, busy), lines, processor)
 }
 
 private fun presentEngine(engine: Engine): List<Words> = listOfNotNull(
@@ -180,7 +188,6 @@ private fun describe(problem: Problem): Int = when (problem) {
     Problem.PHOTO_UNREADABLE -> R.string.trouble_photo_unreadable
     Problem.PHOTO_TRUNCATED -> R.string.trouble_photo_truncated
     Problem.PHOTO_TOO_LARGE -> R.string.trouble_photo_too_large
-    Problem.PHOTO_TOO_SMALL -> R.string.trouble_photo_too_small
     Problem.PHOTO_UNSUPPORTED -> R.string.trouble_photo_unsupported
     Problem.MEMORY -> R.string.trouble_memory
     Problem.STORAGE -> R.string.trouble_storage

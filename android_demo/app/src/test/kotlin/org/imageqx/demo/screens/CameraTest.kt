@@ -1,11 +1,8 @@
 package org.imageqx.demo.screens
 
-import android.graphics.ImageFormat
 import android.graphics.SurfaceTexture
-import android.hardware.camera2.CameraCharacteristics
 import android.hardware.camera2.CameraManager
 import android.media.Image
-import android.util.Size
 import org.imageqx.demo.camera.Camera
 import org.imageqx.demo.camera.CameraListener
 import org.imageqx.demo.camera.PictureSize
@@ -19,8 +16,6 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
-import org.robolectric.shadows.ShadowCameraCharacteristics
-import org.robolectric.shadows.StreamConfigurationMapBuilder
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 
@@ -40,19 +35,6 @@ internal class CameraTest {
         },
     )
 
-    private fun addCamera() {
-        val map = StreamConfigurationMapBuilder.newBuilder()
-            .addOutputSize(BLOB, Size(4032, 3024))
-            .addOutputSize(ImageFormat.YUV_420_888, Size(640, 480))
-            .addOutputSize(ImageFormat.PRIVATE, Size(1440, 1080))
-            .build()
-        val facts = ShadowCameraCharacteristics.newCameraCharacteristics()
-        shadowOf(facts).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_BACK)
-        shadowOf(facts).set(CameraCharacteristics.SENSOR_ORIENTATION, 90)
-        shadowOf(facts).set(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP, map)
-        shadowOf(manager).addCamera("0", facts)
-    }
-
     private fun isLost() = lost.await(5, TimeUnit.SECONDS)
 
     @Test
@@ -63,7 +45,7 @@ internal class CameraTest {
 
     @Test
     fun aCameraThatAnotherAppTakesIsTold() {
-        addCamera()
+        addCamera(manager)
         camera.open(SurfaceTexture(0), 0)
         assertEquals(PictureSize(1440, 1080), camera.previewSize)
         assertFalse("lost at once", lost.await(200, TimeUnit.MILLISECONDS))
@@ -73,15 +55,10 @@ internal class CameraTest {
 
     @Test
     fun aClosedCameraSaysNothing() {
-        addCamera()
+        addCamera(manager)
         camera.open(SurfaceTexture(0), 0)
         camera.close()
         shadowOf(manager).triggerDisconnect()
         assertFalse(lost.await(300, TimeUnit.MILLISECONDS))
-    }
-
-    private companion object {
-        /** What JPEG is to a camera: HAL_PIXEL_FORMAT_BLOB. */
-        const val BLOB = 0x21
     }
 }

@@ -25,7 +25,6 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import java.io.File
-import java.util.zip.CRC32
 import kotlin.math.abs
 
 /** Android's own decoders and this app's way of asking them, held to `load_pixels`. */
@@ -132,25 +131,13 @@ internal class DecoderTest {
 
     @Test
     fun whatIsNoPhotoIsRefused() {
-        val heic = byteArrayOf(0, 0, 0, 24) + "ftypheic".toByteArray() + ByteArray(40)
         for (api in listOf(26, 35)) {
             val decoder = PhotoDecoder(api)
             assertThrows(PhotoUnreadable::class.java) { decoder.decode(ByteArray(0), side) }
             assertThrows(PhotoUnreadable::class.java) { decoder.decode("no photo at all".toByteArray(), side) }
-            assertThrows(PhotoUnsupportedException::class.java) { decoder.decode(heic, side) }
-            assertThrows(PhotoTooLarge::class.java) { decoder.decode(claim(20_000, 20_000), side) }
+            assertThrows(PhotoUnsupportedException::class.java) { decoder.decode(Photos.heic, side) }
+            assertThrows(PhotoTooLarge::class.java) { decoder.decode(Photos.claim(20_000, 20_000), side) }
         }
-    }
-
-    /** A PNG whose head claims a size: what a decompression bomb looks like before it is decoded. */
-    private fun claim(width: Int, height: Int): ByteArray {
-        val png = Photos.encode(Photos.draw(4, 4), Bitmap.CompressFormat.PNG)
-        for ((at, value) in listOf(16 to width, 20 to height)) {
-            for (byte in 0..3) png[at + byte] = (value shr (24 - 8 * byte)).toByte()
-        }
-        val sum = CRC32().apply { update(png, 12, 17) }.value
-        for (byte in 0..3) png[29 + byte] = (sum shr (24 - 8 * byte)).toByte()
-        return png
     }
 
     private companion object {

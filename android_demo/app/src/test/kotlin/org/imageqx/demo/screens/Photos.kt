@@ -7,6 +7,7 @@ import android.graphics.LinearGradient
 import android.graphics.Paint
 import android.graphics.Shader
 import java.io.ByteArrayOutputStream
+import java.util.zip.CRC32
 
 /** Drawn photos. */
 internal object Photos {
@@ -30,4 +31,18 @@ internal object Photos {
 
     fun encode(bitmap: Bitmap, format: Bitmap.CompressFormat): ByteArray =
         ByteArrayOutputStream().also { bitmap.compress(format, 90, it) }.toByteArray()
+
+    /** The head of an iPhone's photo: no decoder of this Android knows it. */
+    val heic: ByteArray = byteArrayOf(0, 0, 0, 24) + "ftypheic".toByteArray() + ByteArray(40)
+
+    /** A PNG whose head claims a size: what a decompression bomb looks like before it is decoded. */
+    fun claim(width: Int, height: Int): ByteArray {
+        val png = encode(draw(4, 4), Bitmap.CompressFormat.PNG)
+        for ((at, value) in listOf(16 to width, 20 to height)) {
+            for (byte in 0..3) png[at + byte] = (value shr (24 - 8 * byte)).toByte()
+        }
+        val sum = CRC32().apply { update(png, 12, 17) }.value
+        for (byte in 0..3) png[29 + byte] = (sum shr (24 - 8 * byte)).toByte()
+        return png
+    }
 }

@@ -32,6 +32,15 @@ internal object Screens {
         },
         "trouble" to { it.session.send(Event.Failed(Problem.PHOTO_UNSUPPORTED)) },
         "speed" to { it.press(R.id.speed) },
+        "speed-processor" to {
+            it.press(R.id.speed)
+            it.press(R.id.processor)
+        },
+        "speed-managed" to {
+            manageProcessor(it.app, true)
+            it.session.start(CameraAccess.ALLOWED)
+            it.press(R.id.speed)
+        },
         "speed-done" to {
             it.press(R.id.speed)
             it.session.send(Event.MeasurePressed)

@@ -6,6 +6,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
@@ -31,6 +32,7 @@ internal class ScreensTest {
         for ((look, values) in looks) {
             values.set()
             for ((name, show) in Screens.all) {
+                forgetSettings(RuntimeEnvironment.getApplication())
                 Stage().use { stage ->
                     show(stage)
                     val picture = stage.draw()

@@ -1,11 +1,16 @@
 package org.imageqx.demo.screens
 
 import android.app.Application
+import android.content.Context
+import android.content.RestrictionsManager
+import android.os.Bundle
 import android.os.Handler
 import android.os.Looper
+import org.imageqx.demo.Settings
 import org.imageqx.demo.Tools
 import org.imageqx.demo.ToolsSource
 import org.imageqx.demo.assess.Assessor
+import org.imageqx.demo.assess.AssessorSlot
 import org.imageqx.demo.assess.FramePixels
 import org.imageqx.demo.bench.BenchModel
 import org.imageqx.demo.bench.BenchPhone
@@ -17,10 +22,14 @@ import org.imageqx.demo.bench.RunProvider
 import org.imageqx.demo.bench.Sample
 import org.imageqx.demo.bench.Schedule
 import org.imageqx.demo.bench.SpeedMeter
+import org.imageqx.demo.photo.PhotoDecoder
 import org.imageqx.demo.photo.PhotoStore
+import org.imageqx.demo.service
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.Assessment
+import org.imageqx.demo.state.Computing
 import org.imageqx.demo.state.Engine
+import org.robolectric.Shadows.shadowOf
 import java.io.File
 import java.util.concurrent.AbstractExecutorService
 import java.util.concurrent.TimeUnit
@@ -60,23 +69,35 @@ internal class ManualExecutor : AbstractExecutorService() {
 /** An answer that a test chooses; a problem in place of it where there is one. */
 internal class FakeAssessor : Assessor {
     var answer = Assessments.good
-    var engine = Engine("TensorFlow Lite 2.16.1, 2 threads", "gpu: explanations is 0.98 off, 0.05 is allowed")
+    var computing = Computing.ANY
     var error: Throwable? = null
+
+    /** Decodes each photo before it is answered, where there is one. */
+    var decoder: PhotoDecoder? = null
     var photos = 0
     var closed = false
 
     override fun assess(photo: ByteArray): Assessment {
         photos += 1
         error?.let { throw it }
+        decoder?.decode(photo, SIDE)?.bitmap?.recycle()
         return answer
     }
 
     override fun advise(frame: FramePixels, now: Long): Advice = Advice.Good
 
-    override fun describeEngine() = engine
+    override fun describeEngine() = Engine(
+        "TensorFlow Lite 2.16.1, 2 threads",
+        "gpu: explanations is 0.98 off, 0.05 is allowed".takeIf { computing == Computing.ANY },
+    )
 
     override fun close() {
         closed = true
+    }
+
+    private companion object {
+        /** What ImageQX's spec has the app ask of a decoder. */
+        const val SIDE = 336
     }
 }
 
@@ -103,6 +124,12 @@ internal class TestApplication : Application(), ToolsSource, BenchSource {
     val assessor = FakeAssessor()
     val background = ManualExecutor()
     var inference: () -> Unit = {}
+
+    /** What opening the model does first. */
+    var onOpen: () -> Unit = {}
+
+    /** What might compute, of each time that a model was opened. */
+    val opened = mutableListOf<Computing>()
     var ended = 0
     override val schedule = Schedule()
 
@@ -118,7 +145,13 @@ internal class TestApplication : Application(), ToolsSource, BenchSource {
             ),
         )
         val meter = SpeedMeter(schedule, FakePhone, { facts }, RunProvider.fileOf(this), background, FakeClock)
-        return Tools(lazy { assessor }, PhotoStore(File(cacheDir, "photos")), meter, { main.post(it) }, background)
+        val settings = Settings(this)
+        val slot = AssessorSlot {
+            onOpen()
+            opened += settings.computing
+            assessor.apply { computing = settings.computing }
+        }
+        return Tools(slot, settings, PhotoStore(File(cacheDir, "photos")), meter, { main.post(it) }, background)
     }
 
     override fun loadInference(file: String, threads: Int): () -> Unit = inference
@@ -126,4 +159,14 @@ internal class TestApplication : Application(), ToolsSource, BenchSource {
     override fun endProcess() {
         ended += 1
     }
+}
+
+/** Sets what an administrator may set. */
+internal fun manageProcessor(app: Application, processor: Boolean) = shadowOf(app.service<RestrictionsManager>())
+    .setApplicationRestrictions(Bundle().apply { putBoolean("use_processor", processor) })
+
+/** Takes back what a person, or an administrator, chose. */
+internal fun forgetSettings(app: Application) {
+    app.getSharedPreferences("settings", Context.MODE_PRIVATE).edit().clear().commit()
+    manageProcessor(app, false)
 }

@@ -142,6 +142,32 @@ internal class ReduceTest {
     }
 
     @Test
+    fun theProcessorIsChosenKeptAndTheModelOpenedAnew() {
+        val speed = ready.after(Event.SpeedPressed, Event.EngineDescribed(Engine("GPU", null))).state
+        val chosen = reduce(speed, Event.ProcessorSwitched(true))
+        assertEquals(Computing.PROCESSOR, chosen.state.computing)
+        assertNull((chosen.state.screen as Screen.Speed).engine, "what computed before is no longer shown")
+        assertEquals(listOf(Effect.KeepProcessor(true), Effect.Reopen, Effect.DescribeEngine), chosen.effects)
+        assertEquals(Step(chosen.state), reduce(chosen.state, Event.ProcessorSwitched(true)))
+        val back = reduce(chosen.state, Event.ProcessorSwitched(false))
+        assertEquals(Computing.ANY, back.state.computing)
+        assertEquals(Effect.KeepProcessor(false), back.effects.first())
+    }
+
+    @Test
+    fun whatComputesCannotBeSwitchedWhileItIsMeasuredOrManaged() {
+        val running = ready.after(Event.SpeedPressed, Event.MeasurePressed).state
+        assertEquals(Step(running), reduce(running, Event.ProcessorSwitched(true)))
+        val managed = ready.after(Event.ComputingRead(Computing.PROCESSOR_MANAGED))
+        assertEquals(listOf(Effect.Reopen), managed.effects)
+        val speed = managed.state.after(Event.SpeedPressed).state
+        assertEquals(Step(speed), reduce(speed, Event.ProcessorSwitched(false)))
+        val freed = reduce(speed, Event.ComputingRead(Computing.ANY))
+        assertEquals(listOf(Effect.Reopen, Effect.DescribeEngine), freed.effects)
+        assertEquals(Step(freed.state), reduce(freed.state, Event.ComputingRead(Computing.ANY)))
+    }
+
+    @Test
     fun whatComputesIsAskedForTheSpeedScreenAndStaysOnIt() {
         val engine = Engine("TensorFlow Lite 2.16.1, 2 threads", null)
         val asked = ready.after(Event.SpeedPressed)

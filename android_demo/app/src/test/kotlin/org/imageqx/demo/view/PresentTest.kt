@@ -6,6 +6,7 @@ import org.imageqx.demo.R
 import org.imageqx.demo.screens.Assessments
 import org.imageqx.demo.state.Advice
 import org.imageqx.demo.state.CameraAccess
+import org.imageqx.demo.state.Computing
 import org.imageqx.demo.state.Engine
 import org.imageqx.demo.state.Event
 import org.imageqx.demo.state.Photo
@@ -112,7 +113,19 @@ internal class PresentTest {
             listOf(Words.Text(R.string.speed_engine, onProcessor.runtime), Words.Text(R.string.speed_fallback, "gpu: quality is 0.97 off")),
             shown.lines,
         )
+        assertEquals(Toggle(Words.Text(R.string.speed_processor), on = false, enabled = true), shown.processor)
         val onGpu = show(Screen.Speed(engine = Engine("TensorFlow Lite 2.16.1, GpuDelegate", null))) as Shown.Speed
         assertEquals(1, onGpu.lines.size)
+    }
+
+    @Test
+    fun theSwitchShowsWhoChoseTheProcessor() {
+        fun speed(computing: Computing, progress: SpeedProgress = SpeedProgress.Ready) =
+            show(Screen.Speed(progress), State(computing = computing)) as Shown.Speed
+        assertEquals(listOf(true, true), speed(Computing.PROCESSOR).processor.run { listOf(on, enabled) })
+        val managed = speed(Computing.PROCESSOR_MANAGED)
+        assertEquals(listOf(true, false), managed.processor.run { listOf(on, enabled) })
+        assertEquals(listOf(Words.Text(R.string.speed_processor_managed)), managed.lines)
+        assertFalse(speed(Computing.ANY, SpeedProgress.Running(1, 22)).processor.enabled)
     }
 }
