@@ -14,6 +14,7 @@ from imageqx_export.networks.imageqx.spec import LABELS, REASONS
 from tests.ios.catalogue import find_key_problems, find_problems, list_specifiers, read_catalogue
 
 APP = Path(__file__).parents[2] / "ios_demo" / "PhotoCheck"
+KIT = APP.parent / "ImageQXKit" / "Sources" / "ImageQXKit"
 CATALOGUE = read_catalogue(APP / "Localizable.xcstrings")
 SOURCES = [path.read_text() for path in sorted(APP.rglob("*.swift"))]
 Catalogue = dict[str, Any]
@@ -21,7 +22,7 @@ Catalogue = dict[str, Any]
 
 def list_problems() -> list[str]:
     """Read the names of the app's problems out of its enumeration."""
-    source = (APP / "Session" / "Problem.swift").read_text().partition("init(")[0]
+    source = (KIT / "Session" / "Problem.swift").read_text().partition("init(")[0]
     cases = re.findall(r"^    case (\w+)(?: = \"(\w+)\")?$", source, re.MULTILINE)
     return [value or name for name, value in cases]
 

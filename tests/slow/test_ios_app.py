@@ -105,13 +105,13 @@ func race() {
 METER, MODEL = f"{APP}/Session/SpeedMeter.swift", f"{KIT}/CoreML/CoreMLModel.swift"
 CAMERA, PREVIEW = f"{APP}/Camera/Camera.swift", f"{APP}/Camera/CameraPreview.swift"
 SESSION, SPEED = f"{APP}/Session/Session.swift", f"{APP}/Screens/SpeedScreen.swift"
-WORDS, PROBLEM = f"{APP}/Words.swift", f"{APP}/Session/Problem.swift"
+WORDS, PROBLEM = f"{APP}/Words.swift", f"{KIT}/Session/Problem.swift"
 FORGET, STARTING = "Task { await loader.forget() }", "Task.detached { self.policy.startOver() }"
 PREDICT = "private func predict(_ pixels: RGBPicture)"
 PAIRS = {
     "await": Pair(METER, "await self.show(done, all)", "self.show(done, all)", "'async'"),
     "main-actor": Pair(SESSION, FORGET, STARTING, "main actor"),
-    "race": Pair(CAMERA, "/// Why there is no picture.", RACE, "later accesses could race"),
+    "race": Pair(CAMERA, "/// The camera: a preview, ", RACE + "/// ", "later accesses could race"),
     "missing-return": Pair(WORDS, 'find("hint_', '_ = find("hint_', "missing return"),
     "exhaustive": Pair(PROBLEM, "            case .unusableSize: .size\n", "", "must be exhaustive"),
     "kit": Pair(f"{APP}/Screens/AttentionView.swift", "assessment.pixels\n", "assessment.pixel\n", "no member 'pixel'"),

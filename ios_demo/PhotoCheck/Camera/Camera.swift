@@ -1,13 +1,6 @@
 import AVFoundation
 import ImageQXKit
 
-/// Why there is no picture.
-enum CameraError: Error {
-    case missing
-    case refused
-    case failed
-}
-
 /// The camera: a preview, frames for live hints, and photos at full resolution.
 ///
 /// Every property but `session` is touched on `queue` alone, which is why the class may call itself Sendable; AVFoundation
@@ -28,12 +21,13 @@ final class Camera: NSObject, @unchecked Sendable {
     ///
     /// - Throws: ``CameraError/refused``.
     static func requireAccess() async throws {
-        switch AVCaptureDevice.authorizationStatus(for: .video) {
-        case .authorized: return
-        case .notDetermined:
-            guard await AVCaptureDevice.requestAccess(for: .video) else { throw CameraError.refused }
-        default: throw CameraError.refused
-        }
+        let permission: CameraPermission =
+            switch AVCaptureDevice.authorizationStatus(for: .video) {
+            case .authorized: .granted
+            case .notDetermined: .unasked
+            default: .refused
+            }
+        try await permission.require { await AVCaptureDevice.requestAccess(for: .video) }
     }
 
     /// Starts the camera.

@@ -1,3 +1,4 @@
+import ImageQXKit
 import PhotosUI
 import SwiftUI
 import UIKit

@@ -1,3 +1,4 @@
+import ImageQXKit
 import SwiftUI
 
 /// The photo is being assessed.

@@ -21,26 +21,16 @@ final class Session {
     /// Loads the model.
     let loader: ModelLoader
     private var policy = RetakePolicy()
-    private var work: Task<Void, Never>?
+    private let flow = AssessmentFlow()
 
     /// Starts at the camera.
     init(loader: ModelLoader) { self.loader = loader }
 
     /// Assesses a photo, and shows what came of it.
     func assess(_ photo: Data) {
-        work?.cancel()
         screen = .assessing
-        work = Task {
-            do {
-                let assessment = try await loader.load().assess(photo)
-                try Task.checkCancellation()
-                show(assessment)
-            } catch is CancellationError {
-                // Whoever cancelled has chosen the next screen.
-            } catch {
-                screen = .problem(Problem(error))
-            }
-        }
+        let loader = loader
+        flow.begin(photo, with: { try await loader.load() }, show: { [weak self] in self?.show($0) })
     }
 
     /// Tells of what went wrong before there was a photo.
@@ -48,7 +38,7 @@ final class Session {
 
     /// Stops assessing, and goes back to the camera.
     func cancel() {
-        work?.cancel()
+        flow.cancel()
         screen = .camera
     }
 
@@ -56,9 +46,7 @@ final class Session {
     func memoryIsLow() {
         let loader = loader
         Task { await loader.forget() }
-        guard case .assessing = screen else { return }
-        work?.cancel()
-        screen = .problem(.memory)
+        flow.memoryIsLow()
     }
 
     /// Goes back to the camera for another try.
@@ -73,8 +61,13 @@ final class Session {
     /// Measures how fast the phone is.
     func openSpeed() { screen = .speed }
 
-    private func show(_ assessment: Assessment) {
-        screen = .result(PhotoResult(assessment: assessment, step: policy.count(assessment.verdict)))
+    private func show(_ outcome: AssessmentFlow.Outcome) {
+        switch outcome {
+        case .assessed(let assessment):
+            screen = .result(PhotoResult(assessment: assessment, step: policy.count(assessment.verdict)))
+        case .failed(let problem):
+            screen = .problem(problem)
+        }
     }
 }
 

@@ -1,7 +1,5 @@
-import ImageQXKit
-
-/// What went wrong, as the person is told; each has its words under `problem_…` in the string catalogue.
-enum Problem: String, CaseIterable, Sendable {
+/// What went wrong, as a person is told it: an app has words of its own for each.
+public enum Problem: String, CaseIterable, Sendable {
     case photo
     case size
     case memory
@@ -12,7 +10,7 @@ enum Problem: String, CaseIterable, Sendable {
     case camera
 
     /// Chooses the words for an error.
-    init(_ error: any Error) {
+    public init(_ error: any Error) {
         guard let known = error as? ImageQXError else {
             self = error is CameraError ? .camera : .modelFailed
             return
