@@ -102,6 +102,11 @@ def pull(place: Place, folder: Path, address: str, out: str) -> list[str | Path]
     return [*words, "--out", folder / f"{out}-{place.scheme}"]
 
 
+def list_releases(place: Place, folder: Path) -> list[str | Path]:
+    """Return the words that list what was published."""
+    return ["releases", "--from", place.address, "--root", folder / f"keys-{place.scheme}" / "root.json"]
+
+
 def make_export(folder: Path, name: str, seed: int) -> Path:
     """Return a small export, made once."""
     return folder / name / "imageqx" if (folder / name).exists() else write_export(folder / name, seed)
@@ -147,7 +152,7 @@ def test_two_versions_at_once_both_get_in(place: Place, folder: Path) -> None:
     both = [begin(place, folder, *publish(place, folder, export, version)) for version in ("1.2.0", "1.3.0")]
     ends = [end(process) for process in both]
     assert [code for code, _ in ends] == [0, 0], ends
-    rows = json.loads(run(place, folder, "releases", "--from", place.address, "--json"))
+    rows = json.loads(run(place, folder, *list_releases(place, folder), "--json"))
     versions = [row["version"] for row in rows]
     assert {"1.0.0", "1.2.0", "1.3.0"} <= set(versions) and versions == sorted(versions, reverse=True)
 
@@ -161,7 +166,7 @@ def test_a_killed_publisher_leaves_what_was_there_and_can_go_on(place: Place, fo
         process.communicate()
     run(place, folder, *pull(place, folder, place.address, "killed"))
     run(place, folder, *words)
-    assert "1.4.0" in run(place, folder, "releases", "--from", place.address)
+    assert "1.4.0" in run(place, folder, *list_releases(place, folder))
 
 
 ASKED = """
