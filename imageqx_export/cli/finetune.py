@@ -22,6 +22,8 @@ app = typer.Typer(rich_markup_mode=None)
     With the ranges of a recipe, and from weights that were fine-tuned before:
       imageqx finetune --recipe build/w8a8.json --epochs 8 --learning-rate 0.003
       imageqx finetune --recipe models/imageqx.w8a8.json --further --out models/further.w8a8.json
+    With ReLU in the place of the first seven SiLUs, which takes less time on a phone and more epochs here:
+      imageqx finetune --relu 7 --epochs 8 --learning-rate 0.02 --out models/relu.w8a8.json
     """,
 )
 def finetune(
@@ -50,6 +52,15 @@ def finetune(
             rich_help_panel=options.QUANTIZATION,
         ),
     ] = False,
+    relu: Annotated[
+        str | None,
+        typer.Option(
+            help="SiLUs that become ReLUs: how many, counted from the network's entry, or their paths in the recipe, "
+            "separated by commas.",
+            metavar="COUNT|PATHS",
+            rich_help_panel=options.QUANTIZATION,
+        ),
+    ] = None,
     budgets: options.BudgetsOption = None,
     epochs: options.EpochsOption = 3,
     samples: options.SamplesOption = 2048,
@@ -115,6 +126,7 @@ def finetune(
         held_out_samples=held_out_samples,
         resume=not fresh,
         further=further,
+        relu=relu,
     )
     result = stage.fine_tune(request, progress=bar, report=show.show_epoch)
     show.show_finetuning(result, as_json=json)

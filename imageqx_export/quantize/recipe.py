@@ -88,11 +88,22 @@ class ConstantExcitation(Frozen):
     values: tuple[Share, ...] = Field(min_length=1)
 
 
+class RectifiedSwish(Frozen):
+    """A SiLU that is a ReLU in the quantized network, whose weights are fine-tuned for it.
+
+    Args:
+        module: The SiLU's path.
+    """
+
+    module: str
+
+
 class Rewrites(NamedTuple):
     """The changes to the float network before anything is rounded; see the fields of :class:`Recipe`."""
 
     channels: tuple[ChannelScales, ...] = ()
     excitations: tuple[ConstantExcitation, ...] = ()
+    relus: tuple[RectifiedSwish, ...] = ()
 
 
 class FloatOperation(Frozen):
@@ -130,7 +141,7 @@ class FineTunedWeights(Frozen):
     how: str
 
 
-ROWS = ("weights", "activations", "floats", "channels", "excitations")
+ROWS = ("weights", "activations", "floats", "channels", "excitations", "relus")
 """The lists of a recipe; a row of the first three is of a tensor, of the others of a module."""
 
 
@@ -144,6 +155,7 @@ class Recipe(Frozen):
         calibration: Which images ranges come from; None where there was none.
         channels: Which SiLUs' channels are rescaled; the float network is the same.
         excitations: Which squeeze-and-excitation blocks are constants that the next convolution's weight takes in.
+        relus: Which SiLUs are ReLUs, for which weights are fine-tuned; left out of the file where there are none.
         weights: Every operation with an int8 weight, in the graph's order.
         activations: Every tensor that is held as int8, likewise; empty for ``w8``.
         floats: Every operation that stays float32, and why.
@@ -156,6 +168,7 @@ class Recipe(Frozen):
     calibration: CalibrationSet | None = None
     channels: tuple[ChannelScales, ...] = ()
     excitations: tuple[ConstantExcitation, ...] = ()
+    relus: tuple[RectifiedSwish, ...] = ()
     weights: tuple[WeightScales, ...] = Field(min_length=1)
     activations: tuple[ActivationScale, ...] = ()
     floats: tuple[FloatOperation, ...] = ()
@@ -164,7 +177,7 @@ class Recipe(Frozen):
     @property
     def rewrites(self) -> Rewrites:
         """What is changed in the float network before anything is rounded."""
-        return Rewrites(self.channels, self.excitations)
+        return Rewrites(self.channels, self.excitations, self.relus)
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -193,6 +206,8 @@ def format_recipe(recipe: Recipe) -> str:
     """Return the text that :func:`write_recipe` writes."""
     lines = []
     for name, value in recipe.model_dump(mode="json").items():
+        if name == "relus" and not value:  # as recipes were written before there were any
+            continue
         if isinstance(value, list) and value:
             rows = ",\n".join(f"    {_format_value(row)}" for row in value)
             lines.append(f"  {json.dumps(name)}: [\n{rows}\n  ]")

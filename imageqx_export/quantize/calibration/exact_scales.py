@@ -160,8 +160,10 @@ def _rounds_alike(row: ActivationScale, step: np.float32, first: ActivationScale
 
 
 def _widen(row: ActivationScale, scale: float) -> ActivationScale:
-    """Return a row with a wider step, the middle of its range where it was."""
+    """Return a row with a wider step, the middle of its range where it was; a range that begins at 0 goes on to."""
     if scale == row.scale:
         return row
+    if row.zero_point == ACTIVATION_LEVELS[0]:
+        return row.model_copy(update={"scale": scale})
     zero_point = int(np.clip(np.rint(sum(ACTIVATION_LEVELS) / 2 - sum(row.ends) / 2 / scale), *ACTIVATION_LEVELS))
     return row.model_copy(update={"scale": scale, "zero_point": zero_point})

@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from imageqx_export.quantize.graph.capture import HAS_WEIGHT, capture, explain_misfits, find_tensors, kind_of
-from imageqx_export.quantize.recipe import Recipe
+from imageqx_export.quantize.recipe import ACTIVATION_LEVELS, Recipe
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -112,6 +112,31 @@ def build_graph(
         from imageqx_export.quantize.graph.annotate import RecipeQuantizer
 
         program = capture_for_recipe(network, recipe, layout=layout, batch=batch)
+        recipe = drop_idle_relus(program, recipe)
         prepared = prepare_pt2e(program, RecipeQuantizer(recipe, biases=biases))
         built: GraphModule = convert_pt2e(prepared, fold_quantize=fold)
     return built
+
+
+def drop_idle_relus(program: GraphModule, recipe: Recipe) -> Recipe:
+    """Leave out each ReLU of integers whose lowest level is 0 already, in place, and return the recipe without them.
+
+    Rounding to int8 clips there, so that such a ReLU changes no integer; runtimes would run it, or not fuse around it.
+
+    Args:
+        program: From :func:`capture_for_recipe`.
+        recipe: Its recipe.
+    """
+    rows, dropped = {row.tensor: row for row in recipe.activations}, set()
+    for name, node in find_tensors(program).items():
+        if kind_of(node) != "relu" or name not in rows:
+            continue
+        source = node.all_input_nodes[0]
+        held = rows.get(source.meta.get("tensor", ""))
+        if held is not None and held.zero_point == ACTIVATION_LEVELS[0]:
+            node.replace_all_uses_with(source)
+            program.graph.erase_node(node)
+            dropped.add(name)
+    program.recompile()
+    kept = tuple(row for row in recipe.activations if row.tensor not in dropped)
+    return recipe.model_copy(update={"activations": kept})

@@ -15,6 +15,7 @@ from imageqx_export.quantize.recipe import Rewrites
 from imageqx_export.quantize.rewrites.entry import fold_normalisation
 from imageqx_export.quantize.rewrites.equalise import equalise, iterate_swishes
 from imageqx_export.quantize.rewrites.excitation import fold_excitations, iterate_squeezes
+from imageqx_export.quantize.rewrites.rectify import rectify
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
@@ -65,7 +66,7 @@ def capture(
         network: The trained network; copied, not changed.
         layout: ``"NHWC"`` for uint8 [N,H,W,3], ``"NCHW"`` for float32 [N,3,H,W] in 0…255.
         batch: N, or None for any.
-        rewrites: What is changed before: see :func:`equalise` and :func:`fold_excitations`.
+        rewrites: What is changed before: see :func:`equalise`, :func:`fold_excitations` and :func:`rectify`.
 
     Returns:
         A graph that maps pixels to the ModelSpec's outputs. Each node's ``meta["tensor"]`` is its name
@@ -75,6 +76,7 @@ def capture(
     if misfits := list_misfits(graph, rewrites):
         raise explain_misfits(misfits)
     equalise(graph, rewrites.channels)
+    rectify(graph, rewrites.relus)
     fold_excitations(graph, rewrites.excitations)
     _spell_out_swish(graph)
     fold_normalisation(graph, batch or 1)
@@ -98,6 +100,7 @@ def list_misfits(graph: PhoneGraph, rewrites: Rewrites) -> list[str]:
     swishes = {place.path: place.before.out_channels for place in iterate_swishes(graph)}
     blocks = {path: following.in_channels for path, following in iterate_squeezes(graph)}
     rows = [(row.module, len(row.scales), swishes) for row in rewrites.channels]
+    rows += [(row.module, swishes.get(row.module, 0), swishes) for row in rewrites.relus]
     rows += [(row.module, len(row.values), blocks) for row in rewrites.excitations]
     return [
         name if name not in known else f"{name} with {count} channels, not {known[name]}"

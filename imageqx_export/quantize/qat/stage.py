@@ -17,6 +17,7 @@ from imageqx_export.data.sources import Sources, load_held_out
 from imageqx_export.data.vocabulary import choose_reasons
 from imageqx_export.errors import ArtifactError, TrainingError
 from imageqx_export.evaluation.accuracy_loss import Accuracy, Budget, accuracy, problems
+from imageqx_export.quantize.calibration.rectify_recipe import choose_swishes, rectify_recipe
 from imageqx_export.quantize.graph.capture import capture, find_tensors
 from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.plan import make_recipe
@@ -51,6 +52,7 @@ class Request:
         held_out_samples: How many test samples the result is measured on.
         resume: Whether to go on from an earlier run's state.
         further: Whether to start from the weights that the recipe names, not from the checkpoint's.
+        relu: Which SiLUs become ReLUs, as :func:`choose_swishes` takes them; None for those of the recipe.
     """
 
     checkpoint: Path
@@ -62,6 +64,7 @@ class Request:
     held_out_samples: int = 1000
     resume: bool = True
     further: bool = False
+    relu: str | None = None
 
     @property
     def weights(self) -> Path:
@@ -121,9 +124,12 @@ def fine_tune(
     state = state_path(request.weights)
     check_places(request.weights, request.out, state)
     before = read_stamps([state])
+    chosen = () if request.relu is None else choose_swishes(network, request.relu)
     try:
         recipe = _choose_start(request, checkpoint, network, progress)
         first = load_quantized_network(recipe, request.checkpoint, network)
+        if chosen:
+            recipe = rectify_recipe(first, recipe, chosen)
         start = capture(first, batch=None, rewrites=recipe.rewrites)
         _check_recipe(request, recipe, set(find_tensors(start)))
         teacher = capture(network, batch=None)

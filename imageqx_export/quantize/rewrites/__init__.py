@@ -1,1 +1,1 @@
-"""Rewrites of the float network before it is quantized; each keeps the function it computes."""
+"""Rewrites of the float network before it is quantized; each but one keeps the function that it computes."""
