@@ -15,7 +15,7 @@ SHIPPED = Path("models/imageqx.w8a8.json")
 
 def _shipped() -> dict[str, Any]:
     body: dict[str, Any] = json.loads(SHIPPED.read_bytes())
-    return body
+    return {**body, "relus": [{"module": f"late.{k}.0.block.0.1"} for k in range(3)]}
 
 
 def _set(field: str, key: str, value: object, row: int = 1) -> Callable[[dict[str, Any]], str]:
@@ -60,7 +60,8 @@ def _clear(field: str) -> Callable[[dict[str, Any]], str]:
         *(_set_first("excitations", "values", value) for value in (0, -0.1, 1.1)),
         *(_set(*one, []) for one in (("weights", "scales"), ("channels", "scales"), ("excitations", "values"))),
         *(_set("activations", "zero_point", value) for value in (-129, 128, 0.5)),
-        *(_repeat(field) for field in ("weights", "activations", "floats", "channels", "excitations")),
+        *(_repeat(field) for field in ("weights", "activations", "floats", "channels", "excitations", "relus")),
+        *(_set("relus", "module", value) for value in (3, None)),
         *(_clear(field) for field in ("weights", "activations")),
     ],
 )
@@ -98,6 +99,17 @@ def test_the_first_three_rows_are_named_and_the_others_counted(tmp_path: Path) -
     assert got.endswith("; and 2 more")
 
 
-def test_what_is_shipped_is_read_and_written_to_the_byte(tmp_path: Path) -> None:
-    write_recipe(tmp_path / "again.json", read_recipe(SHIPPED))
-    assert (tmp_path / "again.json").read_bytes() == SHIPPED.read_bytes()
+@pytest.mark.parametrize("name", ["imageqx.w8", "imageqx.w8a8", "duke-iqa.w8", "duke-iqa.w8a8"])
+def test_what_is_shipped_is_read_and_written_to_the_byte(name: str, tmp_path: Path) -> None:
+    shipped = Path("models") / f"{name}.json"
+    write_recipe(tmp_path / "again.json", read_recipe(shipped))
+    assert (tmp_path / "again.json").read_bytes() == shipped.read_bytes()
+
+
+def test_relus_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(_shipped()))
+    recipe = read_recipe(path)
+    write_recipe(path, recipe)
+    assert [row.module for row in recipe.relus] == [f"late.{k}.0.block.0.1" for k in range(3)]
+    assert read_recipe(path) == recipe and recipe.rewrites.relus == recipe.relus
