@@ -15,6 +15,8 @@ BYTES = Value("image", "uint8", (1, 8, 8, 3))
 FLOATS = Value("f", "float32", (1, 8, 8, 3))
 HALVES = Value("h", "float16", (1, 8, 8, 3))
 SHORTS = Value("q", "uint8", (1, 3, 8, 8))
+TURNED = Value("t", "float32", (1, 3, 8, 8))
+POOLED = Value("p", "float32", (1, 3))
 INDEXES = Value("shape", "int64", (4,))
 
 
@@ -42,6 +44,7 @@ BROKEN = {
     ],
     "integers-moved-outside-qdq": [onnx(Operator("Transpose", (BYTES,), (SHORTS,), 13), NEEDS_18)],
     "per-channel-dequantize": [tflite(channel_wise(8))],
+    "mean-of-transposed": [tflite(Operator("TRANSPOSE", (FLOATS,), (TURNED,)), Operator("MEAN", (TURNED,), (POOLED,)))],
     "float32-among-float16": [
         Graph("mlpackage", (Operator("conv", (HALVES,), (HALVES,)), Operator("sub", (FLOATS,), (FLOATS,))))
     ],
@@ -73,6 +76,10 @@ KEPT = {
         onnx(Operator("Concat", (INDEXES,), (INDEXES,), 13), NEEDS_18),
     ],
     "per-channel-dequantize": [tflite(channel_wise(1)), tflite(channel_wise(0))],
+    "mean-of-transposed": [
+        tflite(Operator("MEAN", (FLOATS,), (POOLED,)), Operator("TRANSPOSE", (FLOATS,), (TURNED,))),
+        tflite(Operator("TRANSPOSE", (FLOATS,), (TURNED,)), Operator("RELU", (TURNED,), (POOLED,))),
+    ],
     "float32-among-float16": [
         Graph("mlpackage", (Operator("sub", (FLOATS,), (FLOATS,)),)),
         Graph("mlpackage", (Operator("conv", (HALVES,), (HALVES,)), Operator("cast", (HALVES,), (FLOATS,)))),

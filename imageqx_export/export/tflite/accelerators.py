@@ -64,7 +64,8 @@ def pool_before_transposing(model: Any) -> bool:
     """Let the heads read the features with their channels last, as they are computed, in place.
 
     PyTorch's channels come first, so that litert-torch turns the features before their mean and turns them back for the
-    attention maps: at 1280 channels, Arm's Ethos-U leaves that TRANSPOSE, and what follows it, to the CPU.
+    attention maps: at 1280 channels, Arm's Ethos-U leaves that TRANSPOSE, and what follows it, to the CPU. TensorFlow
+    Lite's GPU delegate (2.16.1) takes the graph whole and answers wrongly where a MEAN reads a TRANSPOSE.
 
     Args:
         model: A ``ModelT``.

@@ -88,11 +88,11 @@ def write(
             widen_gates(model)
             group_pixels(model)
             rounded = enter_by_quantizing(model)
-            pool_before_transposing(model)
         if not rounded:  # of integers too, where a first convolution of stride 1 has its pixels framed in float
             enter_by_dequantizing(model)
         if precision is not Precision.W8A8:
             widen_normalisation(model)
+        pool_before_transposing(model)
         take_floats(model, read_form(checkpoint.spec), integers=rounded)
         flatbuffer.shorten_names(model)
         add_metadata(model, checkpoint)

@@ -36,6 +36,14 @@ def find_channel_dequantize(graph: Graph) -> Iterator[str]:
             yield f"DEQUANTIZE (version {operator.version}) of {operator.inputs[0].name}"
 
 
+def find_transposed_means(graph: Graph) -> Iterator[str]:
+    """Yield means of what a TRANSPOSE gives."""
+    turned = {value.name for operator in graph.operators if operator.kind == "TRANSPOSE" for value in operator.outputs}
+    for operator in graph.operators:
+        if operator.kind == "MEAN" and operator.inputs and operator.inputs[0].name in turned:
+            yield f"MEAN of {operator.inputs[0].name}"
+
+
 def find_float_operations(graph: Graph) -> Iterator[str]:
     """Yield operations of float32 in a program that otherwise computes in float16."""
 
@@ -78,6 +86,16 @@ RULES = (
         source="imageqx compat --target gpu, --target qualcomm",
         mend="say that the file is for the CPU; for accelerators take fp16, or w8a8",
         find=find_channel_dequantize,
+    ),
+    Rule(
+        "mean-of-transposed",
+        "error",
+        ("tflite",),
+        reason="TensorFlow Lite's GPU delegate takes the graph whole, and gives other numbers than the CPU",
+        source="TensorFlow Lite 2.16.1's GPU delegate on a CPU's OpenCL (make test-android ONLY=gpu); no phone has "
+        "confirmed it",
+        mend="take the mean before the TRANSPOSE, over the axes as they lie there",
+        find=find_transposed_means,
     ),
     Rule(
         "float32-among-float16",
