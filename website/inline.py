@@ -25,7 +25,7 @@ def find_inline_faults(text: str, makefile: str, *, whole: bool = False) -> Iter
         whole: Whether each command of imageqx is one that can be given as it stands, and not only mentioned.
     """
     for match in _SPAN.finditer(FENCE.sub("", text)):
-        program, *words = match[1].split()
+        program, *words = _split(match[1])
         if program == "make":
             targets = [word for word in words if re.fullmatch(r"[a-z][a-z0-9-]*", word)]
             yield from (f"make {name}" for name in targets if not re.search(rf"(?m)^{re.escape(name)}:", makefile))
@@ -33,6 +33,14 @@ def find_inline_faults(text: str, makefile: str, *, whole: bool = False) -> Iter
             yield from parse_words(shlex.split(match[1])[1:])
         else:
             yield from _find_unknown(words)
+
+
+def _split(command: str) -> list[str]:
+    """Return a command's words as a shell sees them, or, where it would wait for a quote's end, as they stand."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
 
 
 def _find_unknown(words: list[str]) -> Iterator[str]:

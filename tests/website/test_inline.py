@@ -37,6 +37,8 @@ def test_a_command_that_lacks_something_is_not_whole() -> None:
     [
         ("`imageqx predict --overlay`", ["imageqx predict --overlay"]),
         ("`imageqx nothing`", ["imageqx nothing"]),
+        ('`make test-kill ONLY="random and (bench or report)"`', []),
+        ('`make nothing "random`', ["make nothing"]),
         ("`imageqx keys rotate root|targets --keys KEYS --to releases`", []),
         ("`imageqx data nothing`", ["imageqx nothing"]),
         ("`make nothing ONLY=a`", ["make nothing"]),
