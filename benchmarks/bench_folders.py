@@ -1,6 +1,6 @@
 """Time the files of one export beside those of another, such as of two recipes: in turns, on one thread, in CPU time.
 
-    python -m benchmarks.bench_folders artifacts/imageqx trial/imageqx --precision w8a8
+    OMP_NUM_THREADS=1 python -m benchmarks.bench_folders artifacts/imageqx trial/imageqx --precision w8a8
 
 Both folders' files of a precision take turns in one process, so that a busy machine slows them alike; a row is the
 second folder's time ÷ the first's, the median of the rounds' ratios and their quartiles.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -85,5 +84,4 @@ def time_call(call: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.exit(main())

@@ -55,9 +55,7 @@ def list_tool_parsers() -> dict[str, Callable[[], Parser]]:
         "phone's shell": lambda: Parser(lambda data: reach(data).shell("true"), (_make_shell(),)),
         "file of a phone": lambda: Parser(lambda data: reach(data).pull("/x"), (_make_file(),)),
         "emulator's counts": lambda: _of_text(read_counts, _make_counts()),
-        "apt's list of files": lambda: _of_text(
-            parse_files, f"'https://mirror.example/a.deb' a.deb 9 SHA256:{'0' * 64}\n"
-        ),
+        "apt's list of files": lambda: _of_text(parse_files, f"'file:/a.deb' a.deb 9 SHA256:{'0' * 64}\n"),
         "lock of packages": lambda: _of_text(lambda text: pick_requirements(text, ["numpy"]), LOCK),
         "callgrind's count": lambda: _of_text(_explain(instructions._read_callgrind), "==1== Collected : 123456\n"),
         "perf's count": lambda: _of_text(_explain(instructions._read_perf), PERF),

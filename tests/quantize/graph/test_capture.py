@@ -23,6 +23,7 @@ from imageqx_export.quantize.model import QuantizedModel
 from imageqx_export.quantize.plan import make_w8_recipe, make_w8a8_recipe
 from imageqx_export.quantize.recipe import ChannelScales, Recipe, Rewrites
 from imageqx_export.quantize.rewrites.equalise import compute_channel_scales, iterate_swishes
+from tests.quantize.uneven_network import make_uneven_network
 
 SOURCE = "random pixels"
 # torch's own code for running a captured graph says this of torch.
@@ -33,14 +34,7 @@ OUTPUT_NAMES = ("quality", "explanations", "attention")
 
 @pytest.fixture(scope="module")
 def network() -> ImageQX:
-    torch.manual_seed(0)
-    made = ImageQX().eval()
-    with torch.no_grad():
-        for module in made.features.modules():  # as training leaves them: channels of very different size
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.weight.copy_(torch.exp(torch.randn(len(module.weight))).clamp(0.02, 4))
-                module.bias.normal_()
-    return made
+    return make_uneven_network()
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from imageqx_export.quantize.rewrites.excitation import (
     iterate_squeezes,
     scale_by_excitations,
 )
+from tests.quantize.uneven_network import draw_blocks, make_uneven_network
 
 CONSTANT = ("early.stages.1.0.block.1", "late.2.1.block.2")
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
@@ -38,23 +39,16 @@ def blocks(graph: nn.Module) -> dict[str, SqueezeExcitation]:
 
 @pytest.fixture(scope="module")
 def pixels() -> Pixels:
-    rng = np.random.default_rng(0)
-    small = [rng.integers(0, brightest, (16, 16, 3), np.uint8) for brightest in (20, 100, 255)]
-    return np.stack(small).repeat(14, 1).repeat(14, 2)
+    return draw_blocks((20, 100, 255))
 
 
 @pytest.fixture(scope="module")
 def network() -> ImageQX:
     """Return a network in which two blocks do not look at the photo, and all others do."""
-    torch.manual_seed(0)
-    made = ImageQX().eval()
+    made = make_uneven_network()
     # The phone's graph shares its modules' order with the network's own.
     paths = dict(zip(blocks(made.fold("NHWC")), blocks(made.features), strict=True))
     with torch.no_grad():
-        for module in made.features.modules():  # so that features neither vanish nor explode
-            if isinstance(module, nn.BatchNorm2d):
-                module.weight.copy_(torch.exp(torch.randn(len(module.weight))).clamp(0.02, 4))
-                module.bias.normal_()
         for path, own in paths.items():
             block = made.features.get_submodule(own)
             assert isinstance(block, SqueezeExcitation)

@@ -10,7 +10,6 @@ from torch import nn
 from imageqx_export.artifact import Outputs, Pixels
 from imageqx_export.errors import ArtifactError
 from imageqx_export.networks.base import Network
-from imageqx_export.networks.imageqx.network import ImageQX
 from imageqx_export.quantize import plan
 from imageqx_export.quantize.calibration.rectify_recipe import choose_swishes, rectify_recipe
 from imageqx_export.quantize.graph.build import build_graph, capture_for_recipe
@@ -19,6 +18,7 @@ from imageqx_export.quantize.graph.simulate import simulate
 from imageqx_export.quantize.plan import make_w8a8_recipe
 from imageqx_export.quantize.recipe import Recipe, RectifiedSwish, Rewrites
 from tests.networks.small_vgg import small_vgg
+from tests.quantize.uneven_network import draw_blocks, make_uneven_network
 
 STEM, FIRST = "early.stages.0.1", "early.stages.1.0.block.0.1"
 LATER = ("early.stages.2.0.block.0.1", "late.0.1.block.1.1")
@@ -27,20 +27,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    torch.manual_seed(0)
-    made = ImageQX().eval()
-    with torch.no_grad():
-        for module in made.features.modules():  # as training leaves them: channels of very different size
-            if isinstance(module, nn.BatchNorm2d):
-                module.weight.copy_(torch.exp(torch.randn(len(module.weight))).clamp(0.02, 4))
-                module.bias.normal_()
-    return made
+    return make_uneven_network()
 
 
 @pytest.fixture(scope="module")
 def pixels() -> Pixels:
-    small = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
-    return small.repeat(14, 1).repeat(14, 2)
+    return draw_blocks((256, 256))
 
 
 @pytest.fixture(scope="module")
